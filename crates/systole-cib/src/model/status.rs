@@ -1,0 +1,105 @@
+//! `<status>`.
+
+use super::{Agent, AttributeSet};
+use std::sync::Arc;
+use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionMagic};
+
+/// A `<node_state>`. Texts that Pacemaker's releases fill differently are kept as written: the scheduler judges them.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct NodeState {
+    /// `id`.
+    pub uuid: Option<NodeUuid>,
+    /// `uname`.
+    pub name: Option<NodeId>,
+    /// `in_ccm`: a boolean, or since 2.1.7 when the node became a member.
+    pub in_ccm: Option<Arc<str>>,
+    /// `crmd`: `online`, `offline`, or since 2.1.7 when the node's controller joined the process group.
+    pub crmd: Option<Arc<str>>,
+    /// `join`: `member`, `pending`, `down`, `banned`.
+    pub join: Option<Arc<str>>,
+    /// `expected`: `member` or `down`.
+    pub expected: Option<Arc<str>>,
+    /// `remote_node`: a remote or guest node's state.
+    pub is_remote: bool,
+    /// `node_fenced`, `node_in_maintenance` and other attributes, as written.
+    pub other: Vec<(Arc<str>, Arc<str>)>,
+    /// `<transient_attributes>`.
+    pub attributes: Vec<AttributeSet>,
+    /// `<lrm>`: `None` if there is none.
+    pub history: Option<Vec<ResourceHistory>>,
+}
+
+/// An `<lrm_resource>`: what was done to one instance on one node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceHistory {
+    /// `id`: with or without instance number.
+    pub resource: ResourceId,
+    /// The agent at that time; `None` if class or type is missing.
+    pub agent: Option<Agent>,
+    /// `container`: the resource this guest connection is contained in.
+    pub container: Option<ResourceId>,
+    /// `<lrm_rsc_op>`s in document order.
+    pub operations: Vec<HistoryEntry>,
+    /// `shutdown-lock`: since when the resource is locked to its node.
+    pub shutdown_lock: Option<Timestamp>,
+}
+
+/// An `<lrm_rsc_op>`: the last result of one operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    /// `id`: `RSC_last_0`, `RSC_last_failure_0`, `RSC_monitor_10000`.
+    pub id: Arc<str>,
+    /// `operation_key`.
+    pub key: OperationKey,
+    /// `operation`: the task.
+    pub operation: Arc<str>,
+    /// `interval`, in milliseconds.
+    pub interval_ms: u64,
+    /// `call-id`; −1 where none was given.
+    pub call_id: i64,
+    /// `rc-code`.
+    pub rc: OcfRc,
+    /// `op-status`.
+    pub status: OpStatus,
+    /// `transition-magic`, or what it would be by `transition-key`.
+    pub magic: Option<TransitionMagic>,
+    /// `exit-reason`.
+    pub exit_reason: Option<Arc<str>>,
+    /// `last-rc-change`.
+    pub last_rc_change: Option<Timestamp>,
+    /// `exec-time`, milliseconds.
+    pub exec_time_ms: Option<u64>,
+    /// `queue-time`, milliseconds.
+    pub queue_time_ms: Option<u64>,
+    /// `op-digest`: of all parameters.
+    pub digest_all: Option<Arc<str>>,
+    /// `op-force-restart` and `op-restart-digest`: names (space separated, as written) and digest of what forces a restart.
+    pub digest_restart: Option<(Arc<str>, Arc<str>)>,
+    /// `op-secure-params` and `op-secure-digest`.
+    pub digest_secure: Option<(Arc<str>, Arc<str>)>,
+    /// `on_node`.
+    pub on_node: Option<NodeId>,
+    /// `migrate_source`.
+    pub migrate_source: Option<NodeId>,
+    /// `migrate_target`.
+    pub migrate_target: Option<NodeId>,
+    /// `crm_feature_set` of the writer.
+    pub feature_set: Option<Arc<str>>,
+    /// `crm-debug-origin`.
+    pub origin: Option<Arc<str>>,
+}
+
+/// A `<ticket_state>`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ticket {
+    /// `id`.
+    pub id: Arc<str>,
+    /// `granted`.
+    pub granted: bool,
+    /// `standby`.
+    pub standby: bool,
+    /// `last-granted`.
+    pub last_granted: Option<Timestamp>,
+    /// Further attributes, as written.
+    pub other: Vec<(Arc<str>, Arc<str>)>,
+}

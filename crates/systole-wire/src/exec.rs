@@ -1,0 +1,116 @@
+//! What `systoled` says to `systole-execd`, over the Unix socket `/run/systole/exec.sock`.
+//!
+//! The executor keeps running what it runs while nobody is connected, and keeps every result until it is acknowledged,
+//! so that `systoled` may restart at any time.
+
+use crate::ProtocolVersion;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where the socket is, unless `SYSTOLE_EXEC_SOCKET` says otherwise.
+pub const SOCKET: &str = "/run/systole/exec.sock";
+
+/// From `systoled` to the executor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToExecutor {
+    /// First message. The executor answers with [`FromExecutor::Welcome`].
+    Hello {
+        /// The protocol spoken.
+        protocol: ProtocolVersion,
+        /// The node's name, for agents' environment.
+        node: String,
+    },
+    /// Run an operation, once or (with an interval) again and again.
+    Run(Box<Operation>),
+    /// Stop a recurring operation. Answered by a result with status Cancelled (1) under the operation's own call,
+    /// or by none if it was not known.
+    Cancel {
+        /// The operation key `RSC_OP_INTERVAL`.
+        key: String,
+    },
+    /// The resource is gone from the configuration: forget it and cancel what recurs.
+    Forget {
+        /// The instance.
+        resource: String,
+    },
+    /// Results up to and with this number have been recorded.
+    Acknowledge {
+        /// See [`OperationResult::number`].
+        number: u64,
+    },
+}
+
+/// From the executor to `systoled`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromExecutor {
+    /// Answer to [`ToExecutor::Hello`]; results that were not acknowledged follow.
+    Welcome {
+        /// The protocol spoken.
+        protocol: ProtocolVersion,
+        /// Changes when the executor's host booted anew (then nothing of what it knew is left).
+        boot_id: String,
+        /// Recurring operations in force: operation keys with the call that asked for them.
+        recurring: Vec<(String, u64)>,
+        /// Operations running or queued: calls.
+        in_flight: Vec<u64>,
+    },
+    /// An operation has a result: its only one, or for a recurring one the first and each that differs from the last.
+    Result(Box<OperationResult>),
+}
+
+/// An operation to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Chosen by `systoled`, never used twice on a host between two boots.
+    pub call: u64,
+    /// The operation key `RSC_OP_INTERVAL`.
+    pub key: String,
+    /// The instance.
+    pub resource: String,
+    /// `ocf`, `systemd`, `lsb`, `service`, `stonith`.
+    pub class: String,
+    /// For `ocf`.
+    pub provider: Option<String>,
+    /// The agent's type.
+    pub agent: String,
+    /// `start`, `monitor`...
+    pub operation: String,
+    /// Zero: once.
+    pub interval_ms: u64,
+    /// How long it may take before its process group is killed.
+    pub timeout_ms: u64,
+    /// How long to wait before the first run.
+    #[serde(default)]
+    pub start_delay_ms: u64,
+    /// Resource parameters by plain names, and `CRM_meta_...`, as in the graph: agents get them as `OCF_RESKEY_...`.
+    pub parameters: BTreeMap<String, String>,
+    /// The transition key; comes back in the result.
+    pub transition_key: String,
+    /// For a recurring operation: the result that is expected and need not be reported again.
+    #[serde(default)]
+    pub expected_rc: Option<i32>,
+}
+
+/// What came of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperationResult {
+    /// Counts the executor's results since the host's boot.
+    pub number: u64,
+    /// The operation that was run.
+    pub operation: Operation,
+    /// The agent's exit code as an OCF code.
+    pub rc: i32,
+    /// How the execution went: `op-status`.
+    pub status: i32,
+    /// What the agent said of the reason (`ocf_exit_reason`).
+    #[serde(default)]
+    pub exit_reason: String,
+    /// When the result was had, seconds since 1970.
+    pub at: i64,
+    /// How long it ran.
+    pub exec_ms: u64,
+    /// How long it waited its turn.
+    pub queue_ms: u64,
+}

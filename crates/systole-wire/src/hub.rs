@@ -1,0 +1,58 @@
+//! What a node says to the local hub: the cluster layer of one machine.
+//!
+//! The hub numbers every message once and passes it to every member in that order; a change of membership has its place
+//! in the same order, so all members of a view see the same messages in it.
+
+use crate::ProtocolVersion;
+use serde::{Deserialize, Serialize};
+
+/// From a node to the hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToHub {
+    /// First message.
+    Join {
+        /// The protocol spoken.
+        protocol: ProtocolVersion,
+        /// The node's name.
+        node: String,
+    },
+    /// To every member of the partition, the sender included, in agreed order.
+    Cast {
+        /// Opaque to the hub.
+        payload: String,
+    },
+}
+
+/// From the hub to a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromHub {
+    /// The join was refused.
+    Refused {
+        /// Why.
+        message: String,
+    },
+    /// From here on this is the membership.
+    View(View),
+    /// A message in agreed order.
+    Deliver {
+        /// Its sender.
+        from: u32,
+        /// Opaque to the hub.
+        payload: String,
+    },
+}
+
+/// A membership.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Counts up; two partitions never use the same number.
+    pub number: u64,
+    /// This node's own number.
+    pub own_id: u32,
+    /// Members: number and name, by number.
+    pub members: Vec<(u32, String)>,
+    /// Whether the partition has quorum.
+    pub has_quorum: bool,
+}

@@ -1,0 +1,25 @@
+//! Messages between programs: one JSON object a line, versioned, unknown fields ignored.
+//!
+//! [`api`] is what tools say to `systoled`, [`exec`] what `systoled` says to `systole-execd`, [`hub`] what a node says
+//! to the local hub. `docs/api.md` describes them for people.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod exec;
+mod frame;
+pub mod hub;
+
+pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};
+
+/// The version of every protocol here. A peer with another major part is refused; a newer minor part is fine.
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 0 };
+
+/// A protocol's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct ProtocolVersion {
+    /// Changes when old peers cannot understand any more.
+    pub major: u16,
+    /// Changes when something was added.
+    pub minor: u16,
+}
