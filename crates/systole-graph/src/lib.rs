@@ -4,6 +4,14 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod dot;
 mod graph;
+mod read;
+mod write;
 
+pub use check::{Flaw, check};
+pub use dot::to_dot;
 pub use graph::*;
+pub use read::{ReadError, read_graph};
+pub use write::write_graph;

@@ -43,7 +43,8 @@ impl FromStr for OperationKey {
     /// Reads the key from its end, since a resource's name may contain underscores. `migrate_to`, `migrate_from`
     /// and notifications (`pre_notify_start`) are the operations with underscores of their own.
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let error = || KeyError { text: text.to_owned(), expected: "an operation key (RESOURCE_OPERATION_INTERVAL)" };
+        let error =
+            || KeyError { text: text.to_owned(), expected: "an operation key (RESOURCE_OPERATION_INTERVAL)" };
         let (rest, interval) = text.rsplit_once('_').ok_or_else(error)?;
         let interval = Duration::from_millis(interval.parse().map_err(|_| error())?);
         let split = ["_migrate_to", "_migrate_from"]

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn both_spellings_are_read_and_todays_is_written() {
-        for (old, new) in [("Master", "Promoted"), ("Slave", "Unpromoted"), ("Started", "Started"), ("Stopped", "Stopped")] {
+        for (old, new) in
+            [("Master", "Promoted"), ("Slave", "Unpromoted"), ("Started", "Started"), ("Stopped", "Stopped")]
+        {
             let role: Role = old.parse().expect("an old spelling");
             assert_eq!((role.as_str(), role.as_classic_str()), (new, old));
             assert_eq!(new.parse(), Ok(role));

@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn minus_infinity_beats_infinity() {
         let (min, max, five) = (Score::MINUS_INFINITY, Score::INFINITY, Score::finite(5));
-        for (a, b, sum) in [(max, min, min), (max, five, max), (min, five, min), (five, five, Score::finite(10))] {
+        for (a, b, sum) in
+            [(max, min, min), (max, five, max), (min, five, min), (five, five, Score::finite(10))]
+        {
             assert_eq!((a + b, b + a), (sum, sum), "{a:?} and {b:?}");
         }
     }

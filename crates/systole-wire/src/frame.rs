@@ -28,6 +28,8 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
 /// # Errors
 /// If the line is not JSON, or not of this type.
 pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, FrameError> {
-    serde_json::from_slice(line)
-        .map_err(|source| FrameError { expected: std::any::type_name::<T>().rsplit("::").next().unwrap_or("?"), source })
+    serde_json::from_slice(line).map_err(|source| FrameError {
+        expected: std::any::type_name::<T>().rsplit("::").next().unwrap_or("?"),
+        source,
+    })
 }

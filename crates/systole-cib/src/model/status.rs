@@ -2,7 +2,9 @@
 
 use super::{Agent, AttributeSet};
 use std::sync::Arc;
-use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionMagic};
+use systole_types::{
+    NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionMagic,
+};
 
 /// A `<node_state>`. Texts that Pacemaker's releases fill differently are kept as written: the scheduler judges them.
 #[derive(Clone, Debug, PartialEq, Default)]

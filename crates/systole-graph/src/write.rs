@@ -1,0 +1,174 @@
+//! Writing a graph as `<transition_graph>`.
+
+use crate::{Action, ActionKind, TransitionGraph};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// Writes `graph` as Pacemaker does: one `<synapse>` per action, triggers naming the actions waited for.
+///
+/// An input that is no action of the graph cannot be named and is left out; [`check`](crate::check) finds it.
+pub fn write_graph(graph: &TransitionGraph) -> String {
+    let mut out = String::with_capacity(256 + graph.synapses.len() * 700);
+    out.push_str("<transition_graph");
+    for (name, value) in &graph.properties {
+        attribute(&mut out, name, value);
+    }
+    if graph.synapses.is_empty() {
+        out.push_str("/>\n");
+        return out;
+    }
+    out.push_str(">\n");
+    let by_id: BTreeMap<u32, &Action> = graph.synapses.iter().map(|s| (s.action.id, &s.action)).collect();
+    for (index, synapse) in graph.synapses.iter().enumerate() {
+        let _ = write!(out, "  <synapse id=\"{index}\"");
+        if synapse.priority != 0 {
+            let _ = write!(out, " priority=\"{}\"", synapse.priority);
+        }
+        out.push_str(">\n    <action_set>\n");
+        action(&mut out, &synapse.action);
+        out.push_str("    </action_set>\n");
+        inputs(&mut out, &synapse.inputs, &by_id);
+        out.push_str("  </synapse>\n");
+    }
+    out.push_str("</transition_graph>\n");
+    out
+}
+
+fn inputs(out: &mut String, inputs: &[u32], by_id: &BTreeMap<u32, &Action>) {
+    if inputs.is_empty() {
+        out.push_str("    <inputs/>\n");
+        return;
+    }
+    out.push_str("    <inputs>\n");
+    for input in inputs.iter().filter_map(|id| by_id.get(id)) {
+        out.push_str("      <trigger>\n        ");
+        open_tag(out, input);
+        out.push_str("/>\n      </trigger>\n");
+    }
+    out.push_str("    </inputs>\n");
+}
+
+const fn element_name(kind: &ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Pseudo => "pseudo_event",
+        ActionKind::Cluster => "crm_event",
+        ActionKind::Resource(_) => "rsc_op",
+    }
+}
+
+/// `<rsc_op id=... on_node=...`, not yet closed: what triggers and actions have in common.
+fn open_tag(out: &mut String, action: &Action) {
+    let _ = write!(out, "<{} id=\"{}\"", element_name(&action.kind), action.id);
+    attribute(out, "operation", &action.operation);
+    attribute(out, "operation_key", &action.key);
+    if let Some(key) = &action.internal_key {
+        attribute(out, "internal_operation_key", key);
+    }
+    if let Some((name, uuid)) = &action.node {
+        attribute(out, "on_node", name.as_str());
+        attribute(out, "on_node_uuid", uuid.as_str());
+    }
+    if let Some(router) = &action.router {
+        attribute(out, "router_node", router.as_str());
+    }
+}
+
+fn action(out: &mut String, action: &Action) {
+    out.push_str("      ");
+    open_tag(out, action);
+    for (name, value) in &action.extra {
+        attribute(out, name, value);
+    }
+    out.push_str(">\n");
+    if let ActionKind::Resource(resource) = &action.kind {
+        out.push_str("        <primitive");
+        attribute(out, "id", resource.id.as_str());
+        if let Some(long_id) = &resource.long_id {
+            attribute(out, "long-id", long_id.as_str());
+        }
+        attribute(out, "class", &resource.class);
+        if let Some(provider) = &resource.provider {
+            attribute(out, "provider", provider);
+        }
+        attribute(out, "type", &resource.kind);
+        out.push_str("/>\n");
+    }
+    attributes(out, action);
+    nodes(out, action);
+    let _ = writeln!(out, "      </{}>", element_name(&action.kind));
+}
+
+fn attributes(out: &mut String, action: &Action) {
+    out.push_str("        <attributes");
+    for (name, value) in action.attributes.iter().filter(|(name, _)| is_xml_name(name)) {
+        attribute(out, name, value);
+    }
+    let mut others = action.attributes.iter().filter(|(name, _)| !is_xml_name(name)).peekable();
+    if others.peek().is_none() {
+        out.push_str("/>\n");
+        return;
+    }
+    out.push_str(">\n");
+    for (name, value) in others {
+        out.push_str("          <param");
+        attribute(out, "name", name);
+        attribute(out, "value", value);
+        out.push_str("/>\n");
+    }
+    out.push_str("        </attributes>\n");
+}
+
+fn nodes(out: &mut String, action: &Action) {
+    if !action.downed.is_empty() {
+        out.push_str("        <downed>\n");
+        for uuid in &action.downed {
+            out.push_str("          <node");
+            attribute(out, "id", uuid.as_str());
+            out.push_str("/>\n");
+        }
+        out.push_str("        </downed>\n");
+    }
+    if !action.maintenance.is_empty() {
+        out.push_str("        <maintenance>\n");
+        for (uuid, on) in &action.maintenance {
+            out.push_str("          <node");
+            attribute(out, "id", uuid.as_str());
+            attribute(out, "node_in_maintenance", if *on { "1" } else { "0" });
+            out.push_str("/>\n");
+        }
+        out.push_str("        </maintenance>\n");
+    }
+}
+
+/// Whether `name` can be the name of an XML attribute. Other parameters become `<param>` children.
+fn is_xml_name(name: &str) -> bool {
+    let is_start = |c: char| c.is_alphabetic() || c == '_';
+    name.starts_with(is_start)
+        && name.chars().all(|c| is_start(c) || c.is_ascii_digit() || c == '-' || c == '.')
+}
+
+fn attribute(out: &mut String, name: &str, value: &str) {
+    out.push(' ');
+    out.push_str(name);
+    out.push_str("=\"");
+    escape(out, value);
+    out.push('"');
+}
+
+fn escape(out: &mut String, text: &str) {
+    if !text.bytes().any(|b| b < b' ' || matches!(b, b'&' | b'<' | b'>' | b'"')) {
+        out.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            c => out.push(c),
+        }
+    }
+}
