@@ -1,2 +1,35 @@
-//! Entry point.
-fn main() {}
+//! `systole`, and every tool that is a link to it.
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+use systole_cli::{Session, session::system_time};
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let called_as = args.next().unwrap_or_else(|| OsString::from("systole"));
+    let args: Vec<OsString> = args.collect();
+    let tool = Path::new(&called_as).file_name().unwrap_or(&called_as).to_string_lossy().into_owned();
+    let stdout = io::stdout();
+    let on_terminal = stdout.is_terminal();
+    let mut out = io::BufWriter::new(stdout.lock());
+    let exit = systole_cli::run(
+        &mut Session {
+            tool,
+            command_line: String::new(),
+            env: std::env::vars_os().collect(),
+            input: &mut io::stdin().lock(),
+            out: &mut out,
+            err: &mut io::stderr().lock(),
+            on_terminal,
+            now: system_time(),
+        },
+        &args,
+    );
+    // A reader that went away early (`| head`) is no error of ours.
+    let _ = out.flush();
+    ExitCode::from(exit.code())
+}

@@ -1,0 +1,81 @@
+//! Reading command lines the way Pacemaker's tools do: GNU style, long options abbreviated where unique.
+
+use crate::{Exit, Session};
+use clap::Parser;
+use std::ffi::OsString;
+
+/// The release whose behaviour the tools follow, as `--version` says first.
+pub const PACEMAKER_VERSION: &str = "3.0.2";
+
+/// Arguments, or the exit code if the run is over (help was asked for, or the arguments make no sense).
+pub enum Parsed<T> {
+    /// Go on with these.
+    Go(T),
+    /// All has been said.
+    Over(Exit),
+}
+
+/// Reads the arguments of one of Pacemaker's tools. Answers `--version` and `--help-all` itself.
+///
+/// # Errors
+/// If help cannot be written.
+pub fn parse_tool<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Parsed<T>> {
+    if args.iter().any(|arg| arg == "--version" || arg == "-$") {
+        session.print(&format!(
+            "Pacemaker {PACEMAKER_VERSION}\nPart of Systole {}\n",
+            env!("CARGO_PKG_VERSION")
+        ))?;
+        return Ok(Parsed::Over(Exit::Ok));
+    }
+    let args: Vec<OsString> = args
+        .iter()
+        .map(|arg| if arg == "--help-all" || arg == "-?" { OsString::from("--help") } else { arg.clone() })
+        .collect();
+    parse(session, &args)
+}
+
+/// Reads the arguments of `systole` or a tool.
+///
+/// # Errors
+/// If help cannot be written.
+pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Parsed<T>> {
+    let command = T::command().infer_long_args(true).bin_name(session.tool.clone()).term_width(100);
+    let argv = std::iter::once(OsString::from(&session.tool)).chain(args.iter().cloned());
+    let matched = command.try_get_matches_from(argv).and_then(|matches| T::from_arg_matches(&matches));
+    match matched {
+        Ok(parsed) => Ok(Parsed::Go(parsed)),
+        Err(error) if error.use_stderr() => {
+            session.complain(error.to_string().trim_end());
+            Ok(Parsed::Over(Exit::Usage))
+        }
+        Err(help) => {
+            session.print(&help.to_string())?;
+            Ok(Parsed::Over(Exit::Ok))
+        }
+    }
+}
+
+/// Which of `names` stands last on the command line: where several commands are given, Pacemaker's tools obey the last.
+pub fn last_given<'n>(matches: &clap::ArgMatches, names: &[&'n str]) -> Option<&'n str> {
+    names
+        .iter()
+        .filter(|name| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine))
+        .filter_map(|name| Some((matches.indices_of(name)?.max()?, *name)))
+        .max()
+        .map(|(_, name)| name)
+}
+
+/// The command line as Pacemaker's tools repeat it: words parted by blanks, those that need it quoted.
+pub fn command_line(tool: &str, args: &[OsString]) -> String {
+    let mut line = tool.to_owned();
+    for arg in args {
+        line.push(' ');
+        let arg = arg.to_string_lossy();
+        if arg.contains(char::is_whitespace) || arg.is_empty() {
+            line.push_str(&format!("'{arg}'"));
+        } else {
+            line.push_str(&arg);
+        }
+    }
+    line
+}
