@@ -1,1 +1,50 @@
-//! systole-scheduler.
+//! The scheduler: from a CIB to what the cluster should do next, and why.
+//!
+//! Pure and deterministic: the same CIB and moment give the same transition, byte for byte, on every node.
+//! Three phases, each a function of finished values:
+//!
+//! 1. [`Status::unpack`]: what is true;
+//! 2. [`placement::assign`]: where each instance should run, and in which role;
+//! 3. [`plan`]: what has to be done, and what has to wait for what.
+
+#![forbid(unsafe_code)]
+
+pub mod note;
+pub mod placement;
+pub mod plan;
+pub mod rules;
+pub mod status;
+
+pub use note::Note;
+pub use status::{Node, NodeIdx, Resource, RscIdx, Status};
+
+use systole_cib::model::Cib;
+use systole_graph::TransitionGraph;
+use systole_types::Timestamp;
+
+/// What the cluster should do next, with everything that led there.
+#[derive(Debug)]
+pub struct Transition<'a> {
+    /// The plan.
+    pub graph: TransitionGraph,
+    /// What is true.
+    pub status: Status<'a>,
+    /// Where each instance should run.
+    pub placement: placement::Placement,
+    /// What happens to each resource and node, for people.
+    pub changes: Vec<plan::Change>,
+    /// Reasons, of all phases.
+    pub notes: Vec<Note>,
+}
+
+/// Works out what the cluster should do next.
+pub fn schedule(cib: &Cib, now: Timestamp) -> Transition<'_> {
+    let status = Status::unpack(cib, now);
+    let placement = placement::assign(&status);
+    let actions = plan::plan(&status, &placement);
+    let actions = plan::order(actions, &status, &placement);
+    let notes = status.notes.iter().chain(&placement.notes).chain(&actions.notes).cloned().collect();
+    let changes = plan::changes(&actions, &status, &placement);
+    let graph = plan::into_graph(actions, &status, &placement);
+    Transition { graph, status, placement, changes, notes }
+}
