@@ -1,1 +1,19 @@
-//! systole-cluster.
+//! Every long-lived decision maker of a cluster node, as machines without I/O.
+//!
+//! A machine is told what happened ([`Event`]) and answers with what has to be done ([`Effect`]); it never reads a clock,
+//! a file, a socket or a random number. Two programs drive them: `systoled` the [`NodeMachine`], `systole-execd` the
+//! [`executor::ExecutorMachine`]. The simulator of `systole-testbed` drives the very same ones.
+//!
+//! How to drive a machine: perform the effects of each `handle` in the order given, and call `handle` with
+//! `DeadlineReached` when the clock has reached `next_deadline()` (being late is harmless, being early is ignored).
+
+#![forbid(unsafe_code)]
+
+mod event;
+pub mod executor;
+mod node;
+mod planner;
+
+pub use event::{ClientId, Effect, Event, Level, Snapshot, Token};
+pub use node::{NodeConfig, NodeMachine};
+pub use planner::{InputKind, Plan, Planner};

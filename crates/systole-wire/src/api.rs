@@ -67,6 +67,11 @@ pub enum Call {
     Subscribe,
     /// Stops this node's part in the cluster in good order: resources move away first.
     Shutdown,
+    /// An administrator vouches that a lost node is off and can touch nothing. Answer: [`Reply::Done`].
+    ConfirmOff {
+        /// Which node.
+        node: String,
+    },
 }
 
 /// One response.

@@ -53,8 +53,14 @@ pub enum FromExecutor {
         boot_id: String,
         /// Recurring operations in force: operation keys with the call that asked for them.
         recurring: Vec<(String, u64)>,
-        /// Operations running or queued: calls.
-        in_flight: Vec<u64>,
+        /// Operations running or queued: operation keys with their calls.
+        in_flight: Vec<(String, u64)>,
+        /// The highest call ever asked for since the host's boot; calls go on from there.
+        #[serde(default)]
+        last_call: u64,
+        /// The number of the last result that was acknowledged.
+        #[serde(default)]
+        acknowledged: u64,
     },
     /// An operation has a result: its only one, or for a recurring one the first and each that differs from the last.
     Result(Box<OperationResult>),
