@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 pub mod note;
+pub mod overview;
 pub mod placement;
 pub mod plan;
 pub mod rules;
 pub mod status;
 
 pub use note::Note;
+pub use overview::Overview;
 pub use status::{Node, NodeIdx, Resource, RscIdx, Status};
 
 use systole_cib::model::Cib;

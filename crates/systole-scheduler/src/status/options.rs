@@ -76,6 +76,19 @@ pub enum NoQuorum {
     Fence,
 }
 
+impl NoQuorum {
+    /// As the option's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Freeze => "freeze",
+            Self::Ignore => "ignore",
+            Self::Demote => "demote",
+            Self::Fence => "fence",
+        }
+    }
+}
+
 /// `placement-strategy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PlacementStrategy {
