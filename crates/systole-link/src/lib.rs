@@ -1,0 +1,16 @@
+//! What the daemons' loops are made of: line-framed Unix sockets that never block, a way to wait for many of them, and
+//! wake-ups from signals and threads.
+//!
+//! One thread, one [`Poll`] a round; every buffer has a limit, and a peer that lets its own overflow is let go.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod listener;
+mod poll;
+mod wake;
+
+pub use connection::{Connection, Limits, LinkError, Peer};
+pub use listener::Listener;
+pub use poll::{Poll, Ready};
+pub use wake::{Signals, Waker, waker};

@@ -1,0 +1,72 @@
+//! A socket that others connect to.
+
+use crate::{Connection, Limits};
+use rustix::fs::{FlockOperation, Mode, chmod, flock};
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
+
+/// A listening Unix socket; its file goes with it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+    /// Held as long as we listen, so that a socket left behind by a killed daemon can be told from one in use.
+    _lock: fs::File,
+}
+
+impl Listener {
+    /// Listens at `path`, with `mode` for its permissions. What a dead process left there is replaced.
+    ///
+    /// # Errors
+    /// If another process listens there (`AddrInUse`) or the directory is not to be written.
+    pub fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut lock_path = path.as_os_str().to_owned();
+        lock_path.push(".lock");
+        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(lock_path)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            rustix::io::Errno::WOULDBLOCK => io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("another process listens at {}", path.display()),
+            ),
+            other => other.into(),
+        })?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let socket = UnixListener::bind(path)?;
+        socket.set_nonblocking(true)?;
+        chmod(path, Mode::from_raw_mode(mode))?;
+        Ok(Self { socket, path: path.to_owned(), _lock: lock })
+    }
+
+    /// Everyone who has connected since. Errors of single connections are theirs alone.
+    pub fn accept(&self, limits: Limits) -> Vec<Connection> {
+        let mut accepted = Vec::new();
+        while let Ok((stream, _)) = self.socket.accept() {
+            accepted.extend(Connection::new(stream, limits));
+        }
+        accepted
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}

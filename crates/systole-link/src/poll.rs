@@ -1,0 +1,61 @@
+//! Waiting for many things at once.
+
+use crate::Connection;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use std::{io, os::fd::AsFd, time::Duration};
+
+/// What one round waits for, in the order it was added.
+#[derive(Default)]
+pub struct Poll<'a> {
+    fds: Vec<PollFd<'a>>,
+}
+
+/// What a round found: by the index that adding gave.
+#[derive(Debug, Default)]
+pub struct Ready(Vec<bool>);
+
+impl<'a> Poll<'a> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Waits for something to read from `fd`, or its end.
+    pub fn add(&mut self, fd: &'a impl AsFd) -> usize {
+        self.fds.push(PollFd::new(fd, PollFlags::IN));
+        self.fds.len() - 1
+    }
+
+    /// Waits for `connection`: to read, and to write if something waits to be sent.
+    pub fn add_connection(&mut self, connection: &'a Connection) -> usize {
+        let write = if connection.is_sending() { PollFlags::OUT } else { PollFlags::empty() };
+        self.fds.push(PollFd::new(connection, PollFlags::IN | write));
+        self.fds.len() - 1
+    }
+
+    /// Waits until something is ready or `timeout` is over (never, if `None`).
+    ///
+    /// # Errors
+    /// If the kernel cannot do it, which means a bug or no memory.
+    pub fn wait(mut self, timeout: Option<Duration>) -> io::Result<Ready> {
+        let timeout = timeout.map(|t| Timespec {
+            tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(t.subsec_nanos()),
+        });
+        match poll(&mut self.fds, timeout.as_ref()) {
+            Ok(_) => Ok(Ready(self.fds.iter().map(|fd| !fd.revents().is_empty()).collect())),
+            Err(Errno::INTR) => Ok(Ready::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Ready {
+    /// Whether the thing added as `index` is ready.
+    pub fn has(&self, index: usize) -> bool {
+        self.0.get(index).copied().unwrap_or(false)
+    }
+}
