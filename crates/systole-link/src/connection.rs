@@ -79,6 +79,8 @@ pub struct Connection {
     /// How much of the first of `output` is written.
     written: usize,
     unsent: usize,
+    /// Messages that came together with one that [`Connection::wait_message`] returned.
+    waiting: VecDeque<Vec<u8>>,
 }
 
 impl Connection {
@@ -212,8 +214,7 @@ impl Connection {
         }
     }
 
-    /// Sends `message` and waits for one answer: for tools and tests, which talk to one peer at a time. A line that came
-    /// with the answer is lost.
+    /// Sends `message` and waits for one answer: for tools and tests, which talk to one peer at a time.
     ///
     /// # Errors
     /// If the peer is gone, says something else, or takes longer than `timeout`.
@@ -226,7 +227,7 @@ impl Connection {
         self.wait_message(timeout)
     }
 
-    /// Waits for one message.
+    /// Waits for one message. Not to be mixed with [`Self::receive`].
     ///
     /// # Errors
     /// As [`Self::ask`].
@@ -234,9 +235,13 @@ impl Connection {
         let deadline = std::time::Instant::now() + timeout;
         let mut lines = Vec::new();
         loop {
+            if let Some(line) = self.waiting.pop_front() {
+                return Ok(systole_wire::decode(&line)?);
+            }
             let received = self.receive(&mut lines);
-            if let Some(line) = lines.first() {
-                return Ok(systole_wire::decode(line)?);
+            self.waiting.extend(lines.drain(..));
+            if !self.waiting.is_empty() {
+                continue;
             }
             received?;
             let left = deadline.saturating_duration_since(std::time::Instant::now());

@@ -22,6 +22,40 @@ pub enum ToHub {
         /// Opaque to the hub.
         payload: String,
     },
+    /// From the lab, instead of joining: changes who hears whom. Answered by [`FromHub::Nodes`] or
+    /// [`FromHub::Refused`].
+    Control(Control),
+}
+
+/// What the lab asks of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// These nodes hear each other and nobody else from now on.
+    Split {
+        /// Their names.
+        nodes: Vec<String>,
+    },
+    /// These nodes are back with everyone who was not split off.
+    Heal {
+        /// Their names; everyone if empty.
+        nodes: Vec<String>,
+    },
+    /// Changes nothing.
+    List,
+}
+
+/// What the hub knows of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubNode {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is connected.
+    pub joined: bool,
+    /// The partition it is in, or would be: 0 unless it was split off.
+    pub partition: u64,
 }
 
 /// From the hub to a node.
@@ -32,6 +66,11 @@ pub enum FromHub {
     Refused {
         /// Why.
         message: String,
+    },
+    /// Every node the hub was set up for.
+    Nodes {
+        /// By number.
+        nodes: Vec<HubNode>,
     },
     /// From here on this is the membership.
     View(View),
