@@ -1,8 +1,18 @@
 //! The executor's machine: which agent runs when, and what is told of it.
 
+mod book;
+
 use crate::Level;
+use book::{Book, Lane, MAX_QUEUED, Queued, Recurring, Running, Span, Stage};
+use std::{collections::VecDeque, time::Duration};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus};
-use systole_wire::exec::{FromExecutor, Operation, ToExecutor};
+use systole_wire::{
+    PROTOCOL, ProtocolVersion,
+    exec::{FromExecutor, Operation, ToExecutor},
+};
+
+/// How long a process group may take to end after a signal.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +92,7 @@ pub enum Effect {
 }
 
 /// One run of an agent, never used twice while the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RunId(pub u64);
 
 /// How an agent's run ended.
@@ -106,9 +116,20 @@ pub enum KillSignal {
     Kill,
 }
 
-/// The executor's machine.
+/// The executor's machine: one operation of a resource at a time, the others wait their turn.
+///
+/// - An operation that changes a resource's state (anything but a monitor or a notification) ends the recurring
+///   operations of that resource, without a result for them.
+/// - A recurring operation's interval counts from the end of one run to the start of the next.
+/// - An operation that was running when the program was killed gets the status [`OpStatus::NotConnected`]: what came of
+///   it is not known.
 #[derive(Debug, Default)]
-pub struct ExecutorMachine {}
+pub struct ExecutorMachine {
+    book: Book,
+    last_run: u64,
+    changed: bool,
+    effects: Vec<Effect>,
+}
 
 impl ExecutorMachine {
     /// A machine that waits for [`Event::Started`].
@@ -118,12 +139,312 @@ impl ExecutorMachine {
 
     /// Takes in what happened and says what to do, in that order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
-        let _ = (now, event);
-        Vec::new()
+        match event {
+            Event::Started { boot_id, state } => self.start_up(now, boot_id, state),
+            Event::Connected | Event::Disconnected => {}
+            Event::Message(message) => self.obey(now, message),
+            Event::Spawned { run, process } => self.spawned(run, process),
+            Event::Exited { run, exit } => self.exited(now, run, &exit),
+            Event::LeftoverGone { process } => self.leftover_gone(now, &process),
+            Event::DeadlineReached => self.expire(now),
+        }
+        self.pump(now);
+        let mut effects = std::mem::take(&mut self.effects);
+        if std::mem::take(&mut self.changed) {
+            effects.insert(0, Effect::Persist(self.book.to_bytes()));
+        }
+        effects
     }
 
     /// When the next [`Event::DeadlineReached`] is due.
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        None
+        let lanes = self.book.lanes.values().filter_map(Lane::deadline);
+        lanes.chain(self.book.recurring.values().filter_map(|recurring| recurring.due)).min()
+    }
+
+    fn obey(&mut self, now: Now, message: ToExecutor) {
+        match message {
+            ToExecutor::Hello { protocol, .. } => self.welcome(protocol),
+            ToExecutor::Run(operation) => self.accept(now, *operation),
+            ToExecutor::Cancel { key } => self.cancel(now, &key),
+            ToExecutor::Forget { resource } => self.forget(now, &resource),
+            ToExecutor::Acknowledge { number } => self.acknowledge(number),
+        }
+    }
+
+    fn welcome(&mut self, protocol: ProtocolVersion) {
+        if protocol.major != PROTOCOL.major {
+            let message =
+                format!("systoled speaks protocol {}.x, this executor {}.x", protocol.major, PROTOCOL.major);
+            return self.effects.push(Effect::Log { level: Level::Error, message });
+        }
+        let welcome = FromExecutor::Welcome {
+            protocol: PROTOCOL,
+            boot_id: self.book.boot_id.clone(),
+            recurring: self
+                .book
+                .recurring
+                .iter()
+                .map(|(key, entry)| (key.clone(), entry.operation.call))
+                .collect(),
+            in_flight: self.book.in_flight(),
+            last_call: self.book.last_call,
+            acknowledged: self.book.acknowledged,
+        };
+        self.effects.push(Effect::Send(welcome));
+        let results = self
+            .book
+            .results
+            .iter()
+            .map(|result| Effect::Send(FromExecutor::Result(Box::new(result.clone()))));
+        self.effects.extend(results);
+    }
+
+    fn acknowledge(&mut self, number: u64) {
+        if number > self.book.acknowledged {
+            self.book.acknowledged = number;
+            self.book.results.retain(|result| result.number > number);
+            self.changed = true;
+        }
+    }
+
+    fn accept(&mut self, now: Now, operation: Operation) {
+        if operation.call <= self.book.last_call {
+            let message =
+                format!("call {} ({}) was asked for before: ignored", operation.call, operation.key);
+            return self.effects.push(Effect::Log { level: Level::Warning, message });
+        }
+        self.book.last_call = operation.call;
+        self.changed = true;
+        if changes_state(&operation) {
+            self.end_recurring(&operation.resource);
+        }
+        let due = now.mono + Duration::from_millis(operation.start_delay_ms);
+        if operation.interval_ms > 0 {
+            let key = operation.key.clone();
+            self.unqueue(&operation.resource, |queued| queued.key == key);
+            self.book.recurring.insert(key, Recurring { operation, reported: None, due: Some(due) });
+            return self.enqueue_due(now);
+        }
+        let lane = self.book.lanes.entry(operation.resource.clone()).or_default();
+        if lane.queue.len() >= MAX_QUEUED {
+            let reason = format!("{MAX_QUEUED} operations of this resource are waiting already");
+            return self.report(now, operation, &AgentExit::failed(OpStatus::Error, reason), Span::default());
+        }
+        lane.queue.push_back(Queued { operation, not_before: due, since: now.mono });
+    }
+
+    /// Ends recurring operations of `resource` because its state is about to change.
+    fn end_recurring(&mut self, resource: &str) {
+        self.book.recurring.retain(|_, entry| entry.operation.resource != resource);
+        self.unqueue(resource, |queued| queued.interval_ms > 0);
+    }
+
+    fn unqueue(&mut self, resource: &str, unwanted: impl Fn(&Operation) -> bool) -> Vec<Operation> {
+        let Some(lane) = self.book.lanes.get_mut(resource) else { return Vec::new() };
+        let (gone, kept) =
+            std::mem::take(&mut lane.queue).into_iter().partition(|queued| unwanted(&queued.operation));
+        lane.queue = kept;
+        let gone: VecDeque<Queued> = gone;
+        gone.into_iter().map(|queued| queued.operation).collect()
+    }
+
+    fn cancel(&mut self, now: Now, key: &str) {
+        let recurring = self.book.recurring.remove(key).map(|entry| entry.operation);
+        let resources: Vec<String> = self.book.lanes.keys().cloned().collect();
+        let queued: Vec<Operation> = resources
+            .iter()
+            .flat_map(|resource| self.unqueue(resource, |operation| operation.key == key))
+            .collect();
+        let waiting = queued.into_iter().filter(|operation| operation.interval_ms == 0);
+        for operation in recurring.into_iter().chain(waiting).collect::<Vec<_>>() {
+            self.report(
+                now,
+                operation,
+                &AgentExit::failed(OpStatus::Cancelled, String::new()),
+                Span::default(),
+            );
+        }
+    }
+
+    fn forget(&mut self, now: Now, resource: &str) {
+        self.end_recurring(resource);
+        self.changed = true;
+        for operation in self.unqueue(resource, |_| true) {
+            self.report(
+                now,
+                operation,
+                &AgentExit::failed(OpStatus::Cancelled, String::new()),
+                Span::default(),
+            );
+        }
+    }
+
+    fn spawned(&mut self, run: RunId, process: String) {
+        let Some(running) = self.book.running(run) else { return };
+        // Where a monitor's process is, need not outlive the program: it ends by itself and changes nothing.
+        self.changed |= running.operation.interval_ms == 0;
+        running.process = Some(process);
+    }
+
+    fn exited(&mut self, now: Now, run: RunId, exit: &AgentExit) {
+        let Some(running) = self.book.take_running(run) else { return };
+        let exit = match running.stage {
+            Stage::InTime(_) => exit.clone(),
+            Stage::Reported => return self.rest(now, &running.operation),
+            _ => AgentExit::timed_out(&running.operation),
+        };
+        self.finish(now, running, &exit);
+    }
+
+    /// A run is over: reports it if it is news, and lets its recurring operation rest for its interval.
+    fn finish(&mut self, now: Now, running: Running, exit: &AgentExit) {
+        let span = Span { exec: now.mono - running.started, queue: running.waited };
+        if running.operation.interval_ms == 0 {
+            self.changed = true;
+            return self.report(now, running.operation, exit, span);
+        }
+        self.rest(now, &running.operation);
+        let Some(entry) = self.book.recurring_of(&running.operation) else { return };
+        let outcome = (exit.rc.code(), exit.status.code());
+        if entry.reported.replace(outcome) != Some(outcome) {
+            self.report(now, running.operation, exit, span);
+        }
+    }
+
+    fn rest(&mut self, now: Now, operation: &Operation) {
+        if let Some(entry) = self.book.recurring_of(operation) {
+            entry.due = Some(now.mono + Duration::from_millis(operation.interval_ms));
+        }
+    }
+
+    fn report(&mut self, now: Now, operation: Operation, exit: &AgentExit, span: Span) {
+        let result = self.book.add_result(operation, exit, now.wall, span);
+        self.changed = true;
+        self.effects.push(Effect::Send(FromExecutor::Result(Box::new(result))));
+    }
+
+    fn expire(&mut self, now: Now) {
+        let lanes: Vec<String> = self.book.lanes.keys().cloned().collect();
+        for resource in lanes {
+            self.expire_lane(now, &resource);
+        }
+        self.enqueue_due(now);
+    }
+
+    /// A run beyond its time is asked to end, then killed; if it cannot be killed it is reported, and blocks its lane.
+    fn expire_lane(&mut self, now: Now, resource: &str) {
+        let Some(running) = self.book.lanes.get_mut(resource).and_then(|lane| lane.running.as_mut()) else {
+            return;
+        };
+        let (run, due) = (running.run, now.mono + KILL_PATIENCE);
+        match running.stage {
+            Stage::InTime(Some(deadline)) if deadline <= now.mono => {
+                running.stage = Stage::Terminated(due);
+                self.effects.push(Effect::Kill { run, signal: KillSignal::Term });
+            }
+            Stage::Terminated(deadline) if deadline <= now.mono => {
+                running.stage = Stage::Killed(due);
+                self.effects.push(Effect::Kill { run, signal: KillSignal::Kill });
+            }
+            Stage::Killed(deadline) if deadline <= now.mono => {
+                running.stage = Stage::Reported;
+                let operation = running.operation.clone();
+                let span = Span { exec: now.mono - running.started, queue: running.waited };
+                let exit = AgentExit::timed_out(&operation);
+                self.report(now, operation, &exit, span);
+            }
+            _ => {}
+        }
+    }
+
+    /// Recurring operations whose interval is over take their turn.
+    fn enqueue_due(&mut self, now: Now) {
+        for entry in
+            self.book.recurring.values_mut().filter(|entry| entry.due.is_some_and(|due| due <= now.mono))
+        {
+            entry.due = None;
+            let operation = entry.operation.clone();
+            let lane = self.book.lanes.entry(operation.resource.clone()).or_default();
+            lane.queue.push_back(Queued { operation, not_before: now.mono, since: now.mono });
+        }
+    }
+
+    /// Starts what can be started.
+    fn pump(&mut self, now: Now) {
+        for lane in self.book.lanes.values_mut() {
+            let Some(queued) = lane.next(now.mono) else { continue };
+            self.last_run += 1;
+            let run = RunId(self.last_run);
+            self.changed |= queued.operation.interval_ms == 0;
+            self.effects.push(Effect::Execute { run, operation: Box::new(queued.operation.clone()) });
+            lane.running = Some(Running::begin(run, queued, now.mono));
+        }
+        self.book.lanes.retain(|_, lane| !lane.is_empty());
+    }
+
+    fn start_up(&mut self, now: Now, boot_id: String, state: Option<Vec<u8>>) {
+        match state.map(|bytes| Book::from_bytes(&bytes)) {
+            Some(Ok(book)) if book.boot_id == boot_id => self.book = book,
+            Some(Err(error)) => {
+                let message =
+                    format!("the state kept by the last executor cannot be read and is ignored: {error}");
+                self.effects.push(Effect::Log { level: Level::Error, message });
+            }
+            _ => {}
+        }
+        self.book.boot_id = boot_id;
+        self.changed = true;
+        for entry in self.book.recurring.values_mut() {
+            entry.due = Some(now.mono);
+        }
+        let lost: Vec<(String, Option<String>)> = self.book.interrupted();
+        for (resource, process) in lost {
+            match process {
+                Some(process) => self.effects.push(Effect::KillLeftover { process }),
+                None => self.give_up(now, &resource),
+            }
+        }
+        self.enqueue_due(now);
+    }
+
+    fn leftover_gone(&mut self, now: Now, process: &str) {
+        let is_it = |running: &Running| {
+            running.stage == Stage::Leftover && running.process.as_deref() == Some(process)
+        };
+        let lane = self.book.lanes.iter().find(|(_, lane)| lane.running.as_ref().is_some_and(is_it));
+        if let Some(resource) = lane.map(|(resource, _)| resource.clone()) {
+            self.give_up(now, &resource);
+        }
+    }
+
+    /// What an earlier program was running for `resource` is over, nobody knows how.
+    fn give_up(&mut self, now: Now, resource: &str) {
+        let running = self.book.lanes.get_mut(resource).and_then(|lane| lane.running.take());
+        if let Some(running) = running.filter(|running| running.operation.interval_ms == 0) {
+            let exit =
+                AgentExit::failed(OpStatus::NotConnected, "the executor was restarted meanwhile".to_owned());
+            self.report(now, running.operation, &exit, Span::default());
+        }
     }
 }
+
+/// Whether an operation may leave its resource in another state.
+fn changes_state(operation: &Operation) -> bool {
+    operation.interval_ms == 0
+        && !matches!(operation.operation.as_str(), "monitor" | "notify" | "meta-data" | "status")
+}
+
+impl AgentExit {
+    fn failed(status: OpStatus, exit_reason: String) -> Self {
+        Self { rc: OcfRc::Error, status, exit_reason }
+    }
+
+    fn timed_out(operation: &Operation) -> Self {
+        let reason = format!("{} did not finish within {} ms", operation.operation, operation.timeout_ms);
+        Self::failed(OpStatus::TimedOut, reason)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! Scripts: a command at the margin, what the machine does about it indented below.
+//!
+//! `run RSC OP INTERVAL_MS`, `ended RUN RC`, `wait MS`, `cancel KEY`, `forget RSC`, `hello`, `acknowledge N`,
+//! `spawned RUN`, `gone RUN`, `restart`, `reboot`.
+
+use super::*;
+use std::fmt::Write as _;
+use systole_types::Timestamp;
+
+struct Script {
+    machine: ExecutorMachine,
+    kept: Option<Vec<u8>>,
+    boot: u32,
+    call: u64,
+    millis: u64,
+}
+
+impl Script {
+    fn now(&self) -> Now {
+        Now {
+            mono: Monotonic(Duration::from_millis(self.millis)),
+            wall: Timestamp(self.millis as i64 / 1000),
+        }
+    }
+
+    fn tell(&mut self, event: Event, output: &mut String) {
+        for effect in self.machine.handle(self.now(), event) {
+            if let Some(line) = describe(&effect) {
+                writeln!(output, "    {line}").expect("text grows");
+            }
+            if let Effect::Persist(bytes) = effect {
+                self.kept = Some(bytes);
+            }
+        }
+    }
+
+    fn start(&mut self, output: &mut String) {
+        self.machine = ExecutorMachine::new();
+        let event = Event::Started { boot_id: format!("boot{}", self.boot), state: self.kept.clone() };
+        self.tell(event, output);
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    fn wait(&mut self, millis: u64, output: &mut String) {
+        let end = self.millis + millis;
+        while let Some(due) = self.machine.next_deadline().filter(|due| due.0 <= Duration::from_millis(end)) {
+            self.millis = self.millis.max(due.0.as_millis() as u64);
+            self.tell(Event::DeadlineReached, output);
+        }
+        self.millis = end;
+    }
+
+    fn command(&mut self, line: &str, output: &mut String) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |idx: usize| words[idx].parse::<u64>().expect("a number");
+        let event = match words[0] {
+            "run" => {
+                self.call += 1;
+                Event::Message(ToExecutor::Run(Box::new(operation(self.call, words[1], words[2], number(3)))))
+            }
+            "cancel" => Event::Message(ToExecutor::Cancel { key: words[1].to_owned() }),
+            "forget" => Event::Message(ToExecutor::Forget { resource: words[1].to_owned() }),
+            "acknowledge" => Event::Message(ToExecutor::Acknowledge { number: number(1) }),
+            "hello" => Event::Message(ToExecutor::Hello { protocol: PROTOCOL, node: "a".to_owned() }),
+            "spawned" => Event::Spawned { run: RunId(number(1)), process: format!("pid{}", words[1]) },
+            "gone" => Event::LeftoverGone { process: format!("pid{}", words[1]) },
+            "ended" => {
+                let rc = OcfRc::from_code(number(2) as i32);
+                let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
+                Event::Exited { run: RunId(number(1)), exit }
+            }
+            "wait" => return self.wait(number(1), output),
+            "restart" => return self.start(output),
+            "reboot" => {
+                self.boot += 1;
+                return self.start(output);
+            }
+            other => panic!("no command {other:?}"),
+        };
+        self.tell(event, output);
+    }
+}
+
+fn operation(call: u64, resource: &str, task: &str, interval_ms: u64) -> Operation {
+    Operation {
+        call,
+        key: format!("{resource}_{task}_{interval_ms}"),
+        resource: resource.to_owned(),
+        class: "ocf".to_owned(),
+        provider: Some("heartbeat".to_owned()),
+        agent: "Dummy".to_owned(),
+        operation: task.to_owned(),
+        interval_ms,
+        timeout_ms: 20_000,
+        start_delay_ms: 0,
+        parameters: Default::default(),
+        transition_key: String::new(),
+        expected_rc: None,
+    }
+}
+
+fn describe(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Execute { run, operation } => format!("execute {} as {}", operation.key, run.0),
+        Effect::Kill { run, signal } => {
+            format!("{} {}", if *signal == KillSignal::Term { "term" } else { "kill" }, run.0)
+        }
+        Effect::KillLeftover { process } => format!("kill leftover {process}"),
+        Effect::Send(FromExecutor::Welcome { recurring, in_flight, last_call, acknowledged, .. }) => {
+            format!(
+                "welcome recurring {recurring:?} in flight {in_flight:?} calls {last_call} acknowledged {acknowledged}"
+            )
+        }
+        Effect::Send(FromExecutor::Result(result)) => {
+            let status = OpStatus::from_code(result.status);
+            format!("result {}: {} rc {} {status}", result.number, result.operation.key, result.rc)
+        }
+        Effect::Log { level, message } => format!("{level}: {message}"),
+        Effect::Persist(_) => return None,
+    })
+}
+
+#[track_caller]
+fn check(script: &str) {
+    let mut runner = Script { machine: ExecutorMachine::new(), kept: None, boot: 1, call: 0, millis: 0 };
+    let mut actual = String::new();
+    runner.start(&mut actual);
+    for line in script.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()) {
+        writeln!(actual, "{line}").expect("text grows");
+        runner.command(line, &mut actual);
+    }
+    assert_eq!(actual.trim(), script.trim(), "\n--- what it did ---\n{actual}");
+}
+
+#[test]
+fn operations_of_one_resource_run_one_after_the_other() {
+    check(
+        "
+run vip start 0
+    execute vip_start_0 as 1
+run vip monitor 0
+run web start 0
+    execute web_start_0 as 2
+ended 1 0
+    result 1: vip_start_0 rc 0 complete
+    execute vip_monitor_0 as 3
+",
+    );
+}
+
+#[test]
+fn a_monitor_reports_its_first_result_and_changes() {
+    check(
+        "
+run vip monitor 10000
+    execute vip_monitor_10000 as 1
+ended 1 0
+    result 1: vip_monitor_10000 rc 0 complete
+wait 9999
+wait 1
+    execute vip_monitor_10000 as 2
+ended 2 0
+wait 10000
+    execute vip_monitor_10000 as 3
+ended 3 7
+    result 2: vip_monitor_10000 rc 7 complete
+",
+    );
+}
+
+#[test]
+fn whatever_changes_the_state_ends_the_monitors() {
+    check(
+        "
+run vip monitor 10000
+    execute vip_monitor_10000 as 1
+run vip stop 0
+ended 1 0
+    execute vip_stop_0 as 2
+ended 2 0
+    result 1: vip_stop_0 rc 0 complete
+wait 60000
+",
+    );
+}
+
+#[test]
+fn an_agent_beyond_its_time_is_asked_to_end_then_killed() {
+    check(
+        "
+run vip start 0
+    execute vip_start_0 as 1
+wait 20000
+    term 1
+wait 5000
+    kill 1
+ended 1 137
+    result 1: vip_start_0 rc 1 Timed Out
+run vip stop 0
+    execute vip_stop_0 as 2
+wait 30000
+    term 2
+    kill 2
+    result 2: vip_stop_0 rc 1 Timed Out
+run vip monitor 0
+ended 2 137
+    execute vip_monitor_0 as 3
+",
+    );
+}
+
+#[test]
+fn a_cancelled_monitor_says_so_once() {
+    check(
+        "
+run vip monitor 10000
+    execute vip_monitor_10000 as 1
+cancel vip_monitor_10000
+    result 1: vip_monitor_10000 rc 1 Cancelled
+ended 1 0
+cancel vip_monitor_10000
+wait 60000
+",
+    );
+}
+
+#[test]
+fn results_are_kept_until_they_are_acknowledged() {
+    check(
+        "
+run vip start 0
+    execute vip_start_0 as 1
+ended 1 0
+    result 1: vip_start_0 rc 0 complete
+run vip monitor 10000
+    execute vip_monitor_10000 as 2
+ended 2 0
+    result 2: vip_monitor_10000 rc 0 complete
+hello
+    welcome recurring [(\"vip_monitor_10000\", 2)] in flight [] calls 2 acknowledged 0
+    result 1: vip_start_0 rc 0 complete
+    result 2: vip_monitor_10000 rc 0 complete
+acknowledge 1
+hello
+    welcome recurring [(\"vip_monitor_10000\", 2)] in flight [] calls 2 acknowledged 1
+    result 2: vip_monitor_10000 rc 0 complete
+",
+    );
+}
+
+#[test]
+fn monitors_go_on_after_a_restart_of_the_executor() {
+    check(
+        "
+run vip monitor 10000
+    execute vip_monitor_10000 as 1
+ended 1 0
+    result 1: vip_monitor_10000 rc 0 complete
+acknowledge 1
+restart
+    execute vip_monitor_10000 as 1
+ended 1 0
+wait 10000
+    execute vip_monitor_10000 as 2
+ended 2 7
+    result 2: vip_monitor_10000 rc 7 complete
+",
+    );
+}
+
+#[test]
+fn what_ran_when_the_executor_was_killed_is_ended_and_reported_as_unknown() {
+    check(
+        "
+run vip start 0
+    execute vip_start_0 as 1
+spawned 1
+run vip monitor 0
+restart
+    kill leftover pid1
+gone 1
+    result 1: vip_start_0 rc 1 Internal communication failure
+    execute vip_monitor_0 as 1
+",
+    );
+}
+
+#[test]
+fn a_boot_of_the_host_leaves_nothing() {
+    check(
+        "
+run vip monitor 10000
+    execute vip_monitor_10000 as 1
+ended 1 0
+    result 1: vip_monitor_10000 rc 0 complete
+reboot
+hello
+    welcome recurring [] in flight [] calls 0 acknowledged 0
+",
+    );
+}
