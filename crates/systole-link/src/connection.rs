@@ -98,6 +98,7 @@ impl Connection {
             output: VecDeque::new(),
             written: 0,
             unsent: 0,
+            waiting: VecDeque::new(),
         })
     }
 
