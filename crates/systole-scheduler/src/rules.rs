@@ -2,19 +2,32 @@
 //!
 //! Source: Pacemaker Explained, "Rules".
 
+mod calendar;
+mod compare;
+mod date;
+mod iso8601;
+
+pub use iso8601::parse_date_time;
+
 use crate::status::Attributes;
 use std::{
+    borrow::Cow,
+    cmp::Reverse,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
-use systole_cib::model::{Agent, AttributeSet, Rule};
-use systole_types::Timestamp;
+use systole_cib::model::{
+    Agent, AttributeCondition, AttributeSet, BooleanOp, Comparison, Condition, Rule, ValueSource,
+};
+use systole_types::{Timestamp, parse_duration};
 
 /// What a rule is held against. What is `None` makes conditions on it not hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// The moment.
     pub now: Timestamp,
+    /// How far local time is east of UTC, in seconds: for `date_spec`, and for times written without zone.
+    pub utc_offset: i64,
     /// Attributes of the node; `None` where node expressions are not allowed (meta attributes, options).
     pub node: Option<&'a Attributes>,
     /// The resource's parameters, for `value-source="param"`.
@@ -32,7 +45,16 @@ pub struct Input<'a> {
 impl Input<'_> {
     /// Nothing but the moment.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, node: None, parameters: None, meta: None, agent: None, operation: None, captures: &[] }
+        Self {
+            now,
+            utc_offset: 0,
+            node: None,
+            parameters: None,
+            meta: None,
+            agent: None,
+            operation: None,
+            captures: &[],
+        }
     }
 }
 
@@ -59,10 +81,79 @@ impl Recheck {
     }
 }
 
-/// Whether `rule` holds.
-pub fn holds(rule: &Rule, _input: &Input<'_>, _recheck: &Recheck) -> bool {
-    // The body is the placement phase's next commit; until then only rules without conditions are judged rightly.
-    !rule.conditions.is_empty() && false
+/// Whether `rule` holds. Conditions are looked at in order until the result is clear; only those looked at say when it
+/// may change. A rule without conditions holds.
+pub fn holds(rule: &Rule, input: &Input<'_>, recheck: &Recheck) -> bool {
+    let mut conditions = rule.conditions.iter().map(|condition| condition_holds(condition, input, recheck));
+    match rule.combine {
+        BooleanOp::And => conditions.all(|holds| holds),
+        BooleanOp::Or => rule.conditions.is_empty() || conditions.any(|holds| holds),
+    }
+}
+
+fn condition_holds(condition: &Condition, input: &Input<'_>, recheck: &Recheck) -> bool {
+    match condition {
+        Condition::Rule(rule) => holds(rule, input, recheck),
+        Condition::Attribute(condition) => attribute_holds(condition, input),
+        Condition::Date(condition) => date::holds(condition, input, recheck),
+        Condition::Resource { class, provider, kind } => {
+            let (actual_class, actual_provider, actual_kind) = match input.agent {
+                Some(agent) => (Some(&agent.class), agent.provider.as_ref(), Some(&agent.kind)),
+                None => (None, None, None),
+            };
+            let fits = |wanted: &Option<_>, actual| wanted.is_none() || wanted.as_ref() == actual;
+            fits(class, actual_class) && fits(provider, actual_provider) && fits(kind, actual_kind)
+        }
+        Condition::Operation { name, interval } => {
+            let Ok(wanted) = interval.as_deref().map(parse_duration).transpose() else { return false };
+            input.operation.is_some_and(|(actual_name, actual_interval)| {
+                &**name == actual_name
+                    && wanted.is_none_or(|wanted| wanted.as_millis() == actual_interval.as_millis())
+            })
+        }
+        Condition::Invalid => false,
+    }
+}
+
+fn attribute_holds(condition: &AttributeCondition, input: &Input<'_>) -> bool {
+    let lookup = |table: Option<&'_ Attributes>, name: &str| table.and_then(|table| table.get(name)).cloned();
+    let name = replace_captures(&condition.attribute, input.captures);
+    let actual = lookup(input.node, &name);
+    let needs_value = !matches!(condition.comparison, Comparison::Defined | Comparison::NotDefined);
+    if needs_value != condition.value.is_some() {
+        return false;
+    }
+    let reference = condition.value.as_ref().and_then(|value| match condition.value_source {
+        ValueSource::Literal => Some(value.clone()),
+        ValueSource::Parameter => lookup(input.parameters, value),
+        ValueSource::Meta => lookup(input.meta, value),
+    });
+    compare::compare(actual.as_deref(), condition.comparison, reference.as_deref(), condition.kind)
+}
+
+/// Puts what a `rsc-pattern` matched in the place of `%0` (all of it) to `%9` (its groups).
+pub fn replace_captures<'a>(text: &'a str, captures: &[&str]) -> Cow<'a, str> {
+    if captures.is_empty() || !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let digit = rest[at + 1..].chars().next().and_then(|c| c.to_digit(10));
+        result.push_str(&rest[..at]);
+        match digit {
+            Some(digit) => {
+                result.push_str(captures.get(digit as usize).copied().unwrap_or_default());
+                rest = &rest[at + 2..];
+            }
+            None => {
+                result.push('%');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    result.push_str(rest);
+    Cow::Owned(result)
 }
 
 /// Which value wins where a name is met twice.
@@ -84,23 +175,31 @@ pub fn merge(
     into: &mut Attributes,
     recheck: &Recheck,
 ) {
+    if let [only] = sets {
+        return merge_set(only, input, how, into, recheck);
+    }
     let mut ranked: Vec<&AttributeSet> = sets.iter().collect();
-    ranked
-        .sort_by_key(|set| (Some(set.id.as_str()) != first || first.is_none(), std::cmp::Reverse(set.score)));
+    let is_first = |set: &AttributeSet| first == Some(set.id.as_str());
+    match how {
+        Merge::KeepFirst => ranked.sort_by_key(|set| (Reverse(is_first(set)), Reverse(set.score))),
+        Merge::Overwrite => ranked.sort_by_key(|set| (is_first(set), set.score)),
+    }
     for set in ranked {
-        if set.rule.as_ref().is_some_and(|rule| !holds(rule, input, recheck)) {
-            continue;
-        }
-        for pair in &set.pairs {
-            let Some(value) = &pair.value else { continue };
-            match how {
-                Merge::KeepFirst => {
-                    into.entry(pair.name.clone()).or_insert_with(|| value.clone());
-                }
-                Merge::Overwrite => {
-                    into.insert(pair.name.clone(), value.clone());
-                }
-            }
+        merge_set(set, input, how, into, recheck);
+    }
+}
+
+fn merge_set(set: &AttributeSet, input: &Input<'_>, how: Merge, into: &mut Attributes, recheck: &Recheck) {
+    if set.rule.as_ref().is_some_and(|rule| !holds(rule, input, recheck)) {
+        return;
+    }
+    for pair in &set.pairs {
+        let Some(value) = &pair.value else { continue };
+        if value.eq_ignore_ascii_case("#default") {
+            // Takes back what a set of higher precedence said. Deprecated since Pacemaker 2.1.8.
+            into.remove(&pair.name);
+        } else if how == Merge::Overwrite || !into.contains_key(&pair.name) {
+            into.insert(pair.name.clone(), value.clone());
         }
     }
 }
@@ -109,10 +208,13 @@ pub fn merge(
 pub fn depends_on_node(sets: &[AttributeSet]) -> bool {
     fn looks_at_node(rule: &Rule) -> bool {
         rule.conditions.iter().any(|condition| match condition {
-            systole_cib::model::Condition::Attribute(_) => true,
-            systole_cib::model::Condition::Rule(rule) => looks_at_node(rule),
+            Condition::Attribute(_) => true,
+            Condition::Rule(rule) => looks_at_node(rule),
             _ => false,
         })
     }
     sets.iter().filter_map(|set| set.rule.as_ref()).any(looks_at_node)
 }
+
+#[cfg(test)]
+mod tests;

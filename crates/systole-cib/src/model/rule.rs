@@ -16,7 +16,7 @@ pub struct Rule {
     pub role: Option<Role>,
     /// `score` or `score-attribute`: for location constraints.
     pub score: Option<RuleScore>,
-    /// In document order. A rule without conditions never holds.
+    /// In document order. A rule without conditions holds.
     pub conditions: Vec<Condition>,
 }
 
