@@ -188,6 +188,12 @@ impl ExecutorMachine {
                 .map(|(key, entry)| (key.clone(), entry.operation.call))
                 .collect(),
             in_flight: self.book.in_flight(),
+            unacknowledged: self
+                .book
+                .results
+                .iter()
+                .map(|result| result.operation.transition_key.clone())
+                .collect(),
             last_call: self.book.last_call,
             acknowledged: self.book.acknowledged,
         };

@@ -21,7 +21,8 @@ pub enum ToExecutor {
         /// The node's name, for agents' environment.
         node: String,
     },
-    /// Run an operation, once or (with an interval) again and again.
+    /// Run an operation, once or (with an interval) again and again. Whatever changes the resource's state (neither a
+    /// monitor nor a notification) ends its recurring operations, without a result for them.
     Run(Box<Operation>),
     /// Stop a recurring operation. Answered by a result with status Cancelled (1) under the operation's own call,
     /// or by none if it was not known.
@@ -53,8 +54,11 @@ pub enum FromExecutor {
         boot_id: String,
         /// Recurring operations in force: operation keys with the call that asked for them.
         recurring: Vec<(String, u64)>,
-        /// Operations running or queued: operation keys with their calls.
-        in_flight: Vec<(String, u64)>,
+        /// Operations done once that run or wait.
+        in_flight: Vec<Operation>,
+        /// Transition keys of the results that were not acknowledged and follow now.
+        #[serde(default)]
+        unacknowledged: Vec<String>,
         /// The highest call ever asked for since the host's boot; calls go on from there.
         #[serde(default)]
         last_call: u64,

@@ -107,13 +107,12 @@ impl Book {
         serde_json::from_slice(bytes)
     }
 
-    /// One-shot operations running or waiting: keys with calls.
-    pub fn in_flight(&self) -> Vec<(String, u64)> {
+    /// One-shot operations running or waiting.
+    pub fn in_flight(&self) -> Vec<Operation> {
         let running =
             self.lanes.values().filter_map(|lane| lane.running.as_ref().map(|running| &running.operation));
         let queued = self.lanes.values().flat_map(|lane| lane.queue.iter().map(|queued| &queued.operation));
-        let one_shot = running.chain(queued).filter(|operation| operation.interval_ms == 0);
-        one_shot.map(|operation| (operation.key.clone(), operation.call)).collect()
+        running.chain(queued).filter(|operation| operation.interval_ms == 0).cloned().collect()
     }
 
     pub fn running(&mut self, run: RunId) -> Option<&mut Running> {
