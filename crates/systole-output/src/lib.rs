@@ -1,1 +1,9 @@
-//! systole-output.
+//! Reports for people and programs: text, XML, JSON.
+//!
+//! A report is plain data, made from what the scheduler or the CIB says. Renderers only lay it out.
+
+#![forbid(unsafe_code)]
+
+pub mod outline;
+pub mod status;
+pub mod words;
