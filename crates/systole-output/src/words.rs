@@ -117,9 +117,14 @@ mod tests {
 
     #[test]
     fn intervals_are_short() {
-        for (millis, text) in
-            [(0, "0s"), (10_000, "10s"), (90_000, "1m30s"), (500, "500ms"), (1500, "1.500s"), (3_600_000, "1h")]
-        {
+        for (millis, text) in [
+            (0, "0s"),
+            (10_000, "10s"),
+            (90_000, "1m30s"),
+            (500, "500ms"),
+            (1500, "1.500s"),
+            (3_600_000, "1h"),
+        ] {
             assert_eq!(interval_text(Duration::from_millis(millis)), text);
         }
     }

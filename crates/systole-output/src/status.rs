@@ -1,0 +1,101 @@
+//! The state of the cluster, from [`systole_scheduler::Overview`].
+//!
+//! Layouts are those of Pacemaker's `crm_mon` ([`text`], [`xml`]), and of its releases before 2.0 ([`classic`]).
+
+pub mod classic;
+mod nodes;
+mod resources;
+mod text;
+
+pub use nodes::{node_list, node_status};
+pub use resources::resource_list;
+pub use text::{Section, TextOptions, failure_line, status_text};
+
+use std::collections::BTreeSet;
+use systole_scheduler::overview::{ResourceView, ResourceViewKind};
+
+/// What to list, and how.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// Inactive resources too.
+    pub inactive: bool,
+    /// Every instance and every part of bundles by itself, ids of nodes.
+    pub detail: bool,
+    /// Only counts of primitives.
+    pub brief: bool,
+    /// Resources below the nodes they are on.
+    pub group_by_node: bool,
+    /// Only these nodes; all if `None`.
+    pub nodes: Option<BTreeSet<String>>,
+    /// Only these resources; all if `None`.
+    pub resources: Option<BTreeSet<String>>,
+}
+
+impl ListOptions {
+    /// Whether the node is asked for.
+    pub fn wants_node(&self, name: &str) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(name))
+    }
+
+    /// Whether this very resource is asked for.
+    pub fn names(&self, view: &ResourceView) -> bool {
+        self.resources
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(view.id.as_str()) || wanted.contains(view.full_id.as_str()))
+    }
+
+    /// Whether the resource or any part of it is asked for.
+    pub fn wants(&self, view: &ResourceView) -> bool {
+        self.names(view) || parts(view).into_iter().any(|part| self.wants(part))
+    }
+
+    /// Whether a resource that runs (or does not) where it does is shown under the choice of nodes.
+    fn is_at_wanted_node(&self, view: &ResourceView) -> bool {
+        match &self.nodes {
+            None => true,
+            Some(wanted) => {
+                let places = places(view);
+                places.is_empty() || places.iter().any(|place| wanted.contains(*place))
+            }
+        }
+    }
+}
+
+/// Direct parts of a collective resource.
+fn parts(view: &ResourceView) -> Vec<&ResourceView> {
+    match &view.kind {
+        ResourceViewKind::Primitive(_) => Vec::new(),
+        ResourceViewKind::Group { members } => members.iter().collect(),
+        ResourceViewKind::Clone { instances, .. } => instances.iter().collect(),
+        ResourceViewKind::Bundle { replicas, .. } => replicas.iter().flat_map(replica_parts).collect(),
+    }
+}
+
+/// A replica's resources in the order they are shown in.
+fn replica_parts(replica: &systole_scheduler::overview::ReplicaView) -> impl Iterator<Item = &ResourceView> {
+    replica.ip.iter().chain(&replica.child).chain([&replica.container]).chain(&replica.remote)
+}
+
+/// Names of the nodes a resource runs on, of all its parts.
+fn places(view: &ResourceView) -> BTreeSet<&str> {
+    match &view.kind {
+        ResourceViewKind::Primitive(primitive) => primitive.nodes.iter().map(|p| p.node.as_str()).collect(),
+        _ => parts(view).into_iter().flat_map(places).collect(),
+    }
+}
+
+/// All instances of agents below (or at) `view`.
+pub fn primitives(view: &ResourceView) -> Vec<&ResourceView> {
+    match &view.kind {
+        ResourceViewKind::Primitive(_) => vec![view],
+        _ => parts(view).into_iter().flat_map(primitives).collect(),
+    }
+}
+
+/// `ocf:heartbeat:podman`.
+pub fn agent_text(agent: &systole_cib::model::Agent) -> String {
+    match &agent.provider {
+        Some(provider) => format!("{}:{provider}:{}", agent.class, agent.kind),
+        None => format!("{}:{}", agent.class, agent.kind),
+    }
+}

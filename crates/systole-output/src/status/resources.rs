@@ -1,0 +1,476 @@
+//! The list of resources.
+
+use super::{ListOptions, agent_text, parts, places, primitives};
+use crate::{
+    outline::{Outline, name_list},
+    words::rc_text,
+};
+use std::collections::BTreeMap;
+use systole_scheduler::overview::{
+    Flags, NodeViewKind, Overview, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind,
+};
+use systole_types::{OcfRc, Role};
+
+/// Resources as far as `options` ask for them.
+pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
+    let lister = Lister { overview, options };
+    let mut outline = Outline::new();
+    if options.brief && !options.group_by_node {
+        let loose: Vec<&ResourceView> = overview
+            .resources
+            .iter()
+            .filter(|view| matches!(view.kind, ResourceViewKind::Primitive(_)) && options.wants(view))
+            .filter(|view| options.is_at_wanted_node(view))
+            .collect();
+        for line in brief_counts(&loose, options.inactive, None) {
+            outline.push(0, line);
+        }
+    }
+    for view in &overview.resources {
+        if lister.is_listed(view) {
+            lister.resource(view, 0, &mut outline);
+        }
+    }
+    outline
+}
+
+/// Counts of instances by agent and node: `1/2\t(ocf:pacemaker:Dummy):\tActive node-a`.
+pub(super) fn brief_counts(views: &[&ResourceView], totals: bool, only_at: Option<&str>) -> Vec<String> {
+    let mut by_agent: BTreeMap<String, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
+    for view in views {
+        let ResourceViewKind::Primitive(primitive) = &view.kind else { continue };
+        let (total, at) = by_agent.entry(agent_text(&primitive.agent)).or_default();
+        *total += 1;
+        for place in &primitive.nodes {
+            if only_at.is_none_or(|only| place.node.as_str() == only) {
+                *at.entry(place.node.as_str()).or_default() += 1;
+            }
+        }
+    }
+    let mut lines = Vec::new();
+    for (agent, (total, at)) in &by_agent {
+        for (node, count) in at {
+            let count = if totals { format!("{count}/{total}") } else { count.to_string() };
+            let node = if only_at.is_some() { "" } else { node };
+            lines.push(format!("{count}\t({agent}):\tActive {node}"));
+        }
+        if at.is_empty() && totals {
+            lines.push(format!("0/{total}\t({agent}):\tActive"));
+        }
+    }
+    lines
+}
+
+/// An instance's line. `name` stands in front; `at` is the node to show, where that is not the instance's own.
+pub(super) fn primitive_text(
+    overview: &Overview,
+    view: &ResourceView,
+    name: &str,
+    at: Option<&[&str]>,
+    detail: bool,
+) -> String {
+    let ResourceViewKind::Primitive(primitive) = &view.kind else { return name.to_owned() };
+    let own: Vec<&str> = primitive.nodes.iter().map(|place| place.node.as_str()).collect();
+    let nodes: &[&str] = at.unwrap_or(&own);
+    let mut line = format!("{name}\t({}):\t", agent_text(&primitive.agent));
+    if view.flags.removed {
+        line.push_str(" ORPHANED");
+    }
+    line.push(' ');
+    line.push_str(&role_text(primitive, &view.flags));
+    let single = (nodes.len() == 1).then(|| nodes[0]);
+    if let Some(node) = single {
+        line.push(' ');
+        line.push_str(node);
+    }
+    if nodes.is_empty() && !view.flags.active {
+        if let Some(reason) = failed_probe(overview, view, None) {
+            line.push_str(&format!(" ({reason}) "));
+        }
+    }
+    let flags = primitive_flags(primitive, view, single.is_some());
+    if !flags.is_empty() {
+        line.push_str(&format!(" ({})", flags.join(", ")));
+    }
+    if nodes.len() > 1 {
+        line.push_str(&format!(" [ {} ]", nodes.join(" ")));
+    }
+    let _ = detail;
+    line
+}
+
+/// `Started`, `FAILED Promoted`, `Starting`...
+fn role_text(primitive: &PrimitiveView, flags: &Flags) -> String {
+    if flags.failed {
+        return if primitive.role > Role::Unpromoted {
+            format!("FAILED {}", primitive.role)
+        } else {
+            "FAILED".to_owned()
+        };
+    }
+    match primitive.pending {
+        Some(pending) if pending != "Monitoring" => pending.to_owned(),
+        _ => primitive.role.to_string(),
+    }
+}
+
+fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, is_at_one: bool) -> Vec<String> {
+    let mut flags = Vec::new();
+    if is_at_one && primitive.nodes.iter().any(|place| !place.online && place.unclean) {
+        flags.push("UNCLEAN".to_owned());
+    }
+    if view.flags.locked_to.is_some() {
+        flags.push("LOCKED".to_owned());
+    }
+    if primitive.pending == Some("Monitoring") {
+        flags.push("Monitoring".to_owned());
+    }
+    match view.flags.target_role {
+        Some(Role::Stopped) => flags.push("disabled".to_owned()),
+        Some(Role::Unpromoted) if matches!(primitive.role, Role::Promoted) => {
+            flags.push("target-role:Unpromoted".to_owned());
+        }
+        _ => {}
+    }
+    if view.flags.blocked {
+        flags.push("blocked".to_owned());
+    } else if let Some(word) = unmanaged_word(&view.flags) {
+        flags.push(word.to_owned());
+    }
+    if view.flags.failure_ignored {
+        flags.push("failure ignored".to_owned());
+    }
+    flags
+}
+
+/// `maintenance`, `unmanaged`, or nothing.
+fn unmanaged_word(flags: &Flags) -> Option<&'static str> {
+    if flags.maintenance {
+        Some("maintenance")
+    } else if flags.managed {
+        None
+    } else {
+        Some("unmanaged")
+    }
+}
+
+/// Why a probe of the resource failed (on `node`, if given): `Not installed`.
+pub(super) fn failed_probe(
+    overview: &Overview,
+    view: &ResourceView,
+    node: Option<&str>,
+) -> Option<&'static str> {
+    overview
+        .history
+        .iter()
+        .filter(|history| node.is_none_or(|node| history.node.as_str() == node))
+        .flat_map(|history| &history.resources)
+        .filter(|history| history.resource == view.full_id || history.resource == view.id)
+        .flat_map(|history| &history.operations)
+        .filter(|operation| {
+            operation.interval_ms == 0 && (&*operation.task == "monitor" || &*operation.task == "probe")
+        })
+        .find(|operation| {
+            !matches!(
+                operation.rc,
+                OcfRc::Ok | OcfRc::NotRunning | OcfRc::Promoted | OcfRc::Degraded | OcfRc::DegradedPromoted
+            )
+        })
+        .map(|operation| rc_text(operation.rc))
+}
+
+struct Lister<'a> {
+    overview: &'a Overview,
+    options: &'a ListOptions,
+}
+
+impl Lister<'_> {
+    /// Whether a top-level resource is listed at all.
+    fn is_listed(&self, view: &ResourceView) -> bool {
+        let flags = &view.flags;
+        if flags.removed && !flags.active {
+            return false;
+        }
+        if self.options.group_by_node && (flags.active || !self.options.inactive) {
+            return false;
+        }
+        if !self.options.inactive && !flags.partially_active && !flags.active {
+            return false;
+        }
+        let is_counted = self.options.brief
+            && !self.options.group_by_node
+            && matches!(view.kind, ResourceViewKind::Primitive(_));
+        !is_counted && self.options.wants(view) && self.options.is_at_wanted_node(view)
+    }
+
+    fn resource(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
+        match &view.kind {
+            ResourceViewKind::Primitive(_) => self.primitive(view, depth, outline),
+            ResourceViewKind::Group { members } => self.group(view, members, depth, outline),
+            ResourceViewKind::Clone { .. } => self.clone_set(view, depth, outline),
+            ResourceViewKind::Bundle { replicas, .. } => self.bundle(view, replicas, depth, outline),
+        }
+    }
+
+    fn primitive(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
+        let line = primitive_text(self.overview, view, view.id.as_str(), None, self.options.detail);
+        outline.push(depth, line);
+    }
+
+    fn group(&self, view: &ResourceView, members: &[ResourceView], depth: usize, outline: &mut Outline) {
+        let mut flags = Vec::new();
+        let n_inactive = members.iter().filter(|member| !member.flags.active).count();
+        if n_inactive > 0 && !self.options.inactive {
+            flags.push(format!("{n_inactive} member{} inactive", if n_inactive == 1 { "" } else { "s" }));
+        }
+        if view.flags.disabled {
+            flags.push("disabled".to_owned());
+        }
+        flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
+        outline.push(depth, format!("Resource Group: {}{}:", view.full_id, in_brackets(&flags)));
+        let named = self.options.names(view);
+        let shown: Vec<&ResourceView> = members
+            .iter()
+            .filter(|member| named || self.options.wants(member) || self.is_under_wanted(view))
+            .collect();
+        if self.options.brief {
+            for line in brief_counts(&shown, true, None) {
+                outline.push(depth + 1, line);
+            }
+            return;
+        }
+        for member in shown {
+            if (self.options.inactive || member.flags.active) && self.options.is_at_wanted_node(member) {
+                self.primitive(member, depth + 1, outline);
+            }
+        }
+    }
+
+    /// Whether a part is shown because the whole it belongs to is asked for.
+    fn is_under_wanted(&self, part: &ResourceView) -> bool {
+        self.options.resources.is_none()
+            || self.overview.resources.iter().any(|root| {
+                self.options.names(root) && super::parts(root).into_iter().any(|p| std::ptr::eq(p, part))
+            })
+    }
+
+    fn clone_set(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
+        let ResourceViewKind::Clone { child, unique, promotable, instances } = &view.kind else { return };
+        let mut flags = Vec::new();
+        if *promotable {
+            flags.push("promotable".to_owned());
+        }
+        if *unique {
+            flags.push("unique".to_owned());
+        }
+        match view.flags.target_role {
+            Some(Role::Stopped) => flags.push("disabled".to_owned()),
+            _ if view.flags.disabled => flags.push("disabled".to_owned()),
+            _ => {}
+        }
+        flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
+        outline.push(depth, format!("Clone Set: {} [{child}]{}:", view.id, in_brackets(&flags)));
+        let named = self.options.names(view);
+        let mut promoted = Vec::new();
+        let mut started = Vec::new();
+        let mut n_active = 0;
+        for instance in instances {
+            if !(named || self.options.wants(instance)) || !self.options.is_at_wanted_node(instance) {
+                continue;
+            }
+            if instance.flags.removed && !instance.flags.partially_active {
+                continue;
+            }
+            match self.instance_shown(instance, *unique, instances.len()) {
+                Shown::Whole => {
+                    n_active += usize::from(instance.flags.partially_active);
+                    self.resource(instance, depth + 1, outline);
+                }
+                Shown::Promoted(node) => promoted.push(node),
+                Shown::Started(node) => started.push(node),
+                Shown::Not => {}
+            }
+        }
+        n_active += promoted.len() + started.len();
+        promoted.sort_unstable();
+        started.sort_unstable();
+        if !promoted.is_empty() {
+            outline.push(depth + 1, name_list("Promoted", &promoted));
+        }
+        if !started.is_empty() {
+            let label = match (*promotable, view.flags.target_role) {
+                (false, _) => "Started",
+                (true, Some(Role::Unpromoted)) => "Unpromoted (target-role)",
+                (true, _) => "Unpromoted",
+            };
+            outline.push(depth + 1, name_list(label, &started));
+        }
+        if self.options.inactive && !self.options.detail && !*unique && n_active < instances.len() {
+            self.stopped_nodes(view, instances, depth + 1, outline);
+        }
+    }
+
+    fn instance_shown<'v>(&self, instance: &'v ResourceView, unique: bool, _n: usize) -> Shown<'v> {
+        if self.options.detail {
+            let is_shown = instance.flags.partially_active || self.options.inactive || !is_group(instance);
+            return if is_shown { Shown::Whole } else { Shown::Not };
+        }
+        if unique {
+            return if instance.flags.partially_active || self.options.inactive {
+                Shown::Whole
+            } else {
+                Shown::Not
+            };
+        }
+        if !instance.flags.partially_active {
+            return Shown::Not;
+        }
+        let needs_line = primitives(instance)
+            .iter()
+            .any(|part| part.flags.removed || !part.flags.managed || part.flags.failed || is_pending(part));
+        if needs_line || !instance.flags.active {
+            return Shown::Whole;
+        }
+        let is_lost = primitives(instance)
+            .iter()
+            .any(|part| matches!(&part.kind, ResourceViewKind::Primitive(p) if p.nodes.iter().any(|at| !at.online && at.unclean)));
+        let at = places(instance);
+        match (at.len(), at.into_iter().next()) {
+            (1, Some(node)) if !is_lost => {
+                if highest_role(instance) == Role::Promoted {
+                    Shown::Promoted(node)
+                } else {
+                    Shown::Started(node)
+                }
+            }
+            _ => Shown::Whole,
+        }
+    }
+
+    /// Nodes without an instance: `Stopped: [ a b ]`, `Stopped (Not installed): [ c ]`.
+    fn stopped_nodes(
+        &self,
+        view: &ResourceView,
+        instances: &[ResourceView],
+        depth: usize,
+        outline: &mut Outline,
+    ) {
+        let taken = places(view);
+        let mut by_state: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for node in &self.overview.nodes {
+            let name = node.name.as_str();
+            let may_run = matches!(node.kind, NodeViewKind::Member | NodeViewKind::Remote);
+            if taken.contains(name) || !self.options.wants_node(name) || !may_run {
+                continue;
+            }
+            let probe = instances
+                .iter()
+                .flat_map(primitives)
+                .find_map(|part| failed_probe(self.overview, part, Some(name)));
+            let state = match probe {
+                Some(reason) => format!("Stopped ({reason})"),
+                None if view.flags.disabled => "Stopped (disabled)".to_owned(),
+                None => "Stopped".to_owned(),
+            };
+            by_state.entry(state).or_default().push(name);
+        }
+        for (state, mut names) in by_state {
+            names.sort_unstable();
+            outline.push(depth, name_list(&state, &names));
+        }
+    }
+
+    fn bundle(&self, view: &ResourceView, replicas: &[ReplicaView], depth: usize, outline: &mut Outline) {
+        let ResourceViewKind::Bundle { image, unique, .. } = &view.kind else { return };
+        let named = self.options.names(view);
+        outline.push(
+            depth,
+            format!(
+                "Container bundle{}: {} [{image}]{}{}:",
+                if replicas.len() > 1 { " set" } else { "" },
+                view.id,
+                if *unique { " (unique)" } else { "" },
+                unmanaged_word(&view.flags).map_or(String::new(), |word| format!(" ({word})")),
+            ),
+        );
+        for replica in replicas {
+            if !self.options.is_at_wanted_node(&replica.container) {
+                continue;
+            }
+            if self.options.detail || !named {
+                self.replica_parts(replica, replicas.len() > 1, named, depth + 1, outline);
+            } else {
+                outline.push(depth + 1, self.replica_text(replica));
+            }
+        }
+    }
+
+    /// One line for a replica: what runs inside, where the container runs.
+    fn replica_text(&self, replica: &ReplicaView) -> String {
+        let name = replica.remote.as_ref().unwrap_or(&replica.container).id.as_str();
+        let name = match &replica.address {
+            Some(address) => format!("{name} ({address})"),
+            None => name.to_owned(),
+        };
+        let at: Vec<&str> = match &replica.container.kind {
+            ResourceViewKind::Primitive(container) => {
+                container.nodes.iter().map(|p| p.node.as_str()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let inside = replica.child.as_ref().unwrap_or(&replica.container);
+        primitive_text(self.overview, inside, &name, Some(&at), false)
+    }
+
+    fn replica_parts(
+        &self,
+        replica: &ReplicaView,
+        is_set: bool,
+        named: bool,
+        depth: usize,
+        outline: &mut Outline,
+    ) {
+        let shown: Vec<&ResourceView> =
+            super::replica_parts(replica).filter(|part| named || self.options.names(part)).collect();
+        if shown.is_empty() {
+            return;
+        }
+        if is_set {
+            outline.push(depth, format!("Replica[{}]", replica.number));
+        }
+        for part in shown {
+            self.primitive(part, depth + 1, outline);
+        }
+    }
+}
+
+/// How an instance of a clone is shown.
+enum Shown<'v> {
+    /// By itself.
+    Whole,
+    /// As a name in the list of promoted ones.
+    Promoted(&'v str),
+    /// As a name in the list of started ones.
+    Started(&'v str),
+    /// Not at all, or among the nodes without an instance.
+    Not,
+}
+
+fn is_group(view: &ResourceView) -> bool {
+    matches!(view.kind, ResourceViewKind::Group { .. })
+}
+
+fn is_pending(view: &ResourceView) -> bool {
+    matches!(&view.kind, ResourceViewKind::Primitive(primitive) if primitive.pending.is_some())
+}
+
+fn highest_role(view: &ResourceView) -> Role {
+    match &view.kind {
+        ResourceViewKind::Primitive(primitive) => primitive.role,
+        _ => parts(view).into_iter().map(highest_role).max().unwrap_or_default(),
+    }
+}
+
+fn in_brackets(flags: &[String]) -> String {
+    if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) }
+}
