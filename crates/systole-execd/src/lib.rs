@@ -1,1 +1,13 @@
-//! systole-execd.
+//! The executor: runs agents for `systoled`, as root, and goes on while `systoled` is away.
+//!
+//! What runs when is decided by [`systole_cluster::executor::ExecutorMachine`]; here are its hands: a socket, processes,
+//! a file under `/run` and a clock.
+
+#![forbid(unsafe_code)]
+
+mod daemon;
+mod leftover;
+mod process;
+mod runner;
+
+pub use daemon::{Config, run};

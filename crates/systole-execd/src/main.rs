@@ -1,2 +1,52 @@
-//! Entry point.
-fn main() {}
+//! `systole-execd`.
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+use systole_agents::Host;
+use systole_execd::Config;
+
+/// Runs resource agents for systoled, and goes on running them while systoled is away.
+///
+/// Started once per host, as root. May be killed and started again at any time: no resource stops, and recurring
+/// monitors go on.
+#[derive(Parser)]
+#[command(name = "systole-execd", version)]
+struct Arguments {
+    /// The socket systoled connects to.
+    #[arg(long, default_value = systole_wire::exec::SOCKET, env = "SYSTOLE_EXEC_SOCKET")]
+    socket: PathBuf,
+    /// Where to remember what runs; must not outlive the host's boot.
+    #[arg(long, default_value = "/run/systole/execd.state")]
+    state_file: PathBuf,
+    /// Holds this boot's name; made if it is not there, must not outlive the host's boot.
+    #[arg(long, default_value = "/run/systole/boot-id")]
+    boot_id_file: PathBuf,
+    /// The directory with resource.d in it.
+    #[arg(long, default_value = "/usr/lib/ocf", env = "OCF_ROOT")]
+    ocf_root: PathBuf,
+    /// The user systoled runs as; it may connect beside root.
+    #[arg(long, default_value = "hacluster")]
+    user: String,
+    /// Also log what is of interest to developers only.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = Config {
+        socket: arguments.socket,
+        state_file: arguments.state_file,
+        boot_id_file: arguments.boot_id_file,
+        host: Host { ocf_root: arguments.ocf_root, ..Host::default() },
+        user: arguments.user,
+        verbose: arguments.verbose,
+    };
+    match systole_execd::run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -5,12 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod connection;
 mod listener;
 mod poll;
+mod users;
 mod wake;
 
+pub use clock::{Clock, boot_id, log_line};
 pub use connection::{Connection, Limits, LinkError, Peer};
 pub use listener::Listener;
 pub use poll::{Poll, Ready};
+pub use users::{group, user, user_name};
 pub use wake::{Signals, Waker, waker};

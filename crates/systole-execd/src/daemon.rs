@@ -1,0 +1,200 @@
+//! The loop: receive, handle, perform, sleep until the next deadline.
+
+use crate::runner::Runner;
+use anyhow::{Context, Result};
+use rustix::fs::chown;
+use std::{
+    collections::VecDeque,
+    fs, io,
+    path::{Path, PathBuf},
+};
+use systole_agents::Host;
+use systole_cluster::{
+    Level,
+    executor::{Effect, Event, ExecutorMachine},
+};
+use systole_link::{Clock, Connection, Limits, Listener, Poll, Signals, boot_id, waker};
+use systole_wire::exec::{FromExecutor, ToExecutor};
+
+/// Bounds of the connection to `systoled`.
+const LIMITS: Limits = Limits { line: 16 << 20, unsent: 64 << 20 };
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The socket `systoled` connects to.
+    pub socket: PathBuf,
+    /// What is remembered over a restart.
+    pub state_file: PathBuf,
+    /// This boot's name.
+    pub boot_id_file: PathBuf,
+    /// Where agents are.
+    pub host: Host,
+    /// Who may connect beside the executor's own user.
+    pub user: String,
+    /// Whether lines for developers are logged.
+    pub verbose: bool,
+}
+
+/// Serves until SIGTERM; agents that run then are left alone, as after a kill.
+///
+/// # Errors
+/// If the socket cannot be had or the kernel fails us.
+pub fn run(config: &Config) -> Result<()> {
+    // What agents create is not for everybody: the mask Pacemaker gives them.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o026));
+    let stop = Signals::catch(&[15, 2]).context("cannot catch signals")?;
+    let listener = Listener::bind(&config.socket, 0o600)
+        .with_context(|| format!("cannot listen at {}", config.socket.display()))?;
+    let owner = systole_link::user(&config.user).filter(|_| rustix::process::geteuid().is_root());
+    if let Some((uid, _)) = owner {
+        let uid = Some(rustix::fs::Uid::from_raw(uid));
+        chown(&config.socket, uid, None)
+            .with_context(|| format!("cannot give the socket to {}", config.user))?;
+    }
+    let (waker, wakes) = waker()?;
+    let mut executor = Executor {
+        machine: ExecutorMachine::new(),
+        clock: Clock::new(),
+        runner: Runner::new(config.host.clone(), waker),
+        client: None,
+        state_file: config.state_file.clone(),
+        verbose: config.verbose,
+    };
+    let boot_id = boot_id(&config.boot_id_file)
+        .with_context(|| format!("cannot read or make {}", config.boot_id_file.display()))?;
+    executor.handle(Event::Started { boot_id, state: read_state(&config.state_file) });
+    loop {
+        let mut poll = Poll::new();
+        let (stop_idx, wakes_idx, listener_idx) = (poll.add(&stop), poll.add(&wakes), poll.add(&listener));
+        let client_idx = executor.client.as_ref().map(|client| poll.add_connection(client));
+        let ready = poll.wait(executor.clock.until(executor.machine.next_deadline()))?;
+        if ready.has(stop_idx) {
+            executor.log(Level::Info, "told to end; agents that run go on");
+            return Ok(());
+        }
+        if ready.has(wakes_idx) {
+            wakes.drain();
+            while let Some(event) = executor.runner.next_event() {
+                executor.handle(event);
+            }
+        }
+        if client_idx.is_some_and(|idx| ready.has(idx)) {
+            executor.serve();
+        }
+        if ready.has(listener_idx) {
+            executor.accept(&listener);
+        }
+        if executor.clock.is_due(executor.machine.next_deadline()) {
+            executor.handle(Event::DeadlineReached);
+        }
+    }
+}
+
+struct Executor {
+    machine: ExecutorMachine,
+    clock: Clock,
+    runner: Runner,
+    client: Option<Connection>,
+    state_file: PathBuf,
+    verbose: bool,
+}
+
+impl Executor {
+    /// Hands `event` to the machine and does what it says; so with the events that come of that.
+    fn handle(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.machine.handle(self.clock.now(), event) {
+                self.perform(effect, &mut events);
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
+        match effect {
+            Effect::Execute { run, operation } => self.runner.execute(run, &operation),
+            Effect::Kill { run, signal } => self.runner.kill(run, signal),
+            Effect::KillLeftover { process } => self.runner.kill_leftover(process),
+            Effect::Send(message) => self.send(&message, events),
+            Effect::Persist(bytes) => {
+                if let Err(error) = replace_file(&self.state_file, &bytes) {
+                    let path = self.state_file.display();
+                    self.log(
+                        Level::Error,
+                        &format!("cannot write {path}, a restart would forget what runs: {error}"),
+                    );
+                }
+            }
+            Effect::Log { level, message } => self.log(level, &message),
+        }
+    }
+
+    fn send(&mut self, message: &FromExecutor, events: &mut VecDeque<Event>) {
+        if let Some(client) = &mut self.client
+            && let Err(error) = client.send(message)
+        {
+            self.client = None;
+            self.log(Level::Warning, &format!("lost systoled: {error}"));
+            events.push_back(Event::Disconnected);
+        }
+    }
+
+    fn accept(&mut self, listener: &Listener) {
+        // The newest is the one that lives: an older one belongs to a systoled that is gone.
+        if let Some(connection) = listener.accept(LIMITS).into_iter().last() {
+            if self.client.replace(connection).is_some() {
+                self.handle(Event::Disconnected);
+            }
+            self.log(Level::Info, "systoled has connected");
+            self.handle(Event::Connected);
+        }
+    }
+
+    /// Takes what `systoled` says.
+    fn serve(&mut self) {
+        let Some(client) = &mut self.client else { return };
+        let mut lines = Vec::new();
+        let mut fate = client.flush().and_then(|()| client.receive(&mut lines));
+        for line in lines {
+            match systole_wire::decode::<ToExecutor>(&line) {
+                Ok(message) => self.handle(Event::Message(message)),
+                Err(error) => {
+                    fate = Err(error.into());
+                    break;
+                }
+            }
+        }
+        if let Err(error) = fate
+            && self.client.take().is_some()
+        {
+            self.log(Level::Info, &format!("systoled is gone, agents go on: {error}"));
+            self.handle(Event::Disconnected);
+        }
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        if level > Level::Debug || self.verbose {
+            systole_link::log_line("execd", level, message);
+        }
+    }
+}
+
+fn read_state(path: &Path) -> Option<Vec<u8>> {
+    match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            eprintln!("error: cannot read {}, starting as if nothing ran: {error}", path.display());
+            None
+        }
+    }
+}
+
+/// Puts `bytes` in the place of the file at `path`, whole or not at all. It need not survive a power failure.
+fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, path)
+}
