@@ -1,0 +1,196 @@
+//! The executor's binary with small shell agents: killed, started again, spoken to badly.
+
+#![allow(missing_docs, reason = "a test")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::PathBuf,
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+use systole_link::{Connection, Limits};
+use systole_wire::{
+    PROTOCOL,
+    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const LIMITS: Limits = Limits { line: 1 << 20, unsent: 1 << 20 };
+
+/// Counts its actions in files beside `resource.d`; `monitor` says what the file `rc` says.
+const AGENT: &str = r#"#!/bin/sh
+root=${0%/resource.d/*}
+echo x >> "$root/$1"
+case $1 in
+slow) sleep 30 & echo $! > "$root/helper"; wait;;
+monitor) exit $(cat "$root/rc" 2>/dev/null || echo 0);;
+esac
+"#;
+
+/// An executor in a directory of its own.
+struct Host {
+    root: PathBuf,
+    executor: Child,
+}
+
+impl Host {
+    fn start(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("systole-execd-{}-{name}", std::process::id()));
+        fs::create_dir_all(root.join("resource.d/test")).expect("directory");
+        let agent = root.join("resource.d/test/agent");
+        fs::write(&agent, AGENT).expect("agent");
+        fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("agent");
+        let executor = Self::spawn(&root);
+        Self { root, executor }
+    }
+
+    fn spawn(root: &PathBuf) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_systole-execd"))
+            .arg("--socket")
+            .arg(root.join("exec.sock"))
+            .arg("--state-file")
+            .arg(root.join("state"))
+            .arg("--boot-id-file")
+            .arg(root.join("boot-id"))
+            .arg("--ocf-root")
+            .arg(root)
+            .spawn()
+            .expect("systole-execd")
+    }
+
+    /// Kills the executor as `kill -9` does and starts it again.
+    fn restart(&mut self) {
+        self.executor.kill().expect("kill");
+        self.executor.wait().expect("wait");
+        self.executor = Self::spawn(&self.root);
+    }
+
+    fn connect(&self) -> Connection {
+        let mut connection =
+            until("the socket", || Connection::connect(&self.root.join("exec.sock"), LIMITS).ok());
+        let hello = ToExecutor::Hello { protocol: PROTOCOL, node: "a".into() };
+        connection.send(&hello).expect("hello");
+        connection
+    }
+
+    fn count(&self, action: &str) -> usize {
+        fs::read_to_string(self.root.join(action)).map_or(0, |text| text.lines().count())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.executor.kill();
+        let _ = self.executor.wait();
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn operation(call: u64, operation: &str, interval_ms: u64) -> ToExecutor {
+    ToExecutor::Run(Box::new(Operation {
+        call,
+        key: format!("thing_{operation}_{interval_ms}"),
+        resource: "thing".into(),
+        class: "ocf".into(),
+        provider: Some("test".into()),
+        agent: "agent".into(),
+        operation: operation.into(),
+        interval_ms,
+        timeout_ms: 20_000,
+        start_delay_ms: 0,
+        parameters: BTreeMap::new(),
+        transition_key: "1:1:0:x".into(),
+        expected_rc: Some(0),
+    }))
+}
+
+fn welcome(connection: &mut Connection) -> (Vec<(String, u64)>, Vec<u64>) {
+    match connection.wait_message(PATIENCE).expect("welcome") {
+        FromExecutor::Welcome { recurring, in_flight, .. } => {
+            (recurring, in_flight.iter().map(|o| o.call).collect())
+        }
+        FromExecutor::Result(result) => panic!("a result before the welcome: {result:?}"),
+    }
+}
+
+fn result(connection: &mut Connection) -> OperationResult {
+    match connection.wait_message(PATIENCE).expect("result") {
+        FromExecutor::Result(result) => *result,
+        FromExecutor::Welcome { .. } => panic!("a second welcome"),
+    }
+}
+
+#[test]
+fn monitors_outlive_the_executor_and_its_client() {
+    let mut host = Host::start("monitors");
+    let mut client = host.connect();
+    assert_eq!(welcome(&mut client), (vec![], vec![]));
+    client.send(&operation(1, "start", 0)).expect("start");
+    assert_eq!(result(&mut client).rc, 0);
+    client.send(&operation(2, "monitor", 100)).expect("monitor");
+    assert_eq!(result(&mut client).rc, 0);
+    drop(client);
+    let before = host.count("monitor");
+    until("the monitor to go on without a client", || (host.count("monitor") > before + 1).then_some(()));
+
+    host.restart();
+    let before = host.count("monitor");
+    until("the monitor to go on after a restart", || (host.count("monitor") > before + 1).then_some(()));
+    assert_eq!(host.count("start"), 1);
+
+    fs::write(host.root.join("rc"), "7").expect("rc");
+    let mut client = host.connect();
+    assert_eq!(welcome(&mut client).0, [("thing_monitor_100".to_owned(), 2)]);
+    let failure = until("the failure to be reported", || Some(result(&mut client)).filter(|r| r.rc == 7));
+    assert_eq!(failure.operation.call, 2);
+}
+
+#[test]
+fn an_action_cut_short_by_a_restart_leaves_no_process_and_still_gets_its_result() {
+    let mut host = Host::start("short");
+    let mut client = host.connect();
+    welcome(&mut client);
+    client.send(&operation(1, "slow", 0)).expect("slow");
+    let helper = until("the helper", || {
+        fs::read_to_string(host.root.join("helper")).ok().filter(|t| t.ends_with('\n'))
+    });
+    host.restart();
+    until("the helper's end", || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", helper.trim()));
+        (!stat.is_ok_and(|stat| stat.contains(") S "))).then_some(())
+    });
+    let mut client = host.connect();
+    welcome(&mut client);
+    assert_eq!(result(&mut client).operation.call, 1);
+}
+
+#[test]
+fn nonsense_on_the_socket_stops_nothing() {
+    let host = Host::start("nonsense");
+    let mut client = host.connect();
+    welcome(&mut client);
+    client.send(&operation(1, "monitor", 100)).expect("monitor");
+    result(&mut client);
+    for nonsense in [&b"\xff\n"[..], b"{\"run\":{}}\n", b"\n"] {
+        let mut stream = UnixStream::connect(host.root.join("exec.sock")).expect("connect");
+        stream.write_all(nonsense).expect("write");
+    }
+    let before = host.count("monitor");
+    until("the monitor to go on", || (host.count("monitor") > before + 1).then_some(()));
+    assert_eq!(welcome(&mut host.connect()).0.len(), 1);
+}
