@@ -1,0 +1,119 @@
+//! Keeps a node's daemons running, as systemd does on a real host.
+
+use crate::layout::{NODE_BIN, NODE_RUN};
+use anyhow::{Context, Result};
+use rustix::process::{Pid, WaitStatus};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A daemon that dies is started again after this long.
+const RESTART_AFTER: Duration = Duration::from_millis(100);
+
+/// One that dies at once every time is started again this rarely.
+const RESTART_AFTER_AT_MOST: Duration = Duration::from_secs(5);
+
+/// A daemon that ran this long did start.
+const HAS_STARTED: Duration = Duration::from_secs(2);
+
+/// Where programs on a node look for programs.
+pub const NODE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Programs in the order they are started.
+const PROGRAMS: [&str; 2] = ["systole-execd", "systoled"];
+
+/// The daemons of a node.
+pub struct Daemons {
+    node: String,
+    running: Mutex<BTreeMap<i32, Running>>,
+}
+
+struct Running {
+    program: &'static str,
+    since: Instant,
+    restart_after: Duration,
+}
+
+impl Daemons {
+    /// The daemons of `node`, not started yet.
+    pub fn new(node: &str) -> &'static Self {
+        Box::leak(Box::new(Daemons { node: node.to_owned(), running: Mutex::new(BTreeMap::new()) }))
+    }
+
+    /// Starts all of them.
+    ///
+    /// # Errors
+    /// If one cannot be started.
+    pub fn start(&'static self) -> Result<()> {
+        fs::create_dir_all("/run/systole")?;
+        PROGRAMS.into_iter().try_for_each(|program| self.spawn(program, RESTART_AFTER))
+    }
+
+    /// A process of this node ended; if it was a daemon, it is started again.
+    pub fn ended(&'static self, pid: Pid, status: WaitStatus) {
+        let Some(ended) = self.lock().remove(&pid.as_raw_pid()) else { return };
+        let wait = if ended.since.elapsed() >= HAS_STARTED { RESTART_AFTER } else { ended.restart_after };
+        say(
+            ended.program,
+            &format!("{} (process {pid}) ended: {status:?}; restart in {wait:?}", ended.program),
+        );
+        thread::spawn(move || {
+            thread::sleep(wait);
+            let next_wait = (wait * 2).min(RESTART_AFTER_AT_MOST);
+            if let Err(error) = self.spawn(ended.program, next_wait) {
+                say(ended.program, &format!("{error:#}"));
+            }
+        });
+    }
+
+    fn spawn(&self, program: &'static str, restart_after: Duration) -> Result<()> {
+        // Held over the start: the process may end before it is noted down.
+        let mut running = self.lock();
+        let log = log_file(program)?;
+        let mut command = Command::new(Path::new(NODE_BIN).join(program));
+        command.args(arguments(program, &self.node));
+        command.env_clear().env("PATH", NODE_PATH);
+        command.env("LC_ALL", "C").env("HOME", "/root").current_dir("/");
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+        let pid = i32::try_from(child.id()).expect("process ids are small");
+        running.insert(pid, Running { program, since: Instant::now(), restart_after });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Running>> {
+        self.running.lock().expect("no thread panics with the lock held")
+    }
+}
+
+fn arguments(program: &str, node: &str) -> Vec<String> {
+    match program {
+        "systoled" => vec!["--node".into(), node.into(), "--hub".into(), format!("{NODE_RUN}/hub.sock")],
+        _ => vec![],
+    }
+}
+
+/// Where a daemon's output goes.
+pub fn log_path(program: &str) -> String {
+    format!("/var/log/systole/{program}.log")
+}
+
+fn log_file(program: &str) -> Result<File> {
+    let path = log_path(program);
+    File::options().create(true).append(true).open(&path).with_context(|| format!("cannot open {path}"))
+}
+
+/// Writes a line of the node's own into a daemon's log.
+fn say(program: &str, text: &str) {
+    use std::io::Write;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    if let Ok(mut log) = log_file(program) {
+        let _ = writeln!(log, "{}.{:03} init: {text}", now.as_secs(), now.subsec_millis());
+    }
+}
