@@ -4,6 +4,11 @@
 
 #![forbid(unsafe_code)]
 
+mod diagnostic;
 pub mod model;
 pub mod ops;
+mod read;
+pub mod spelling;
 pub mod xml;
+
+pub use diagnostic::{Diagnostic, ElementName, Severity};

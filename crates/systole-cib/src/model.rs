@@ -14,3 +14,5 @@ pub use constraint::*;
 pub use resource::*;
 pub use rule::*;
 pub use status::*;
+
+pub use crate::read::read;

@@ -68,8 +68,8 @@ impl FromStr for OperationKey {
 /// `ACTION:TRANSITION:TARGET_RC:UUID`: which action of which transition an operation belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransitionKey {
-    /// The action's number in its graph.
-    pub action: u32,
+    /// The action's number in its graph; −1 in what releases before 1.0 recorded.
+    pub action: i64,
     /// The transition's number, counted by the DC; −1 where there was none.
     pub transition: i64,
     /// The result that counts as success.
@@ -166,6 +166,7 @@ mod tests {
 
     #[test]
     fn a_magic_survives_the_round_trip() {
+        assert!("0:0;-1:1:0:xxxxxxxx-xxxx".parse::<TransitionMagic>().is_ok(), "as before 1.0");
         let text = "0:7;12:-1:7:1a2b-3c";
         let magic: TransitionMagic = text.parse().expect("well formed");
         assert_eq!((magic.rc, magic.key.action, magic.key.transition), (OcfRc::NotRunning, 12, -1));

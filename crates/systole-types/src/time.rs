@@ -71,7 +71,8 @@ fn parse_with_unit(text: &str) -> Option<Duration> {
     Some(Duration::from_micros(number.saturating_mul(micros)))
 }
 
-/// `PnYnMnWnDTnHnMnS` with whole numbers; a year counts 365 days and a month 30.
+/// `PnYnMnWnDTnHnMnS` with whole numbers; a year counts 365 days and a month 30. Hours and seconds are taken without
+/// the `T` too, as Pacemaker does (`P10S`).
 fn parse_iso(text: &str) -> Option<Duration> {
     let mut seconds: u64 = 0;
     let mut in_time = false;
@@ -91,9 +92,9 @@ fn parse_iso(text: &str) -> Option<Duration> {
             ('M', false) => 30 * 86_400,
             ('W', false) => 7 * 86_400,
             ('D', false) => 86_400,
-            ('H', true) => 3_600,
+            ('H', _) => 3_600,
             ('M', true) => 60,
-            ('S', true) => 1,
+            ('S', _) => 1,
             _ => return None,
         };
         seconds = seconds.saturating_add(digits.parse::<u64>().ok()?.saturating_mul(unit));
@@ -121,10 +122,11 @@ mod tests {
             (" 30 s ", 30_000),
             ("PT1M", 60_000),
             ("P1DT2H3S", 93_603_000),
+            ("P40S", 40_000),
         ] {
             assert_eq!(parse_duration(text).map(|d| d.as_millis()), Ok(millis), "{text:?}");
         }
-        for bad in ["", "s", "-5", "5 apples", "P", "PT", "P1H", "1.5s"] {
+        for bad in ["", "s", "-5", "5 apples", "P", "PT", "P1X", "1.5s"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }

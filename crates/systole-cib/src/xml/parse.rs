@@ -274,7 +274,7 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 fn name_end(tag: &str, start: usize) -> Result<usize, Trouble> {
     let rest = &tag[start..];
     let is_end = |b: &u8| matches!(b, b' ' | b'\n' | b'\t' | b'\r' | b'=');
-    let len = rest.as_bytes().iter().position(|b| is_end(b)).unwrap_or(rest.len());
+    let len = rest.as_bytes().iter().position(is_end).unwrap_or(rest.len());
     let name = &rest[..len];
     if is_name(name) { Ok(start + len) } else { Err((start, XmlProblem::BadName(shortened(name)))) }
 }

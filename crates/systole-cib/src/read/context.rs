@@ -1,0 +1,250 @@
+//! What all readers share: the ids of the configuration, diagnostics, and the reading of single values.
+
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    xml::Element,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+use systole_types::{ElementId, Role, Score, parse_duration};
+
+/// More diagnostics than this are counted, not kept.
+const MAX_DIAGNOSTICS: usize = 1000;
+
+/// How many elements may be read by way of references, altogether. Bounds what references within references, or
+/// many references to a large set, can make of a small CIB.
+const MAX_REFERRED: usize = 1_000_000;
+
+/// How many references may lead to the next before it counts as a circle.
+const MAX_HOPS: usize = 32;
+
+pub(super) struct Reader<'d> {
+    /// The first element of each id below `<configuration>`.
+    pub ids: BTreeMap<&'d str, Element<'d>>,
+    /// Ids of rules being read, outermost first: one that comes up again is a circle.
+    pub open_rules: Vec<&'d str>,
+    referred_left: usize,
+    strings: BTreeSet<Arc<str>>,
+    diagnostics: Vec<Diagnostic>,
+    n_dropped: usize,
+}
+
+/// Elements whose `id` names another element rather than themselves, or is of a kind of its own.
+fn has_id_of_its_own(element: Element<'_>) -> bool {
+    match element.name() {
+        "resource_ref" | "obj_ref" | "node" | "device" => false,
+        "role" => !element.parent().is_some_and(|parent| matches!(parent.name(), "acl_target" | "acl_group")),
+        _ => true,
+    }
+}
+
+impl<'d> Reader<'d> {
+    pub fn new(root: Element<'d>) -> Self {
+        let mut reader = Self {
+            ids: BTreeMap::new(),
+            open_rules: Vec::new(),
+            referred_left: MAX_REFERRED,
+            strings: BTreeSet::new(),
+            diagnostics: Vec::new(),
+            n_dropped: 0,
+        };
+        if let Some(configuration) = root.child("configuration") {
+            for element in configuration.descendants().filter(|e| has_id_of_its_own(*e)) {
+                reader.note_id(element);
+            }
+        }
+        reader
+    }
+
+    fn note_id(&mut self, element: Element<'d>) {
+        let Some(id) = element.id() else { return };
+        match self.ids.get(id) {
+            None => {
+                self.ids.insert(id, element);
+            }
+            Some(first) => {
+                let line = first.position().map_or(String::new(), |p| format!(" (line {})", p.line));
+                let message =
+                    format!("the id is already that of a <{}>{line}: ids must be unique", first.name());
+                self.error(element, message);
+            }
+        }
+    }
+
+    pub fn error(&mut self, element: Element<'_>, message: impl Into<String>) {
+        self.tell(Diagnostic::about(Severity::Error, element, message));
+    }
+
+    pub fn warning(&mut self, element: Element<'_>, message: impl Into<String>) {
+        self.tell(Diagnostic::about(Severity::Warning, element, message));
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.n_dropped += 1;
+        }
+    }
+
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        let n_dropped = self.n_dropped;
+        if let Some(last) = self.diagnostics.last_mut().filter(|_| n_dropped > 0) {
+            last.message += &format!(" ({n_dropped} more diagnostics are not listed)");
+        }
+        self.diagnostics
+    }
+
+    /// The shared copy of a text: a status section says the same thing many times.
+    pub fn shared(&mut self, text: &str) -> Arc<str> {
+        match self.strings.get(text) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared: Arc<str> = text.into();
+                self.strings.insert(Arc::clone(&shared));
+                shared
+            }
+        }
+    }
+
+    pub fn text(&mut self, element: Element<'d>, name: &str) -> Option<Arc<str>> {
+        element.attr(name).map(|value| self.shared(value))
+    }
+
+    /// `id`, or an empty one for an element that should have one but has not.
+    pub fn element_id(&mut self, element: Element<'d>) -> ElementId {
+        match element.id() {
+            Some(id) => ElementId::new(id),
+            None => {
+                self.error(element, "id is missing");
+                ElementId::new("")
+            }
+        }
+    }
+
+    pub fn required(&mut self, element: Element<'d>, name: &str) -> Option<&'d str> {
+        let value = element.attr(name).filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.error(element, format!("{name} is missing"));
+        }
+        value
+    }
+
+    /// A value of a type that reads itself; one that is not readable is told and left out.
+    pub fn value<T: FromStr<Err: Display>>(&mut self, element: Element<'d>, name: &str) -> Option<T> {
+        match element.attr(name)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error(element, format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    pub fn number<T: FromStr>(&mut self, element: Element<'d>, name: &str) -> Option<T> {
+        let text = element.attr(name)?;
+        let number = text.trim().parse().ok();
+        if number.is_none() {
+            self.error(element, format!("{name}: {text:?} is not a whole number in the range allowed here"));
+        }
+        number
+    }
+
+    pub fn boolean(&mut self, element: Element<'d>, name: &str) -> Option<bool> {
+        let text = element.attr(name)?;
+        let value = parse_bool(text);
+        if value.is_none() {
+            self.error(element, format!("{name}: {text:?} is neither true nor false"));
+        }
+        value
+    }
+
+    pub fn score(&mut self, element: Element<'d>, name: &str) -> Option<Score> {
+        self.value(element, name)
+    }
+
+    pub fn role(&mut self, element: Element<'d>, name: &str) -> Option<Role> {
+        self.value(element, name)
+    }
+
+    /// One of the words that are allowed, in any case of letters.
+    pub fn word<T: Copy>(&mut self, element: Element<'d>, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = element.attr(name)?;
+        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value);
+        if found.is_none() {
+            let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.error(element, format!("{name}: {text:?} is none of {}", allowed.join(", ")));
+        }
+        found
+    }
+
+    /// An `interval`; zero where it cannot be read.
+    pub fn interval(&mut self, element: Element<'d>, name: &str) -> Duration {
+        match element.attr(name).map(parse_duration) {
+            None => Duration::ZERO,
+            Some(Ok(interval)) => interval,
+            Some(Err(error)) => {
+                self.error(element, format!("{name}: {error}"));
+                Duration::ZERO
+            }
+        }
+    }
+
+    pub fn unknown(&mut self, element: Element<'d>, place: &str) {
+        self.warning(element, format!("<{}> is not known in {place}: it is ignored", element.name()));
+    }
+
+    /// The element itself, or the one its `id-ref` leads to. `None`, and told, if that leads nowhere, round in a
+    /// circle, or to an element of another name.
+    pub fn resolve(&mut self, element: Element<'d>) -> Option<Element<'d>> {
+        let mut at = element;
+        for _ in 0..MAX_HOPS {
+            let Some(id) = at.attr("id-ref") else {
+                return if at == element || self.may_refer(element, at) { Some(at) } else { None };
+            };
+            match self.ids.get(id) {
+                None => {
+                    self.error(element, format!("id-ref refers to {id:?}, which does not exist"));
+                    return None;
+                }
+                Some(next) if !next.is(element.name()) => {
+                    let message = format!("id-ref refers to {id:?}, which is a <{}>", next.name());
+                    self.error(element, message);
+                    return None;
+                }
+                Some(next) => at = *next,
+            }
+        }
+        self.error(element, "id-ref leads round in a circle");
+        None
+    }
+
+    /// Whether what is below `to` may be read once more on behalf of `element`.
+    pub fn may_refer(&mut self, element: Element<'d>, to: Element<'d>) -> bool {
+        let n_left = self.referred_left;
+        let n_wanted = to.descendants().take(n_left + 1).count();
+        if n_wanted > n_left {
+            self.error(
+                element,
+                format!("references expand to more than {MAX_REFERRED} elements: the rest is ignored"),
+            );
+            return false;
+        }
+        self.referred_left -= n_wanted;
+        true
+    }
+}
+
+/// Whether a text means yes or no, the way Pacemaker reads booleans.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "y" | "1" => Some(true),
+        "false" | "off" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}

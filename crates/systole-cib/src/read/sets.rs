@@ -1,0 +1,126 @@
+//! Sets of name-value pairs, and operations.
+
+use super::context::Reader;
+use crate::{
+    model::{AttributeSet, NvPair, Operation},
+    spelling,
+    xml::Element,
+};
+use std::sync::Arc;
+use systole_types::{ElementId, Score};
+
+/// What the pairs of a set are, which decides over older names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Names are the agent's, the user's or the node's own.
+    Free,
+    /// `<meta_attributes>`.
+    Meta,
+    /// `<cluster_property_set>`.
+    Cluster,
+}
+
+impl Kind {
+    fn todays_name(self, name: &str) -> &str {
+        match self {
+            Self::Free => name,
+            Self::Meta => spelling::meta_attribute(name),
+            Self::Cluster => spelling::cluster_option(name),
+        }
+    }
+}
+
+impl<'d> Reader<'d> {
+    /// All sets of one element name in `parent`.
+    pub fn sets(&mut self, parent: Element<'d>, name: &'d str, kind: Kind) -> Vec<AttributeSet> {
+        parent.children_named(name).filter_map(|set| self.set(set, kind)).collect()
+    }
+
+    pub fn meta(&mut self, parent: Element<'d>) -> Vec<AttributeSet> {
+        self.sets(parent, "meta_attributes", Kind::Meta)
+    }
+
+    pub fn parameters(&mut self, parent: Element<'d>) -> Vec<AttributeSet> {
+        self.sets(parent, "instance_attributes", Kind::Free)
+    }
+
+    pub fn utilization(&mut self, parent: Element<'d>) -> Vec<AttributeSet> {
+        self.sets(parent, "utilization", Kind::Free)
+    }
+
+    fn set(&mut self, element: Element<'d>, kind: Kind) -> Option<AttributeSet> {
+        let element = self.resolve(element)?;
+        let mut set = AttributeSet {
+            id: self.element_id(element),
+            score: self.score(element, "score").unwrap_or(Score::ZERO),
+            rule: None,
+            pairs: Vec::new(),
+        };
+        for child in element.children() {
+            match child.name() {
+                "nvpair" => set.pairs.extend(self.pair(child, kind)),
+                "rule" if set.rule.is_none() => match self.rule(child) {
+                    Some(rule) => set.rule = Some(rule),
+                    None => return None,
+                },
+                "rule" => self.error(child, "a set can have one rule only: this one is ignored"),
+                // The set's pairs were wrapped before schema 1.0.
+                "attributes" => {
+                    let pairs: Vec<_> =
+                        child.children_named("nvpair").filter_map(|pair| self.pair(pair, kind)).collect();
+                    set.pairs.extend(pairs);
+                }
+                _ => self.unknown(child, "a set of name-value pairs"),
+            }
+        }
+        Some(set)
+    }
+
+    /// `value="#default"` means that the pair is as good as absent.
+    fn pair(&mut self, element: Element<'d>, kind: Kind) -> Option<NvPair> {
+        let target = self.resolve(element)?;
+        let Some(name) = element.attr("name").or_else(|| target.attr("name")) else {
+            self.error(element, "name is missing");
+            return None;
+        };
+        let value = self.text(target, "value");
+        if value.as_deref() == Some("#default") {
+            return None;
+        }
+        Some(NvPair { id: target.id().map(ElementId::new), name: self.shared(kind.todays_name(name)), value })
+    }
+
+    /// The `<op>`s of all `<operations>` in a primitive or template.
+    pub fn operations(&mut self, parent: Element<'d>) -> Vec<Operation> {
+        let mut operations = Vec::new();
+        for list in parent.children_named("operations") {
+            let Some(list) = self.resolve(list) else { continue };
+            for child in list.children() {
+                match child.name() {
+                    "op" => operations.extend(self.operation(child)),
+                    "meta_attributes" | "instance_attributes" => {}
+                    _ => self.unknown(child, "<operations>"),
+                }
+            }
+        }
+        operations
+    }
+
+    fn operation(&mut self, element: Element<'d>) -> Option<Operation> {
+        let element = self.resolve(element)?;
+        let name = self.required(element, "name")?;
+        let properties: Vec<(Arc<str>, Arc<str>)> = element
+            .attrs()
+            .filter(|(name, _)| !matches!(*name, "id" | "name"))
+            .map(|(name, value)| (self.shared(name), self.shared(value)))
+            .collect();
+        Some(Operation {
+            id: self.element_id(element),
+            name: self.shared(name),
+            interval: self.interval(element, "interval"),
+            properties,
+            meta: self.meta(element),
+            parameters: self.parameters(element),
+        })
+    }
+}
