@@ -1,2 +1,45 @@
-//! Workshop commands.
-fn main() {}
+//! Workshop commands: `cargo xtask demo|test|tools|bench|fix`.
+
+mod bench;
+mod fix;
+mod measure;
+mod packages;
+mod shell;
+mod test;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Commands for people who work on Systole, or want to see it run.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every test: formatting, lints, unit and integration tests, and (as root) the live tests in a real lab.
+    Test(test::Options),
+    /// Make a directory of links, one per tool name, all to the release binary.
+    Tools {
+        /// Where; made if missing.
+        dir: PathBuf,
+    },
+    /// Print our figures against the incumbent's, measured in the same run where it is installed.
+    Bench(bench::Options),
+    /// Apply formatting and the lints that can be applied by themselves.
+    Fix,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Task::Test(options) => test::run(&options),
+        Task::Tools { dir } => tools::link(&dir),
+        Task::Bench(options) => bench::run(&options),
+        Task::Fix => fix::run(),
+    }
+}
