@@ -38,7 +38,12 @@ impl Clients {
     }
 
     /// Takes what came in, as events for the machine.
-    pub(crate) fn serve(&mut self, ready: &Ready, listener: usize, clients: &[(ClientId, usize)]) -> Vec<Event> {
+    pub(crate) fn serve(
+        &mut self,
+        ready: &Ready,
+        listener: usize,
+        clients: &[(ClientId, usize)],
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         for &(id, idx) in clients {
             if ready.has(idx) {
@@ -139,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_broken_request_is_answered_under_its_number() {
-        for (line, id) in [(&b"{\"id\":7,\"call\":\"fly\"}"[..], 7), (b"{\"id\":\"x\"}", 0), (b"\xff", 0), (b"[]", 0)] {
+        for (line, id) in
+            [(&b"{\"id\":7,\"call\":\"fly\"}"[..], 7), (b"{\"id\":\"x\"}", 0), (b"\xff", 0), (b"[]", 0)]
+        {
             assert_eq!(number_of(line), id);
         }
     }

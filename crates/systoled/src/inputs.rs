@@ -31,12 +31,14 @@ impl Inputs {
         thread::Builder::new().name("inputs".to_owned()).spawn(move || {
             while let Ok((kind, transition, xml)) = receiver.recv() {
                 let (level, message) = match keep(&dir, kind, &xml) {
-                    Ok(path) => {
-                        (Level::Notice, format!("transition {transition}: its input is in {}", path.display()))
-                    }
-                    Err(error) => {
-                        (Level::Warning, format!("transition {transition}: its input cannot be kept: {error}"))
-                    }
+                    Ok(path) => (
+                        Level::Notice,
+                        format!("transition {transition}: its input is in {}", path.display()),
+                    ),
+                    Err(error) => (
+                        Level::Warning,
+                        format!("transition {transition}: its input cannot be kept: {error}"),
+                    ),
                 };
                 systole_link::log_line("systoled", level, &message);
             }

@@ -6,14 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod clients;
-mod daemon;
+//mod daemon;
 mod inputs;
 mod layout;
 mod peer;
 mod privileges;
+mod signature;
 mod store;
 mod writer;
 
-pub use daemon::{Config, run};
+//pub use daemon::{Config, run};
 pub use layout::Layout;
 pub use store::{CibStore, Found, StoreError};

@@ -32,12 +32,14 @@ impl Identity {
 
     /// Gives `path` to the cluster's user and group.
     pub(crate) fn give(self, path: &Path) -> Result<()> {
-        chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("cannot give {} away", path.display()))
+        chown(path, Some(self.uid), Some(self.gid))
+            .with_context(|| format!("cannot give {} away", path.display()))
     }
 
     /// Lets the cluster's group use `path`.
     pub(crate) fn share(self, path: &Path) -> Result<()> {
-        chown(path, None, Some(self.gid)).with_context(|| format!("cannot give {} to {GROUP}", path.display()))
+        chown(path, None, Some(self.gid))
+            .with_context(|| format!("cannot give {} to {GROUP}", path.display()))
     }
 
     /// From here on the process is the cluster's user. Called while there is only one thread.

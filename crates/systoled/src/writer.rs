@@ -1,6 +1,6 @@
 //! The thread that puts the CIB on disk, so that a slow disk does not stop the cluster.
 
-use crate::store::CibStore;
+use crate::store::{CibStore, describe};
 use std::{
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -80,10 +80,4 @@ impl Writer {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// An error with its causes on one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
