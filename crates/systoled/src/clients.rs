@@ -78,7 +78,7 @@ impl Clients {
         for line in lines {
             match client.read(&line) {
                 Ok(request) => events.push(Event::Request { client: id, request }),
-                Err(response) => fate = fate.and(client.connection.send(&response)),
+                Err(response) => fate = fate.and(client.connection.send(&*response)),
             }
         }
         if let Err(error) = fate {
@@ -114,10 +114,10 @@ impl Clients {
 
 impl Client {
     /// The request on `line`, with the user it really comes from.
-    fn read(&self, line: &[u8]) -> Result<Request, Response> {
+    fn read(&self, line: &[u8]) -> Result<Request, Box<Response>> {
         let mut request: Request = systole_wire::decode(line).map_err(|error| {
             let message = format!("this is no request: {}", error.source);
-            refusal(number_of(line), RefusalKind::Usage, message)
+            Box::new(refusal(number_of(line), RefusalKind::Usage, message))
         })?;
         if request.user.is_none() || !self.trusted {
             request.user = self.user.clone();

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod clients;
-//mod daemon;
+mod daemon;
 mod inputs;
 mod layout;
 mod peer;
@@ -15,6 +15,6 @@ mod signature;
 mod store;
 mod writer;
 
-//pub use daemon::{Config, run};
+pub use daemon::{Config, run};
 pub use layout::Layout;
 pub use store::{CibStore, Found, StoreError};

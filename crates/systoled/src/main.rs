@@ -1,2 +1,86 @@
-//! Entry point.
-fn main() {}
+//! `systoled`.
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+use systole_cib::model::Cib;
+use systole_cluster::{InputKind, Plan};
+use systole_types::Timestamp;
+use systoled::{Config, Layout};
+
+/// The cluster resource manager of one node.
+///
+/// Joins the cluster through the local hub, keeps the configuration (CIB), decides with the other nodes what should run
+/// where, and has systole-execd carry it out. Tools reach it at its API socket.
+///
+/// Started as root it gives up its privileges and becomes hacluster:haclient, if there is such a user.
+///
+/// SIGTERM: the node leaves in good order; its resources move to other nodes first. A second SIGTERM, or SIGKILL: the
+/// daemon is gone at once, and its resources stay as they are; started again, it takes them up where it left off.
+#[derive(Parser)]
+#[command(name = "systoled", version)]
+struct Arguments {
+    /// This node's name [default: the host's name]
+    #[arg(long)]
+    node: Option<String>,
+    /// Keep everything below this directory: state, sockets, the lot. For trials without root.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The local hub's socket [default: /run/systole/hub.sock]
+    #[arg(long, env = "SYSTOLE_HUB", value_name = "PATH")]
+    hub: Option<PathBuf>,
+    /// The executor's socket [default: /run/systole/exec.sock]
+    #[arg(long, env = "SYSTOLE_EXEC_SOCKET", value_name = "PATH")]
+    executor: Option<PathBuf>,
+    /// The socket tools connect to [default: /run/systole/api.sock]
+    #[arg(long, env = "SYSTOLE_SOCKET", value_name = "PATH")]
+    api: Option<PathBuf>,
+    /// Where the CIB is kept [default: /var/lib/pacemaker/cib]
+    #[arg(long, value_name = "DIR")]
+    cib_dir: Option<PathBuf>,
+    /// Where scheduler inputs are kept [default: /var/lib/pacemaker/pengine]
+    #[arg(long, value_name = "DIR")]
+    input_dir: Option<PathBuf>,
+    /// The file with this boot's name, shared with the executor [default: /run/systole/boot-id]
+    #[arg(long, value_name = "PATH")]
+    boot_id_file: Option<PathBuf>,
+    /// Also log what is of interest to developers only
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Arguments {
+    fn config(self) -> Config {
+        let mut layout = self.state_dir.as_deref().map_or_else(Layout::default, Layout::below);
+        for (place, given) in [
+            (&mut layout.hub_socket, self.hub),
+            (&mut layout.exec_socket, self.executor),
+            (&mut layout.api_socket, self.api),
+            (&mut layout.cib_dir, self.cib_dir),
+            (&mut layout.input_dir, self.input_dir),
+            (&mut layout.boot_id_file, self.boot_id_file),
+        ] {
+            if let Some(path) = given {
+                *place = path;
+            }
+        }
+        let node =
+            self.node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+        Config { node, layout, planner: plan, verbose: self.verbose }
+    }
+}
+
+/// The scheduler, as the cluster's machines want it.
+fn plan(cib: &Cib, now: Timestamp) -> Plan {
+    let transition = systole_scheduler::schedule(cib, now);
+    Plan { graph: transition.graph, kind: InputKind::Input, recheck: None }
+}
+
+fn main() -> ExitCode {
+    match systoled::run(&Arguments::parse().config()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            systole_link::log_line("systoled", "error", &format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

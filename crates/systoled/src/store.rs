@@ -8,6 +8,7 @@ use crate::{
     signature::{self, Verdict},
 };
 use std::{
+    cmp::Reverse,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -131,7 +132,7 @@ impl CibStore {
                 Some((entry.metadata().ok()?.modified().ok()?, number, entry.path()))
             })
             .collect();
-        found.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        found.sort_by_key(|(modified, number, _)| Reverse((*modified, *number)));
         found.into_iter().map(|(_, _, path)| path).collect()
     }
 
