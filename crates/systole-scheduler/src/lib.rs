@@ -43,10 +43,7 @@ pub struct Transition<'a> {
 pub fn schedule(cib: &Cib, now: Timestamp) -> Transition<'_> {
     let status = Status::unpack(cib, now);
     let placement = placement::assign(&status);
-    let actions = plan::plan(&status, &placement);
-    let actions = plan::order(actions, &status, &placement);
-    let notes = status.notes.iter().chain(&placement.notes).chain(&actions.notes).cloned().collect();
-    let changes = plan::changes(&actions, &status, &placement);
-    let graph = plan::into_graph(actions, &status, &placement);
-    Transition { graph, status, placement, changes, notes }
+    let plan = plan::plan(&status, &placement);
+    let notes = status.notes.iter().chain(&placement.notes).chain(&plan.notes).cloned().collect();
+    Transition { graph: plan.graph, status, placement, changes: plan.changes, notes }
 }

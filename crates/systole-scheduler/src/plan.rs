@@ -1,12 +1,42 @@
 //! Phase 3: what has to be done, and what has to wait for what.
+//!
+//! Actions are made for everything that may have to be done, each optional or not, possible or not. Orders between
+//! them come from constraints and from what resources are; they are applied once all actions exist, and then decide
+//! further what has to be done and what can be: a fixed point. What is left is written down as a graph.
 
-use crate::{Note, Status, placement::Placement};
+mod bundle;
+mod changes;
+mod clone;
+mod config;
+mod draft;
+mod emit;
+mod fencing;
+mod group;
+mod instances;
+mod migration;
+mod notify;
+mod orders;
+mod primitive;
+mod probes;
+mod propagate;
+mod recurring;
+mod relation;
+mod remote;
+mod task;
+mod view;
+
+use crate::{Note, RscIdx, Status, placement::Placement, status::Kind};
+use draft::{ActIdx, Draft};
 use std::sync::Arc;
 use systole_graph::TransitionGraph;
 
-/// Everything that has to be done.
+/// What has to be done, and what comes of it.
 #[derive(Clone, Debug, Default)]
-pub struct Actions {
+pub struct Plan {
+    /// The graph.
+    pub graph: TransitionGraph,
+    /// What happens to each resource and node.
+    pub changes: Vec<Change>,
     /// Reasons.
     pub notes: Vec<Note>,
 }
@@ -18,22 +48,60 @@ pub struct Change {
     pub text: Arc<str>,
 }
 
-/// Works out what has to be done.
-pub fn plan(_status: &Status<'_>, _placement: &Placement) -> Actions {
-    Actions::default()
+/// Works out what has to be done, and what has to wait for what.
+pub fn plan(status: &Status<'_>, placement: &Placement) -> Plan {
+    let mut draft = Draft::new(status, placement);
+    draft.take_fencing_requests();
+    draft.clear_outdated_fail_counts();
+    draft.order_by_constraints();
+    for root in draft.roots() {
+        draft.order_internally(root);
+    }
+    draft.check_histories();
+    draft.settle_unassigned();
+    if status.options.startup_probes {
+        draft.create_probes();
+    }
+    draft.clear_removed_fail_counts();
+    for root in draft.roots() {
+        draft.create_actions(root);
+    }
+    draft.order_remote_actions();
+    draft.create_fencing_and_shutdowns();
+    draft.apply_orders();
+    draft.block_all_dependents();
+    draft.order_probes();
+    draft.propagate();
+    draft.drop_invalid_links();
+    let changes = draft.changes();
+    let graph = draft.emit();
+    Plan { graph, changes, notes: Vec::new() }
 }
 
-/// Works out what has to wait for what.
-pub fn order(actions: Actions, _status: &Status<'_>, _placement: &Placement) -> Actions {
-    actions
-}
+impl Draft<'_, '_> {
+    /// Creates the actions of a resource and all it consists of.
+    fn create_actions(&mut self, rsc: RscIdx) {
+        match self.r(rsc).kind {
+            Kind::Primitive(_) => self.create_primitive_actions(rsc),
+            Kind::Group(_) => self.create_group_actions(rsc),
+            Kind::Clone(_) => self.create_clone_actions(rsc),
+            Kind::Bundle(_) => self.create_bundle_actions(rsc),
+        }
+    }
 
-/// What changes for each resource and node.
-pub fn changes(_actions: &Actions, _status: &Status<'_>, _placement: &Placement) -> Vec<Change> {
-    Vec::new()
-}
+    /// Orders actions of a resource and all it consists of among each other.
+    fn order_internally(&mut self, rsc: RscIdx) {
+        match self.r(rsc).kind {
+            Kind::Primitive(_) => self.order_primitive(rsc),
+            Kind::Group(_) => self.order_group(rsc),
+            Kind::Clone(_) => self.order_clone(rsc),
+            Kind::Bundle(_) => self.order_bundle(rsc),
+        }
+    }
 
-/// Writes the plan down as a graph.
-pub fn into_graph(_actions: Actions, _status: &Status<'_>, _placement: &Placement) -> TransitionGraph {
-    TransitionGraph::default()
+    fn block_all_dependents(&mut self) {
+        for i in (0..self.actions.len()).rev() {
+            self.block_dependents(ActIdx(u32::try_from(i).expect("an action's index")));
+        }
+    }
 }

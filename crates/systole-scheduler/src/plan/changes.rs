@@ -1,0 +1,223 @@
+//! What happens to resources and nodes, for people: the "Transition Summary".
+
+use super::{
+    Change,
+    draft::{ActIdx, Draft, Flags, Reason},
+    task::{Key, Task},
+};
+use crate::{NodeIdx, RscIdx, status::Kind, status::NodeKind};
+use systole_types::Role;
+
+/// Columns as wide as what has been written so far.
+struct Columns {
+    resource: usize,
+    details: usize,
+}
+
+impl Draft<'_, '_> {
+    /// What changes, nodes first.
+    pub(super) fn changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.node_changes(&mut changes);
+        let mut columns = Columns { resource: 5, details: 5 };
+        for root in self.roots() {
+            self.resource_changes(root, &mut columns, &mut changes);
+        }
+        changes
+    }
+
+    fn node_changes(&self, changes: &mut Vec<Change>) {
+        for i in (0..self.actions.len()).rev() {
+            let idx = ActIdx(u32::try_from(i).expect("an action's index"));
+            let action = self.a(idx);
+            if action.rsc.is_some() || action.flags.has(Flags::OPTIONAL) {
+                continue;
+            }
+            let Some(node) = action.node else { continue };
+            let task = match action.task {
+                Task::Shutdown => "Shutdown".to_owned(),
+                Task::Fence => {
+                    format!("Fence ({})", self.added_meta(idx, "stonith_action").unwrap_or_default())
+                }
+                _ => continue,
+            };
+            let target = self.status.node(node);
+            let name = match target.kind {
+                NodeKind::Guest { container, .. } => {
+                    format!("{} (resource: {})", target.name, self.r(container).id)
+                }
+                _ => target.name.to_string(),
+            };
+            let text = match self.reason_text(idx) {
+                Some(reason) => format!("{task} {name} '{reason}'"),
+                None => format!("{task} {name}"),
+            };
+            changes.push(Change { text: text.into() });
+        }
+    }
+
+    fn resource_changes(&mut self, rsc: RscIdx, columns: &mut Columns, changes: &mut Vec<Change>) {
+        match &self.r(rsc).kind {
+            Kind::Bundle(bundle) => {
+                for replica in &bundle.replicas {
+                    let parts = [replica.ip, Some(replica.container), replica.remote, replica.child];
+                    parts
+                        .into_iter()
+                        .flatten()
+                        .for_each(|part| self.resource_changes(part, columns, changes));
+                }
+            }
+            Kind::Primitive(_) => self.instance_changes(rsc, columns, changes),
+            _ => {
+                for &child in &self.r(rsc).children {
+                    self.resource_changes(child, columns, changes);
+                }
+            }
+        }
+    }
+
+    fn instance_changes(&mut self, rsc: RscIdx, columns: &mut Columns, changes: &mut Vec<Change>) {
+        let next = self.assigned[rsc.i()];
+        let current = self.current_node(rsc);
+        if (current.is_none() && (self.r(rsc).removed.is_some() || next.is_none()))
+            || !self.rsc[rsc.i()].managed
+        {
+            return;
+        }
+        let mut role = self.role(rsc);
+        if current.is_some() && role == Role::Stopped {
+            role = Role::Started;
+        }
+        let mut describe =
+            |draft: &Self, what: &str, from, to, action: Option<ActIdx>, because: Option<ActIdx>| {
+                if let Some(action) = action {
+                    let text =
+                        draft.line(what, rsc, (role, from), to, (action, because.unwrap_or(action)), columns);
+                    changes.push(Change { text: text.into() });
+                }
+            };
+        let key = |task: Task| Key::once(task);
+        let start = self.find_all(rsc, &key(Task::Start), next).first().copied();
+        let can_start = start.is_some_and(|start| self.is(start, Flags::RUNNABLE));
+        let mut stop = self.find_all(rsc, &key(Task::Stop), current.filter(|_| can_start)).first().copied();
+        if stop.is_none() && self.rsc[rsc.i()].stop_unexpected {
+            stop = self.find_all(rsc, &key(Task::Stop), None).first().copied();
+        }
+        let promote = self.find_all(rsc, &key(Task::Promote), next).first().copied();
+        let demote = self.find_all(rsc, &key(Task::Demote), next).first().copied();
+        let is_moving = current.is_some() && next.is_some() && current != next;
+        let state = self.rsc[rsc.i()];
+        let next_role = self.next_role[rsc.i()];
+        let is_due = |draft: &Self, action: Option<ActIdx>| {
+            action.is_some_and(|action| !draft.is(action, Flags::OPTIONAL))
+        };
+        if role == next_role {
+            let migrates = self.find_all(rsc, &key(Task::MigrateFrom), next).first().copied();
+            let can_migrate = migrates.is_some_and(|from| self.is(from, Flags::RUNNABLE));
+            if can_migrate && current.is_some() {
+                describe(self, "Migrate", current, next, start, None);
+            } else if state.reload {
+                describe(self, "Reload", current, next, start, None);
+            } else if !is_due(self, start) {
+                if is_due(self, demote) && is_due(self, promote) {
+                    describe(self, "Re-promote", current, next, promote, demote);
+                }
+            } else if !can_start {
+                let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
+                describe(self, "Stop", current, None, stop, because);
+            } else if is_moving {
+                describe(self, if state.failed { "Recover" } else { "Move" }, current, next, stop, None);
+            } else if state.failed {
+                describe(self, "Recover", current, None, stop, None);
+            } else {
+                describe(self, "Restart", current, next, start, None);
+            }
+            return;
+        }
+        if stop.is_some() && (next_role == Role::Stopped || (start.is_some() && !can_start)) {
+            for node in self.r(rsc).running_on.clone() {
+                let stop = self.find_all(rsc, &key(Task::Stop), Some(node)).first().copied();
+                let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
+                describe(self, "Stop", Some(node), None, stop, because);
+            }
+        } else if stop.is_some() && state.failed && state.stop_if_failed {
+            describe(self, "Recover", current, next, stop, start);
+        } else if is_moving {
+            describe(self, "Move", current, next, stop, None);
+        } else if state.reload {
+            describe(self, "Reload", current, next, start, None);
+        } else if is_due(self, stop) {
+            describe(self, "Restart", current, next, start, None);
+        } else if role == Role::Promoted {
+            describe(self, "Demote", current, next, demote, None);
+        } else if next_role == Role::Promoted {
+            describe(self, "Promote", current, next, promote, None);
+        } else if role == Role::Stopped && next_role > Role::Stopped {
+            describe(self, "Start", current, next, start, None);
+        }
+    }
+
+    fn line(
+        &self,
+        what: &str,
+        rsc: RscIdx,
+        (role, from): (Role, Option<NodeIdx>),
+        to: Option<NodeIdx>,
+        (action, because): (ActIdx, ActIdx),
+        columns: &mut Columns,
+    ) -> String {
+        let id = &self.r(rsc).id;
+        if id.as_str().len() > columns.resource {
+            columns.resource = id.as_str().len() + 2;
+        }
+        let details = self.details((role, self.next_role[rsc.i()]), from, to);
+        columns.details = columns.details.max(details.len());
+        let is_blocked = !self.is(action, Flags::RUNNABLE);
+        let reason = match (self.reason_text(because), is_blocked) {
+            (Some(reason), true) => format!("  due to {reason} (blocked)"),
+            (Some(reason), false) => format!("  due to {reason}"),
+            (None, true) => "  blocked".to_owned(),
+            (None, false) => String::new(),
+        };
+        let (resource_width, details_width) = (columns.resource, columns.details);
+        format!("{what:<8}   {id:<resource_width$}   ( {details:>details_width$} ){reason}")
+    }
+
+    fn details(&self, (role, next): (Role, Role), from: Option<NodeIdx>, to: Option<NodeIdx>) -> String {
+        let name = |node: NodeIdx| self.node_name(node);
+        let needs_role = role > Role::Started || next > Role::Unpromoted;
+        match (from, to) {
+            (None, None) => String::new(),
+            (None, Some(to)) if needs_role => format!("{role} -> {next} {}", name(to)),
+            (None, Some(to)) => name(to),
+            (Some(from), None) if needs_role => format!("{role} {}", name(from)),
+            (Some(from), None) => name(from),
+            (Some(from), Some(to)) => match (role == next, from == to) {
+                (true, true) if needs_role => format!("{role} {}", name(from)),
+                (true, true) => name(from),
+                (true, false) if needs_role => format!("{} -> {} {role}", name(from), name(to)),
+                (true, false) => format!("{} -> {}", name(from), name(to)),
+                (false, true) => format!("{role} -> {next} {}", name(from)),
+                (false, false) => format!("{role} {} -> {next} {}", name(from), name(to)),
+            },
+        }
+    }
+
+    fn node_name(&self, node: NodeIdx) -> String {
+        self.status.node(node).name.to_string()
+    }
+
+    fn reason_text(&self, action: ActIdx) -> Option<String> {
+        Some(match self.a(action).reason.as_ref()? {
+            Reason::Text(text) => text.to_string(),
+            Reason::ColocatedWith(rsc) => format!("colocation with {}", self.r(*rsc).id),
+            Reason::Action(what, because) => {
+                let because = self.a(*because);
+                match because.rsc {
+                    Some(rsc) => format!("{what} {} {}", self.r(rsc).id, because.task),
+                    None => format!("{what} {}", because.task),
+                }
+            }
+        })
+    }
+}

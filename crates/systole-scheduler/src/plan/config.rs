@@ -1,0 +1,243 @@
+//! What follows from changes of the configuration since operations were run.
+//!
+//! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
+
+use super::{
+    draft::{Draft, Flags, Reason},
+    relation::{End, Relation},
+    task::{Key, Task},
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{DigestChange, Failures},
+};
+use systole_cib::model::{HistoryEntry, ResourceHistory};
+use systole_types::{OcfRc, OpStatus, Role, Score};
+
+impl Draft<'_, '_> {
+    /// Fail counts that the history says have to be cleared.
+    pub(super) fn clear_outdated_fail_counts(&mut self) {
+        for clear in &self.status.clear_fail_counts {
+            self.clear_fail_count(clear.resource, clear.node);
+        }
+    }
+
+    fn clear_fail_count(&mut self, rsc: RscIdx, node: NodeIdx) -> super::draft::ActIdx {
+        let clear = self.action(rsc, Key::once(Task::ClearFailCount), Some(node), false);
+        self.add_meta(clear, "op_no_wait", "true");
+        clear
+    }
+
+    /// Removed resources leave no fail counts behind.
+    pub(super) fn clear_removed_fail_counts(&mut self) {
+        if !self.status.options.stop_removed_resources {
+            return;
+        }
+        for root in self.roots() {
+            if self.r(root).removed.is_none() {
+                continue;
+            }
+            for i in 0..self.status.nodes_by_name.len() {
+                let node = self.status.nodes_by_name[i];
+                let has_failed = self.status.fail_count(root, node, Failures::Effective) != Score::ZERO;
+                if self.node[node.i()].online && has_failed {
+                    let clear = self.clear_fail_count(root, node);
+                    let stop = End::Key(root, Key::once(Task::Stop));
+                    self.order(End::Action(clear), stop, Relation::ORDERED);
+                }
+            }
+        }
+    }
+
+    /// Compares what was run with what the configuration says today.
+    pub(super) fn check_histories(&mut self) {
+        for i in 0..self.status.nodes_by_name.len() {
+            let node = self.status.nodes_by_name[i];
+            let target = self.status.node(node);
+            let is_available = target.online && !target.shutdown && !target.unclean && !target.standby;
+            if !target.maintenance && !is_available {
+                continue;
+            }
+            for history in &target.histories {
+                if !history.history.operations.is_empty() {
+                    self.check_history(history.resource, node, history.history);
+                }
+            }
+        }
+    }
+
+    fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {
+        let resource = self.r(rsc);
+        if !resource.is_primitive() {
+            return;
+        }
+        if resource.removed.is_some() {
+            let top = self.r(self.top(rsc));
+            if !top.clone_data().is_some_and(|clone| !clone.unique) {
+                self.clean_up(rsc, node, false);
+            }
+            return;
+        }
+        let is_active = resource.running_on.contains(&node);
+        if self.is_agent_changed(rsc, node, history, is_active) {
+            self.clean_up(rsc, node, false);
+        }
+        if !is_active {
+            return;
+        }
+        let mut entries: Vec<&HistoryEntry> = history.operations.iter().collect();
+        entries.sort_by_key(|entry| entry.call_id);
+        let Some(since) = last_start(&entries) else { return };
+        for entry in &entries[since..] {
+            self.check_entry(rsc, node, entry);
+        }
+    }
+
+    fn check_entry(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) {
+        let is_recurring = entry.interval_ms > 0;
+        let key = recurring_key(entry);
+        if is_recurring && (self.r(rsc).maintenance || self.status.node(node).maintenance) {
+            self.cancel_known(rsc, &key, entry.call_id, node);
+            return;
+        }
+        let is_looked_at =
+            is_recurring || matches!(&*entry.operation, "monitor" | "start" | "promote" | "migrate_from");
+        if is_looked_at
+            && self.has_definition_changed(rsc, node, entry, &key)
+            && self.status.fail_count(rsc, node, Failures::Effective) != Score::ZERO
+        {
+            self.clear_fail_count(rsc, node);
+        }
+    }
+
+    /// Schedules what follows if an operation's definition is no longer what it was.
+    fn has_definition_changed(
+        &mut self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        entry: &HistoryEntry,
+        key: &Key,
+    ) -> bool {
+        let is_recurring = entry.interval_ms > 0;
+        if is_recurring {
+            let interval = std::time::Duration::from_millis(entry.interval_ms);
+            if self.status.configured_operation(rsc, &entry.operation, interval).is_none() {
+                if self.status.options.stop_removed_actions {
+                    self.cancel_known(rsc, key, entry.call_id, node);
+                }
+                return true;
+            }
+        }
+        match self.status.digest_change(rsc, node, entry) {
+            DigestChange::None => return false,
+            DigestChange::Restart => self.force_restart(rsc, key, node),
+            DigestChange::Reload | DigestChange::Unknown if is_recurring => {
+                self.trigger_unfencing(Some(rsc), Some(node), "Device parameters changed (reschedule)");
+                let operation = self.action(rsc, key.clone(), Some(node), true);
+                self.set(operation, Flags::RESCHEDULE);
+            }
+            DigestChange::Reload | DigestChange::Unknown if entry.digest_restart.is_some() => {
+                self.trigger_unfencing(Some(rsc), Some(node), "Device parameters changed (reload)");
+                self.reload(rsc, node);
+            }
+            DigestChange::Reload | DigestChange::Unknown => self.force_restart(rsc, key, node),
+        }
+        true
+    }
+
+    fn force_restart(&mut self, rsc: RscIdx, key: &Key, node: NodeIdx) {
+        let key = match key {
+            Key::Op(Task::Monitor | Task::Promote | Task::MigrateFrom, 0) => Key::once(Task::Start),
+            other => other.clone(),
+        };
+        let required = self.action(rsc, key, None, false);
+        self.explain(required, Reason::Text("resource definition change".into()), true);
+        self.trigger_unfencing(Some(rsc), Some(node), "Device parameters changed");
+    }
+
+    fn reload(&mut self, rsc: RscIdx, node: NodeIdx) {
+        let state = self.rsc[rsc.i()];
+        if !state.managed || state.failed {
+            return;
+        }
+        if state.start_pending {
+            self.action(rsc, Key::once(Task::Stop), Some(node), false);
+            return;
+        }
+        self.rsc[rsc.i()].reload = true;
+        let reload = self.action(rsc, Key::once(Task::Reload), Some(node), false);
+        self.explain(reload, Reason::Text("resource definition change".into()), false);
+        let cancels = Relation::ORDERED | Relation::THEN_CANCELS_FIRST;
+        for undo in [Task::Stop, Task::Demote] {
+            self.order(End::Action(reload), End::Key(rsc, Key::once(undo)), cancels);
+        }
+    }
+
+    fn is_agent_changed(
+        &mut self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        history: &ResourceHistory,
+        is_active: bool,
+    ) -> bool {
+        let Some(primitive) = self.r(rsc).primitive() else { return false };
+        let is_same = history.agent.as_ref() == Some(&primitive.definition.agent);
+        if is_same {
+            return false;
+        }
+        self.trigger_unfencing(Some(rsc), Some(node), "Device definition changed");
+        if is_active {
+            self.action(rsc, Key::once(Task::Stop), Some(node), false);
+            self.rsc[rsc.i()].start_pending = true;
+        }
+        true
+    }
+
+    /// Makes a node forget a resource.
+    fn clean_up(&mut self, rsc: RscIdx, node: NodeIdx, optional: bool) {
+        let state = self.node[node.i()];
+        if self.rsc[rsc.i()].failed || state.unclean || !state.online {
+            return;
+        }
+        self.action(rsc, Key::once(Task::Delete), Some(node), optional);
+        let relation = if optional { Relation::FIRST_FORCES_THEN } else { Relation::ORDERED };
+        self.order_tasks((rsc, Task::Stop), (rsc, Task::Delete), relation);
+        self.order_tasks((rsc, Task::Delete), (rsc, Task::Start), relation);
+    }
+
+    /// Actions made so far are for resources as they were; those that will run nowhere are stopped.
+    pub(super) fn settle_unassigned(&mut self) {
+        for i in 0..self.status.resources.len() {
+            let rsc = RscIdx::new(i);
+            if self.r(rsc).is_primitive() && self.assigned[i].is_none() {
+                if self.rsc[i].managed {
+                    self.next_role[i] = Role::Stopped;
+                }
+                self.drop_actions_of_unassigned(rsc);
+            }
+        }
+    }
+}
+
+fn recurring_key(entry: &HistoryEntry) -> Key {
+    let interval = u32::try_from(entry.interval_ms).unwrap_or(u32::MAX);
+    Key::Op(Task::named(&entry.operation), interval)
+}
+
+/// Position of the operation with which the present run of the resource began; `None` if it has been stopped since.
+fn last_start(entries: &[&HistoryEntry]) -> Option<usize> {
+    let (mut start, mut stop, mut role_change, mut monitor) = (None, None, None, None);
+    for (i, entry) in entries.iter().enumerate() {
+        match &*entry.operation {
+            "stop" if entry.status == OpStatus::Done => stop = Some(i),
+            "start" | "migrate_from" => start = Some(i),
+            "monitor" if monitor <= stop && matches!(entry.rc, OcfRc::Ok | OcfRc::Promoted) => {
+                monitor = Some(i)
+            }
+            "promote" | "demote" => role_change = Some(i),
+            _ => {}
+        }
+    }
+    let start = start.or(role_change).or(monitor);
+    if start < stop { None } else { Some(start.unwrap_or(0)) }
+}

@@ -1,0 +1,488 @@
+//! Writing the plan down: which actions and inputs are in the graph, in which sequence, and what each action is told.
+
+use super::{
+    draft::{ActIdx, Action, Draft, Flags},
+    relation::Relation,
+    task::{Key, Task},
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Attributes, Kind, NodeKind},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use systole_graph::{ActionKind, ResourceRef, Synapse, TransitionGraph};
+use systole_types::{NodeId, NodeUuid, ResourceId};
+
+/// Looked up once for many actions; never iterated.
+#[derive(Default)]
+struct Cache {
+    operations: HashMap<(RscIdx, Task, u32), Arc<Attributes>>,
+    parameters: HashMap<(RscIdx, Option<NodeIdx>), Arc<Attributes>>,
+    collective: HashMap<RscIdx, Arc<Attributes>>,
+}
+
+impl Draft<'_, '_> {
+    /// Writes the plan down.
+    pub(super) fn emit(&mut self) -> TransitionGraph {
+        let mut synapses = Vec::new();
+        let mut cache = Cache::default();
+        for root in self.roots() {
+            self.emit_resource(root, &mut synapses, &mut cache);
+        }
+        self.add_maintenance_update();
+        for i in (0..self.actions.len()).rev() {
+            self.emit_action(ActIdx(u32::try_from(i).expect("an action's index")), &mut synapses, &mut cache);
+        }
+        self.drop_missing_inputs(&mut synapses);
+        TransitionGraph { properties: self.graph_properties(), synapses }
+    }
+
+    fn graph_properties(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let options = &self.status.options;
+        let raw = |names: &[&str], default: &str| -> Arc<str> {
+            names.iter().find_map(|name| options.raw.get(*name)).cloned().unwrap_or_else(|| default.into())
+        };
+        let start_offset = if options.start_failure_is_fatal { "INFINITY" } else { "1" };
+        let mut properties: Vec<(Arc<str>, Arc<str>)> = vec![
+            ("cluster-delay".into(), raw(&["cluster-delay"], "60s")),
+            ("fencing-timeout".into(), raw(&["fencing-timeout", "stonith-timeout"], "60s")),
+            ("failed-stop-offset".into(), "INFINITY".into()),
+            ("failed-start-offset".into(), start_offset.into()),
+            ("batch-limit".into(), raw(&["batch-limit"], "0")),
+            ("transition_id".into(), "1".into()),
+        ];
+        let limit = raw(&["migration-limit"], "-1");
+        if limit.parse::<i64>().is_ok_and(|limit| limit > 0) {
+            properties.push(("migration-limit".into(), limit));
+        }
+        if let Some(at) = self.status.recheck.earliest() {
+            properties.push(("recheck-by".into(), at.0.to_string().into()));
+        }
+        properties
+    }
+
+    fn emit_resource(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+        match &self.r(rsc).kind {
+            Kind::Primitive(_) | Kind::Group(_) => {
+                self.emit_own(rsc, synapses, cache);
+                for &child in &self.r(rsc).children {
+                    self.emit_resource(child, synapses, cache);
+                }
+            }
+            Kind::Clone(_) => {
+                for action in self.by_rsc[rsc.i()].clone().into_iter().rev() {
+                    self.effective_flags(action, None);
+                }
+                self.send_notifications(rsc);
+                for &child in &self.r(rsc).children {
+                    self.emit_resource(child, synapses, cache);
+                }
+                self.emit_own(rsc, synapses, cache);
+            }
+            Kind::Bundle(bundle) => {
+                if let Some(inner) = bundle.inner {
+                    self.emit_resource(inner, synapses, cache);
+                }
+                for replica in &bundle.replicas {
+                    let parts = [replica.ip, Some(replica.container), replica.remote];
+                    parts.into_iter().flatten().for_each(|part| self.emit_resource(part, synapses, cache));
+                }
+            }
+        }
+    }
+
+    fn emit_own(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+        for i in (0..self.by_rsc[rsc.i()].len()).rev() {
+            self.emit_action(self.by_rsc[rsc.i()][i], synapses, cache);
+        }
+    }
+
+    fn emit_action(&mut self, action: ActIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+        if self.is(action, Flags::IN_GRAPH) || !self.is_shown(action) {
+            return;
+        }
+        let flags = self.a(action).flags;
+        self.a_mut(action).flags = flags.with(Flags::IN_GRAPH);
+        self.merge_inputs(action);
+        let inputs = self.inputs(action);
+        let priority = self.a(action).rsc.map_or(0, |rsc| self.priority(rsc));
+        let priority = priority.max(self.a(action).priority).max(0);
+        synapses.push(Synapse { priority, action: self.written(action, cache), inputs });
+    }
+
+    fn priority(&self, rsc: RscIdx) -> i32 {
+        self.r(rsc).meta.priority.value()
+    }
+
+    /// Whether an action is in the graph.
+    fn is_shown(&self, action: ActIdx) -> bool {
+        let action = self.a(action);
+        if !action.flags.has(Flags::RUNNABLE) {
+            return false;
+        }
+        if action.flags.has(Flags::OPTIONAL) && !action.flags.has(Flags::ALWAYS_SHOWN) {
+            return false;
+        }
+        let is_once = action.key.interval_ms() == 0;
+        let is_unmanaged = action.rsc.is_some_and(|rsc| !self.rsc[rsc.i()].managed);
+        if is_unmanaged && action.task != Task::Monitor && is_once {
+            return false;
+        }
+        if action.flags.has(Flags::PSEUDO) || matches!(action.task, Task::Fence | Task::Shutdown) {
+            return true;
+        }
+        let Some(node) = action.node else { return false };
+        let state = self.node[node.i()];
+        let is_reachable_guest = self.status.node(node).is_guest() && !state.reset;
+        action.flags.has(Flags::ON_DC) || is_reachable_guest || (state.online && !state.unclean)
+    }
+
+    /// Several links between the same two actions count as one with all that follows from each.
+    fn merge_inputs(&mut self, action: ActIdx) {
+        let mut merged: BTreeMap<ActIdx, Relation> = BTreeMap::new();
+        for &link in &self.a(action).before {
+            let link = self.links[link as usize];
+            *merged.entry(link.first).or_default() |= link.relation;
+        }
+        if merged.len() < self.a(action).before.len() {
+            for i in 0..self.a(action).before.len() {
+                let link = self.a(action).before[i] as usize;
+                self.links[link].relation = merged[&self.links[link].first];
+            }
+        }
+    }
+
+    fn inputs(&mut self, action: ActIdx) -> Vec<u32> {
+        let links = self.a(action).before.clone();
+        let mut inputs: Vec<u32> = Vec::new();
+        for link in links {
+            if self.is_input(action, link) {
+                inputs.push(self.links[link as usize].first.0 + 1);
+            }
+        }
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs
+    }
+
+    /// Whether what a link comes from is waited for in the graph.
+    pub(super) fn is_input(&self, then: ActIdx, link: u32) -> bool {
+        let link = self.links[link as usize];
+        let (first, relation) = (link.first, link.relation);
+        let (before, after) = (self.a(first), self.a(then));
+        let flags = before.flags;
+        let is_mere_order = !relation.has_any(Relation(
+            !(Relation::ORDERED.0 | Relation::THEN_SHOWS_FIRST.0 | Relation::FIRST_SHOWS_THEN.0),
+        ));
+        let is_stop = before.key == Key::once(Task::Stop);
+        if relation == Relation::NONE {
+            return false;
+        }
+        if !flags.has(Flags::RUNNABLE)
+            && (is_mere_order || relation.has_any(Relation::ENOUGH_OF_FIRST | Relation::STEP_OF_MIGRATION))
+        {
+            return false;
+        }
+        let migrates = flags.has(Flags::MIGRATABLE);
+        if migrates
+            && (relation.has(Relation::UNLESS_FIRST_MIGRATES) || (relation == Relation::ORDERED && is_stop))
+        {
+            return false;
+        }
+        if relation == Relation::IF_SAME_NODE_OR_TARGET {
+            if let Some(rsc) = after.rsc.filter(|_| after.task == Task::MigrateTo) {
+                return before.node == self.assigned[rsc.i()];
+            }
+            return before.node == after.node && !flags.has(Flags::OPTIONAL);
+        }
+        if relation == Relation::IF_REQUIRED_ON_SAME_NODE {
+            let elsewhere = before.node.is_some() && after.node.is_some() && before.node != after.node;
+            return !elsewhere && !flags.has(Flags::OPTIONAL);
+        }
+        if let (Some(first_rsc), true) = (before.rsc.filter(|_| before.rsc != after.rsc), is_stop) {
+            let state = &self.rsc[first_rsc.i()];
+            if state.failed && !state.managed && after.rsc.is_some_and(|rsc| self.r(rsc).is_clone()) {
+                return false;
+            }
+        }
+        !flags.has(Flags::OPTIONAL) || flags.has(Flags::ALWAYS_SHOWN)
+    }
+
+    /// Inputs that turned out not to be in the graph cannot be waited for.
+    fn drop_missing_inputs(&self, synapses: &mut [Synapse]) {
+        for synapse in synapses {
+            synapse.inputs.retain(|&id| self.is(ActIdx(id - 1), Flags::IN_GRAPH));
+        }
+    }
+
+    /// Tells remote and guest nodes that their maintenance mode has changed.
+    fn add_maintenance_update(&mut self) {
+        if !self.maintenance_changes().is_empty() {
+            let update = self.pseudo("maintenance_nodes");
+            self.set(update, Flags::ALWAYS_SHOWN);
+        }
+    }
+
+    fn maintenance_changes(&self) -> Vec<(NodeUuid, bool)> {
+        let nodes = self.status.nodes_by_name.iter().map(|&node| self.status.node(node));
+        let changed =
+            nodes.filter(|node| node.is_remote_or_guest() && node.maintenance != node.remote_maintenance);
+        changed.map(|node| (node.uuid.clone(), node.maintenance)).collect()
+    }
+
+    fn written(&self, idx: ActIdx, cache: &mut Cache) -> systole_graph::Action {
+        let action = self.a(idx);
+        let is_pseudo = action.flags.has(Flags::PSEUDO);
+        let kind = match (&action.task, action.rsc) {
+            (Task::Fence, _) if is_pseudo => ActionKind::Pseudo,
+            (Task::Fence | Task::Shutdown | Task::ClearFailCount | Task::LrmDelete, _) => ActionKind::Cluster,
+            (_, Some(rsc)) if !is_pseudo => ActionKind::Resource(self.resource_ref(rsc)),
+            _ => ActionKind::Pseudo,
+        };
+        let has_node = !is_pseudo || matches!(action.task, Task::Fence | Task::Shutdown);
+        let node =
+            action.node.filter(|_| has_node || matches!(action.task, Task::ClearFailCount | Task::LrmDelete));
+        let (key, internal_key) = self.written_keys(action);
+        let is_maintenance = matches!(&action.task, Task::Other(name) if &**name == "maintenance_nodes");
+        systole_graph::Action {
+            id: idx.0 + 1,
+            kind,
+            operation: action.task.as_str().into(),
+            key,
+            internal_key,
+            node: node.map(|node| self.node_names(node)),
+            router: node.and_then(|_| self.router(idx)).map(|router| self.status.node(router).name.clone()),
+            attributes: self.attributes(idx, node, cache),
+            downed: node.map(|node| self.downed(idx, node)).unwrap_or_default(),
+            maintenance: if is_maintenance { self.maintenance_changes() } else { Vec::new() },
+            extra: self.extra(action),
+        }
+    }
+
+    fn node_names(&self, node: NodeIdx) -> (NodeId, NodeUuid) {
+        let node = self.status.node(node);
+        (node.name.clone(), node.uuid.clone())
+    }
+
+    fn extra(&self, action: &Action) -> Vec<(Arc<str>, Arc<str>)> {
+        if action.task == Task::LrmDelete {
+            return vec![("mode".into(), "cib".into())];
+        }
+        let lock = action.rsc.and_then(|rsc| self.shutdown_lock(rsc));
+        let Some((locked_to, since)) = lock.filter(|_| !action.flags.has(Flags::PSEUDO)) else {
+            return Vec::new();
+        };
+        let is_leaving = self.node[locked_to.i()].shutdown;
+        if action.node == Some(locked_to) && (!is_leaving || action.task == Task::Stop) {
+            return vec![("shutdown-lock".into(), since.0.to_string().into())];
+        }
+        Vec::new()
+    }
+
+    fn written_keys(&self, action: &Action) -> (Arc<str>, Option<Arc<str>>) {
+        let Some(rsc) = action.rsc else {
+            return (action.name.clone().expect("actions without a resource have a name"), None);
+        };
+        let resource = self.r(rsc);
+        let own: Arc<str> = format!("{}_{}", resource.id, action.key).into();
+        match &resource.history_id {
+            Some(known_as) => (format!("{known_as}_{}", action.key).into(), Some(own)),
+            None => (own, None),
+        }
+    }
+
+    fn resource_ref(&self, rsc: RscIdx) -> ResourceRef {
+        let resource = self.r(rsc);
+        let definition = resource.primitive().map(|primitive| &**primitive.definition);
+        let xml_id = definition.map_or(&resource.id, |definition| &definition.id);
+        let (id, long_id): (&ResourceId, Option<&ResourceId>) = match &resource.history_id {
+            Some(known_as) if resource.removed.is_some() => (known_as, Some(&resource.id)),
+            _ if resource.is_unique => (&resource.id, None),
+            Some(known_as) if known_as != xml_id => (xml_id, Some(known_as)),
+            _ => (xml_id, Some(&resource.id)),
+        };
+        ResourceRef {
+            id: id.clone(),
+            long_id: long_id.cloned(),
+            class: definition.map_or_else(|| "".into(), |definition| definition.agent.class.clone()),
+            provider: definition.and_then(|definition| definition.agent.provider.clone()),
+            kind: definition.map_or_else(|| "".into(), |definition| definition.agent.kind.clone()),
+        }
+    }
+
+    fn downed(&self, idx: ActIdx, node: NodeIdx) -> Vec<NodeUuid> {
+        let action = self.a(idx);
+        match (&action.task, action.rsc) {
+            (Task::Shutdown, _) => vec![self.status.node(node).uuid.clone()],
+            (Task::Fence, _) => {
+                if !matches!(self.added_meta(idx, "stonith_action"), Some("off" | "reboot" | "poweroff")) {
+                    return Vec::new();
+                }
+                let guests = self.status.node(node).running.iter().filter_map(|&rsc| {
+                    let is_guest = self.r(rsc).container.is_some()
+                        && self.r(rsc).primitive().is_some_and(|p| p.is_remote_connection);
+                    self.r(rsc).remote_node.filter(|_| is_guest)
+                });
+                let nodes = std::iter::once(node).chain(guests);
+                nodes.map(|node| self.status.node(node).uuid.clone()).collect()
+            }
+            (Task::Stop, Some(rsc)) if self.r(rsc).primitive().is_some_and(|p| p.is_remote_connection) => {
+                let migrates = action.before.iter().any(|&link| {
+                    let first = self.a(self.links[link as usize].first);
+                    first.rsc == Some(rsc) && first.task == Task::MigrateFrom
+                });
+                if migrates { Vec::new() } else { vec![NodeUuid::new(self.r(rsc).id.as_str())] }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn attributes(
+        &self,
+        idx: ActIdx,
+        node: Option<NodeIdx>,
+        cache: &mut Cache,
+    ) -> BTreeMap<Arc<str>, Arc<str>> {
+        let action = self.a(idx);
+        let mut all: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+        if let Some(rsc) = action.rsc {
+            all = (*self.operation_attributes(rsc, action, cache)).clone();
+            if self.r(rsc).is_primitive() {
+                let parameters = self.cached_parameters(rsc, action.node, cache);
+                for (name, value) in parameters.iter() {
+                    all.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        for (name, value) in &action.meta {
+            all.insert(meta_name(name), value.clone());
+        }
+        if let Some(rc) = action.expected_rc {
+            all.insert("CRM_meta_op_target_rc".into(), rc.to_string().into());
+        }
+        if let Some(node) = node {
+            let node = self.status.node(node);
+            all.insert("CRM_meta_on_node".into(), node.name.as_str().into());
+            all.insert("CRM_meta_on_node_uuid".into(), node.uuid.as_str().into());
+        }
+        if let Some(rsc) = action.rsc {
+            let collective = self.collective_attributes(rsc, cache);
+            all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
+            self.add_guest_attributes(idx, rsc, &mut all);
+        }
+        all
+    }
+
+    /// The operation's own attributes: its meta attributes by their names in graphs, its parameters by theirs.
+    fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
+        let (task, interval) = match &action.key {
+            _ if action.task == Task::Cancel => (Task::Cancel, action.key.interval_ms()),
+            Key::Op(task, interval) => (task.clone(), *interval),
+            Key::Notify(..) => (Task::Notify, 0),
+        };
+        let entry = cache.operations.entry((rsc, task.clone(), interval));
+        let found = entry.or_insert_with(|| {
+            let meta = self.status.op_meta(rsc, task.as_str(), Duration::from_millis(interval.into()));
+            let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
+            Arc::new(usable.map(|(name, value)| (meta_name(name), value.clone())).collect())
+        });
+        found.clone()
+    }
+
+    fn cached_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>, cache: &mut Cache) -> Arc<Attributes> {
+        let depends = self.r(rsc).primitive().is_some_and(|primitive| primitive.node_dependent);
+        let node = node.filter(|_| depends);
+        let entry = cache.parameters.entry((rsc, node));
+        entry.or_insert_with(|| Arc::new(self.status.parameters(rsc, node))).clone()
+    }
+
+    /// What a resource and the collectives it is part of add to every action.
+    fn collective_attributes(&self, rsc: RscIdx, cache: &mut Cache) -> Arc<Attributes> {
+        if let Some(known) = cache.collective.get(&rsc) {
+            return known.clone();
+        }
+        let mut all = Attributes::new();
+        let mut add = |name: &str, value: &str| {
+            all.insert(name.into(), value.into());
+        };
+        if self.r(rsc).is_primitive() {
+            if let Some(number) = self.instance_number(rsc) {
+                add("CRM_meta_clone", number);
+            }
+            if let Some(node) = &self.r(rsc).meta.remote_node {
+                add("CRM_meta_remote_node", node.as_str());
+            }
+            if let Some(address) = self.r(rsc).meta.raw.get("external-ip") {
+                add("external_ip", address);
+            }
+        }
+        let mut at = Some(rsc);
+        while let Some(here) = at {
+            let resource = self.r(here);
+            if let Some(container) = resource.container.filter(|_| self.r(rsc).is_primitive()) {
+                add("CRM_meta_container", self.r(container).id.as_str());
+            }
+            if let Kind::Clone(clone) = &resource.kind {
+                add("CRM_meta_globally_unique", if clone.unique { "true" } else { "false" });
+                add("CRM_meta_notify", if self.notifies(here) { "true" } else { "false" });
+                add("CRM_meta_clone_max", &clone.max.to_string());
+                add("CRM_meta_clone_node_max", &clone.node_max.to_string());
+                if resource.is_promotable {
+                    for (name, value) in [
+                        ("CRM_meta_promoted_max", clone.promoted_max),
+                        ("CRM_meta_promoted_node_max", clone.promoted_node_max),
+                        ("CRM_meta_master_max", clone.promoted_max),
+                        ("CRM_meta_master_node_max", clone.promoted_node_max),
+                    ] {
+                        add(name, &value.to_string());
+                    }
+                }
+            }
+            at = resource.parent;
+        }
+        let all = Arc::new(all);
+        cache.collective.insert(rsc, all.clone());
+        all
+    }
+
+    /// The number of the clone instance that a resource is, or is part of.
+    fn instance_number(&self, mut rsc: RscIdx) -> Option<&str> {
+        loop {
+            let parent = self.r(rsc).parent?;
+            if self.r(parent).is_clone() {
+                return self.r(rsc).id.as_str().rsplit_once(':').map(|(_, number)| number);
+            }
+            rsc = parent;
+        }
+    }
+
+    fn add_guest_attributes(&self, idx: ActIdx, rsc: RscIdx, all: &mut BTreeMap<Arc<str>, Arc<str>>) {
+        let action = self.a(idx);
+        let Some(node) = action.node else { return };
+        let NodeKind::Guest { container, .. } = self.status.node(node).kind else { return };
+        let task = match &action.key {
+            Key::Notify(..) => self.added_meta(idx, "notify_operation").map_or(Task::Notify, Task::named),
+            Key::Op(..) => action.task.clone(),
+        };
+        let host = match task.work() {
+            Task::Stop | Task::Demote => self.current_node(container),
+            Task::Start | Task::Monitor | Task::Promote => self.assigned[container.i()],
+            _ => None,
+        };
+        let Some(host) = host else { return };
+        if let Some(target) = self.r(rsc).meta.raw.get("container-attribute-target") {
+            all.entry("CRM_meta_container_attribute_target".into()).or_insert_with(|| target.clone());
+        }
+        let name: Arc<str> = self.status.node(host).name.as_str().into();
+        all.entry("CRM_meta_physical_host".into()).or_insert(name);
+    }
+}
+
+/// A meta attribute's name as actions carry it.
+fn meta_name(name: &str) -> Arc<str> {
+    format!("CRM_meta_{}", name.replace('-', "_")).into()
+}

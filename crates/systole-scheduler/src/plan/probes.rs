@@ -1,0 +1,277 @@
+//! Probes: learning what runs where before anything is started.
+//!
+//! Source: Pacemaker Explained, "Resource Operations", `resource-discovery`.
+
+use super::{
+    draft::{ActIdx, Draft, Flags},
+    relation::{End, Relation},
+    task::{Key, Task},
+};
+use crate::{NodeIdx, RscIdx, status::Kind};
+use systole_cib::model::ResourceDiscovery;
+use systole_types::Role;
+
+impl Draft<'_, '_> {
+    /// Creates probes on all nodes that can be asked.
+    pub(super) fn create_probes(&mut self) {
+        let roots = self.roots();
+        for i in 0..self.status.nodes_by_name.len() {
+            let node = self.status.nodes_by_name[i];
+            let state = self.node[node.i()];
+            if !state.online {
+                if self.is_failed_remote(node) {
+                    self.lose_node(node, "the connection is unrecoverable", false);
+                }
+            } else if !state.unclean && self.status.node(node).discovery {
+                self.probe_all(&roots, node);
+            }
+        }
+    }
+
+    pub(super) fn probe_all(&mut self, resources: &[RscIdx], node: NodeIdx) -> bool {
+        let mut any = false;
+        for &rsc in resources {
+            any |= self.probe(rsc, node);
+        }
+        any
+    }
+
+    /// Probes for a resource on a node if that is needed; whether it was.
+    pub(super) fn probe(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
+        match &self.r(rsc).kind {
+            Kind::Primitive(_) => self.probe_primitive(rsc, node),
+            Kind::Group(_) => {
+                let members = self.r(rsc).children.clone();
+                self.probe_all(&members, node)
+            }
+            Kind::Clone(_) => self.probe_clone(rsc, node),
+            Kind::Bundle(_) => self.probe_bundle(rsc, node),
+        }
+    }
+
+    fn probe_primitive(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
+        let resource = self.r(rsc);
+        let Some(primitive) = resource.primitive() else { return false };
+        let target = self.status.node(node);
+        if target.is_remote_or_guest() {
+            let holds_guest = resource.contained.iter().any(|&inner| self.r(inner).remote_node.is_some());
+            let cannot_be_there = primitive.is_fence_device
+                || primitive.is_remote_connection
+                || (target.is_guest() && holds_guest);
+            if cannot_be_there {
+                return false;
+            }
+        }
+        let lives_inside = resource.container.is_some() && !primitive.is_remote_connection;
+        if lives_inside || resource.removed.is_some() || resource.known_on.contains(node) {
+            return false;
+        }
+        match self.discovery(rsc, node) {
+            ResourceDiscovery::Never => return false,
+            ResourceDiscovery::Exclusive => {}
+            ResourceDiscovery::Always if self.is_discovery_exclusive(rsc) => return false,
+            ResourceDiscovery::Always => {}
+        }
+        let top = self.top(rsc);
+        if let crate::status::NodeKind::Guest { container, .. } = target.kind
+            && self.leave_to_guest(node, container, top)
+        {
+            return false;
+        }
+        let probe = self.make_probe(rsc, node);
+        let top = if self.r(top).is_clone() { top } else { rsc };
+        let mut relation = Relation::ORDERED;
+        if !self.is(probe, Flags::RUNNABLE) && !self.is_active_anywhere(top) {
+            relation |= Relation::FIRST_ENABLES_THEN;
+        }
+        self.order(End::Action(probe), End::Key(top, Key::once(Task::Start)), relation);
+        self.order(End::Action(probe), End::Key(top, Key::once(Task::Reload)), Relation::ORDERED);
+        true
+    }
+
+    fn is_active_anywhere(&self, rsc: RscIdx) -> bool {
+        self.r(rsc).is_active() || self.r(rsc).children.iter().any(|&child| self.is_active_anywhere(child))
+    }
+
+    fn make_probe(&mut self, rsc: RscIdx, node: NodeIdx) -> ActIdx {
+        let probe = self.action(rsc, Key::once(Task::Monitor), Some(node), false);
+        self.unset(probe, Flags::OPTIONAL);
+        self.order_after_unfencing(rsc, node, probe, Relation::ORDERED);
+        if !self.r(rsc).running_on.contains(&node) {
+            self.a_mut(probe).expected_rc = Some(7);
+        } else if self.r(rsc).role == Role::Promoted {
+            self.a_mut(probe).expected_rc = Some(8);
+        }
+        probe
+    }
+
+    /// On a guest node that is down, or going down, there is nothing to probe for: orders what is left to order.
+    fn leave_to_guest(&mut self, node: NodeIdx, container: RscIdx, top: RscIdx) -> bool {
+        let guest = self.r(container);
+        if guest.role == Role::Stopped {
+            if let Some(host) = self.assigned[container.i()]
+                && !guest.known_on.contains(host)
+            {
+                self.order_tasks((container, Task::Monitor), (top, Task::Start), Relation::ORDERED);
+            }
+            return true;
+        }
+        let state = self.node[node.i()];
+        let moves = self.assigned[container.i()].is_some_and(|host| !guest.running_on.contains(&host));
+        let will_stop = state.reset
+            || state.unclean
+            || self.rsc[container.i()].failed
+            || self.next_role[container.i()] == Role::Stopped
+            || (guest.role > Role::Stopped && moves);
+        if will_stop {
+            self.order_tasks((container, Task::Stop), (top, Task::Start), Relation::ORDERED);
+        }
+        will_stop
+    }
+
+    /// What probes have to come before, beyond the start of what they are for.
+    pub(super) fn order_probes(&mut self) {
+        for rsc in 0..self.status.resources.len() {
+            let rsc = RscIdx::new(rsc);
+            if self.r(rsc).is_primitive() {
+                for probe in self.find_all(rsc, &Key::once(Task::Monitor), None) {
+                    self.order_after_probe(probe);
+                }
+            }
+        }
+        for i in 0..self.orders.len() {
+            self.order_probes_like_stop(i);
+        }
+    }
+
+    fn order_after_probe(&mut self, probe: ActIdx) {
+        for i in (0..self.a(probe).after.len()).rev() {
+            let link = self.links[self.a(probe).after[i] as usize];
+            self.order_instances_after_probe(probe, link.then, link.relation);
+            let mut seen = Vec::new();
+            self.order_restart_after_probe(probe, link.then, &mut seen);
+            for action in seen {
+                let flags = self.a(action).flags;
+                self.a_mut(action).flags = flags.without(Flags::VISITED);
+            }
+        }
+    }
+
+    /// Where a clone cannot be probed on a node, none of its instances that are down is started.
+    fn order_instances_after_probe(&mut self, probe: ActIdx, then: ActIdx, relation: Relation) {
+        let Some(collective) = self.a(then).rsc else { return };
+        let is_collective = self.r(collective).is_clone() || self.r(collective).is_bundle();
+        let probed = self.a(probe).rsc.map(|rsc| self.top(rsc));
+        if !is_collective
+            || self.is(probe, Flags::RUNNABLE)
+            || relation.has(Relation::FIRST_ENABLES_THEN)
+            || probed != Some(collective)
+            || self.a(then).task != Task::Start
+        {
+            return;
+        }
+        for i in (0..self.a(then).after.len()).rev() {
+            let start = self.links[self.a(then).after[i] as usize].then;
+            let Some(rsc) = self.a(start).rsc else { continue };
+            if !self.r(rsc).is_active() && self.top(rsc) == collective && self.a(start).task == Task::Start {
+                self.link(probe, start, Relation::ORDERED | Relation::FIRST_ENABLES_THEN);
+            }
+        }
+    }
+
+    /// What would be restarted on account of what the probe finds is not taken down before the probe is over.
+    fn order_restart_after_probe(&mut self, probe: ActIdx, after: ActIdx, seen: &mut Vec<ActIdx>) {
+        if self.is(after, Flags::VISITED) {
+            return;
+        }
+        let flags = self.a(after).flags;
+        self.a_mut(after).flags = flags.with(Flags::VISITED);
+        seen.push(after);
+        let probed = self.a(probe).rsc.expect("probes are of resources");
+        let after_rsc = self.a(after).rsc;
+        if let Some(rsc) = after_rsc.filter(|&rsc| rsc != probed && self.r(rsc).is_primitive()) {
+            let undo = match self.a(after).task {
+                Task::Start => Some(Task::Stop),
+                Task::Promote => Some(Task::Demote),
+                _ => None,
+            };
+            for action in undo.map(|undo| self.find_all(rsc, &Key::once(undo), None)).unwrap_or_default() {
+                if !self.is(action, Flags::PSEUDO) {
+                    self.link(probe, action, Relation::ORDERED);
+                }
+            }
+        }
+        let is_collective = |rsc: RscIdx| self.r(rsc).is_clone() || self.r(rsc).is_bundle();
+        let interleaves = after_rsc
+            .filter(|&rsc| is_collective(rsc))
+            .is_some_and(|rsc| self.r(rsc).clone_data().is_some_and(|clone| clone.interleave));
+        let partner = after_rsc
+            .filter(|_| interleaves)
+            .and_then(|collective| self.compatible_instance(probed, collective, false));
+        for i in (0..self.a(after).after.len()).rev() {
+            let link = self.links[self.a(after).after[i] as usize];
+            if !link.relation.has(Relation::FIRST_FORCES_THEN) {
+                let (Some(rsc), Some(next)) = (after_rsc, self.a(link.then).rsc) else { continue };
+                let is_simple = self.r(rsc).is_primitive() || self.r(probed).parent == Some(rsc);
+                let is_member =
+                    !self.r(next).is_clone() && !self.r(next).is_bundle() && self.r(next).parent == Some(rsc);
+                let other_pair = !self.r(rsc).is_group() && interleaves && partner != Some(next);
+                if is_simple || !is_member || other_pair {
+                    continue;
+                }
+            }
+            self.order_restart_after_probe(probe, link.then, seen);
+        }
+    }
+
+    /// What waits for a stop waits for probes of the same resource too: they may find that there is something to stop.
+    fn order_probes_like_stop(&mut self, order: usize) {
+        let order = self.orders[order].clone();
+        let Some(first_rsc) = self.end_rsc(&order.first) else { return };
+        let then_rsc = self.end_rsc(&order.then);
+        let is_stop = |draft: &Self, end: &End| match end {
+            End::Action(action) => draft.a(*action).task == Task::Stop,
+            End::Key(_, key) => *key == Key::once(Task::Stop),
+        };
+        if then_rsc == Some(first_rsc) || order.relation == Relation::NONE || !is_stop(self, &order.first) {
+            return;
+        }
+        if then_rsc.is_some() && self.r(first_rsc).container == then_rsc && is_stop(self, &order.then) {
+            return;
+        }
+        let mut relation = Relation::ORDERED;
+        for condition in [Relation::UNLESS_FIRST_MIGRATES, Relation::IF_SAME_NODE] {
+            if order.relation.has(condition) {
+                relation |= condition;
+            }
+        }
+        if matches!(order.relation, Relation::IF_REQUIRED_ON_SAME_NODE | Relation::IF_SAME_NODE_OR_TARGET) {
+            relation = order.relation;
+        }
+        let probes = self.find_all(first_rsc, &Key::once(Task::Monitor), None);
+        if probes.is_empty() {
+            return;
+        }
+        let thens = match &order.then {
+            End::Action(action) => vec![*action],
+            End::Key(rsc, key) => self.find_all(*rsc, key, None),
+        };
+        for probe in probes {
+            for &then in &thens {
+                if self.is_probe_needed_before(probe, then) {
+                    self.link(probe, then, relation);
+                }
+            }
+        }
+    }
+
+    /// Unfencing comes before probes, and another node's shutdown does not wait for them.
+    fn is_probe_needed_before(&self, probe: ActIdx, then: ActIdx) -> bool {
+        let same_node = self.a(probe).node == self.a(then).node;
+        match self.a(then).task {
+            Task::Fence => !(same_node && self.added_meta(then, "stonith_action") == Some("on")),
+            Task::Shutdown => same_node,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! What actions mean for each other: whether they have to be done, and can be. Repeated until nothing changes.
+
+use super::{
+    draft::{ActIdx, Draft, Flags, Reason},
+    relation::{End, Relation},
+    task::{Key, Moment, Task},
+};
+use crate::{NodeIdx, RscIdx, status::Kind};
+use systole_types::Role;
+
+/// Looks per link, on average, after which propagation is given up: a bound for hostile configurations.
+const MAX_LOOKS_PER_LINK: usize = 200;
+
+impl Draft<'_, '_> {
+    /// Turns orders into links between actions that exist, in the sequence the orders were made.
+    pub(super) fn apply_orders(&mut self) {
+        for i in 0..self.orders.len() {
+            let order = self.orders[i].clone();
+            match &order.first {
+                End::Action(first) => self.apply_to_then(Some(*first), &order.then, order.relation),
+                End::Key(rsc, key) => {
+                    let then_rsc = self.end_rsc(&order.then);
+                    let mut firsts = self.find_all(*rsc, key, None);
+                    if firsts.is_empty() && then_rsc != Some(*rsc) {
+                        firsts.extend(self.stand_in(*rsc, key));
+                    }
+                    for first in firsts {
+                        self.apply_to_then(Some(first), &order.then, order.relation);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An optional action for the first side of an order where there is none, unless it is clear that none is needed.
+    fn stand_in(&mut self, rsc: RscIdx, key: &Key) -> Option<ActIdx> {
+        let role = self.state(rsc, true);
+        match (role, key) {
+            (Role::Stopped, Key::Op(Task::Stop, 0)) | (Role::Unpromoted, Key::Op(Task::Demote, 0)) => None,
+            _ => Some(self.action(rsc, key.clone(), None, true)),
+        }
+    }
+
+    fn apply_to_then(&mut self, first: Option<ActIdx>, then: &End, mut relation: Relation) {
+        let thens = match then {
+            End::Action(action) => vec![*action],
+            End::Key(rsc, key) => self.find_all(*rsc, key, None),
+        };
+        let then_rsc = self.end_rsc(then);
+        if let Some(first) = first
+            && then_rsc.is_some()
+            && self.a(first).rsc == then_rsc
+            && self.is(first, Flags::MIGRATION_ABORT)
+        {
+            relation = relation.without(Relation::FIRST_FORCES_THEN);
+        }
+        for then in thens {
+            if let Some(first) = first {
+                self.link(first, then, relation);
+            }
+        }
+    }
+
+    /// Notes that an action has changed: it and all that come after it are looked at again.
+    pub(super) fn touch(&mut self, action: ActIdx) {
+        self.enqueue(action);
+        for i in 0..self.a(action).after.len() {
+            let then = self.links[self.a(action).after[i] as usize].then;
+            self.enqueue(then);
+        }
+    }
+
+    fn enqueue(&mut self, action: ActIdx) {
+        let flags = self.a(action).flags;
+        if !flags.has(Flags::QUEUED) {
+            self.a_mut(action).flags = flags.with(Flags::QUEUED);
+            self.queue.push(action);
+        }
+    }
+
+    /// Works out all consequences.
+    pub(super) fn propagate(&mut self) {
+        for action in std::mem::take(&mut self.queue) {
+            let flags = self.a(action).flags;
+            self.a_mut(action).flags = flags.without(Flags::QUEUED);
+        }
+        let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
+        for i in (0..self.actions.len()).rev() {
+            self.enqueue(ActIdx(u32::try_from(i).expect("an action's index")));
+            while let Some(action) = self.queue.pop() {
+                let flags = self.a(action).flags;
+                self.a_mut(action).flags = flags.without(Flags::QUEUED);
+                let cost = 1 + self.a(action).before.len();
+                if looks_left < cost {
+                    return;
+                }
+                looks_left -= cost;
+                self.look_at(action);
+            }
+        }
+    }
+
+    /// Judges one action by what comes before it.
+    fn look_at(&mut self, then: ActIdx) {
+        let was_runnable = self.is(then, Flags::RUNNABLE);
+        let mut n_possible = 0;
+        let enough = self.a(then).enough;
+        for i in (0..self.a(then).before.len()).rev() {
+            let link = self.a(then).before[i];
+            self.follow(link, then, &mut n_possible);
+        }
+        if enough > 0 {
+            if n_possible >= enough {
+                self.set(then, Flags::RUNNABLE);
+            } else {
+                self.unset(then, Flags::RUNNABLE);
+            }
+        }
+        if was_runnable && !self.is(then, Flags::RUNNABLE) {
+            self.block_dependents(then);
+        }
+    }
+
+    fn follow(&mut self, link_idx: u32, then: ActIdx, n_possible: &mut u32) {
+        let link = self.links[link_idx as usize];
+        let (first, relation) = (link.first, link.relation);
+        if relation == Relation::NONE {
+            return;
+        }
+        let (first_node, then_node) = (self.node_of_start(first), self.node_of_start(then));
+        if relation.has(Relation::IF_SAME_NODE)
+            && let (Some(a), Some(b)) = (first_node, then_node)
+            && a != b
+        {
+            self.links[link_idx as usize].relation = Relation::NONE;
+            return;
+        }
+        let first_rsc = self.a(first).rsc;
+        if relation.has(Relation::THEN_CANCELS_FIRST)
+            && first_rsc.is_some()
+            && !self.is(then, Flags::OPTIONAL)
+        {
+            self.set(first, Flags::OPTIONAL);
+            if let (Task::Reload, Some(rsc)) = (&self.a(first).task, first_rsc) {
+                self.rsc[rsc.i()].reload = false;
+            }
+        }
+        let representative = self.representative(first, then);
+        if representative != first {
+            if self.link(representative, then, relation) {
+                self.links[link_idx as usize].relation = Relation::NONE;
+                self.enqueue(then);
+            }
+            return;
+        }
+        let first_flags = self.flags_for_order(first, then_node);
+        let then_flags = self.flags_for_order(then, first_node);
+        self.apply_relation(link_idx, first_flags, then_flags, n_possible);
+    }
+
+    /// Where an action happens; a group's start happens where its members are.
+    fn node_of_start(&self, action: ActIdx) -> Option<NodeIdx> {
+        let is_group_start = self.a(action).task == Task::Start;
+        match self.a(action).rsc.filter(|&rsc| is_group_start && self.r(rsc).is_group()) {
+            Some(group) => self.location(group, false),
+            None => self.a(action).node,
+        }
+    }
+
+    /// For other resources, a collective's action is over when all its instances are done (and have been notified).
+    fn representative(&self, first: ActIdx, then: ActIdx) -> ActIdx {
+        let (Some(first_rsc), Some(then_rsc)) = (self.a(first).rsc, self.a(then).rsc) else { return first };
+        if first_rsc == then_rsc || self.is_parent(then_rsc, first_rsc) || self.r(first_rsc).is_primitive() {
+            return first;
+        }
+        let Key::Op(task, 0) = &self.a(first).key else { return first };
+        let is_known = matches!(
+            task,
+            Task::Start
+                | Task::Started
+                | Task::Stop
+                | Task::Stopped
+                | Task::Promote
+                | Task::Promoted
+                | Task::Demote
+                | Task::Demoted
+        );
+        if !is_known {
+            return first;
+        }
+        let done = task.completion();
+        let waits_for_notification =
+            self.notifies(first_rsc) && (self.r(first_rsc).is_clone() || self.is_bundled(first_rsc));
+        let key = if waits_for_notification { Key::Notify(Moment::PostDone, done) } else { Key::once(done) };
+        self.find_key(first_rsc, &key).unwrap_or(first)
+    }
+
+    /// Flags as orders see them. For a clone's action only whether it can be done anywhere matters.
+    fn flags_for_order(&mut self, action: ActIdx, node: Option<NodeIdx>) -> Flags {
+        let flags = self.effective_flags(action, None);
+        let is_clone = self.a(action).rsc.is_some_and(|rsc| self.r(rsc).is_clone());
+        if node.is_none() || !is_clone {
+            return flags;
+        }
+        let there = self.effective_flags(action, node);
+        if flags.has(Flags::RUNNABLE) { there.with(Flags::RUNNABLE) } else { there }
+    }
+
+    fn apply_relation(&mut self, link_idx: u32, first_flags: Flags, then_flags: Flags, n_possible: &mut u32) {
+        let link = self.links[link_idx as usize];
+        let (first, then, mut relation) = (link.first, link.then, link.relation);
+        let mut node = self.a(then).node;
+        if relation.has(Relation::FIRST_FORCES_THEN_THERE) {
+            node = self.a(first).node;
+            relation = relation.without(Relation::FIRST_FORCES_THEN_THERE) | Relation::FIRST_FORCES_THEN;
+        }
+        let (first_rsc, then_rsc) = (self.a(first).rsc, self.a(then).rsc);
+        let (optional, runnable) = (Flags::OPTIONAL, Flags::RUNNABLE);
+        let both = optional.with(runnable);
+        // What is looked at for each kind of relation, and which flags it is about.
+        let kinds = [
+            (Relation::FIRST_FORCES_THEN, optional),
+            (Relation::RESTART, both),
+            (Relation::THEN_NEEDS_FIRST, optional),
+            (Relation::PROMOTED_THEN_NEEDS_FIRST, optional),
+            (Relation::NESTED_PROBE, runnable),
+            (Relation::FIRST_ENABLES_THEN, runnable),
+            (Relation::STEP_OF_MIGRATION, optional),
+            (Relation::THEN_INSTEAD, optional),
+            (Relation::ORDERED, runnable),
+            (Relation::ASYMMETRIC, runnable),
+        ];
+        if relation.has(Relation::ENOUGH_OF_FIRST) && first_flags.has(runnable) {
+            *n_possible += 1;
+        }
+        for (kind, filter) in kinds.into_iter().filter(|(kind, _)| relation.has(*kind)) {
+            match kind {
+                Relation::NESTED_PROBE => {
+                    let stops = first_rsc.is_some_and(|rsc| self.r(rsc).is_active());
+                    if then_rsc.is_some() && !first_flags.has(runnable) && stops {
+                        self.links[link_idx as usize].relation = Relation::NONE;
+                    } else if then_rsc.is_some() {
+                        self.update(first, then, node, first_flags, filter, Relation::FIRST_ENABLES_THEN);
+                    }
+                }
+                Relation::THEN_NEEDS_FIRST if first_rsc.is_some() => {
+                    self.update_by(first_rsc, first, then, node, first_flags, filter, kind);
+                }
+                _ if then_rsc.is_some() => self.update(first, then, node, first_flags, filter, kind),
+                Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.unset(then, optional),
+                Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.unset(then, runnable),
+                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) => self.unset(first, runnable),
+                _ => {}
+            }
+        }
+        if relation.has(Relation::FIRST_SHOWS_THEN) && self.is(first, runnable) && !first_flags.has(optional)
+        {
+            self.set(then, Flags::ALWAYS_SHOWN);
+        }
+        if relation.has(Relation::THEN_SHOWS_FIRST) && !then_flags.has(optional) {
+            self.set(first, Flags::ALWAYS_SHOWN);
+        }
+        let binds = Relation::FIRST_FORCES_THEN | Relation::THEN_NEEDS_FIRST | Relation::RESTART;
+        if let Some(rsc) = first_rsc
+            && relation.has_any(binds)
+            && !self.rsc[rsc.i()].managed
+            && self.r(rsc).blocked
+            && !self.is(first, runnable)
+            && self.a(first).task == Task::Stop
+        {
+            self.unset(then, runnable);
+        }
+    }
+
+    /// Applies one kind of relation, in the way of the resource that `then` is of.
+    pub(super) fn update(
+        &mut self,
+        first: ActIdx,
+        then: ActIdx,
+        node: Option<NodeIdx>,
+        first_flags: Flags,
+        filter: Flags,
+        kind: Relation,
+    ) {
+        self.update_by(self.a(then).rsc, first, then, node, first_flags, filter, kind);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one relation with all that it is judged by")]
+    fn update_by(
+        &mut self,
+        by: Option<RscIdx>,
+        first: ActIdx,
+        then: ActIdx,
+        node: Option<NodeIdx>,
+        first_flags: Flags,
+        filter: Flags,
+        kind: Relation,
+    ) {
+        let first_flags = if kind == Relation::FIRST_FORCES_THEN {
+            Flags(first_flags.0 & Flags::OPTIONAL.0)
+        } else {
+            first_flags
+        };
+        let Some(by) = by else { return };
+        let Some(then_rsc) = self.a(then).rsc else {
+            // Only a singleton comes after: the relation is about `first` alone.
+            self.update_pair(first, then, first_flags, filter, kind);
+            return;
+        };
+        match &self.r(by).kind {
+            Kind::Primitive(_) => self.update_pair(first, then, first_flags, filter, kind),
+            Kind::Group(_) => {
+                self.update_pair(first, then, first_flags, filter, kind);
+                self.update_parts(then_rsc, first, then, node, (first_flags, filter), kind, false);
+            }
+            Kind::Clone(_) | Kind::Bundle(_) if self.can_interleave(first, then) => {
+                self.update_interleaved(first, then, node, filter, kind);
+            }
+            Kind::Clone(_) | Kind::Bundle(_) => {
+                self.update_pair(first, then, first_flags, filter, kind);
+                self.update_parts(then_rsc, first, then, node, (first_flags, filter), kind, true);
+            }
+        }
+    }
+
+    /// What holds for a collective's action holds for its parts' too.
+    #[expect(clippy::too_many_arguments, reason = "one relation with all that it is judged by")]
+    fn update_parts(
+        &mut self,
+        collective: RscIdx,
+        first: ActIdx,
+        then: ActIdx,
+        node: Option<NodeIdx>,
+        (first_flags, filter): (Flags, Flags),
+        kind: Relation,
+        only_runnable: bool,
+    ) {
+        let task = self.a(then).task.clone();
+        for part in self.instances(collective) {
+            let Some(action) = self.find_task(part, &task, node) else { continue };
+            if only_runnable && !self.effective_flags(action, node).has(Flags::RUNNABLE) {
+                continue;
+            }
+            self.update(first, action, node, first_flags, filter, kind);
+        }
+    }
+
+    /// Applies one kind of relation to the two actions themselves.
+    fn update_pair(
+        &mut self,
+        first: ActIdx,
+        then: ActIdx,
+        first_flags: Flags,
+        filter: Flags,
+        kind: Relation,
+    ) {
+        let (optional, runnable, migratable) = (Flags::OPTIONAL, Flags::RUNNABLE, Flags::MIGRATABLE);
+        let then_required = !self.is(then, optional);
+        match kind {
+            Relation::ASYMMETRIC => self.apply_asymmetric(first, then),
+            Relation::THEN_NEEDS_FIRST if then_required => {
+                if !first_flags.has(optional) {
+                    self.take_because(first, optional, then);
+                }
+                if first_flags.has(migratable) && !self.is(then, migratable) {
+                    self.take_because(first, migratable, then);
+                }
+            }
+            Relation::PROMOTED_THEN_NEEDS_FIRST if then_required => {
+                let was_promoted = self.a(then).rsc.is_some_and(|rsc| self.r(rsc).role == Role::Promoted);
+                if was_promoted {
+                    self.take_because(first, optional, then);
+                    if self.is(first, migratable) && !self.is(then, migratable) {
+                        self.take_because(first, migratable, then);
+                    }
+                }
+            }
+            Relation::STEP_OF_MIGRATION => {
+                if !self.is(then, migratable.with(runnable)) {
+                    self.take_because(first, runnable, then);
+                }
+                if then_required {
+                    self.take_because(first, optional, then);
+                }
+            }
+            Relation::THEN_INSTEAD if !self.is(first, runnable) => {
+                self.take_because(then, migratable, first);
+                self.unset(then, Flags::PSEUDO);
+            }
+            Relation::FIRST_ENABLES_THEN if self.is(then, runnable) && !first_flags.has(runnable) => {
+                self.take_because(then, runnable, first);
+                self.take_because(then, migratable, first);
+            }
+            Relation::FIRST_FORCES_THEN
+                if !then_required && !first_flags.has(optional) && !self.is(first, migratable) =>
+            {
+                self.take_because(then, optional, first);
+            }
+            Relation::RESTART => self.apply_restart(first, then, filter),
+            _ => {}
+        }
+    }
+
+    fn apply_asymmetric(&mut self, first: ActIdx, then: ActIdx) {
+        let Some(rsc) = self.a(then).rsc else { return };
+        if self.is(first, Flags::RUNNABLE) {
+            return;
+        }
+        if self.is(then, Flags::OPTIONAL) {
+            let role = self.state(rsc, true);
+            let node = self.a(then).node;
+            let runs_there_only = node.is_some_and(|node| self.r(rsc).running_on == [node]);
+            match self.a(then).task {
+                Task::Stop if role == Role::Stopped => return,
+                Task::Start if role >= Role::Started && runs_there_only => return,
+                _ => {}
+            }
+        }
+        self.take_because(then, Flags::OPTIONAL, first);
+        self.take_because(then, Flags::RUNNABLE, first);
+    }
+
+    /// A start that has to be done, or cannot be, means that the stop before it has to be.
+    fn apply_restart(&mut self, first: ActIdx, then: ActIdx, filter: Flags) {
+        let (optional, runnable, migratable) = (Flags::OPTIONAL, Flags::RUNNABLE, Flags::MIGRATABLE);
+        let Some(rsc) = self.a(then).rsc else { return };
+        let is_required = filter.has(optional) && !self.is(then, optional);
+        let is_impossible = filter.has(runnable)
+            && !self.is(then, runnable)
+            && self.rsc[rsc.i()].managed
+            && self.a(first).rsc == Some(rsc);
+        if !is_required && !is_impossible {
+            return;
+        }
+        if self.is(first, runnable) || !self.is(then, optional) {
+            self.take_because(first, optional, then);
+        }
+        if !self.is(then, migratable) {
+            self.take_because(first, migratable, then);
+        }
+        if !self.is(first, optional) && !self.is(first, runnable) {
+            self.take_because(then, runnable, first);
+        }
+    }
+
+    /// Takes a flag away, with the reason if that is another resource's action.
+    fn take_because(&mut self, action: ActIdx, flag: Flags, because: ActIdx) {
+        if !self.is(action, flag) {
+            return;
+        }
+        self.unset(action, flag);
+        if self.a(action).rsc != self.a(because).rsc {
+            let what = match flag {
+                Flags::RUNNABLE => "unrunnable",
+                Flags::MIGRATABLE => "unmigrateable",
+                _ => "required",
+            };
+            self.explain(action, Reason::Action(what, because), false);
+        }
+    }
+
+    /// What has to run together with something that cannot be started (or promoted) cannot be either.
+    pub(super) fn block_dependents(&mut self, action: ActIdx) {
+        let Some(rsc) = self.a(action).rsc else { return };
+        let task = self.a(action).task.clone();
+        let is_start = task == Task::Start;
+        if self.is(action, Flags::RUNNABLE) || !(is_start || task == Task::Promote) {
+            return;
+        }
+        let top = self.top(rsc);
+        let whole = self.r(top).parent.unwrap_or(top);
+        let all_blocked = self.r(whole).children.iter().all(|&child| {
+            self.find_task(child, &task, None).is_some_and(|action| !self.is(action, Flags::RUNNABLE))
+        });
+        if !all_blocked {
+            return;
+        }
+        for (dependent, dependent_role, primary_role) in self.mandatory_dependents(whole) {
+            if is_start || primary_role == Role::Promoted {
+                let blocked = if dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
+                self.block_task(dependent, &blocked, rsc);
+            }
+        }
+    }
+
+    fn block_task(&mut self, rsc: RscIdx, task: &Task, because: RscIdx) {
+        for action in self.by_rsc[rsc.i()].clone() {
+            if self.is(action, Flags::RUNNABLE) && self.a(action).task == *task {
+                self.unset(action, Flags::RUNNABLE);
+                self.explain(action, Reason::ColocatedWith(because), false);
+                self.block_dependents(action);
+            }
+        }
+        for child in self.r(rsc).children.clone() {
+            self.block_task(child, task, because);
+        }
+    }
+
+    /// Drops links that make no sense: with the guest node's own container, and those that would close a circle of
+    /// migrations.
+    pub(super) fn drop_invalid_links(&mut self) {
+        for then in (0..self.actions.len()).rev() {
+            let then = ActIdx(u32::try_from(then).expect("an action's index"));
+            for i in 0..self.a(then).before.len() {
+                let idx = self.a(then).before[i];
+                let link = self.links[idx as usize];
+                if link.relation == Relation::NONE {
+                    continue;
+                }
+                let then_rsc = self.a(then).rsc;
+                let runs_in_it = self.a(link.first).node.is_some_and(|node| {
+                    matches!(self.status.node(node).kind, crate::status::NodeKind::Guest { container, .. } if Some(container) == then_rsc)
+                });
+                let is_users =
+                    !link.relation.has(Relation::EVEN_IN_GUEST) && self.a(link.first).rsc.is_some();
+                let closes_circle = link.relation == Relation::IF_SAME_NODE_OR_TARGET
+                    && then_rsc.is_some()
+                    && self.a(then).task == Task::MigrateTo
+                    && self.is_on_circle(then, then, idx);
+                if (is_users && runs_in_it) || closes_circle {
+                    self.links[idx as usize].relation = Relation::NONE;
+                }
+            }
+        }
+    }
+
+    fn is_on_circle(&mut self, start: ActIdx, then: ActIdx, link: u32) -> bool {
+        let first = self.links[link as usize].first;
+        if self.is(first, Flags::VISITED) || !self.is_input(then, link) {
+            return false;
+        }
+        if first == start {
+            return true;
+        }
+        let flags = self.a(first).flags;
+        self.a_mut(first).flags = flags.with(Flags::VISITED);
+        let before = self.a(first).before.clone();
+        let found = before.into_iter().any(|link| self.is_on_circle(start, first, link));
+        let flags = self.a(first).flags;
+        self.a_mut(first).flags = flags.without(Flags::VISITED);
+        found
+    }
+}

@@ -1,0 +1,200 @@
+//! Recurring operations. Source: Pacemaker Explained, "Monitoring Resources for Failure".
+
+use super::{
+    draft::{ActIdx, Draft, Flags},
+    relation::{End, Relation},
+    task::{Key, Task},
+};
+use crate::{NodeIdx, RscIdx};
+use systole_cib::model::Operation;
+use systole_types::Role;
+
+/// A configured recurring operation.
+struct Recurring {
+    key: Key,
+    /// Only while the instance has this role.
+    role: Option<Role>,
+}
+
+impl Draft<'_, '_> {
+    /// Sets up, keeps or cancels the recurring operations of an instance.
+    pub(super) fn create_recurring(&mut self, rsc: RscIdx) {
+        if self.r(rsc).blocked || self.r(rsc).maintenance {
+            return;
+        }
+        let node = self.assigned[rsc.i()];
+        let is_on = node.is_some_and(|node| !self.status.node(node).maintenance)
+            && (self.next_role[rsc.i()] != Role::Stopped || !self.rsc[rsc.i()].managed);
+        let operations = self.recurring_operations(rsc);
+        let start = is_on.then(|| self.start(rsc, node));
+        for operation in &operations {
+            if let Some(start) = start {
+                self.recur_where_active(rsc, start, node, operation);
+            }
+            if operation.role == Some(Role::Stopped) && self.r(rsc).is_unique {
+                self.recur_where_inactive(rsc, node, &operation.key);
+            }
+        }
+    }
+
+    fn recurring_operations(&self, rsc: RscIdx) -> Vec<Recurring> {
+        let Some(primitive) = self.r(rsc).primitive() else { return Vec::new() };
+        let operations = &primitive.definition.operations;
+        let is_first = |i: usize, op: &Operation| {
+            !operations[..i].iter().any(|other| other.name == op.name && other.interval == op.interval)
+        };
+        let is_alone = |op: &Operation| {
+            operations.iter().filter(|other| other.name == op.name && other.interval == op.interval).count()
+                == 1
+        };
+        let mut found = Vec::new();
+        for (i, op) in operations.iter().enumerate() {
+            let task = Task::named(&op.name);
+            let can_recur = !matches!(
+                task,
+                Task::Stop
+                    | Task::Start
+                    | Task::Demote
+                    | Task::Promote
+                    | Task::Reload
+                    | Task::MigrateTo
+                    | Task::MigrateFrom
+            );
+            if op.interval.is_zero() || !can_recur || !is_first(i, op) || !is_alone(op) || !is_enabled(op) {
+                continue;
+            }
+            let role = match property(op, "role") {
+                None => None,
+                Some(text) => match text.parse::<Role>() {
+                    Ok(Role::Unknown) | Err(_) => continue,
+                    Ok(role) => Some(role),
+                },
+            };
+            let interval = u32::try_from(op.interval.as_millis()).unwrap_or(u32::MAX);
+            found.push(Recurring { key: Key::Op(task, interval), role });
+        }
+        found
+    }
+
+    fn recur_where_active(&mut self, rsc: RscIdx, start: ActIdx, node: Option<NodeIdx>, op: &Recurring) {
+        if op.role == Some(Role::Stopped) {
+            return;
+        }
+        let next = self.next_role[rsc.i()];
+        let is_running = self.is(start, Flags::OPTIONAL)
+            && node.is_some_and(|node| {
+                let known = self.find_on(rsc, &op.key, node);
+                !known.is_empty() && !known.iter().any(|&action| self.is(action, Flags::RESCHEDULE))
+            });
+        let role_matches = op.role.map_or(next != Role::Promoted, |role| next == role);
+        if !role_matches {
+            if is_running {
+                self.cancel_for_role_change(rsc, node, &op.key);
+            }
+            return;
+        }
+        let action = self.action(rsc, op.key.clone(), node, is_running);
+        let is_up = node.is_some_and(|node| self.node[node.i()].online && !self.node[node.i()].unclean);
+        if !self.is(start, Flags::RUNNABLE) || !is_up {
+            self.unset(action, Flags::RUNNABLE);
+        }
+        if next == Role::Promoted {
+            self.a_mut(action).expected_rc = Some(8);
+        }
+        if node.is_some() && !self.rsc[rsc.i()].managed {
+            return;
+        }
+        let after = |task: Task| End::Key(rsc, Key::once(task));
+        let enables = Relation::FIRST_FORCES_THEN | Relation::FIRST_ENABLES_THEN;
+        self.order(after(Task::Start), End::Action(action), enables);
+        self.order(after(Task::Reload), End::Action(action), enables);
+        let ordered = Relation::ORDERED | Relation::FIRST_ENABLES_THEN;
+        if next == Role::Promoted {
+            self.order(after(Task::Promote), End::Action(action), ordered);
+        } else if self.r(rsc).role == Role::Promoted {
+            self.order(after(Task::Demote), End::Action(action), ordered);
+        }
+    }
+
+    fn cancel_for_role_change(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: &Key) {
+        let cancel = self.cancel(rsc, key, node);
+        let before = match (self.r(rsc).role, self.next_role[rsc.i()]) {
+            (Role::Started | Role::Unpromoted, Role::Promoted) => Task::Promote,
+            (Role::Started | Role::Unpromoted, Role::Stopped) => Task::Stop,
+            (Role::Promoted, _) => Task::Demote,
+            _ => return,
+        };
+        self.order(End::Action(cancel), End::Key(rsc, Key::once(before)), Relation::FIRST_ENABLES_THEN);
+    }
+
+    /// `role="Stopped"`: makes sure the instance is not running where it should not.
+    fn recur_where_inactive(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: &Key) {
+        for i in 0..self.status.nodes_by_name.len() {
+            let other = self.status.nodes_by_name[i];
+            let known = self.find_on(rsc, key, other);
+            if node == Some(other) {
+                if !known.is_empty() {
+                    let cancel = self.cancel(rsc, key, node);
+                    if matches!(self.next_role[rsc.i()], Role::Started | Role::Unpromoted) {
+                        let start = End::Key(rsc, Key::once(Task::Start));
+                        self.order(End::Action(cancel), start, Relation::FIRST_ENABLES_THEN);
+                    }
+                }
+                continue;
+            }
+            let action = self.action(rsc, key.clone(), Some(other), !known.is_empty());
+            self.a_mut(action).expected_rc = Some(7);
+            let is_managed = self.rsc[rsc.i()].managed;
+            if is_managed {
+                for probe in self.find_all(rsc, &Key::once(Task::Monitor), Some(other)) {
+                    self.link(probe, action, Relation::FIRST_ENABLES_THEN);
+                }
+            }
+            for stop in self.find_on(rsc, &Key::once(Task::Stop), other) {
+                let is_due = !self.is(stop, Flags::OPTIONAL) && !self.is(action, Flags::OPTIONAL);
+                if is_due && !is_managed {
+                    self.set(action, Flags::OPTIONAL);
+                }
+                if !self.is(stop, Flags::RUNNABLE) {
+                    self.unset(action, Flags::RUNNABLE);
+                }
+                if is_managed {
+                    let relation = Relation::FIRST_FORCES_THEN | Relation::FIRST_ENABLES_THEN;
+                    self.order(End::Action(stop), End::Action(action), relation);
+                }
+            }
+            if !self.node[other.i()].online || self.node[other.i()].unclean {
+                self.unset(action, Flags::RUNNABLE);
+            }
+        }
+    }
+
+    /// Cancels a recurring operation.
+    pub(super) fn cancel(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>) -> ActIdx {
+        let cancel = self.action_doing(rsc, key.clone(), Task::Cancel, node, false);
+        self.a_mut(cancel).task = Task::Cancel;
+        if let Key::Op(task, interval) = key {
+            self.add_meta(cancel, "operation", task.as_str());
+            self.add_meta(cancel, "interval", interval.to_string());
+        }
+        cancel
+    }
+
+    /// Cancels a recurring operation that the history knows and the configuration does not want (any more).
+    pub(super) fn cancel_known(&mut self, rsc: RscIdx, key: &Key, call_id: i64, node: NodeIdx) {
+        let cancel = self.cancel(rsc, key, Some(node));
+        self.add_meta(cancel, "call-id", call_id.to_string());
+        self.order(End::Key(rsc, Key::once(Task::Stop)), End::Action(cancel), Relation::ORDERED);
+    }
+}
+
+/// An attribute of an `<op>`.
+pub(super) fn property<'o>(op: &'o Operation, name: &str) -> Option<&'o str> {
+    op.properties.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+}
+
+/// `enabled`.
+pub(super) fn is_enabled(op: &Operation) -> bool {
+    property(op, "enabled")
+        .is_none_or(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "on" | "yes" | "y" | "1"))
+}
