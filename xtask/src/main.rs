@@ -1,7 +1,11 @@
 //! Workshop commands: `cargo xtask demo|test|tools|bench|fix`.
 
 mod bench;
+mod client;
+mod demo;
 mod fix;
+mod lab;
+mod live;
 mod measure;
 mod packages;
 mod shell;
@@ -22,6 +26,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Show a cluster at work: containers and addresses that outlive the death of a container and of a node.
+    Demo(demo::Options),
+    /// Run the live tests alone: real daemons, containers and agents, and real faults (as root).
+    Live(live::Options),
     /// Run every test: formatting, lints, unit and integration tests, and (as root) the live tests in a real lab.
     Test(test::Options),
     /// Make a directory of links, one per tool name, all to the release binary.
@@ -37,6 +45,8 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Task::Demo(options) => demo::run(&options),
+        Task::Live(options) => live::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Tools { dir } => tools::link(&dir),
         Task::Bench(options) => bench::run(&options),

@@ -1,52 +1,76 @@
-//! Debian packages that the lab and its examples need, installed where that is possible.
+//! Debian packages: what a lab needs is installed by name, nothing else is touched.
 
 use crate::shell;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::{path::Path, process::Command};
 
-/// A file that is there once its package is installed.
-const NEEDED: &[(&str, &str)] = &[
-    ("/usr/bin/podman", "podman"),
-    ("/usr/bin/conmon", "conmon"),
-    ("/usr/sbin/runc", "runc"),
-    ("/usr/sbin/ip", "iproute2"),
-    ("/usr/sbin/haproxy", "haproxy"),
-    ("/usr/bin/busybox", "busybox-static"),
-    ("/usr/lib/ocf/resource.d/heartbeat/podman", "resource-agents"),
-    ("/usr/bin/ping", "iputils-ping"),
-    ("/usr/sbin/arping", "arping"),
-    ("/usr/sbin/iptables", "iptables"),
-    ("/usr/bin/nsenter", "util-linux"),
-    ("/usr/bin/pgrep", "procps"),
-];
-
-/// Installs what is missing of the Debian packages the lab needs.
+/// Installs what a lab lacks on this host.
 ///
 /// # Errors
-/// If something is missing that cannot be installed: not root, no `apt-get`, or `apt-get` failed.
+/// If something is missing and cannot be installed.
 pub fn install_missing() -> Result<()> {
-    let missing: Vec<_> =
-        NEEDED.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, name)| *name).collect();
+    let missing = systole_lab::missing_packages();
     if missing.is_empty() {
         return Ok(());
     }
-    let how = format!("apt-get install --no-install-recommends {}", missing.join(" "));
-    anyhow::ensure!(is_root() && shell::has("apt-get"), "Debian packages are missing; as root: {how}");
+    let line = format!("apt-get install --no-install-recommends {}", missing.join(" "));
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("programs are missing; on Debian this would install them: {line}");
+    }
+    if !is_root() {
+        bail!("Debian packages are missing; run as root: {line}");
+    }
     println!("installing from Debian: {}", missing.join(" "));
-    let apt = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .args(["-q", "-y", "-o", "Dpkg::Use-Pty=0"])
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        shell::output(&mut command)
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--no-install-recommends"], missing.as_slice()].concat())?;
+    let policy = KeepServicesStopped::new()?;
+    if install_packages(&missing).is_err() {
+        // The lists may be older than the archive.
+        shell::run(&mut apt(&["update", "--quiet"]))?;
+        install_packages(&missing)?;
+    }
+    drop(policy);
     Ok(())
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    let mut command = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
+    command.args(packages);
+    shell::run(&mut command)
+}
+
+fn apt(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(std::process::Stdio::null());
+    command
 }
 
 /// Whether we are root.
 pub fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+    rustix::process::geteuid().is_root()
+}
+
+/// The host's own HAProxy and Pacemaker stay off: Debian starts a service when it installs it, unless this says no.
+struct KeepServicesStopped {
+    ours: bool,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl KeepServicesStopped {
+    fn new() -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let ours = !Path::new(POLICY).exists();
+        if ours {
+            std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+            std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(KeepServicesStopped { ours })
+    }
+}
+
+impl Drop for KeepServicesStopped {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = std::fs::remove_file(POLICY);
+        }
+    }
 }

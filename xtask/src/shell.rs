@@ -45,12 +45,14 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether a program of that name is in the search path.
-pub fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
-        .any(|dir| dir.join(program).is_file())
+/// Runs `command` and returns what it printed, however it ended.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn output_whatever(command: &mut Command) -> Result<String> {
+    let line = shown(command);
+    let output = command.output().with_context(|| format!("cannot start {line}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Builds the three programs for release; their folder.
@@ -59,8 +61,25 @@ pub fn has(program: &str) -> bool {
 /// If they do not compile.
 pub fn build_release() -> Result<PathBuf> {
     run(&mut cargo(["build", "--release", "--quiet"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("release"))
+    Ok(target().join("release"))
+}
+
+/// Builds the three programs for debugging; their folder.
+///
+/// # Errors
+/// If they do not compile.
+pub fn build_debug() -> Result<PathBuf> {
+    run(&mut cargo(["build", "--quiet"]))?;
+    Ok(target().join("debug"))
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Says something that must not be overlooked.
+pub fn shout(text: &str) {
+    println!("\n**** {text}\n");
 }
 
 fn shown(command: &Command) -> String {

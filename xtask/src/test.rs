@@ -1,6 +1,9 @@
 //! `cargo xtask test`.
 
-use crate::{packages, shell};
+use crate::{
+    live, packages,
+    shell::{self, shout},
+};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -23,11 +26,12 @@ pub fn run(options: &Options) -> Result<()> {
         timed(what, step)?;
     }
     if options.quick {
-        println!("SKIPPED: live tests, because of --quick");
+        shout("SKIPPED: live tests, because of --quick");
     } else if !packages::is_root() {
-        println!("SKIPPED: live tests, because they need root");
+        shout("SKIPPED: live tests, because they need root (namespaces, mounts, containers)");
     } else {
         timed("Debian packages", packages::install_missing)?;
+        timed("live tests", live_tests)?;
     }
     Ok(())
 }
@@ -38,6 +42,10 @@ fn timed(what: &str, step: fn() -> Result<()>) -> Result<()> {
     step()?;
     println!("== {what}: passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+fn live_tests() -> Result<()> {
+    live::run(&live::Options::default())
 }
 
 fn formatting() -> Result<()> {

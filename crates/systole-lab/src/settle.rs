@@ -47,13 +47,22 @@ pub fn load(layout: &Layout, xml: &str, progress: &Progress, patience: Duration)
     }
 }
 
+/// What is known when the waiting begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing runs: all that is active is news.
+    Nothing,
+    /// What runs by then.
+    Present,
+}
+
 /// Waits until the cluster has nothing left to do, telling what starts and stops on the way.
 ///
 /// # Errors
 /// If that takes too long.
-pub fn wait(layout: &Layout, progress: &Progress, patience: Duration) -> Result<()> {
+pub fn wait(layout: &Layout, from: Known, progress: &Progress, patience: Duration) -> Result<()> {
     let give_up = Instant::now() + patience;
-    let mut known = BTreeMap::new();
+    let mut known = (from == Known::Nothing).then(BTreeMap::new);
     let mut at_rest_since = None;
     loop {
         let reports = reports(layout)?;
@@ -61,14 +70,19 @@ pub fn wait(layout: &Layout, progress: &Progress, patience: Duration) -> Result<
         if let Some(dc) = dc {
             let lab = control::status(layout)?;
             let active = active(&NodeApi::connect(&lab, &dc.node)?.cib()?);
-            tell_changes(&known, &active, progress);
-            known = active;
+            if let Some(known) = &known {
+                tell_changes(known, &active, progress);
+            }
+            known = Some(active);
         }
         match dc.and_then(|dc| dc.idle) {
             Some(true) => {
                 let since = *at_rest_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= AT_REST_FOR {
-                    progress.say(&format!("at rest: {} resources are active", known.len()));
+                    progress.say(&format!(
+                        "at rest: {} resources are active",
+                        known.as_ref().map_or(0, BTreeMap::len)
+                    ));
                     return Ok(());
                 }
             }

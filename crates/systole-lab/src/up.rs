@@ -3,7 +3,7 @@
 use crate::{
     control::{self, LabStatus},
     image,
-    layout::Layout,
+    layout::{IMAGE_STORE, Layout},
     network,
     plan::Plan,
     progress::Progress,
@@ -60,7 +60,7 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
     if args.no_wait {
         return Ok(());
     }
-    settle::wait(layout, &progress, patience)
+    settle::wait(layout, settle::Known::Nothing, &progress, patience)
 }
 
 /// Turns away a second lab of the same name, and leftovers.
@@ -106,7 +106,7 @@ fn images(cib: Element<'_>) -> Vec<&str> {
 /// Starts the supervisor and waits until all nodes have booted.
 fn start(layout: &Layout, plan: &Plan) -> Result<LabStatus> {
     fs::create_dir_all(layout.run_dir()).context("cannot make the lab's directory")?;
-    fs::create_dir_all(image_store_parent()).context("cannot make the image store")?;
+    fs::create_dir_all(IMAGE_STORE).context("cannot make the image store")?;
     plan.save(layout)?;
     let log = File::create(layout.log_file()).context("cannot make the supervisor's log")?;
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
@@ -123,7 +123,7 @@ fn start(layout: &Layout, plan: &Plan) -> Result<LabStatus> {
             if lab.nodes.iter().all(|node| node.booted) {
                 return Ok(lab);
             }
-            for node in lab.nodes.iter().filter(|node| node.init.is_none()) {
+            if let Some(node) = lab.nodes.iter().find(|node| node.init.is_none()) {
                 bail!(
                     "{} did not boot: {}",
                     node.name,
@@ -134,10 +134,6 @@ fn start(layout: &Layout, plan: &Plan) -> Result<LabStatus> {
         ensure!(Instant::now() < give_up, "the nodes did not boot within {BOOT_WITHIN:?}");
         thread::sleep(POLL);
     }
-}
-
-fn image_store_parent() -> &'static str {
-    crate::layout::IMAGE_STORE
 }
 
 /// Why the supervisor ended, if it did.

@@ -6,11 +6,15 @@ use crate::{
     daemons, image, init,
     layout::{DEFAULT_NAME, Layout},
     network::Subnet,
-    node, requirements, supervisor, up,
+    node,
+    progress::Progress,
+    requirements, settle, supervisor, up,
 };
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use std::{ffi::OsString, fs, os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{
+    ffi::OsString, fs, os::unix::process::CommandExt, path::PathBuf, process::Command, time::Duration,
+};
 
 /// A whole cluster on this one host, with real containers and agents, to try things out.
 #[derive(Parser)]
@@ -65,6 +69,12 @@ enum Verb {
     Heal {
         /// Which node
         node: String,
+    },
+    /// Wait until the cluster has nothing left to do
+    Wait {
+        /// Give up after this many seconds
+        #[arg(long, default_value_t = 180)]
+        timeout: u64,
     },
     /// Show what a node's daemons and console said
     Logs {
@@ -136,6 +146,7 @@ pub fn run(args: Args) -> Result<u8> {
         Verb::Boot { node, no_daemons } => tell(&layout, &Ask::Boot { node, daemons: !no_daemons })?,
         Verb::Cut { node } => tell(&layout, &Ask::Cut { node })?,
         Verb::Heal { node } => tell(&layout, &Ask::Heal { node })?,
+        Verb::Wait { timeout } => wait(&layout, timeout)?,
         Verb::Logs { node } => logs(&layout, &node)?,
         Verb::Image(verb) => images(verb)?,
         Verb::Supervise => supervisor::main(&layout)?,
@@ -148,6 +159,11 @@ pub fn run(args: Args) -> Result<u8> {
 fn tell(layout: &Layout, ask: &Ask) -> Result<()> {
     requirements::root()?;
     control::ask(layout, ask).map(drop)
+}
+
+fn wait(layout: &Layout, timeout: u64) -> Result<()> {
+    requirements::root()?;
+    settle::wait(layout, settle::Known::Present, &Progress::new(), Duration::from_secs(timeout))
 }
 
 fn down(layout: &Layout) -> Result<()> {
