@@ -12,3 +12,4 @@ pub mod spelling;
 pub mod xml;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
+pub use read::read;

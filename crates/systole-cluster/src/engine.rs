@@ -175,10 +175,12 @@ impl Engine {
 impl Run {
     fn new(graph: TransitionGraph) -> Self {
         let known: BTreeSet<ActionId> = graph.synapses.iter().map(|synapse| synapse.action.id).collect();
-        let inputs = |idx: usize| graph.synapses[idx].inputs.iter().copied().filter(|id| known.contains(id)).collect();
+        let inputs =
+            |idx: usize| graph.synapses[idx].inputs.iter().copied().filter(|id| known.contains(id)).collect();
         let mut waiting: Vec<_> = (0..graph.synapses.len()).map(|idx| (idx, inputs(idx))).collect();
         waiting.sort_by_key(|(idx, _)| -i64::from(graph.synapses[*idx].priority));
-        let limit = graph.property("batch-limit").and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
+        let limit =
+            graph.property("batch-limit").and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
         let delay = graph.property("cluster-delay").and_then(|text| parse_duration(text).ok());
         Self {
             waiting,
@@ -215,7 +217,10 @@ impl Run {
         if action.meta("op_no_wait") == Some("true") {
             self.satisfy(self.graph.synapses[synapse].action.id);
         } else {
-            let delay = action.meta("start_delay").and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
+            let delay = action
+                .meta("start_delay")
+                .and_then(|text| text.parse().ok())
+                .map_or(Duration::ZERO, Duration::from_millis);
             let limit = action.timeout().unwrap_or(DEFAULT_TIMEOUT) + delay + self.cluster_delay;
             let deadline = (!is_fencing(action)).then(|| now + limit);
             self.in_flight.insert(action.id, Flight { synapse, deadline });
@@ -259,7 +264,8 @@ impl Run {
 
     fn expire(&mut self, now: Monotonic) -> Vec<Effect> {
         let is_late = |flight: &Flight| flight.deadline.is_some_and(|deadline| deadline <= now);
-        let late: Vec<ActionId> = self.in_flight.iter().filter(|(_, f)| is_late(f)).map(|(id, _)| *id).collect();
+        let late: Vec<ActionId> =
+            self.in_flight.iter().filter(|(_, f)| is_late(f)).map(|(id, _)| *id).collect();
         let mut effects = Vec::new();
         for id in late {
             effects.push(Effect::TimedOut(Box::new(self.action(&self.in_flight[&id]).clone())));
@@ -279,9 +285,9 @@ impl Run {
                 Some(Outcome::Incomplete(reason.clone()))
             }
             None if self.in_flight.is_empty() && self.waiting.is_empty() => Some(Outcome::Complete),
-            None if self.in_flight.is_empty() => {
-                Some(Outcome::Incomplete(AbortReason::Changed("the graph has a loop or a missing action".to_owned())))
-            }
+            None if self.in_flight.is_empty() => Some(Outcome::Incomplete(AbortReason::Changed(
+                "the graph has a loop or a missing action".to_owned(),
+            ))),
             _ => None,
         }
     }

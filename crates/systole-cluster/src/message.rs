@@ -20,7 +20,7 @@ pub(crate) struct Envelope {
     pub message: Message,
 }
 
-/// What is said. All but the first five are applied to the replica by every member.
+/// What is said. All but the first four are applied to the replica by every member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message {
@@ -28,64 +28,53 @@ pub(crate) enum Message {
     Hello(Hello),
     /// The replica that won the exchange, whole.
     Copy(Box<Copy>),
-    /// My replica differs from yours though it must not.
-    CopyWanted,
     /// The configuration is on my disk up to this version, and this is what it looks like.
-    Stored {
-        version: String,
-        fingerprint: String,
-    },
+    Stored { version: String, fingerprint: String },
     /// I cannot write my CIB to disk (or can again: `None`).
-    DiskState {
-        error: Option<String>,
-    },
+    DiskState { error: Option<String> },
     /// My executor is there, and this is how its state and my recorded history differ.
     Attach(Attach),
-    /// A tool's change of the CIB.
-    Write(Box<Write>),
-    /// A tool's wish to forget failures and history.
-    Cleanup {
-        request: u64,
-        resource: Option<String>,
-        node: Option<String>,
-        only_failed: bool,
-    },
-    /// Transient attributes: node, name, new value.
-    Attributes {
-        request: Option<u64>,
-        changes: Vec<AttributeChange>,
+    /// My executor has been gone for a while.
+    Detach,
+    /// What a tool on the sender's node wants. Applied once, however often it is said.
+    Request {
+        /// The sender's start: numbers count from 1 in each.
+        incarnation: u64,
+        /// Its number.
+        number: u64,
+        /// What is wanted.
+        wish: Box<Wish>,
     },
     /// From the DC: what the membership means for the CIB.
     Membership(MembershipUpdate),
     /// From the DC: have this operation run.
     Perform(Box<Perform>),
     /// From the DC: leave the cluster now, nothing runs on you any more.
-    Leave {
-        node: u32,
-    },
+    Leave { node: u32 },
     /// Results of my executor, to be recorded.
-    Record {
-        results: Vec<OperationResult>,
-    },
+    Record { results: Vec<OperationResult> },
     /// From the DC: these operations (transition keys) did not answer in time.
-    Overdue {
-        keys: Vec<String>,
-        at: i64,
-    },
-    /// From the DC: forget what is known of this resource on this node.
-    Forget {
-        node: String,
-        resource: String,
-    },
-    /// This node is vouched for to be off.
-    ConfirmOff {
-        request: u64,
-        node: String,
-    },
+    Overdue { keys: Vec<String>, at: i64 },
+    /// From the DC: forget what is known of this resource on this node. `action` is the action's number.
+    Forget { node: String, resource: String, action: u32 },
+    /// From the DC: forget the failures of an operation (name and interval; all, if `None`) of this resource there.
+    ClearFailure { node: String, resource: String, operation: Option<(String, String)>, action: u32 },
     /// From the DC: nothing is left to do as of this many changes.
-    Idle {
-        changes: u64,
-    },
+    Idle { changes: u64 },
+}
+
+/// What can be wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wish {
+    /// A change of the CIB.
+    Write(Write),
+    /// Forget failures and history.
+    Cleanup { resource: Option<String>, node: Option<String>, only_failed: bool },
+    /// Change transient attributes.
+    Attributes(Vec<AttributeChange>),
+    /// This node is vouched for to be off.
+    ConfirmOff { node: String },
 }
 
 /// One change of a transient attribute.
@@ -130,8 +119,6 @@ pub(crate) struct Hello {
     pub generation: u64,
     /// Of the whole replica.
     pub fingerprint: String,
-    /// The configuration is on my disk up to this version.
-    pub stored: Option<String>,
     /// Why I cannot write to disk, if so.
     pub disk_error: Option<String>,
 }
@@ -165,8 +152,6 @@ pub(crate) struct Attach {
 /// A tool's change of the CIB.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Write {
-    /// The sender's number for it.
-    pub request: u64,
     /// What to change.
     pub change: CibCall,
     /// Also without quorum.
@@ -265,4 +250,8 @@ pub(crate) struct NodeLedger {
     pub attached: bool,
     /// Whether it was told to leave.
     pub leaving: bool,
+    /// The start of the program on it whose request was applied last.
+    pub incarnation: u64,
+    /// The number of that request.
+    pub requests: u64,
 }

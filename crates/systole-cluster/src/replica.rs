@@ -9,7 +9,9 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{Attach, AttributeChange, Copy, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing},
+    message::{
+        Attach, AttributeChange, Copy, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing,
+    },
     released::Released,
 };
 use status::{Entry, Status};
@@ -73,7 +75,11 @@ impl Replica {
 
     pub fn version(&self) -> CibVersion {
         let part = |name: &str| self.cib.root().attr(name).and_then(|text| text.parse().ok()).unwrap_or(0);
-        CibVersion { admin_epoch: part("admin_epoch"), epoch: part("epoch"), num_updates: part("num_updates") }
+        CibVersion {
+            admin_epoch: part("admin_epoch"),
+            epoch: part("epoch"),
+            num_updates: part("num_updates"),
+        }
     }
 
     /// Tells replicas apart.
@@ -116,11 +122,12 @@ impl Replica {
 
     /// Cluster nodes by the configuration and the ledger: number and name.
     pub fn known_nodes(&self) -> BTreeMap<u32, String> {
-        let nodes = self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
+        let nodes =
+            self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
         let entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
-        let numbered = entries.filter(|entry| entry.attr("type") != Some("remote")).filter_map(|entry| {
-            Some((entry.id()?.parse().ok()?, entry.attr("uname")?.to_owned()))
-        });
+        let numbered = entries
+            .filter(|entry| entry.attr("type") != Some("remote"))
+            .filter_map(|entry| Some((entry.id()?.parse().ok()?, entry.attr("uname")?.to_owned())));
         let known = self.ledger.nodes.iter().map(|(id, entry)| (*id, entry.name.clone()));
         numbered.chain(known).collect()
     }
@@ -130,7 +137,8 @@ impl Replica {
         let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
         let entries = resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
         let operations = entries.flat_map(|resource| resource.children_named("lrm_rsc_op"));
-        let recurring = operations.filter(|entry| entry.attr("interval").is_some_and(|interval| interval != "0"));
+        let recurring =
+            operations.filter(|entry| entry.attr("interval").is_some_and(|interval| interval != "0"));
         recurring.filter_map(|entry| entry.attr("operation_key").map(str::to_owned)).collect()
     }
 
@@ -163,7 +171,9 @@ impl Replica {
         for (id, hello) in members {
             let entry = self.ledger.nodes.entry(*id).or_default();
             entry.name = hello.name.clone();
-            entry.leaving = false;
+            if std::mem::take(&mut entry.leaving) {
+                Status::of(&mut self.cib).erase_node(&hello.name);
+            }
             if entry.boot_id != hello.boot_id {
                 entry.boot_id = hello.boot_id.clone();
                 entry.recorded = 0;
@@ -208,6 +218,14 @@ impl Replica {
         attached
     }
 
+    /// A member's executor is gone.
+    pub fn detach(&mut self, from: u32) {
+        if let Some(entry) = self.ledger.nodes.get_mut(&from) {
+            entry.attached = false;
+        }
+        self.count(Counted::Status);
+    }
+
     /// The DC has an operation run.
     pub fn perform(&mut self, perform: &Perform) {
         self.begin(perform);
@@ -232,7 +250,8 @@ impl Replica {
     pub fn record(&mut self, from: u32, results: &[OperationResult]) -> Vec<OperationResult> {
         let Some(entry) = self.ledger.nodes.get_mut(&from) else { return Vec::new() };
         let (name, recorded) = (entry.name.clone(), entry.recorded);
-        let news: Vec<OperationResult> = results.iter().filter(|result| result.number > recorded).cloned().collect();
+        let news: Vec<OperationResult> =
+            results.iter().filter(|result| result.number > recorded).cloned().collect();
         entry.recorded = news.iter().map(|result| result.number).fold(recorded, u64::max);
         for result in &news {
             self.ledger.in_flight.remove(&result.operation.transition_key);
@@ -312,7 +331,8 @@ impl Replica {
 
     /// A node is out of the way for good: what ran there can be recovered.
     pub fn release(&mut self, released: &Released) {
-        let update = NodeUpdate { id: released.id(), name: released.name().to_owned(), standing: Standing::Off };
+        let update =
+            NodeUpdate { id: released.id(), name: released.name().to_owned(), standing: Standing::Off };
         self.ledger.in_flight.retain(|_, perform| perform.node != released.id());
         self.status().stand(&update);
         self.status().erase_node(released.name());

@@ -119,7 +119,8 @@ impl<'d> Status<'d> {
     /// Forgets all that is known of a node but its state.
     pub fn erase_node(&mut self, node: &str) {
         self.erase_history(node);
-        let attributes = self.find_node(node).and_then(|key| self.document.element(key).child("transient_attributes"));
+        let attributes =
+            self.find_node(node).and_then(|key| self.document.element(key).child("transient_attributes"));
         if let Some(key) = attributes.map(Element::key) {
             self.document.remove(key);
         }
@@ -137,6 +138,20 @@ impl<'d> Status<'d> {
     pub fn erase_resource(&mut self, node: &str, resource: &str) -> bool {
         let found = self.find_resource(node, resource);
         found.inspect(|key| self.document.remove(*key)).is_some()
+    }
+
+    /// Forgets the last failure of a resource on a node, if it was of this operation (of any, if `None`).
+    pub fn erase_last_failure(&mut self, node: &str, resource: &str, operation_key: Option<&str>) {
+        let id = format!("{resource}_last_failure_0");
+        let entry = self.find_resource(node, resource).and_then(|key| {
+            let entries = self.document.element(key).children_named("lrm_rsc_op");
+            let mut of_it = entries
+                .filter(|entry| operation_key.is_none_or(|key| entry.attr("operation_key") == Some(key)));
+            of_it.find(|entry| entry.id() == Some(&id)).map(Element::key)
+        });
+        if let Some(key) = entry {
+            self.document.remove(key);
+        }
     }
 
     /// Forgets a recurring operation of a node. Whether there was one.
@@ -185,7 +200,8 @@ impl<'d> Status<'d> {
     fn erase_recurring(&mut self, resource: Key) {
         let entries = self.document.element(resource).children_named("lrm_rsc_op");
         let is_recurring = |entry: &Element<'_>| {
-            entry.attr("interval") != Some("0") && !entry.id().is_some_and(|id| id.ends_with("_last_failure_0"))
+            entry.attr("interval") != Some("0")
+                && !entry.id().is_some_and(|id| id.ends_with("_last_failure_0"))
         };
         let recurring: Vec<Key> = entries.filter(is_recurring).map(Element::key).collect();
         for key in recurring {
@@ -235,7 +251,8 @@ impl<'d> Status<'d> {
         let attributes = self.child(state, "transient_attributes");
         self.document.set_attr(attributes, "id", id);
         let set = self.child_with_id(attributes, "instance_attributes", &format!("status-{id}"));
-        let pair = self.document.element(set).children_named("nvpair").find(|pair| pair.attr("name") == Some(name));
+        let pair =
+            self.document.element(set).children_named("nvpair").find(|pair| pair.attr("name") == Some(name));
         let old = pair.and_then(|pair| pair.attr("value")).map(str::to_owned);
         let pair = pair.map(Element::key);
         let value = match to {
@@ -254,10 +271,13 @@ impl<'d> Status<'d> {
     /// Removes the transient attributes of a node that are `unwanted`. Whether there were any.
     pub fn remove_attributes(&mut self, node: &str, unwanted: impl Fn(&str) -> bool) -> bool {
         let Some(state) = self.find_node(node) else { return false };
-        let Some(attributes) = self.document.element(state).child("transient_attributes") else { return false };
+        let Some(attributes) = self.document.element(state).child("transient_attributes") else {
+            return false;
+        };
         let sets = attributes.children_named("instance_attributes");
         let pairs = sets.flat_map(|set| set.children_named("nvpair"));
-        let gone: Vec<Key> = pairs.filter(|pair| pair.attr("name").is_some_and(&unwanted)).map(Element::key).collect();
+        let gone: Vec<Key> =
+            pairs.filter(|pair| pair.attr("name").is_some_and(&unwanted)).map(Element::key).collect();
         for key in &gone {
             self.document.remove(*key);
         }
@@ -267,7 +287,8 @@ impl<'d> Status<'d> {
 
 /// Whether a result is not the one its transition key asked for. A cancelled operation did not fail.
 fn is_failure(entry: &Entry<'_>) -> bool {
-    let target = entry.operation.transition_key.split(':').nth(2).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let target =
+        entry.operation.transition_key.split(':').nth(2).and_then(|text| text.parse().ok()).unwrap_or(0);
     !super::is_success(entry.status, entry.rc, target)
 }
 
