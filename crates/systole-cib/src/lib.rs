@@ -12,4 +12,3 @@ pub mod spelling;
 pub mod xml;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
-pub use read::read;

@@ -6,28 +6,45 @@
 //! Constraints are not unpacked here: location, colocation and ticket constraints belong to placement, order constraints
 //! to planning; [`Status::constraint_targets`] resolves the names they use.
 
+mod build;
+mod bundle;
+mod digest;
+mod failcount;
+mod history;
 mod index;
 mod lookup;
+mod membership;
 mod meta;
+mod migration;
 mod node;
+mod nodes;
 mod operation;
 mod options;
 mod resource;
+pub(crate) mod text;
+mod unpack;
 
+pub use digest::DigestChange;
+pub use failcount::{FailureRecord, Failures};
 pub use index::{NodeIdx, NodeSet, RscIdx};
-pub use lookup::{DigestChange, Failures};
 pub use meta::{Meta, MultipleActive, Requires};
-pub use node::{FencingRequest, Node, NodeKind};
+pub use node::{FencingRequest, HealthColor, Node, NodeKind};
 pub use operation::{FailCount, OnFail, OpMeta, Pending};
 pub use options::{HealthStrategy, NoQuorum, Options, PlacementStrategy};
 pub use resource::{
-    Ban, BundleData, ClearFailCount, CloneData, GroupData, Kind, PrimitiveData, Removed, Replica, Resource,
+    Ban, BundleData, ClearFailCount, CloneData, GroupData, HistoryRef, Kind, PrimitiveData, Removed, Replica,
+    Resource,
 };
 
 use crate::{Note, rules::Recheck};
-use std::{collections::BTreeMap, sync::Arc};
-use systole_cib::model::{Cib, Ticket};
-use systole_types::{ResourceId, Timestamp};
+use index::Names;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use systole_cib::model::{Cib, HistoryEntry, Ticket};
+use systole_types::Timestamp;
 
 /// Names with values: node attributes, parameters, meta attributes.
 pub type Attributes = BTreeMap<Arc<str>, Arc<str>>;
@@ -65,8 +82,74 @@ pub struct Status<'a> {
     pub clear_fail_counts: Vec<ClearFailCount>,
     /// Reasons.
     pub notes: Vec<Note>,
-    /// Resources by name.
-    by_name: BTreeMap<ResourceId, RscIdx>,
+    /// Actions that the history calls for, in the order found: `fencing` and `clear_fail_counts` are among them, and
+    /// stops, demotes and the recurring operations that are active. The graph lists actions by their order of creation.
+    pub early: Vec<EarlyAction>,
+    /// Failed operations, in the order found.
+    pub failed_operations: Vec<FailedOperation<'a>>,
+    /// Some fence device is configured (or a watchdog counts as one).
+    pub have_fencing: bool,
+    /// Some resource asks for unfencing, or the defaults do.
+    pub unfencing_in_use: bool,
+    /// Entries of recurring operations whose failure has expired: they have to be done anew.
+    expired_recurring: BTreeSet<usize>,
+    by_name: Names,
+    first_instances: Names,
+    node_names: Names,
+}
+
+/// An action that the history calls for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EarlyAction {
+    /// Fence the node: see [`Status::fencing`].
+    Fence(NodeIdx),
+    /// Stop the resource on the node.
+    Stop {
+        /// The resource.
+        rsc: RscIdx,
+        /// The node.
+        node: NodeIdx,
+        /// It has to be done; else it is only there for others to be ordered with.
+        is_required: bool,
+    },
+    /// Demote the resource on the node.
+    Demote {
+        /// The resource.
+        rsc: RscIdx,
+        /// The node.
+        node: NodeIdx,
+    },
+    /// A recurring operation that is active.
+    Recurring {
+        /// The resource.
+        rsc: RscIdx,
+        /// The node.
+        node: NodeIdx,
+        /// `monitor`.
+        task: Arc<str>,
+        /// How often.
+        interval: Duration,
+    },
+    /// Clear the fail count: position in [`Status::clear_fail_counts`].
+    ClearFailCount(usize),
+    /// Erase the resource's history on the node: its shutdown lock has expired.
+    ClearHistory {
+        /// The resource.
+        rsc: RscIdx,
+        /// The node.
+        node: NodeIdx,
+    },
+}
+
+/// A failed operation.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedOperation<'a> {
+    /// The resource.
+    pub rsc: RscIdx,
+    /// The node.
+    pub node: NodeIdx,
+    /// The entry of the history.
+    pub entry: &'a HistoryEntry,
 }
 
 /// A ticket.
@@ -83,11 +166,15 @@ pub struct TicketState<'a> {
 impl<'a> Status<'a> {
     /// Works out what is true.
     pub fn unpack(cib: &'a Cib, now: Timestamp) -> Self {
+        unpack::Unpack::run(cib, now)
+    }
+
+    fn empty(cib: &'a Cib, now: Timestamp, recheck: Recheck, options: Options) -> Self {
         Self {
             cib,
-            now: cib.execution_date.unwrap_or(now),
-            recheck: Recheck::default(),
-            options: Options::default(),
+            now,
+            recheck,
+            options,
             has_quorum: cib.have_quorum,
             dc: None,
             nodes: Vec::new(),
@@ -99,7 +186,14 @@ impl<'a> Status<'a> {
             bans: Vec::new(),
             clear_fail_counts: Vec::new(),
             notes: Vec::new(),
-            by_name: BTreeMap::new(),
+            early: Vec::new(),
+            failed_operations: Vec::new(),
+            have_fencing: false,
+            unfencing_in_use: false,
+            expired_recurring: BTreeSet::new(),
+            by_name: Names::default(),
+            first_instances: Names::default(),
+            node_names: Names::default(),
         }
     }
 
@@ -113,21 +207,23 @@ impl<'a> Status<'a> {
         &self.resources[rsc.i()]
     }
 
-    /// The node of that name.
+    /// The node of that name, whatever the case of letters.
     pub fn find_node(&self, name: &str) -> Option<NodeIdx> {
-        let found = self.nodes_by_name.binary_search_by(|&node| self.node(node).name.as_str().cmp(name));
-        found.ok().map(|i| self.nodes_by_name[i])
+        unpack::lookup(&self.node_names, name)
     }
 
     /// The resource of exactly that name, with instance number if it has one.
     pub fn find_resource(&self, name: &str) -> Option<RscIdx> {
-        self.by_name.get(name).copied()
+        self.by_name.get(name).map(RscIdx)
     }
 
     /// The resource that a constraint means by `name`: for the name of a clone's (or bundle's) child without instance
-    /// number, the clone.
+    /// number, the clone (the inner one, of a bundle).
     pub fn find_for_constraint(&self, name: &str) -> Option<RscIdx> {
-        self.find_resource(name)
+        if let Some(rsc) = self.find_resource(name) {
+            return Some(rsc);
+        }
+        self.first_instances.get(name).map(|instance| self.top_of(RscIdx(instance)))
     }
 
     /// The resources that a constraint means by `name`: a resource, or those of a tag or template, in order.
@@ -147,6 +243,43 @@ impl<'a> Status<'a> {
     /// All nodes with their indexes.
     pub fn iter_nodes(&self) -> impl Iterator<Item = (NodeIdx, &Node<'a>)> {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeIdx::new(i), node))
+    }
+
+    /// The clone or group that `rsc` is part of, or `rsc` itself; of what is inside a bundle, the inner clone.
+    pub fn top_of(&self, mut rsc: RscIdx) -> RscIdx {
+        while let Some(parent) = self.rsc(rsc).parent.filter(|&parent| !self.rsc(parent).is_bundle()) {
+            rsc = parent;
+        }
+        rsc
+    }
+
+    /// Whether `rsc` is inside a bundle, as one of its implicit resources or as what it contains.
+    pub fn is_bundled(&self, rsc: RscIdx) -> bool {
+        self.rsc(rsc).parent.is_some() && self.rsc(self.root_of(rsc)).is_bundle()
+    }
+
+    /// Whether the node could be fenced: by a device, or (a guest node) by stopping what it lives in.
+    pub fn can_fence(&self, node: NodeIdx) -> bool {
+        let there = self.node(node);
+        if let NodeKind::Guest { container, .. } = there.kind {
+            return self
+                .rsc(container)
+                .running_on
+                .iter()
+                .all(|&host| self.node(host).online || self.can_fence(host));
+        }
+        if !self.options.fencing_enabled || !self.have_fencing {
+            return false;
+        }
+        if self.has_quorum || self.options.no_quorum == NoQuorum::Ignore {
+            return true;
+        }
+        // Without quorum, nodes of our own partition can be fenced. A remote node may have been taken over by another
+        // partition if there can be one.
+        let may_be_elsewhere = there.is_remote()
+            && !self.options.fence_remote_without_quorum
+            && self.nodes.iter().any(|other| !other.online);
+        there.online && !may_be_elsewhere
     }
 
     /// The top-level resource that `rsc` is part of.

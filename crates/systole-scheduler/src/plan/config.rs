@@ -128,7 +128,7 @@ impl Draft<'_, '_> {
                 return true;
             }
         }
-        match self.status.digest_change(rsc, node, entry) {
+        match self.status.digest_change(rsc, node, entry, None) {
             DigestChange::None => return false,
             DigestChange::Restart => self.force_restart(rsc, key, node),
             DigestChange::Reload | DigestChange::Unknown if is_recurring => {

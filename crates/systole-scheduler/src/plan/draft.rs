@@ -225,7 +225,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     fn rsc_state(rsc: &Resource<'_>) -> RscState {
         RscState {
             failed: rsc.failed,
-            stop_if_failed: rsc.stop_needed,
+            stop_if_failed: rsc.stop_if_failed,
             start_pending: rsc.start_pending,
             managed: rsc.managed,
             partial_migration: rsc.partial_migration,

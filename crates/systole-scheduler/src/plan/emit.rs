@@ -397,7 +397,7 @@ impl Draft<'_, '_> {
         let depends = self.r(rsc).primitive().is_some_and(|primitive| primitive.node_dependent);
         let node = node.filter(|_| depends);
         let entry = cache.parameters.entry((rsc, node));
-        entry.or_insert_with(|| Arc::new(self.status.parameters(rsc, node))).clone()
+        entry.or_insert_with(|| self.status.parameters(rsc, node)).clone()
     }
 
     /// What a resource and the collectives it is part of add to every action.

@@ -1,6 +1,11 @@
 //! Indexes into the arenas of [`Status`](super::Status).
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 macro_rules! idx {
     ($(#[$doc:meta])* $name:ident, $letter:literal) => {
@@ -90,5 +95,52 @@ impl FromIterator<NodeIdx> for NodeSet {
             set.insert(node);
         });
         set
+    }
+}
+
+/// Where a name is found in an arena. Looked up by exact name and never iterated, so that no order can show.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(HashMap<Arc<str>, u32, BuildHasherDefault<NameHasher>>);
+
+impl Names {
+    /// Enters a name; one that is known already stays with what it had.
+    pub(crate) fn insert(&mut self, name: &str, index: u32) {
+        if !self.0.contains_key(name) {
+            self.0.insert(name.into(), index);
+        }
+    }
+
+    /// Forgets names of positions from `first` on.
+    pub(crate) fn forget_from(&mut self, first: u32) {
+        self.0.retain(|_, index| *index < first);
+    }
+
+    /// What the name stands for.
+    pub(crate) fn get(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
+    }
+}
+
+/// A fast hash for short names, the same in every run.
+#[derive(Clone, Debug)]
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
     }
 }

@@ -1,58 +1,41 @@
-//! What is worked out when asked for: parameters, effective operations, fail counts, digests.
+//! What is worked out when asked for: parameters, effective operations, where a resource counts as being.
 
 use super::{Attributes, NodeIdx, OpMeta, RscIdx, Status};
 use crate::rules::{self, Input, Merge};
-use std::time::Duration;
-use systole_cib::model::{HistoryEntry, Operation};
-use systole_types::Score;
+use std::{sync::Arc, time::Duration};
+use systole_cib::model::Operation;
 
-/// Which failures count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failures {
-    /// All on record.
-    All,
-    /// Only those that `failure-timeout` has not outdated.
-    Effective,
-}
-
-/// What a comparison of a history entry with today's configuration found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestChange {
-    /// Same parameters, or nothing to compare.
-    None,
-    /// Parameters changed of which the agent says they can be reloaded.
-    Reload,
-    /// The resource has to be restarted (or the monitor done anew).
-    Restart,
-    /// The entry has no digest: parameters count as changed.
-    Unknown,
-}
-
-impl<'a> Status<'a> {
+impl Status<'_> {
     /// Instance parameters of a primitive as they are on `node` (`None`: where no node expression holds).
     /// Its own, then those of what it is part of.
-    pub fn parameters(&self, rsc: RscIdx, node: Option<NodeIdx>) -> Attributes {
-        let resource = self.rsc(rsc);
+    pub fn parameters(&self, rsc: RscIdx, node: Option<NodeIdx>) -> Arc<Attributes> {
+        match self.rsc(rsc).primitive() {
+            None => Arc::default(),
+            Some(primitive) if primitive.node_dependent => Arc::new(self.evaluate_parameters(rsc, node)),
+            Some(primitive) => {
+                primitive.parameters.get_or_init(|| Arc::new(self.evaluate_parameters(rsc, None))).clone()
+            }
+        }
+    }
+
+    fn evaluate_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>) -> Attributes {
         let mut parameters = Attributes::new();
-        let Some(primitive) = resource.primitive() else { return parameters };
-        let definition = &primitive.definition;
-        let input = Input {
-            node: node.map(|node| &self.node(node).attributes),
-            meta: Some(&resource.meta.raw),
-            agent: Some(&definition.agent),
-            ..Input::at(self.now)
-        };
-        let own = std::iter::once(definition.parameters.as_slice());
+        let Some(primitive) = self.rsc(rsc).primitive() else { return parameters };
+        let input = Input { node: node.map(|node| &self.node(node).attributes), ..Input::at(self.now) };
+        let own = std::iter::once(primitive.definition.parameters.as_slice());
         for sets in own.chain(primitive.inherited.iter().copied()) {
             rules::merge(sets, None, &input, Merge::KeepFirst, &mut parameters, &self.recheck);
         }
         parameters
     }
 
-    /// The `<op>` of that name and interval, if it is configured and enabled.
+    /// The `<op>` of that name and interval, enabled or not; for the two halves of a migration also one named `migrate`.
     pub fn configured_operation(&self, rsc: RscIdx, name: &str, interval: Duration) -> Option<&Operation> {
         let operations = &self.rsc(rsc).primitive()?.definition.operations;
-        operations.iter().find(|op| &*op.name == name && op.interval == interval)
+        let find =
+            |name: &str, interval| operations.iter().find(|op| &*op.name == name && op.interval == interval);
+        let is_migration = matches!(name, "migrate_to" | "migrate_from");
+        find(name, interval).or_else(|| is_migration.then(|| find("migrate", Duration::ZERO)).flatten())
     }
 
     /// Effective properties of an operation, configured or not.
@@ -60,14 +43,30 @@ impl<'a> Status<'a> {
         super::operation::effective(self, rsc, name, interval)
     }
 
-    /// How often `rsc` has failed on `node`. Instances of an anonymous clone on a node are counted together, and a
-    /// container with what is inside.
-    pub fn fail_count(&self, _rsc: RscIdx, _node: NodeIdx, _which: Failures) -> Score {
-        Score::ZERO
+    /// Whether a node is up and need not be fenced.
+    fn is_clean(&self, node: NodeIdx) -> bool {
+        self.node(node).online && !self.node(node).unclean
     }
 
-    /// Whether the parameters that `entry` was run with are still those of the configuration.
-    pub fn digest_change(&self, _rsc: RscIdx, _node: NodeIdx, _entry: &HistoryEntry) -> DigestChange {
-        DigestChange::None
+    /// How many nodes a resource counts as active on: those that are lost do not count if it can be started elsewhere
+    /// without waiting for fencing.
+    pub fn n_active(&self, rsc: RscIdx) -> usize {
+        let rsc = self.rsc(rsc);
+        let counts = |node: &&NodeIdx| rsc.meta.requires.needs_fencing() || self.is_clean(**node);
+        rsc.running_on.iter().filter(counts).count()
+    }
+
+    /// The node that a resource counts as being on: the source of a migration under way, else the first it was found on;
+    /// one that is up comes first if fencing is not waited for.
+    pub fn current_node(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        let rsc = self.rsc(rsc);
+        let first = rsc.running_on.first().copied();
+        if let Some((source, _)) = rsc.partial_migration {
+            return rsc.running_on.contains(&source).then_some(source).or(first);
+        }
+        if rsc.meta.requires.needs_fencing() {
+            return first;
+        }
+        rsc.running_on.iter().copied().find(|&node| self.is_clean(node)).or(first)
     }
 }

@@ -1,5 +1,9 @@
 //! Meta attributes of resources, typed.
 
+use super::{
+    Attributes, NoQuorum, Options,
+    text::{is_true, parse_bool, score, span},
+};
 use std::{sync::Arc, time::Duration};
 use systole_types::{NodeId, Role, Score};
 
@@ -11,11 +15,11 @@ pub struct Meta {
     pub priority: Score,
     /// `resource-stickiness`.
     pub stickiness: Score,
-    /// `target-role`; `None`: not given (`Started` means not given too).
+    /// `target-role` where it can be read, as given.
     pub target_role: Option<Role>,
-    /// `is-managed`, less what maintenance and blocking make of it: see [`Resource`](super::Resource).
-    pub is_managed: bool,
-    /// `maintenance`, or `maintenance-mode`.
+    /// `is-managed`, where it can be read. What maintenance and blocking make of it: see [`Resource`](super::Resource).
+    pub is_managed: Option<bool>,
+    /// `maintenance`.
     pub maintenance: bool,
     /// `migration-threshold`; INFINITY: never.
     pub migration_threshold: Score,
@@ -25,7 +29,7 @@ pub struct Meta {
     pub requires: Requires,
     /// `multiple-active`.
     pub multiple_active: MultipleActive,
-    /// `allow-migrate`.
+    /// `allow-migrate`; by default only connections to remote nodes may.
     pub allow_migrate: bool,
     /// `critical`: the default of `influence` of colocations.
     pub critical: bool,
@@ -37,6 +41,8 @@ pub struct Meta {
     pub notify: bool,
     /// `remote-node`: the guest node that the resource is the container of.
     pub remote_node: Option<NodeId>,
+    /// `container` of an implicit connection to a guest node: the resource that the node lives in.
+    pub container: Option<Arc<str>>,
     /// All of them as text, as actions carry them.
     pub raw: Arc<super::Attributes>,
 }
@@ -67,4 +73,97 @@ pub enum MultipleActive {
     Block,
     /// Stop all but the one that is where it should be.
     StopUnexpected,
+}
+
+/// What the meaning of meta attributes depends on besides themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// Cluster options.
+    pub options: &'a Options,
+    /// Some resource or the defaults ask for unfencing: it is the default then.
+    pub unfencing_in_use: bool,
+    /// A fence device.
+    pub is_fence_device: bool,
+    /// `ocf:pacemaker:remote`.
+    pub is_remote_connection: bool,
+}
+
+impl Meta {
+    /// Reads merged meta attributes. What cannot be read counts as not given.
+    pub(super) fn read(raw: Attributes, context: Context<'_>) -> Self {
+        let text = |name: &str| raw.get(name).map(|value| &**value);
+        let container = raw.get("container").cloned();
+        let is_remote_node = context.is_remote_connection && container.is_none();
+        Self {
+            priority: score(text("priority"), Score::ZERO),
+            stickiness: score(text("resource-stickiness"), Score::ZERO),
+            target_role: text("target-role").and_then(|role| role.parse().ok()),
+            is_managed: text("is-managed").map(|value| parse_bool(value) == Some(true)),
+            maintenance: is_true(text("maintenance")),
+            migration_threshold: migration_threshold(text("migration-threshold")),
+            failure_timeout: text("failure-timeout").map(span).filter(|timeout| !timeout.is_zero()),
+            requires: Requires::read(text("requires"), context),
+            multiple_active: MultipleActive::read(text("multiple-active")),
+            allow_migrate: text("allow-migrate").map_or(is_remote_node, |value| is_true(Some(value))),
+            critical: text("critical").is_none_or(|value| is_true(Some(value))),
+            allow_unhealthy_nodes: is_true(text("allow-unhealthy-nodes")),
+            attributes_on_host: text("container-attribute-target")
+                .is_some_and(|target| target.eq_ignore_ascii_case("host")),
+            notify: is_true(text("notify")),
+            remote_node: text("remote-node").map(NodeId::new),
+            container,
+            raw: Arc::new(raw),
+        }
+    }
+}
+
+fn migration_threshold(text: Option<&str>) -> Score {
+    let threshold = score(text, Score::INFINITY);
+    if threshold < Score::ZERO { Score::INFINITY } else { threshold }
+}
+
+impl Requires {
+    fn read(text: Option<&str>, context: Context<'_>) -> Self {
+        let given = match text {
+            Some(text) if text.eq_ignore_ascii_case("nothing") => Some(Self::Nothing),
+            Some(text) if text.eq_ignore_ascii_case("quorum") => Some(Self::Quorum),
+            Some(text) if text.eq_ignore_ascii_case("fencing") => Some(Self::Fencing),
+            Some(text) if text.eq_ignore_ascii_case("unfencing") => Some(Self::Unfencing),
+            _ => None,
+        };
+        match given.unwrap_or_else(|| Self::default_for(context)) {
+            Self::Unfencing if context.is_fence_device || !context.options.fencing_enabled => Self::Quorum,
+            requires => requires,
+        }
+    }
+
+    fn default_for(context: Context<'_>) -> Self {
+        if context.is_fence_device || context.is_remote_connection {
+            Self::Quorum
+        } else if context.unfencing_in_use {
+            Self::Unfencing
+        } else if context.options.fencing_enabled {
+            Self::Fencing
+        } else if context.options.no_quorum == NoQuorum::Ignore {
+            Self::Nothing
+        } else {
+            Self::Quorum
+        }
+    }
+
+    /// Whether failed nodes have to be fenced first.
+    pub const fn needs_fencing(self) -> bool {
+        matches!(self, Self::Fencing | Self::Unfencing)
+    }
+}
+
+impl MultipleActive {
+    fn read(text: Option<&str>) -> Self {
+        match text {
+            Some(text) if text.eq_ignore_ascii_case("stop_only") => Self::StopOnly,
+            Some(text) if text.eq_ignore_ascii_case("block") => Self::Block,
+            Some(text) if text.eq_ignore_ascii_case("stop_unexpected") => Self::StopUnexpected,
+            _ => Self::StopStart,
+        }
+    }
 }

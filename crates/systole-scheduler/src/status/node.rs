@@ -1,6 +1,6 @@
 //! Nodes.
 
-use super::{Attributes, NodeIdx, RscIdx, resource::HistoryRef};
+use super::{Attributes, HistoryRef, NodeIdx, RscIdx};
 use std::{collections::BTreeMap, sync::Arc};
 use systole_cib::model::NodeState;
 use systole_types::{NodeId, NodeUuid, Score};
@@ -46,26 +46,38 @@ pub struct Node<'a> {
     pub remote_was_fenced: bool,
     /// The status section says it is in maintenance (remote and guest nodes: `node_in_maintenance`).
     pub remote_maintenance: bool,
-    /// `terminate` attribute: somebody asked for the node to be fenced.
-    pub terminate: bool,
-    /// `#health` score by the health strategy: counts for every resource there.
+    /// Sum of health attributes by the health strategy: counts for every resource there.
     pub health: Score,
-    /// Whether health keeps resources away.
-    pub is_unhealthy: bool,
+    /// The worst of its health attributes, as a colour.
+    pub health_color: HealthColor,
+    /// Sum of the priorities of what runs here, for `priority-fencing-delay`.
+    pub priority: i32,
+    /// Its history has been looked at.
+    pub is_unpacked: bool,
     /// Permanent and transient attributes merged, and `#uname`, `#id`, `#kind`, `#is_dc`, `#site-name`, `#cluster-name`...
     pub attributes: Attributes,
-    /// Which of the attributes are in the transient section.
-    pub transient: Attributes,
     /// Capacities.
     pub utilization: BTreeMap<Arc<str>, i64>,
     /// Resources active here, instances and connections, in the order found.
     pub running: Vec<RscIdx>,
-    /// Operation histories of this node, in document order, each with the instance it is of.
+    /// Operation histories of this node that could be matched with a resource, in document order, each with the instance it is of.
     pub histories: Vec<HistoryRef<'a>>,
     /// `fail-count-...` attributes of this node: for lookups without building names.
     pub fail_counts: Vec<super::FailCount>,
     /// `<node_state>`.
     pub state: Option<&'a NodeState>,
+}
+
+/// Health as a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum HealthColor {
+    /// All is well, or health is ignored.
+    #[default]
+    Green,
+    /// Something is amiss.
+    Yellow,
+    /// Resources should leave.
+    Red,
 }
 
 /// What kind of node.
@@ -92,6 +104,41 @@ pub enum NodeKind {
 }
 
 impl Node<'_> {
+    /// A node of which nothing is known yet.
+    pub(super) fn new(name: NodeId, uuid: NodeUuid, kind: NodeKind, base_score: Score) -> Self {
+        Self {
+            name,
+            uuid,
+            kind,
+            base_score,
+            online: false,
+            unclean: false,
+            unseen: true,
+            pending: false,
+            standby: false,
+            standby_on_fail: false,
+            maintenance: false,
+            shutdown: false,
+            expected_up: false,
+            is_dc: false,
+            is_configured: false,
+            discovery: true,
+            remote_requires_reset: false,
+            remote_was_fenced: false,
+            remote_maintenance: false,
+            health: Score::ZERO,
+            health_color: HealthColor::Green,
+            priority: 0,
+            is_unpacked: false,
+            attributes: Attributes::new(),
+            utilization: BTreeMap::new(),
+            running: Vec::new(),
+            histories: Vec::new(),
+            fail_counts: Vec::new(),
+            state: None,
+        }
+    }
+
     /// Whether it is a remote or guest node.
     pub const fn is_remote_or_guest(&self) -> bool {
         matches!(self.kind, NodeKind::Remote { .. } | NodeKind::Guest { .. })

@@ -1,7 +1,16 @@
 //! Cluster options that decide something.
 
+use super::{
+    Attributes,
+    text::{parse_bool, score},
+};
+use crate::rules::{self, Input, Merge, Recheck};
 use std::{sync::Arc, time::Duration};
-use systole_types::Score;
+use systole_cib::model::Cib;
+use systole_types::{Score, Timestamp, parse_duration};
+
+/// The set of options that counts before all others.
+const FIRST_SET: &str = "cib-bootstrap-options";
 
 /// Cluster options with their defaults filled in. Source: Pacemaker Explained, "Cluster Options".
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +65,9 @@ pub struct Options {
     pub health_red: Score,
     /// `cluster-delay`.
     pub cluster_delay: Duration,
-    /// `transition-delay`... and every option as given, the first value of a name counting: for graphs and displays.
+    /// `fence-remote-without-quorum`.
+    pub fence_remote_without_quorum: bool,
+    /// Every option as given: for graphs and displays.
     pub raw: super::Attributes,
 }
 
@@ -148,7 +159,143 @@ impl Default for Options {
             health_yellow: Score::ZERO,
             health_red: Score::MINUS_INFINITY,
             cluster_delay: seconds(60),
+            fence_remote_without_quorum: false,
             raw: super::Attributes::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The options of a CIB. Unreadable values count as not given.
+    pub(super) fn unpack(cib: &Cib, now: Timestamp, recheck: &Recheck) -> Self {
+        let mut raw = Attributes::new();
+        rules::merge(
+            &cib.cluster_options,
+            Some(FIRST_SET),
+            &Input::at(now),
+            Merge::KeepFirst,
+            &mut raw,
+            recheck,
+        );
+        let given = Given(&raw);
+        let default = Self::default();
+        let fencing_enabled = given.flag(&["fencing-enabled", "stonith-enabled"], default.fencing_enabled);
+        let health_strategy = given.health_strategy();
+        let (health_green, health_yellow, health_red) = given.health_scores(health_strategy);
+        Self {
+            no_quorum: given.no_quorum(fencing_enabled, cib.have_quorum),
+            symmetric: given.flag(&["symmetric-cluster"], default.symmetric),
+            fencing_enabled,
+            fencing_action: given.fencing_action(),
+            fencing_timeout: given.span(&["fencing-timeout", "stonith-timeout"], default.fencing_timeout),
+            have_watchdog: given.flag(&["have-watchdog"], default.have_watchdog),
+            concurrent_fencing: given.flag(&["concurrent-fencing"], default.concurrent_fencing),
+            startup_fencing: fencing_enabled && given.flag(&["startup-fencing"], default.startup_fencing),
+            priority_fencing_delay: given.span(&["priority-fencing-delay"], default.priority_fencing_delay),
+            stop_all: given.flag(&["stop-all-resources"], default.stop_all),
+            stop_removed_resources: given.flag(&["stop-removed-resources", "stop-orphan-resources"], true),
+            stop_removed_actions: given.flag(&["cancel-removed-actions", "stop-orphan-actions"], true),
+            maintenance: given.flag(&["maintenance-mode"], default.maintenance),
+            start_failure_is_fatal: given.flag(&["start-failure-is-fatal"], default.start_failure_is_fatal),
+            startup_probes: given.flag(&["enable-startup-probes"], default.startup_probes),
+            shutdown_lock: given.flag(&["shutdown-lock"], default.shutdown_lock),
+            shutdown_lock_limit: given.span(&["shutdown-lock-limit"], default.shutdown_lock_limit),
+            node_pending_timeout: given.span(&["node-pending-timeout"], default.node_pending_timeout),
+            placement_strategy: given.placement_strategy(),
+            health_strategy,
+            health_base: score(given.text(&["node-health-base"]), default.health_base),
+            health_green,
+            health_yellow,
+            health_red,
+            cluster_delay: given.span(&["cluster-delay"], default.cluster_delay),
+            fence_remote_without_quorum: given.flag(&["fence-remote-without-quorum"], false),
+            raw,
+        }
+    }
+
+    /// The score of a `#health...` attribute: a number, or a colour.
+    pub(super) fn health_value(&self, value: &str) -> Option<Score> {
+        match value {
+            _ if value.eq_ignore_ascii_case("green") => Some(self.health_green),
+            _ if value.eq_ignore_ascii_case("yellow") => Some(self.health_yellow),
+            _ if value.eq_ignore_ascii_case("red") => Some(self.health_red),
+            number => number.parse().ok(),
+        }
+    }
+}
+
+/// Options as given, each under today's name and the names it had before.
+struct Given<'a>(&'a Attributes);
+
+impl Given<'_> {
+    fn text(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.0.get(*name)).map(|value| &**value)
+    }
+
+    fn flag(&self, names: &[&str], default: bool) -> bool {
+        self.text(names).and_then(parse_bool).unwrap_or(default)
+    }
+
+    fn span(&self, names: &[&str], default: Duration) -> Duration {
+        self.text(names).and_then(|text| parse_duration(text).ok()).unwrap_or(default)
+    }
+
+    fn is(&self, names: &[&str], words: &[&str]) -> bool {
+        self.text(names).is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
+    }
+
+    fn fencing_action(&self) -> Arc<str> {
+        let names = ["fencing-action", "stonith-action"];
+        if self.is(&names, &["off", "poweroff"]) { "off".into() } else { "reboot".into() }
+    }
+
+    /// A partition that never had quorum does not fence, and without fencing there is no fencing for want of quorum.
+    fn no_quorum(&self, fencing_enabled: bool, have_quorum: bool) -> NoQuorum {
+        let name = ["no-quorum-policy"];
+        if self.is(&name, &["ignore"]) {
+            NoQuorum::Ignore
+        } else if self.is(&name, &["freeze"]) {
+            NoQuorum::Freeze
+        } else if self.is(&name, &["demote"]) {
+            NoQuorum::Demote
+        } else if self.is(&name, &["fence", "suicide"]) && fencing_enabled && have_quorum {
+            NoQuorum::Fence
+        } else {
+            NoQuorum::Stop
+        }
+    }
+
+    fn placement_strategy(&self) -> PlacementStrategy {
+        match self.text(&["placement-strategy"]) {
+            Some(text) if text.eq_ignore_ascii_case("utilization") => PlacementStrategy::Utilization,
+            Some(text) if text.eq_ignore_ascii_case("minimal") => PlacementStrategy::Minimal,
+            Some(text) if text.eq_ignore_ascii_case("balanced") => PlacementStrategy::Balanced,
+            _ => PlacementStrategy::Default,
+        }
+    }
+
+    fn health_strategy(&self) -> HealthStrategy {
+        match self.text(&["node-health-strategy"]) {
+            Some(text) if text.eq_ignore_ascii_case("migrate-on-red") => HealthStrategy::MigrateOnRed,
+            Some(text) if text.eq_ignore_ascii_case("only-green") => HealthStrategy::OnlyGreen,
+            Some(text) if text.eq_ignore_ascii_case("progressive") => HealthStrategy::Progressive,
+            Some(text) if text.eq_ignore_ascii_case("custom") => HealthStrategy::Custom,
+            _ => HealthStrategy::None,
+        }
+    }
+
+    /// What green, yellow and red count under a strategy.
+    fn health_scores(&self, strategy: HealthStrategy) -> (Score, Score, Score) {
+        let of = |name, default| score(self.text(&[name]), default);
+        match strategy {
+            HealthStrategy::None => (Score::ZERO, Score::ZERO, Score::ZERO),
+            HealthStrategy::MigrateOnRed => (Score::ZERO, Score::ZERO, Score::MINUS_INFINITY),
+            HealthStrategy::OnlyGreen => (Score::ZERO, Score::MINUS_INFINITY, Score::MINUS_INFINITY),
+            HealthStrategy::Progressive | HealthStrategy::Custom => (
+                of("node-health-green", Score::ZERO),
+                of("node-health-yellow", Score::ZERO),
+                of("node-health-red", Score::MINUS_INFINITY),
+            ),
         }
     }
 }

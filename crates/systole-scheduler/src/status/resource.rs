@@ -1,7 +1,7 @@
 //! Resources: the tree, and what is observed of each.
 
-use super::{Meta, NodeIdx, NodeSet, OnFail, Pending, RscIdx};
-use std::{borrow::Cow, sync::Arc};
+use super::{Meta, NodeIdx, NodeSet, Pending, RscIdx};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{self, AttributeSet, ResourceHistory};
 use systole_types::{ResourceId, Role, Score, Timestamp};
 
@@ -19,14 +19,12 @@ pub struct Resource<'a> {
     pub parent: Option<RscIdx>,
     /// Members, instances, or the parts of a bundle's replicas.
     pub children: Vec<RscIdx>,
-    /// Position in the configuration, for ties: lower first.
-    pub sort_index: u32,
+    /// Instance number, of an instance of a clone and what is in it.
+    pub instance: Option<u32>,
     /// Meta attributes.
     pub meta: Meta,
     /// Each instance is different: part of a globally unique clone (or of none).
     pub is_unique: bool,
-    /// Part of a clone (of bundles too) whose instances are interchangeable.
-    pub is_anonymous_instance: bool,
     /// Instance of a promotable clone, or the clone itself.
     pub is_promotable: bool,
     /// Not (any more) in the configuration.
@@ -41,12 +39,16 @@ pub struct Resource<'a> {
     pub failed: bool,
     /// A failure that is ignored (`on-fail=ignore`) happened.
     pub failure_ignored: bool,
-    /// Has to be started again once stopped even if nothing else asks for it (`on-fail=restart-container` and guests).
+    /// A start was sent and has not answered.
     pub start_pending: bool,
-    /// A stop has to be made for it (failed while inactive, say).
-    pub stop_needed: bool,
-    /// Its agent failed in a way that the connection has to be reset.
-    pub on_fail: Option<OnFail>,
+    /// Has to be stopped because it failed (not with `on-fail=block` or `demote`).
+    pub stop_if_failed: bool,
+    /// May migrate live: `allow-migrate`, unless a migration failed in a way that forbids it.
+    pub migratable: bool,
+    /// `reconnect_interval` of a connection to a remote node.
+    pub reconnect_interval: Option<Duration>,
+    /// For the instances inside a bundle: probed for only on their own replica.
+    pub exclusive_discovery: bool,
     /// Current role. For collectives the highest of their children.
     pub role: Role,
     /// Role wanted by target-role or by failures, before placement; `Unknown`: nothing special.
@@ -61,7 +63,7 @@ pub struct Resource<'a> {
     pub pending: Option<Pending>,
     /// Partial migration: source and target.
     pub partial_migration: Option<(NodeIdx, NodeIdx)>,
-    /// Nodes left behind by interrupted migrations: has to be stopped there.
+    /// Sources of migrations that were not finished by a stop: it has to be stopped there. The latest found is first.
     pub dangling_migrations: Vec<NodeIdx>,
     /// Locked to this node since then, which is shutting down cleanly.
     pub shutdown_lock: Option<(NodeIdx, Timestamp)>,
@@ -104,6 +106,8 @@ pub struct PrimitiveData<'a> {
     pub is_remote_connection: bool,
     /// Utilization (for all nodes; rules on it see no node).
     pub utilization: std::collections::BTreeMap<Arc<str>, i64>,
+    /// Parameters where they are the same on all nodes, once asked for.
+    pub(super) parameters: std::sync::OnceLock<Arc<super::Attributes>>,
 }
 
 /// A group.
@@ -201,8 +205,10 @@ pub struct Ban {
     pub resource: RscIdx,
     /// On which node; `None`: on every node.
     pub node: Option<NodeIdx>,
-    /// Usually −INFINITY.
+    /// Usually −INFINITY; INFINITY where it has to stay because it is not managed.
     pub score: Score,
+    /// Counts for what is inside a collective too.
+    pub with_children: bool,
     /// Why.
     pub reason: &'static str,
 }
@@ -272,5 +278,72 @@ impl<'a> Resource<'a> {
     /// Whether it runs somewhere.
     pub fn is_active(&self) -> bool {
         !self.running_on.is_empty()
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// A resource of which nothing has been observed: stopped, managed as its meta attributes say.
+    pub(super) fn new(id: ResourceId, kind: Kind<'a>, meta: Meta, cluster_in_maintenance: bool) -> Self {
+        let maintenance = meta.maintenance || cluster_in_maintenance;
+        Self {
+            id,
+            history_id: None,
+            kind,
+            parent: None,
+            children: Vec::new(),
+            instance: None,
+            is_unique: true,
+            is_promotable: false,
+            removed: None,
+            managed: meta.is_managed.unwrap_or(true) && !maintenance,
+            maintenance,
+            blocked: false,
+            failed: false,
+            failure_ignored: false,
+            start_pending: false,
+            stop_if_failed: false,
+            migratable: meta.allow_migrate,
+            reconnect_interval: None,
+            exclusive_discovery: false,
+            role: Role::Stopped,
+            next_role: Role::Unknown,
+            next_role_reason: None,
+            running_on: Vec::new(),
+            known_on: NodeSet::default(),
+            pending: None,
+            partial_migration: None,
+            dangling_migrations: Vec::new(),
+            shutdown_lock: None,
+            histories: Vec::new(),
+            container: None,
+            contained: Vec::new(),
+            remote_node: None,
+            meta,
+        }
+    }
+
+    /// Another instance of the same clone, of which nothing has been observed.
+    pub(super) fn like(
+        &self,
+        id: ResourceId,
+        instance: u32,
+        parent: RscIdx,
+        cluster_in_maintenance: bool,
+    ) -> Self {
+        let mut other = Self::new(id, self.kind.clone(), self.meta.clone(), cluster_in_maintenance);
+        other.parent = Some(parent);
+        other.instance = Some(instance);
+        other.is_unique = self.is_unique;
+        other.is_promotable = self.is_promotable;
+        other
+    }
+
+    /// The name without instance number.
+    pub fn base_id(&self) -> &str {
+        match &self.kind {
+            Kind::Primitive(data) => data.definition.id.as_str(),
+            Kind::Group(data) => data.definition.id.as_str(),
+            Kind::Clone(_) | Kind::Bundle(_) => self.id.as_str(),
+        }
     }
 }

@@ -1,0 +1,381 @@
+//! Bundles: what one expands to.
+//!
+//! Names and parameters of the implicit resources are part of digests in everybody's status sections. A byte more or less
+//! in a container's `run_opts` restarts it: the text is put together exactly as Pacemaker does.
+//! Source: Pacemaker Explained, "Bundles"; behaviour of Pacemaker 2.1.5 and 3.0.2.
+
+use super::{
+    BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
+    build::{Connection, implicit_op, implicit_primitive, implicit_set},
+    unpack::Unpack,
+};
+use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
+use systole_cib::model::{self, ContainerRuntime, PortMapping, Primitive, StorageSource};
+use systole_types::{ResourceId, Score};
+
+/// Where the remote daemon listens unless `control-port` says otherwise.
+const DEFAULT_REMOTE_PORT: &str = "3121";
+/// What a container with a resource inside runs unless `run-command` says otherwise.
+const REMOTE_DAEMON: &str = "/usr/sbin/pacemaker-remoted";
+/// The key that connections to containers are secured with, inside and outside.
+const AUTH_KEY: &str = "/etc/pacemaker/authkey";
+/// Below it, a directory per replica that is `/var/log` inside.
+const LOG_ROOT: &str = "/var/log/pacemaker/bundles";
+
+impl<'a> Unpack<'a> {
+    /// Expands a bundle; `None` if it cannot be run as configured.
+    pub(super) fn bundle(&mut self, bundle: &'a model::Bundle) -> Option<RscIdx> {
+        let layout = Layout::of(bundle)?;
+        let raw = self.merge_meta(&bundle.meta, None, None);
+        let meta = Meta::read(raw, self.context(false, false));
+        let data = BundleData {
+            definition: bundle,
+            promoted_max: bundle.container.promoted_max.unwrap_or(0),
+            per_host: layout.per_host,
+            replicas: Vec::new(),
+            inner: None,
+        };
+        let mut rsc = Resource::new(bundle.id.clone(), Kind::Bundle(data), meta, self.options.maintenance);
+        rsc.is_unique = bundle.container.replicas_per_host.unwrap_or(1).max(1) > 1;
+        rsc.next_role = self.target_role(&rsc).unwrap_or_default();
+        let idx = self.add(rsc);
+        let inner = bundle.primitive.as_ref().map(|primitive| self.inner_clone(idx, &layout, primitive));
+        let children = inner.map(|inner| self.rsc(inner).children.clone()).unwrap_or_default();
+        let replicas: Vec<Replica> = (0..layout.replicas)
+            .map(|number| {
+                let child = children.get(number as usize).copied();
+                self.replica(idx, &layout, number, child)
+            })
+            .collect();
+        if let Some(inner) = inner {
+            // The clone comes after the containers, whatever the order in which they were made.
+            let children = &mut self.resources[idx.i()].children;
+            children.retain(|&child| child != inner);
+            children.push(inner);
+        }
+        if let Kind::Bundle(data) = &mut self.resources[idx.i()].kind {
+            (data.replicas, data.inner) = (replicas, inner);
+        }
+        Some(idx)
+    }
+
+    /// The clone of the resource inside.
+    fn inner_clone(&mut self, parent: RscIdx, layout: &Layout<'a>, primitive: &'a Primitive) -> RscIdx {
+        let bundle = layout.bundle;
+        let promoted_max = bundle.container.promoted_max.unwrap_or(0);
+        // Pacemaker keeps the name of former days for what can be promoted, lest everything restart in an upgrade.
+        let suffix = if promoted_max > 0 { "master" } else { "clone" };
+        let mut raw = self.merge_meta(&[], None, Some(parent));
+        let mut set = |name: &str, value: String| raw.insert(name.into(), value.into());
+        set("ordered", "true".into());
+        set("clone-max", layout.replicas.to_string());
+        set("clone-node-max", layout.per_host.to_string());
+        set("globally-unique", (layout.per_host > 1).to_string());
+        if promoted_max > 0 {
+            set("promotable", "true".into());
+            set("promoted-max", promoted_max.to_string());
+        }
+        let id = ResourceId::new(format!("{}-{suffix}", bundle.id));
+        let can_be_unique =
+            ["ocf", "stonith"].iter().any(|class| primitive.agent.class.eq_ignore_ascii_case(class));
+        let clone = self.clone_node(id, raw, None, Some(parent), can_be_unique);
+        let inherited = vec![bundle.parameters.as_slice()];
+        let first = self.primitive(Arc::new(Cow::Borrowed(primitive)), Some(clone), Some(0), inherited);
+        self.insert_raw_meta(first, "clone-max", &layout.replicas.to_string());
+        while self.rsc(clone).children.len() < layout.replicas as usize {
+            self.add_instance(clone);
+        }
+        for child in self.rsc(clone).children.clone() {
+            self.resources[child.i()].exclusive_discovery = true;
+            if self.rsc(child).meta.notify {
+                self.resources[clone.i()].meta.notify = true;
+            }
+            if let Some(target) = self.rsc(child).meta.raw.get("container-attribute-target").cloned() {
+                self.insert_raw_meta(parent, "container-attribute-target", &target);
+                self.insert_raw_meta(clone, "container-attribute-target", &target);
+            }
+        }
+        clone
+    }
+
+    fn replica(
+        &mut self,
+        parent: RscIdx,
+        layout: &Layout<'a>,
+        number: u32,
+        child: Option<RscIdx>,
+    ) -> Replica {
+        let address = layout.addresses.get(number as usize).cloned().flatten();
+        let inherited = vec![layout.bundle.parameters.as_slice()];
+        let definition = layout.container(number, child.is_some());
+        let container =
+            self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited.clone());
+        let ip = address.as_ref().map(|address| {
+            let definition = layout.address(number, address);
+            self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited)
+        });
+        let (remote, node) = match child {
+            Some(child) => {
+                self.move_utilization(child, container);
+                let (remote, node) = self.connection(parent, layout, number, child, container);
+                (Some(remote), Some(node))
+            }
+            None => (None, None),
+        };
+        if let (Some(child), Some(address)) = (child, &address) {
+            self.insert_raw_meta(child, "external-ip", address);
+        }
+        Replica { offset: number, address, ip, container, remote, child, node }
+    }
+
+    /// What the resource inside uses up, it uses up where its container is.
+    fn move_utilization(&mut self, child: RscIdx, container: RscIdx) {
+        let taken = match &mut self.resources[child.i()].kind {
+            Kind::Primitive(data) => std::mem::take(&mut data.utilization),
+            _ => return,
+        };
+        if let Kind::Primitive(data) = &mut self.resources[container.i()].kind {
+            data.utilization = taken;
+        }
+    }
+
+    /// The connection to the guest node in a replica, and that node.
+    fn connection(
+        &mut self,
+        parent: RscIdx,
+        layout: &Layout<'a>,
+        number: u32,
+        child: RscIdx,
+        container: RscIdx,
+    ) -> (RscIdx, NodeIdx) {
+        let mut name = layout.replica_name(number);
+        if self.find_resource(&name).is_some() {
+            name = format!("pcmk-internal-{}-remote-{number}", self.rsc(child).id);
+        }
+        let address = layout.addresses.get(number as usize).cloned().flatten();
+        let container_id = self.rsc(container).id.clone();
+        let definition = Connection {
+            name: &name,
+            container: Some(container_id.as_str()),
+            allow_migrate: None,
+            is_managed: None,
+            start_timeout: None,
+            address: Some(address.unwrap_or_else(|| "#uname".into())),
+            port: Some(layout.control_port.into()),
+        }
+        .definition();
+        let node = self.ensure_remote_node(&name);
+        self.nodes[node.i()].base_score = Score::MINUS_INFINITY;
+        let inherited = vec![layout.bundle.parameters.as_slice()];
+        let remote = self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited);
+        self.resources[remote.i()].remote_node = Some(node);
+        let there = &mut self.nodes[node.i()];
+        there.kind = NodeKind::Guest { connection: remote, container, is_bundle: true };
+        there.is_configured = true;
+        there.attributes.insert("#kind".into(), "container".into());
+        (remote, node)
+    }
+}
+
+/// What the replicas of a bundle have in common.
+struct Layout<'a> {
+    bundle: &'a model::Bundle,
+    replicas: u32,
+    per_host: u32,
+    control_port: &'a str,
+    /// Addresses of the replicas, as far as the range goes.
+    addresses: Vec<Option<Arc<str>>>,
+    /// What the container's host table gets.
+    host_entries: String,
+}
+
+impl<'a> Layout<'a> {
+    /// `None` if there is a resource inside that nobody could reach.
+    fn of(bundle: &'a model::Bundle) -> Option<Self> {
+        let container = &bundle.container;
+        let network = bundle.network.as_ref();
+        let promoted_max = container.promoted_max.unwrap_or(0);
+        let replicas = container.replicas.unwrap_or(promoted_max).max(1);
+        let mut per_host = container.replicas_per_host.unwrap_or(1).max(1);
+        let range_start = network.and_then(|network| network.ip_range_start);
+        let control_port = network.and_then(|network| network.control_port.as_deref());
+        if bundle.primitive.is_some() && range_start.is_none() {
+            control_port?;
+            per_host = 1;
+        }
+        let addresses = addresses(range_start, replicas);
+        let mut host_entries = String::new();
+        for (number, address) in addresses.iter().enumerate() {
+            let Some(address) = address else { continue };
+            let entry = if network.is_some_and(|network| network.add_host) {
+                format!(" --add-host={}-{number}:{address}", bundle.id)
+            } else {
+                format!(" --hosts-entry={address}={}-{number}", bundle.id)
+            };
+            host_entries.push_str(&entry);
+        }
+        let control_port = control_port.unwrap_or(DEFAULT_REMOTE_PORT);
+        Some(Self { bundle, replicas, per_host, control_port, addresses, host_entries })
+    }
+
+    fn replica_name(&self, number: u32) -> String {
+        format!("{}-{number}", self.bundle.id)
+    }
+
+    /// The container of a replica.
+    fn container(&self, number: u32, has_child: bool) -> Primitive {
+        let container = &self.bundle.container;
+        let runtime = container.runtime.as_str();
+        let id = format!("{}-{runtime}-{number}", self.bundle.id);
+        let run_command = match (&container.run_command, has_child) {
+            (Some(command), _) => Some(command.clone()),
+            (None, true) => Some(REMOTE_DAEMON.into()),
+            (None, false) => None,
+        };
+        let parameters = [
+            ("image", Some(container.image.clone())),
+            ("allow_pull", Some("true".into())),
+            ("force_kill", Some("false".into())),
+            ("reuse", Some("false".into())),
+            ("run_opts", Some(self.run_options(number, has_child).into())),
+            ("mount_points", Some(self.mount_points(number, has_child).into())),
+            ("run_cmd", run_command),
+            ("monitor_cmd", Some("/bin/true".into())),
+        ];
+        let set = implicit_set(format!("{}-attributes-{number}", self.bundle.id), parameters);
+        let monitor = implicit_op(&id, "monitor", "60s", None);
+        implicit_primitive(&id, ("heartbeat", runtime), Vec::new(), vec![set], vec![monitor])
+    }
+
+    /// Options that the container is created with.
+    fn run_options(&self, number: u32, has_child: bool) -> String {
+        let container = &self.bundle.container;
+        let mut text = String::new();
+        if container.runtime == ContainerRuntime::Docker {
+            text.push_str(" --restart=no");
+        }
+        if self.has_addresses() {
+            let _ = write!(text, " -h {}", self.replica_name(number));
+        }
+        text.push_str(" -e PCMK_stderr=1");
+        if let Some(network) = &container.network {
+            let _ = write!(text, " --net={network}");
+        }
+        let _ = write!(text, " -e PCMK_remote_port={}", self.control_port);
+        for (source, target, options) in self.mounts(number, has_child) {
+            let _ = write!(text, " -v {source}:{target}");
+            if let Some(options) = options {
+                let _ = write!(text, ":{options}");
+            }
+        }
+        self.write_ports(&mut text, number, has_child);
+        if let Some(options) = &container.options {
+            let _ = write!(text, " {options}");
+        }
+        // The list begins with a space of its own, and the space before it is there even if the list is empty.
+        let _ = write!(text, " {}", self.host_entries);
+        text
+    }
+
+    fn has_addresses(&self) -> bool {
+        self.bundle.network.as_ref().is_some_and(|network| network.ip_range_start.is_some())
+    }
+
+    /// Source, target and options of every mount, those for the remote daemon last.
+    fn mounts(&self, number: u32, has_child: bool) -> Vec<(String, &str, Option<&str>)> {
+        let replica = self.replica_name(number);
+        let mut mounts: Vec<(String, &str, Option<&str>)> = Vec::new();
+        for mapping in &self.bundle.storage {
+            let source = match &mapping.source {
+                StorageSource::Dir(path) => path.to_string(),
+                StorageSource::Root(root) => format!("{root}/{replica}"),
+            };
+            mounts.push((source, &mapping.target_dir, mapping.options.as_deref()));
+        }
+        if has_child {
+            let needs_log = mounts.iter().all(|(_, target, _)| *target != "/var/log");
+            mounts.push((AUTH_KEY.into(), AUTH_KEY, None));
+            if needs_log {
+                mounts.push((format!("{LOG_ROOT}/{replica}"), "/var/log", None));
+            }
+        }
+        mounts
+    }
+
+    /// Directories that the agent has to create: those per replica.
+    fn mount_points(&self, number: u32, has_child: bool) -> String {
+        let replica = self.replica_name(number);
+        let roots = self.bundle.storage.iter().filter_map(|mapping| match &mapping.source {
+            StorageSource::Root(root) => Some(&**root),
+            StorageSource::Dir(_) => None,
+        });
+        let has_log = self.bundle.storage.iter().any(|mapping| &*mapping.target_dir == "/var/log");
+        let log = (has_child && !has_log).then_some(LOG_ROOT);
+        let points: Vec<String> = roots.chain(log).map(|root| format!("{root}/{replica}")).collect();
+        points.join(",")
+    }
+
+    fn write_ports(&self, text: &mut String, number: u32, has_child: bool) {
+        let configured: &[PortMapping] = self.bundle.network.as_ref().map_or(&[], |network| &network.ports);
+        let mappings = configured.iter().map(|mapping| (&*mapping.port, &*mapping.internal_port));
+        let control = has_child.then_some((self.control_port, self.control_port));
+        let address = self.addresses.get(number as usize).cloned().flatten();
+        let is_host_network = self.bundle.container.network.as_deref() == Some("host");
+        for (outside, inside) in mappings.chain(control) {
+            match &address {
+                Some(address) => {
+                    let _ = write!(text, " -p {address}:{outside}:{inside}");
+                }
+                None if !is_host_network => {
+                    let _ = write!(text, " -p {outside}:{inside}");
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The address resource of a replica.
+    fn address(&self, number: u32, address: &Arc<str>) -> Primitive {
+        let network = self.bundle.network.as_ref();
+        let id = format!("{}-ip-{address}", self.bundle.id);
+        let netmask = network.and_then(|network| network.host_netmask.clone());
+        let parameters = [
+            ("ip", Some(address.clone())),
+            ("nic", network.and_then(|network| network.host_interface.clone())),
+            ("cidr_netmask", Some(netmask.unwrap_or_else(|| "32".into()))),
+        ];
+        let set = implicit_set(format!("{}-attributes-{number}", self.bundle.id), parameters);
+        let monitor = implicit_op(&id, "monitor", "60s", None);
+        implicit_primitive(&id, ("heartbeat", "IPaddr2"), Vec::new(), vec![set], vec![monitor])
+    }
+}
+
+/// Addresses for `n` replicas: consecutive, after .254 comes .1 of the next third part, none after third part 253.
+fn addresses(start: Option<Ipv4Addr>, n: u32) -> Vec<Option<Arc<str>>> {
+    let mut next = start;
+    let mut addresses = Vec::new();
+    for _ in 0..n {
+        addresses.push(next.map(|address| address.to_string().into()));
+        next = next.and_then(|address| match address.octets() {
+            [_, _, 254..=255, _] => None,
+            [a, b, c, 254..=255] => Some(Ipv4Addr::new(a, b, c + 1, 1)),
+            [a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d + 1)),
+        });
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_wrap_at_254_and_end_with_the_third_part() {
+        let texts = |start: [u8; 4], n| -> Vec<String> {
+            let addresses = addresses(Some(start.into()), n);
+            addresses.into_iter().map(|address| address.map_or("-".into(), |text| text.to_string())).collect()
+        };
+        assert_eq!(texts([10, 0, 0, 253], 3), ["10.0.0.253", "10.0.0.254", "10.0.1.1"]);
+        assert_eq!(texts([10, 0, 254, 7], 2), ["10.0.254.7", "-"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Whether the parameters an operation was run with are still those of the configuration.
+//!
+//! An operation's digest is the MD5 of its sorted parameters written as one XML element, with a space before it and a line
+//! feed after it. Pacemaker's controller and executor write the same, and resources are restarted where they differ.
+
+use super::{Attributes, NodeIdx, RscIdx, Status};
+use crate::rules::{self, Input, Merge};
+use std::{fmt::Write as _, time::Duration};
+use systole_cib::model::HistoryEntry;
+use systole_types::NodeId;
+
+/// What a comparison of a history entry with today's configuration found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestChange {
+    /// Same parameters.
+    None,
+    /// Parameters changed of which the agent says they can be reloaded; a recurring operation has to be done anew.
+    Reload,
+    /// The resource has to be restarted (or the recurring operation done anew).
+    Restart,
+    /// The entry has no digest: nobody knows.
+    Unknown,
+}
+
+/// Parameters of an operation, for digests.
+struct Parameters {
+    all: Attributes,
+    /// The `<op>` has parameters of its own.
+    has_own: bool,
+}
+
+impl Status<'_> {
+    /// Whether the parameters that `entry` was run with are still those of the configuration. `host` is where the container
+    /// of a bundle's connection will be; by default, where it is.
+    pub fn digest_change(
+        &self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        entry: &HistoryEntry,
+        host: Option<&NodeId>,
+    ) -> DigestChange {
+        if self.expired_recurring.contains(&(std::ptr::from_ref(entry) as usize)) {
+            return DigestChange::Restart;
+        }
+        let interval = Duration::from_millis(entry.interval_ms);
+        let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
+        if let Some((names, digest)) = &entry.digest_restart {
+            let names: Vec<&str> = names.split(' ').collect();
+            let restart = parameters.all.iter().filter(|(name, _)| names.contains(&&***name));
+            if parameter_digest(restart) != **digest {
+                return DigestChange::Restart;
+            }
+        }
+        match &entry.digest_all {
+            None => DigestChange::Unknown,
+            Some(digest) if parameter_digest(&parameters.all) == **digest => DigestChange::None,
+            Some(_) if interval.is_zero() && parameters.has_own => DigestChange::Restart,
+            Some(_) => DigestChange::Reload,
+        }
+    }
+
+    /// The digest of all parameters of an operation.
+    pub fn operation_digest(&self, rsc: RscIdx, node: NodeIdx, task: &str, interval: Duration) -> String {
+        parameter_digest(&self.digest_parameters(rsc, node, task, interval, None).all)
+    }
+
+    /// The digest of parameters less `passwd`, `password` and `user`: how unfencing by a device is remembered without
+    /// giving secrets away.
+    pub fn secure_digest(&self, rsc: RscIdx, node: NodeIdx, task: &str) -> String {
+        let parameters = self.digest_parameters(rsc, node, task, Duration::ZERO, None).all;
+        parameter_digest(
+            parameters.iter().filter(|(name, _)| !matches!(&***name, "passwd" | "password" | "user")),
+        )
+    }
+
+    fn digest_parameters(
+        &self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        task: &str,
+        interval: Duration,
+        host: Option<&NodeId>,
+    ) -> Parameters {
+        let mut all = Attributes::new();
+        if self.needs_host_name(rsc) {
+            let host = host.or_else(|| self.connection_host(rsc).map(|host| &self.node(host).name));
+            all.extend(host.map(|host| ("addr".into(), host.as_str().into())));
+        }
+        for (name, value) in &*self.parameters(rsc, Some(node)) {
+            all.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let own = self.operation_parameters(rsc, node, task, interval);
+        let has_own = !own.is_empty();
+        for (name, value) in own {
+            all.entry(name).or_insert(value);
+        }
+        all.retain(|name, _| !is_left_out(name));
+        if !interval.is_zero() {
+            let timeout = self.op_meta(rsc, task, interval).timeout;
+            all.insert("CRM_meta_timeout".into(), timeout.as_millis().to_string().into());
+        }
+        Parameters { all, has_own }
+    }
+
+    /// Parameters that an `<op>` has of its own, as they are on `node`.
+    pub fn operation_parameters(
+        &self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        task: &str,
+        interval: Duration,
+    ) -> Attributes {
+        let mut own = Attributes::new();
+        if let Some(op) = self.configured_operation(rsc, task, interval) {
+            let input = Input { node: Some(&self.node(node).attributes), ..Input::at(self.now) };
+            rules::merge(&op.parameters, None, &input, Merge::KeepFirst, &mut own, &self.recheck);
+        }
+        own
+    }
+
+    /// Whether the resource is a connection whose address is the name of the host of its container (`#uname`).
+    pub fn needs_host_name(&self, rsc: RscIdx) -> bool {
+        self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_remote_connection)
+            && self.rsc(rsc).container.is_some()
+            && self.parameters(rsc, None).get("addr").is_some_and(|addr| addr.eq_ignore_ascii_case("#uname"))
+    }
+
+    /// Where the container of a connection is.
+    fn connection_host(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        self.rsc(rsc).container.and_then(|container| self.current_node(container))
+    }
+}
+
+/// Names that say who ran the operation and how, not what it was run with.
+fn is_left_out(name: &str) -> bool {
+    name.starts_with("CRM_meta_")
+        || matches!(
+            name,
+            "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip"
+        )
+}
+
+/// The MD5 of parameters in the order of their names.
+fn parameter_digest<'p, N, V>(parameters: impl IntoIterator<Item = (&'p N, &'p V)>) -> String
+where
+    N: AsRef<str> + 'p,
+    V: AsRef<str> + 'p,
+{
+    let mut text = String::from(" <parameters");
+    for (name, value) in parameters {
+        let _ = write!(text, " {}=\"", name.as_ref());
+        escape_into(&mut text, value.as_ref());
+        text.push('"');
+    }
+    text.push_str("/>\n");
+    format!("{:x}", md5::compute(text))
+}
+
+/// Writes an attribute's value as Pacemaker does for digests: control characters as `&#xHH;`.
+fn escape_into(text: &mut String, value: &str) {
+    for c in value.chars() {
+        match c {
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '&' => text.push_str("&amp;"),
+            '"' => text.push_str("&quot;"),
+            c if c.is_ascii_control() => {
+                let _ = write!(text, "&#x{:02X};", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn digests_are_those_of_pacemaker() {
+        let digest = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<(Arc<str>, Arc<str>)> =
+                pairs.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+            parameter_digest(pairs.iter().map(|(name, value)| (name, value)))
+        };
+        assert_eq!(digest(&[]), "f2317cad3d54cec5d7d7aa7d0bf35cf8");
+    }
+}
