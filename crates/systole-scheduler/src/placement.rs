@@ -1,19 +1,88 @@
 //! Phase 2: where each instance should run, and in which role.
+//!
+//! Source: Pacemaker Explained, chapters "Resource Constraints", "Collective Resources" and "Utilization and Placement
+//! Strategy"; ties are broken as Pacemaker 3.0.2 breaks them.
+//!
+//! Every resource has a table of nodes with a score each. Tables are filled from what holds for nodes as such
+//! ([`criteria`]: history, health, locations, stickiness, fail counts), then resources are assigned one after the other,
+//! each to the best node of its table, after colocated ones have had their say ([`affinity`]).
 
-use crate::{NodeIdx, Note, RscIdx, Status};
-use systole_types::Role;
+mod affinity;
+mod bundle;
+mod colocation;
+mod criteria;
+mod group;
+mod instances;
+mod location;
+mod primitive;
+mod promotable;
+mod table;
+mod ticket;
+mod utilization;
+mod work;
 
-/// Where each instance should run. All vectors are indexed by [`RscIdx`].
+pub use colocation::ColocationLink;
+pub use table::{Discovery, Entry, NodeTable};
+
+use crate::{NodeIdx, Note, RscIdx, Status, status::FencingRequest};
+use systole_types::{Role, Score, Timestamp};
+use work::Assigner;
+
+/// Where each instance should run. Vectors are indexed by [`RscIdx`], `nodes` by [`NodeIdx`].
 #[derive(Clone, Debug, Default)]
 pub struct Placement {
     /// The node chosen for each primitive; `None`: nowhere.
     pub assigned: Vec<Option<NodeIdx>>,
-    /// The role each resource should have after the transition.
+    /// The role each resource should have after the transition. For collectives only what was asked for.
     pub next_role: Vec<Role>,
-    /// Lines of `crm_simulate --show-scores`, in the order worked out.
+    /// Current roles: as in the status, but instances of promotable clones are `Unpromoted` rather than `Started`.
+    pub role: Vec<Role>,
+    /// Whether the cluster acts on each resource: as in the status, less what tickets and missing fence devices leave.
+    pub managed: Vec<bool>,
+    /// Whether each resource is left alone: as in the status, and where a ticket with `loss-policy=freeze` was lost.
+    pub blocked: Vec<bool>,
+    /// Whether each resource is looked for only where a location constraint says so.
+    pub exclusive: Vec<bool>,
+    /// Of instances of promotable clones: how much it was worth promoting them.
+    pub promotion_score: Vec<Score>,
+    /// Shutdown locks.
+    pub locks: Vec<Option<Locked>>,
+    /// Top-level resources in the order in which they were assigned.
+    pub order: Vec<RscIdx>,
+    /// Children; instances in the order in which they were assigned or promoted.
+    pub children: Vec<Vec<RscIdx>>,
+    /// The scores that decided.
+    pub allowed: Vec<NodeTable>,
+    /// Nodes, as they will be: remote nodes come and go with their connections.
+    pub nodes: Vec<NodeOutlook>,
+    /// All colocations, unpacked.
+    pub colocations: Vec<ColocationLink>,
+    /// Nodes that have to be fenced because a ticket was lost.
+    pub fencing: Vec<FencingRequest>,
+    /// Lines of `crm_simulate --show-scores`, in the order worked out; empty unless [`Detail::Scores`] was asked for.
     pub scores: Vec<ScoreLine>,
     /// Reasons.
     pub notes: Vec<Note>,
+}
+
+/// What a node will be once resources are where they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeOutlook {
+    /// As [`Node::online`](crate::Node::online).
+    pub online: bool,
+    /// As [`Node::shutdown`](crate::Node::shutdown).
+    pub shutdown: bool,
+    /// As [`Node::unclean`](crate::Node::unclean).
+    pub unclean: bool,
+}
+
+/// A resource waits for the node that was shut down with it: `shutdown-lock`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// For which node.
+    pub node: NodeIdx,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// One line of `crm_simulate --show-scores`.
@@ -26,11 +95,38 @@ pub struct ScoreLine {
     /// On which node.
     pub node: Option<NodeIdx>,
     /// How much.
-    pub score: systole_types::Score,
+    pub score: Score,
+}
+
+/// The step of [`ScoreLine`]s that tell promotion scores.
+pub const PROMOTION: &str = "promotion";
+
+/// How much of the reasoning is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Detail {
+    /// The result.
+    #[default]
+    Result,
+    /// The scores too, as `crm_simulate --show-scores` prints them, and where they come from.
+    Scores,
 }
 
 /// Works out where each instance should run.
 pub fn assign(status: &Status<'_>) -> Placement {
-    let n = status.resources.len();
-    Placement { assigned: vec![None; n], next_role: vec![Role::Unknown; n], ..Placement::default() }
+    assign_in_detail(status, Detail::Result)
+}
+
+/// Works out where each instance should run, keeping as much of the reasoning as wanted.
+pub fn assign_in_detail(status: &Status<'_>, detail: Detail) -> Placement {
+    let mut work = Assigner::new(status, detail);
+    work.fill_tables();
+    work.apply_history();
+    work.unpack_constraints();
+    work.apply_shutdown_locks();
+    work.apply_locations();
+    work.apply_stickiness();
+    work.apply_failures_and_discovery();
+    work.add_implicit_colocations();
+    work.assign_all();
+    work.finish()
 }

@@ -1,0 +1,488 @@
+//! What colocations do to scores.
+//!
+//! Once a primary has its place, dependents are drawn to it or kept away ([`Assigner::apply_to_dependent`]). Before a
+//! primary is placed, the wishes of its dependents count for it, weighed by the colocation's score, and through them the
+//! wishes of *their* dependents ([`Assigner::add_wishes`]).
+
+use super::{
+    colocation::{Colocation, NO_VALUE},
+    location::Host,
+    table::{INFINITY, NodeTable, SPENT, add},
+    work::{Assigner, Part},
+};
+use crate::{NodeIdx, RscIdx, status::Kind};
+use systole_types::Role;
+
+/// What a colocation decides about a dependent at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Affects {
+    Nothing,
+    Place,
+    /// Which instances are promoted.
+    Role,
+}
+
+/// How wishes are summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// Follow primaries, not dependents: what would a resource's own wishes come to?
+    pub of_primaries: bool,
+    /// A sum is kept only if some node remains.
+    pub only_if_possible: bool,
+    /// A node that was wanted is not made unwanted: it is set aside.
+    pub only_positive: bool,
+}
+
+impl<'s> Assigner<'s, '_> {
+    // Attribute values
+
+    /// The number of the value by which a colocation compares nodes, as a resource sees it.
+    pub fn place_value(&self, node: NodeIdx, attribute: Option<u16>, rsc: RscIdx) -> u32 {
+        let is_guest = self.st.node(node).is_guest();
+        let node = if is_guest { self.node_meant(node, rsc) } else { Some(node) };
+        match (node, attribute) {
+            (None, _) => NO_VALUE,
+            (Some(node), None) => node.0,
+            (Some(node), Some(attribute)) => self.attribute_values[usize::from(attribute)][node.i()],
+        }
+    }
+
+    /// With what is inside a bundle one can be only on the container's host; so may the resource's own wish be.
+    fn node_meant(&self, node: NodeIdx, rsc: RscIdx) -> Option<NodeIdx> {
+        let is_inside =
+            self.st.node(node).is_bundle() && self.inner_clone(rsc) == Some(self.top_below_bundle(rsc));
+        if is_inside || self.st.rsc(rsc).meta.attributes_on_host {
+            self.host_of(node, Host::Assigned)
+        } else {
+            Some(node)
+        }
+    }
+
+    /// Whether the wishes of a colocation's dependent count for `primary`: not where they would move what runs well.
+    pub fn has_influence(&self, colocation: &Colocation<'_>, primary: RscIdx) -> bool {
+        let active = &self.fixed[primary.i()].active;
+        if self.fixed[colocation.dependent.i()].part == Part::Connection
+            && !self.st.rsc(primary).failed
+            && active.len() == 1
+        {
+            return false;
+        }
+        colocation.influence || active.is_empty()
+    }
+
+    // The place of primaries, for dependents
+
+    /// The resource whose role stands for another's: of a container what is inside.
+    fn role_bearer(&self, rsc: RscIdx) -> RscIdx {
+        match self.fixed[rsc.i()] {
+            super::work::Fixed { replica: Some((bundle, replica)), part: Part::Container, .. } => {
+                let child =
+                    self.st.rsc(bundle).bundle().and_then(|data| data.replicas[replica as usize].child);
+                child.unwrap_or(rsc)
+            }
+            _ => rsc,
+        }
+    }
+
+    fn affects(
+        &self,
+        dependent: RscIdx,
+        primary: RscIdx,
+        colocation: &Colocation<'_>,
+        preview: bool,
+    ) -> Affects {
+        if !preview && self.rsc[primary.i()].unassigned {
+            return Affects::Nothing;
+        }
+        let (d, p) = (self.role_bearer(dependent), self.role_bearer(primary));
+        let is_promotable = self.parent(d).is_some_and(|parent| self.st.rsc(parent).is_promotable);
+        if colocation.dependent_role >= Role::Unpromoted && is_promotable && !self.rsc[d.i()].unassigned {
+            return Affects::Role;
+        }
+        let differs =
+            |wanted: Role, rsc: RscIdx| wanted != Role::Unknown && wanted != self.rsc[rsc.i()].next_role;
+        let is_decided = !preview && !self.rsc[dependent.i()].unassigned;
+        if is_decided || differs(colocation.dependent_role, d) || differs(colocation.primary_role, p) {
+            return Affects::Nothing;
+        }
+        Affects::Place
+    }
+
+    /// Whether a mandatory colocation would bind the place of two resources, were they assigned now.
+    pub fn would_bind(&self, dependent: RscIdx, primary: RscIdx, colocation: &Colocation<'_>) -> bool {
+        colocation.score == INFINITY && self.affects(dependent, primary, colocation, true) == Affects::Place
+    }
+
+    /// Applies a colocation to a dependent (an instance, a member...), whatever the primary is. Returns how much the
+    /// promotion priority changed.
+    pub fn apply_to_dependent(
+        &mut self,
+        dependent: RscIdx,
+        primary: RscIdx,
+        colocation: &Colocation<'s>,
+    ) -> i32 {
+        let Kind::Group(group) = self.kind(dependent) else {
+            return self.apply_from_primary(dependent, primary, colocation);
+        };
+        let is_colocated = group.colocated;
+        let members = self.rsc[dependent.i()].children.clone();
+        let mut change = 0;
+        if is_colocated {
+            if let Some(first) = members.first() {
+                change = self.apply_to_dependent(*first, primary, colocation);
+            }
+        } else if colocation.score < INFINITY {
+            for member in members {
+                change = add(change, self.apply_from_primary(member, primary, colocation));
+            }
+        }
+        if change != 0 {
+            let priority = &mut self.rsc[dependent.i()].priority;
+            *priority = add(change, *priority);
+        }
+        change
+    }
+
+    /// Applies a colocation to a primitive dependent, as the kind of its primary asks for.
+    pub fn apply_from_primary(
+        &mut self,
+        dependent: RscIdx,
+        primary: RscIdx,
+        colocation: &Colocation<'s>,
+    ) -> i32 {
+        match self.kind(primary) {
+            Kind::Primitive(_) => match self.affects(dependent, primary, colocation, false) {
+                Affects::Nothing => 0,
+                Affects::Role => self.apply_to_priority(dependent, primary, colocation),
+                Affects::Place => {
+                    self.apply_to_place(dependent, primary, colocation);
+                    0
+                }
+            },
+            Kind::Group(group) => {
+                let is_colocated = group.colocated;
+                self.apply_from_group(dependent, primary, colocation, is_colocated)
+            }
+            Kind::Clone(_) => self.apply_from_clone(dependent, primary, colocation),
+            Kind::Bundle(_) => self.apply_from_bundle(dependent, primary, colocation),
+        }
+    }
+
+    /// To be with a group means to be with its last member if that is a must (all of it has to be up), otherwise with
+    /// its first.
+    fn apply_from_group(
+        &mut self,
+        dependent: RscIdx,
+        group: RscIdx,
+        colocation: &Colocation<'s>,
+        is_colocated: bool,
+    ) -> i32 {
+        if self.rsc[group.i()].unassigned {
+            return 0;
+        }
+        let members = self.rsc[group.i()].children.clone();
+        if is_colocated {
+            let member = if colocation.score >= INFINITY { members.last() } else { members.first() };
+            return member.map_or(0, |member| self.apply_from_primary(dependent, *member, colocation));
+        }
+        if colocation.score >= INFINITY {
+            return 0;
+        }
+        members
+            .into_iter()
+            .fold(0, |sum, member| add(sum, self.apply_from_primary(dependent, member, colocation)))
+    }
+
+    fn apply_to_place(&mut self, dependent: RscIdx, primary: RscIdx, colocation: &Colocation<'s>) {
+        let place = self.rsc[primary.i()].assigned;
+        if place.is_none() && colocation.score < 0 {
+            return;
+        }
+        let value = place.map(|node| self.place_value(node, colocation.attribute, primary));
+        let mut table = self.tables[dependent.i()].clone();
+        for entry in table.iter_mut() {
+            match value {
+                None => entry.score = add(-colocation.score, entry.score),
+                Some(value) if value == self.place_value(entry.node, colocation.attribute, dependent) => {
+                    // A must is no preference: what counts is that everywhere else is out of the question.
+                    if colocation.score < INFINITY {
+                        entry.score = add(colocation.score, entry.score);
+                    }
+                }
+                Some(_) if colocation.score >= INFINITY => entry.score = -INFINITY,
+                Some(_) => {}
+            }
+        }
+        if colocation.is_mandatory() || self.any_usable(&table) {
+            self.tables[dependent.i()] = table;
+        }
+    }
+
+    fn apply_to_priority(&mut self, dependent: RscIdx, primary: RscIdx, colocation: &Colocation<'s>) -> i32 {
+        let Some(node) = self.rsc[dependent.i()].assigned else { return 0 };
+        let place = self.rsc[primary.i()].assigned;
+        if place.is_some()
+            && colocation.primary_role != Role::Unknown
+            && colocation.primary_role != self.rsc[self.role_bearer(primary).i()].next_role
+        {
+            return 0;
+        }
+        let value = place.map_or(NO_VALUE, |place| self.place_value(place, colocation.attribute, primary));
+        let is_together = value == self.place_value(node, colocation.attribute, dependent);
+        let sign = match (is_together, colocation.dependent_role) {
+            (true, Role::Unpromoted) => -1,
+            (true, _) => 1,
+            (false, Role::Promoted) if colocation.score == INFINITY => -1,
+            (false, _) => return 0,
+        };
+        let change = sign * colocation.score;
+        let priority = &mut self.rsc[dependent.i()].priority;
+        *priority = add(change, *priority);
+        change
+    }
+
+    /// Bans a dependent from all nodes but those given; scores given with them are added if `merge`.
+    pub fn restrict_to(&mut self, dependent: RscIdx, nodes: &[(NodeIdx, i32)], merge: bool) {
+        for entry in self.tables[dependent.i()].iter_mut() {
+            match nodes.iter().find(|(node, _)| *node == entry.node) {
+                None => entry.score = -INFINITY,
+                Some((_, score)) if merge => entry.score = add(entry.score, *score),
+                Some(_) => {}
+            }
+        }
+    }
+
+    // The wishes of dependents, for primaries
+
+    /// Adds the wishes of a colocation's dependent to its primary's table.
+    pub fn add_wishes_of_dependent(&mut self, primary: RscIdx, index: u32) {
+        let colocation = self.colocations[index as usize];
+        if !self.has_influence(&colocation, colocation.primary) {
+            return;
+        }
+        let wishes = Wishes {
+            of_primaries: false,
+            only_if_possible: true,
+            only_positive: self.st.rsc(primary).is_clone(),
+        };
+        // A chain of colocations may lead back to the primary, whose table has to be there then.
+        let mut table = self.tables[primary.i()].clone();
+        self.add_wishes(
+            colocation.dependent,
+            primary,
+            &mut table,
+            &colocation,
+            factor_of(colocation.score),
+            wishes,
+        );
+        self.tables[primary.i()] = table;
+    }
+
+    /// Adds what `source` (and through it others) wishes to `table`, weighed by `factor`.
+    pub fn add_wishes(
+        &mut self,
+        source: RscIdx,
+        target: RscIdx,
+        table: &mut NodeTable,
+        colocation: &Colocation<'s>,
+        factor: f32,
+        wishes: Wishes,
+    ) {
+        if self.rsc[source.i()].summing {
+            return;
+        }
+        self.rsc[source.i()].summing = true;
+        if let Kind::Group(_) = self.kind(source) {
+            if let Some(&first) = self.rsc[source.i()].children.first() {
+                self.add_wishes(first, target, table, colocation, factor, wishes);
+                self.rsc[source.i()].summing = false;
+            }
+            return;
+        }
+        let mut work = table.clone();
+        self.add_matching(&mut work, source, target, colocation, factor, wishes.only_positive);
+        if self.follow(source, target, &mut work, factor, wishes) {
+            *table = work;
+        }
+        self.rsc[source.i()].summing = false;
+    }
+
+    /// A resource's own table with the wishes of its primaries: by which resources are put in order where capacity
+    /// matters.
+    pub fn own_wishes(&mut self, rsc: RscIdx) -> NodeTable {
+        let wishes = Wishes { of_primaries: true, only_if_possible: false, only_positive: false };
+        let source = match self.kind(rsc) {
+            Kind::Group(_) => self.rsc[rsc.i()].children.last().copied().unwrap_or(rsc),
+            _ => rsc,
+        };
+        let mut table = self.tables[source.i()].clone();
+        self.rsc[source.i()].summing = true;
+        self.follow(source, source, &mut table, 1.0, wishes);
+        self.rsc[source.i()].summing = false;
+        table
+    }
+
+    /// Goes on to the next resources of the chain. Returns whether the sum is worth keeping.
+    fn follow(
+        &mut self,
+        source: RscIdx,
+        target: RscIdx,
+        work: &mut NodeTable,
+        factor: f32,
+        mut wishes: Wishes,
+    ) -> bool {
+        if self.any_usable(work) {
+            let chain = if wishes.of_primaries { self.this_with(source) } else { self.with_this(source) };
+            wishes.only_if_possible = true;
+            for index in chain {
+                let next = self.colocations[index as usize];
+                let other = if wishes.of_primaries {
+                    next.primary
+                } else if self.has_influence(&next, next.primary) {
+                    next.dependent
+                } else {
+                    continue;
+                };
+                let factor = factor * next.score as f32 / INFINITY as f32;
+                self.add_wishes(other, target, work, &next, factor, wishes);
+            }
+        } else if wishes.only_if_possible {
+            return false;
+        }
+        if wishes.only_positive {
+            for entry in work.iter_mut().filter(|entry| entry.score == SPENT) {
+                entry.score = 1;
+            }
+        }
+        true
+    }
+
+    fn add_matching(
+        &self,
+        table: &mut NodeTable,
+        source: RscIdx,
+        target: RscIdx,
+        colocation: &Colocation<'s>,
+        factor: f32,
+        only_positive: bool,
+    ) {
+        let best = self.best_scores(source, colocation);
+        for entry in table.iter_mut() {
+            let value = self.place_value(entry.node, colocation.attribute, target);
+            let found = best.binary_search_by_key(&value, |(place, _)| *place);
+            let score = found.map_or(-INFINITY, |i| best[i].1);
+            if factor < 0.0 && score < 0 && !self.double_negative_counts(colocation, score) {
+                continue;
+            }
+            if entry.score == SPENT {
+                continue;
+            }
+            let sum = add(weigh(factor, score), entry.score);
+            if only_positive && sum < 0 && entry.score > 0 {
+                entry.score = SPENT;
+            } else if !(only_positive && sum < 0 && entry.score == 0) {
+                entry.score = sum;
+            }
+        }
+    }
+
+    /// What a dependent that has to keep away avoids need not attract its primary; unless the dependent can run on
+    /// just one node, and the primary does not stick to its place.
+    fn double_negative_counts(&self, colocation: &Colocation<'_>, score: i32) -> bool {
+        let primary = colocation.primary;
+        let n_allowed =
+            self.tables[colocation.dependent.i()].iter().filter(|entry| entry.score >= 0).take(2).count();
+        self.st.rsc(primary).meta.stickiness.value() < -score
+            && self.has_influence(colocation, primary)
+            && n_allowed == 1
+    }
+
+    /// The best score of a resource among the nodes of each place.
+    fn best_scores(&self, source: RscIdx, colocation: &Colocation<'s>) -> Vec<(u32, i32)> {
+        let with_group;
+        let table = if self.lacks_group_locations(source, colocation) {
+            with_group = self.with_group_locations(source);
+            &with_group
+        } else {
+            &self.tables[source.i()]
+        };
+        let mut best: Vec<(u32, i32)> = table
+            .iter()
+            .filter(|entry| entry.score > -INFINITY && self.is_available(entry.node))
+            .map(|entry| (self.place_value(entry.node, colocation.attribute, source), entry.score))
+            .collect();
+        best.sort_by_key(|&(value, score)| (value, std::cmp::Reverse(score)));
+        best.dedup_by_key(|(value, _)| *value);
+        best
+    }
+
+    /// Members other than the first do not have the scores of their group's locations in their tables; a colocation
+    /// configured for one of them alone has to look them up.
+    fn lacks_group_locations(&self, source: RscIdx, colocation: &Colocation<'_>) -> bool {
+        colocation.is_explicit()
+            && colocation.dependent == source
+            && self.parent(source).is_some_and(|parent| {
+                self.st.rsc(parent).is_group() && self.rsc[parent.i()].children.first() != Some(&source)
+            })
+    }
+
+    fn with_group_locations(&self, member: RscIdx) -> NodeTable {
+        let mut table = self.tables[member.i()].clone();
+        let group = self.parent(member).expect("only asked for members");
+        for location in self.locations.iter().filter(|location| location.rsc == group) {
+            if location.role > Role::Unknown && location.role != self.rsc[member.i()].next_role {
+                continue;
+            }
+            for &(node, score) in &location.nodes {
+                let mut new = self.base_entry(node);
+                new.score = score;
+                let (entry, is_new) = table.entry(node, || new);
+                if !is_new {
+                    entry.score = add(entry.score, score);
+                }
+            }
+        }
+        table
+    }
+}
+
+/// How much a colocation's score weighs wishes: as much as it is of INFINITY.
+pub(super) fn factor_of(score: i32) -> f32 {
+    score as f32 / INFINITY as f32
+}
+
+/// A score times a factor, rounded; never nothing of something.
+fn weigh(factor: f32, score: i32) -> i32 {
+    let product = f64::from(factor * score as f32);
+    let rounded = (if product < 0.0 { product - 0.5 } else { product + 0.5 }) as i32;
+    match rounded {
+        0 if score != 0 && factor > 0.0 => 1,
+        0 if score != 0 && factor < 0.0 => -1,
+        rounded => rounded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_weighed_and_never_lost() {
+        for (score_of_colocation, wish, weighed) in [
+            (INFINITY, 100, 100),
+            (500_000, 100, 50),
+            (500_000, 3, 2),
+            (100, 50, 1),
+            (100, -50, 1),
+            (-100, 50, -1),
+            (-INFINITY, 7, -7),
+            (INFINITY, 0, 0),
+        ] {
+            assert_eq!(
+                weigh(factor_of(score_of_colocation), wish),
+                weighed,
+                "{wish} at {score_of_colocation}"
+            );
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What holds for nodes as such, before resources are looked at together: history, health, locations, locks, stickiness,
+//! failures, discovery; and the colocations that follow from what resources are.
+
+use super::{
+    Locked,
+    table::{Discovery, Entry, INFINITY, NodeTable},
+    work::{Assigner, Part},
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Failures, Kind, MultipleActive, NodeKind},
+};
+use systole_types::{Role, Score, Timestamp};
+
+/// How much a replica's content wants to be in its container, before anything else is known.
+const CONTENT_IN_CONTAINER: i32 = 500;
+/// How much the connection to a container wants to run on the container's host: it can do so from elsewhere.
+const CONNECTION_WITH_CONTAINER: i32 = 10_000;
+
+impl<'s> Assigner<'s, '_> {
+    // Tables
+
+    /// Makes a first table for each resource: all nodes in a symmetric cluster, none in another.
+    pub fn fill_tables(&mut self) {
+        let ordinary: Vec<NodeIdx> =
+            self.st.iter_nodes().filter(|(_, node)| !node.is_bundle()).map(|(node, _)| node).collect();
+        let everywhere: NodeTable = ordinary.iter().map(|node| self.base_entry(*node)).collect();
+        for i in 0..self.tables.len() {
+            let rsc = RscIdx::new(i);
+            let is_guest_connection = self.is_connection(rsc) && self.st.rsc(rsc).container.is_some();
+            if self.st.options.symmetric || is_guest_connection {
+                self.tables[i] = everywhere.clone();
+            }
+        }
+        self.ban_from_configured_replicas();
+        for i in 0..self.fixed.len() {
+            self.bind_to_replica(RscIdx::new(i));
+        }
+    }
+
+    /// The nodes of a bundle's replicas run nothing but what is inside.
+    fn bind_to_replica(&mut self, rsc: RscIdx) {
+        let Some((bundle, replica)) = self.fixed[rsc.i()].replica else { return };
+        let Some(node) = self.st.rsc(bundle).bundle().and_then(|data| data.replicas[replica as usize].node)
+        else {
+            return;
+        };
+        match self.fixed[rsc.i()].part {
+            Part::Content => {
+                let entry =
+                    Entry { node, score: CONTENT_IN_CONTAINER, count: 0, discovery: Discovery::Exclusive };
+                self.tables[rsc.i()] = [entry].into_iter().collect();
+                self.rsc[rsc.i()].exclusive = true;
+                if let Some(clone) = self.parent(rsc) {
+                    let entry = Entry { score: -INFINITY, ..entry };
+                    self.tables[clone.i()].entry(node, || entry);
+                }
+            }
+            Part::Connection => self.ban_from_remote_nodes(rsc),
+            Part::None | Part::Container | Part::Address => {}
+        }
+    }
+
+    /// A replica's node may have an entry among the configured nodes, for its attributes. Then resources configured
+    /// before the bundle know it, and are banned from it.
+    fn ban_from_configured_replicas(&mut self) {
+        for (node, data) in self.st.iter_nodes() {
+            let NodeKind::Guest { container, is_bundle: true, .. } = data.kind else { continue };
+            if !self.st.options.symmetric || !self.st.cib.nodes.iter().any(|entry| entry.name == data.name) {
+                continue;
+            }
+            let bundle = self.st.root_of(container);
+            for i in 0..bundle.i() {
+                let entry = Entry { node, score: -INFINITY, count: 0, discovery: Discovery::Never };
+                self.tables[i].entry(node, || entry);
+            }
+        }
+    }
+
+    fn ban_from_remote_nodes(&mut self, rsc: RscIdx) {
+        let st = self.st;
+        for entry in self.tables[rsc.i()].iter_mut() {
+            if st.node(entry.node).is_remote_or_guest() {
+                entry.score = -INFINITY;
+            }
+        }
+    }
+
+    fn is_connection(&self, rsc: RscIdx) -> bool {
+        self.st.rsc(rsc).primitive().is_some_and(|data| data.is_remote_connection)
+    }
+
+    /// What the history says about where resources may run, and node health.
+    pub fn apply_history(&mut self) {
+        let st = self.st;
+        for ban in &st.bans {
+            match ban.node {
+                Some(node) => self.prefer(ban.resource, node, ban.score.value()),
+                None => {
+                    for node in 0..self.nodes.len() {
+                        self.prefer(ban.resource, NodeIdx::new(node), ban.score.value());
+                    }
+                }
+            }
+        }
+        for (rsc, resource) in st.iter_resources().filter(|(_, resource)| resource.is_primitive()) {
+            if !resource.managed && !resource.blocked {
+                for &node in &resource.running_on {
+                    self.prefer(rsc, node, INFINITY);
+                }
+            } else if resource.meta.multiple_active == MultipleActive::StopOnly
+                && self.n_suspiciously_active(rsc) > 1
+            {
+                self.ban_everywhere(rsc);
+            }
+        }
+        for (node, data) in st.iter_nodes().filter(|(_, data)| data.health != Score::ZERO) {
+            for root in self.order.clone() {
+                if data.health > Score::ZERO || !st.rsc(root).meta.allow_unhealthy_nodes {
+                    let nodes = vec![(node, data.health.value())];
+                    self.new_location(None, root, Role::Unknown, nodes, Discovery::Always);
+                }
+            }
+        }
+    }
+
+    /// On how many nodes a resource is active that has to be active on one only. One that need not wait for fencing is
+    /// not taken to be active on nodes that are lost.
+    fn n_suspiciously_active(&self, rsc: RscIdx) -> usize {
+        let active = &self.fixed[rsc.i()].active;
+        let is_clean = |node: &NodeIdx| self.nodes[node.i()].online && !self.nodes[node.i()].unclean;
+        if self.needs_fencing(rsc) {
+            active.len()
+        } else {
+            active.iter().filter(|node| is_clean(node)).count()
+        }
+    }
+
+    // Locks, stickiness, failures
+
+    /// `shutdown-lock`: what ran on a node that was shut down cleanly waits for it.
+    pub fn apply_shutdown_locks(&mut self) {
+        if !self.st.options.shutdown_lock {
+            return;
+        }
+        for root in self.order.clone() {
+            let lockable = match self.kind(root) {
+                Kind::Primitive(_) => vec![root],
+                Kind::Group(_) => self.rsc[root.i()].children.clone(),
+                Kind::Clone(_) | Kind::Bundle(_) => Vec::new(),
+            };
+            for rsc in lockable {
+                self.apply_shutdown_lock(rsc);
+            }
+        }
+    }
+
+    fn apply_shutdown_lock(&mut self, rsc: RscIdx) {
+        let is_fence_device = self.st.rsc(rsc).primitive().is_some_and(|data| data.is_fence_device);
+        if is_fence_device || self.is_connection(rsc) {
+            return;
+        }
+        let active = &self.fixed[rsc.i()].active;
+        let lock = match (self.st.rsc(rsc).shutdown_lock, &active[..]) {
+            (Some((node, since)), []) => Locked { node, since },
+            (None, &[node]) if self.nodes[node.i()].shutdown && !self.nodes[node.i()].unclean => {
+                let asked = self.st.node(node).attribute("shutdown").and_then(|text| text.parse().ok());
+                Locked { node, since: asked.filter(|at| *at != 0).map_or(self.st.now, Timestamp) }
+            }
+            // Locked, but active: somebody started it elsewhere, and it is left alone.
+            _ => return,
+        };
+        self.rsc[rsc.i()].lock = Some(lock);
+        let limit = i64::try_from(self.st.options.shutdown_lock_limit.as_secs()).unwrap_or(i64::MAX);
+        if limit > 0 {
+            self.st.recheck.by(Timestamp(lock.since.0.saturating_add(limit).saturating_add(1)));
+        }
+        for node in (0..self.nodes.len()).map(NodeIdx::new).filter(|node| *node != lock.node) {
+            self.prefer(rsc, node, -INFINITY);
+        }
+    }
+
+    /// `resource-stickiness`: what runs in one place prefers to stay.
+    pub fn apply_stickiness(&mut self) {
+        for i in 0..self.rsc.len() {
+            let rsc = RscIdx::new(i);
+            let stickiness = self.st.rsc(rsc).meta.stickiness.value();
+            if self.has_children(rsc) || !self.rsc[i].managed || stickiness < 1 {
+                continue;
+            }
+            let [node] = self.fixed[i].active[..] else { continue };
+            if self.st.options.symmetric || self.tables[i].get(node).is_some() {
+                self.prefer(rsc, node, stickiness);
+            }
+        }
+    }
+
+    /// `migration-threshold` and exclusive `resource-discovery`.
+    pub fn apply_failures_and_discovery(&mut self) {
+        let exclusive: Vec<RscIdx> =
+            self.order.iter().copied().filter(|root| self.rsc[root.i()].exclusive).collect();
+        for (node, data) in self.st.iter_nodes() {
+            if !data.fail_counts.is_empty() {
+                for i in 0..self.rsc.len() {
+                    self.apply_threshold(RscIdx::new(i), node);
+                }
+            }
+            for root in &exclusive {
+                self.apply_exclusive_discovery(*root, node);
+            }
+        }
+    }
+
+    fn apply_threshold(&mut self, rsc: RscIdx, node: NodeIdx) {
+        if self.has_children(rsc) {
+            return;
+        }
+        let is_cleared = |clear: &crate::status::ClearFailCount| clear.resource == rsc && clear.node == node;
+        if !self.st.clear_fail_counts.iter().any(is_cleared)
+            && let Some(banned) = self.banned_by_failures(rsc, node)
+        {
+            self.prefer(banned, node, -INFINITY);
+        }
+    }
+
+    /// What may not run on a node because `rsc` has failed there too often: of an anonymous clone the clone.
+    pub fn banned_by_failures(&self, rsc: RscIdx, node: NodeIdx) -> Option<RscIdx> {
+        let resource = self.st.rsc(rsc);
+        let threshold = resource.meta.migration_threshold;
+        if threshold == Score::ZERO || resource.failure_ignored {
+            return None;
+        }
+        let n_failures = self.st.fail_count(rsc, node, Failures::Effective);
+        let banned = if resource.is_unique { rsc } else { self.top_below_bundle(rsc) };
+        (n_failures > Score::ZERO && n_failures >= threshold).then_some(banned)
+    }
+
+    fn apply_exclusive_discovery(&mut self, rsc: RscIdx, node: NodeIdx) {
+        for child in self.rsc[rsc.i()].children.clone() {
+            if self.rsc[child.i()].exclusive || self.rsc[self.top_below_bundle(child).i()].exclusive {
+                self.apply_exclusive_discovery(child, node);
+            }
+        }
+        if let Some(entry) = self.tables[rsc.i()].get_mut(node)
+            && entry.discovery != Discovery::Exclusive
+        {
+            entry.score = -INFINITY;
+        }
+    }
+
+    // What follows from what resources are
+
+    /// Adds colocations of group members, of the parts of bundles, and of guest nodes' connections.
+    pub fn add_implicit_colocations(&mut self) {
+        for root in self.order.clone() {
+            self.add_implicit_colocations_of(root);
+        }
+    }
+
+    fn add_implicit_colocations_of(&mut self, rsc: RscIdx) {
+        match self.kind(rsc) {
+            Kind::Primitive(_) => self.bind_to_container(rsc),
+            Kind::Group(group) => {
+                let is_colocated = group.colocated;
+                let mut previous = None;
+                for member in self.rsc[rsc.i()].children.clone() {
+                    self.add_implicit_colocations_of(member);
+                    if let (Some(previous), true) = (previous, is_colocated) {
+                        let influence = self.st.rsc(member).meta.critical;
+                        self.colocate_implicitly("#group-members", member, previous, INFINITY, influence);
+                    }
+                    previous = Some(member);
+                }
+            }
+            Kind::Clone(_) => {
+                for instance in self.rsc[rsc.i()].children.clone() {
+                    self.add_implicit_colocations_of(instance);
+                }
+            }
+            Kind::Bundle(bundle) => {
+                let (replicas, inner) = (bundle.replicas.clone(), bundle.inner);
+                for replica in replicas {
+                    self.add_implicit_colocations_of(replica.container);
+                    if let Some(address) = replica.ip {
+                        self.add_implicit_colocations_of(address);
+                        self.colocate_implicitly(
+                            "#ip-with-container",
+                            address,
+                            replica.container,
+                            INFINITY,
+                            true,
+                        );
+                    }
+                    if let Some(connection) = replica.remote {
+                        self.add_implicit_colocations_of(connection);
+                    }
+                }
+                if let Some(inner) = inner {
+                    self.add_implicit_colocations_of(inner);
+                }
+            }
+        }
+    }
+
+    /// The connection of a guest node, and anything else that lives in a container.
+    fn bind_to_container(&mut self, rsc: RscIdx) {
+        if !self.rsc[rsc.i()].managed {
+            return;
+        }
+        let resource = self.st.rsc(rsc);
+        let part = self.fixed[rsc.i()].part;
+        if let Some(container) = resource.container.filter(|_| part != Part::Content) {
+            let host_connection = if self.is_connection(rsc) {
+                if part != Part::Connection {
+                    // A guest node does not run on a remote node.
+                    self.ban_from_remote_nodes(container);
+                }
+                None
+            } else if self.is_connection(container) {
+                Some(container)
+            } else {
+                self.st.rsc(container).contained.iter().copied().find(|rsc| self.is_connection(*rsc))
+            };
+            match host_connection {
+                Some(connection) => {
+                    let st = self.st;
+                    for entry in self.tables[rsc.i()].iter_mut() {
+                        if st.node(entry.node).connection() != Some(connection) {
+                            entry.score = -INFINITY;
+                        }
+                    }
+                }
+                None => {
+                    let score = if part == Part::Connection { CONNECTION_WITH_CONTAINER } else { INFINITY };
+                    self.colocate_implicitly("#resource-with-container", rsc, container, score, true);
+                }
+            }
+        }
+        let is_fence_device = resource.primitive().is_some_and(|data| data.is_fence_device);
+        if is_fence_device || self.is_connection(rsc) {
+            self.ban_from_remote_nodes(rsc);
+        }
+    }
+}

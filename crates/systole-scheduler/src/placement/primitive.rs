@@ -1,0 +1,235 @@
+//! Choosing the node of a primitive, and the order in which resources are assigned.
+
+use super::{
+    table::{Entry, INFINITY},
+    work::Assigner,
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Kind, NoQuorum, PlacementStrategy},
+};
+use systole_types::Role;
+
+/// What becomes of a resource for which there is no node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnFailure {
+    /// It will be stopped.
+    Stop,
+    /// Nothing yet: it will be tried again.
+    Retry,
+}
+
+impl Assigner<'_, '_> {
+    /// Assigns all resources: connections to remote nodes first, since what runs there depends on them.
+    pub fn assign_all(&mut self) {
+        if self.strategy() != PlacementStrategy::Default {
+            self.sort_by_wishes();
+        }
+        let order = self.order.clone();
+        let (connections, others): (Vec<_>, Vec<_>) = order
+            .into_iter()
+            .partition(|rsc| self.st.rsc(*rsc).primitive().is_some_and(|data| data.is_remote_connection));
+        for rsc in connections {
+            let target = self.st.rsc(rsc).partial_migration.map(|(_, target)| target);
+            self.assign(rsc, target, OnFailure::Stop);
+        }
+        for rsc in others {
+            self.assign(rsc, None, OnFailure::Stop);
+        }
+    }
+
+    /// Chooses the node of a resource, or of all that it consists of. `prefer` is taken if it is as good as any.
+    pub fn assign(&mut self, rsc: RscIdx, prefer: Option<NodeIdx>, on_failure: OnFailure) -> Option<NodeIdx> {
+        match self.kind(rsc) {
+            Kind::Primitive(_) => self.assign_primitive(rsc, prefer, on_failure),
+            Kind::Group(_) => self.assign_group(rsc, prefer, on_failure),
+            Kind::Clone(_) => self.assign_clone(rsc, prefer, on_failure),
+            Kind::Bundle(_) => self.assign_bundle(rsc, prefer, on_failure),
+        }
+    }
+
+    fn assign_primitive(
+        &mut self,
+        rsc: RscIdx,
+        prefer: Option<NodeIdx>,
+        on_failure: OnFailure,
+    ) -> Option<NodeIdx> {
+        if let Some(parent) = self.parent(rsc)
+            && !self.rsc[parent.i()].assigning
+        {
+            self.assign(parent, prefer, on_failure);
+        }
+        if !self.rsc[rsc.i()].unassigned {
+            return self.rsc[rsc.i()].assigned;
+        }
+        if self.rsc[rsc.i()].assigning {
+            return None;
+        }
+        self.rsc[rsc.i()].assigning = true;
+        self.apply_colocations(rsc);
+        self.apply_role_limits(rsc);
+        self.show_scores("pcmk__primitive_assign", rsc);
+        let options = &self.st.options;
+        if options.fencing_enabled && !options.have_watchdog && !self.has_fence_device {
+            self.rsc[rsc.i()].managed = false;
+        }
+        if !self.rsc[rsc.i()].managed {
+            self.rsc[rsc.i()].next_role = self.rsc[rsc.i()].role;
+            let current = self.current(rsc).map(|node| self.base_entry(node));
+            self.settle(rsc, current, true, on_failure);
+        } else if self.st.options.stop_all {
+            self.settle(rsc, None, true, on_failure);
+        } else {
+            self.choose(rsc, prefer, on_failure);
+        }
+        self.rsc[rsc.i()].assigning = false;
+        if self.st.rsc(rsc).primitive().is_some_and(|data| data.is_remote_connection) {
+            self.update_remote_node(rsc);
+        }
+        self.rsc[rsc.i()].assigned
+    }
+
+    /// Colocations with and of a resource: musts first, so that as many as possible are kept.
+    fn apply_colocations(&mut self, rsc: RscIdx) {
+        let (this_with, with_this) = (self.this_with(rsc), self.with_this(rsc));
+        for is_mandatory in [true, false] {
+            for &index in &this_with {
+                if self.colocations[index as usize].is_mandatory() == is_mandatory {
+                    self.follow_primary(rsc, index);
+                }
+            }
+            for &index in &with_this {
+                if self.colocations[index as usize].is_mandatory() == is_mandatory {
+                    self.add_wishes_of_dependent(rsc, index);
+                }
+            }
+        }
+    }
+
+    /// Applies a colocation to its dependent, the primary being assigned first. One that can be done without is given
+    /// up if it would leave no node.
+    fn follow_primary(&mut self, rsc: RscIdx, index: u32) {
+        let colocation = self.colocations[index as usize];
+        let is_dispensable = colocation.dependent_role >= Role::Promoted
+            || (-INFINITY < colocation.score && colocation.score < 0);
+        let before = is_dispensable.then(|| self.tables[rsc.i()].clone());
+        if self.rsc[colocation.primary.i()].unassigned {
+            self.assign(colocation.primary, None, OnFailure::Stop);
+        }
+        self.apply_to_dependent(rsc, colocation.primary, &colocation);
+        if let Some(before) = before
+            && !self.any_usable(&self.tables[rsc.i()])
+        {
+            self.tables[rsc.i()] = before;
+        }
+    }
+
+    /// `target-role=Stopped`, and no role above the present one without quorum under `no-quorum-policy=freeze`.
+    fn apply_role_limits(&mut self, rsc: RscIdx) {
+        let state = &self.rsc[rsc.i()];
+        if state.next_role == Role::Stopped {
+            self.ban_everywhere(rsc);
+        } else if state.next_role > state.role
+            && !self.st.has_quorum
+            && self.st.options.no_quorum == NoQuorum::Freeze
+        {
+            self.rsc[rsc.i()].next_role = state.role;
+        }
+    }
+
+    /// Chooses the best node of a resource's table: the preferred one if none is better, and where it runs if that is
+    /// as good.
+    fn choose(&mut self, rsc: RscIdx, prefer: Option<NodeIdx>, on_failure: OnFailure) {
+        let roomiest = self.ban_full_nodes(rsc);
+        let prefer = prefer.or(roomiest);
+        if !self.rsc[rsc.i()].unassigned {
+            return;
+        }
+        let current = self.current(rsc);
+        let table = &self.tables[rsc.i()];
+        let Some(best) = table.iter().copied().min_by(|a, b| self.compare_candidates(a, b, current)) else {
+            return self.settle(rsc, None, false, on_failure);
+        };
+        let preferred = prefer
+            .and_then(|node| table.get(node).copied())
+            .filter(|entry| entry.score >= best.score && self.is_usable(entry));
+        let chosen = preferred.unwrap_or_else(|| self.best_or_current(rsc, best, current));
+        self.settle(rsc, Some(chosen), false, on_failure);
+    }
+
+    fn best_or_current(&self, rsc: RscIdx, best: Entry, current: Option<NodeIdx>) -> Entry {
+        let is_unique_instance = self
+            .parent(rsc)
+            .is_some_and(|parent| self.st.rsc(parent).clone_data().is_some_and(|clone| clone.unique));
+        // An instance of a unique clone that gets here is a spare one: instances that can stay have been assigned.
+        if is_unique_instance || best.score <= 0 || !self.is_available(best.node) {
+            return best;
+        }
+        current
+            .filter(|node| self.is_usable(&self.base_entry(*node)))
+            .and_then(|node| self.tables[rsc.i()].get(node))
+            .filter(|entry| entry.score == best.score)
+            .copied()
+            .unwrap_or(best)
+    }
+
+    /// Writes down where a resource (or each member) goes. Unless `force`d, a node that cannot take it is refused.
+    pub fn settle(&mut self, rsc: RscIdx, to: Option<Entry>, force: bool, on_failure: OnFailure) {
+        if self.has_children(rsc) {
+            for child in self.rsc[rsc.i()].children.clone() {
+                self.settle(child, to, force, on_failure);
+            }
+            return;
+        }
+        let is_refused = |entry: &Entry| {
+            !force
+                && (entry.score < 0
+                    || !(self.is_available(entry.node) || self.st.node(entry.node).is_guest()))
+        };
+        let to = to.filter(|entry| !is_refused(entry));
+        self.unassign(rsc);
+        self.rsc[rsc.i()].unassigned = false;
+        match to {
+            None => {
+                if on_failure == OnFailure::Stop {
+                    self.rsc[rsc.i()].next_role = Role::Stopped;
+                }
+            }
+            Some(entry) => {
+                self.rsc[rsc.i()].assigned = Some(entry.node);
+                self.rsc[rsc.i()].assigned_score = entry.score;
+                self.nodes[entry.node.i()].n_assigned += 1;
+                self.consume(entry.node, rsc);
+            }
+        }
+    }
+
+    /// Takes back where a resource (or each member) was to go.
+    pub fn unassign(&mut self, rsc: RscIdx) {
+        self.rsc[rsc.i()].unassigned = true;
+        if self.has_children(rsc) {
+            for child in self.rsc[rsc.i()].children.clone() {
+                self.unassign(child);
+            }
+        } else if let Some(node) = self.rsc[rsc.i()].assigned.take() {
+            self.nodes[node.i()].n_assigned -= 1;
+            self.release(node, rsc);
+        }
+    }
+
+    /// A remote node comes up with its connection, and goes with it.
+    fn update_remote_node(&mut self, connection: RscIdx) {
+        let Some(node) = self.st.rsc(connection).remote_node else { return };
+        let state = &self.rsc[connection.i()];
+        let data = &mut self.nodes[node.i()];
+        if state.assigned.is_some() && state.next_role != Role::Stopped {
+            data.online = true;
+            if self.st.node(node).unseen {
+                // The connection will show how it is; no need to fence it before.
+                data.unclean = false;
+            }
+        } else {
+            data.shutdown = true;
+        }
+    }
+}

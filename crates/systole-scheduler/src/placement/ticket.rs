@@ -1,0 +1,105 @@
+//! Tickets: resources of a site that has lost (or was never given) its ticket.
+//!
+//! Source: Pacemaker Administration and Explained, "Multi-Site Clusters and Tickets".
+
+use super::{table::INFINITY, work::Assigner};
+use crate::{NodeIdx, RscIdx, status::FencingRequest};
+use systole_cib::model::{LossPolicy, TicketConstraint, TicketResources};
+use systole_types::Role;
+
+/// A resource needs a ticket in a role.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TicketDependency {
+    role: Role,
+    loss_policy: LossPolicy,
+    granted: bool,
+    standby: bool,
+}
+
+impl<'s> Assigner<'s, '_> {
+    pub fn unpack_ticket(&mut self, constraint: &'s TicketConstraint) {
+        let mut needed = Vec::new();
+        match &constraint.resources {
+            TicketResources::Resource { resource, role } => {
+                needed.extend(self.targets(&constraint.id, resource).into_iter().map(|rsc| (rsc, *role)));
+            }
+            TicketResources::Sets(sets) => {
+                for set in sets {
+                    for member in &set.members {
+                        needed.extend(
+                            self.targets(&constraint.id, member).into_iter().map(|rsc| (rsc, set.role)),
+                        );
+                    }
+                }
+            }
+        }
+        let ticket = self.st.tickets.get(&constraint.ticket);
+        let (granted, standby) = ticket.map_or((false, false), |ticket| (ticket.granted, ticket.standby));
+        for (rsc, role) in needed {
+            let role = role.filter(|role| *role != Role::Started).unwrap_or_default();
+            let loss_policy = match constraint.loss_policy {
+                Some(LossPolicy::Fence) if !self.st.options.fencing_enabled => LossPolicy::Stop,
+                Some(policy) => policy,
+                None if role == Role::Promoted => LossPolicy::Demote,
+                None => LossPolicy::Stop,
+            };
+            let dependency = TicketDependency { role, loss_policy, granted, standby };
+            self.rsc[rsc.i()].tickets.push(dependency);
+            if !granted || standby {
+                self.withhold(rsc, dependency);
+            }
+        }
+    }
+
+    /// What follows for a resource from a ticket that is not granted, or in standby.
+    fn withhold(&mut self, rsc: RscIdx, ticket: TicketDependency) {
+        if self.has_children(rsc) {
+            for child in self.rsc[rsc.i()].children.clone() {
+                self.withhold(child, ticket);
+            }
+            return;
+        }
+        let is_lost = !ticket.granted && !self.fixed[rsc.i()].active.is_empty();
+        if !is_lost {
+            if ticket.role != Role::Promoted || ticket.loss_policy == LossPolicy::Stop {
+                self.ban_everywhere(rsc);
+            }
+            return;
+        }
+        let role_matches = ticket.role == Role::Unknown || ticket.role == self.rsc[rsc.i()].role;
+        match ticket.loss_policy {
+            LossPolicy::Stop => self.ban_everywhere(rsc),
+            // What is promoted is demoted by the choice of roles.
+            LossPolicy::Demote if ticket.role == Role::Promoted => {}
+            LossPolicy::Demote => self.ban_everywhere(rsc),
+            LossPolicy::Fence if role_matches => {
+                self.ban_everywhere(rsc);
+                for node in self.fixed[rsc.i()].active.clone() {
+                    self.request_fencing(node);
+                }
+            }
+            LossPolicy::Freeze if role_matches => {
+                self.rsc[rsc.i()].managed = false;
+                self.rsc[rsc.i()].blocked = true;
+            }
+            LossPolicy::Fence | LossPolicy::Freeze => {}
+        }
+    }
+
+    fn request_fencing(&mut self, node: NodeIdx) {
+        self.nodes[node.i()].unclean = true;
+        let reason = "deadman ticket was lost".into();
+        self.fencing.push(FencingRequest { node, reason, priority_delay: false });
+    }
+
+    /// Nothing is promoted without the ticket that promotion needs.
+    pub fn require_promotion_tickets(&mut self, clone: RscIdx) {
+        let is_missing =
+            |ticket: &TicketDependency| ticket.role == Role::Promoted && (!ticket.granted || ticket.standby);
+        if self.rsc[clone.i()].tickets.iter().any(is_missing) {
+            for node in 0..self.nodes.len() {
+                self.prefer(clone, NodeIdx::new(node), -INFINITY);
+            }
+        }
+    }
+}

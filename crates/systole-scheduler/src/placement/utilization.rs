@@ -1,0 +1,192 @@
+//! Utilization: nodes with capacities, resources that use them up.
+//!
+//! Source: Pacemaker Explained, "Utilization and Placement Strategy".
+
+use super::{
+    instances::merge_sort,
+    table::{INFINITY, NodeTable},
+    work::Assigner,
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Kind, PlacementStrategy},
+};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Amounts by name. A name that is missing counts 0.
+pub(super) type Capacities = BTreeMap<Arc<str>, i64>;
+
+impl Assigner<'_, '_> {
+    /// Fewer than zero names of which `a` has more than `b` come first: which of two nodes has more free capacity.
+    pub fn compare_capacities(&self, a: NodeIdx, b: NodeIdx) -> Ordering {
+        let (a, b) = (&self.nodes[a.i()].free, &self.nodes[b.i()].free);
+        let names: BTreeSet<&Arc<str>> = a.keys().chain(b.keys()).collect();
+        let amount = |of: &Capacities, name: &Arc<str>| of.get(name).copied().unwrap_or(0);
+        let balance: i32 = names.into_iter().map(|name| amount(b, name).cmp(&amount(a, name)) as i32).sum();
+        balance.cmp(&0)
+    }
+
+    pub fn consume(&mut self, node: NodeIdx, rsc: RscIdx) {
+        self.change_capacity(node, rsc, -1);
+    }
+
+    pub fn release(&mut self, node: NodeIdx, rsc: RscIdx) {
+        self.change_capacity(node, rsc, 1);
+    }
+
+    fn change_capacity(&mut self, node: NodeIdx, rsc: RscIdx, sign: i64) {
+        if self.strategy() == PlacementStrategy::Default {
+            return;
+        }
+        for (name, amount) in self.utilization(rsc) {
+            let free = self.nodes[node.i()].free.entry(name).or_default();
+            *free = free.saturating_add(sign * amount).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+        }
+    }
+
+    fn utilization(&self, rsc: RscIdx) -> Capacities {
+        self.st.rsc(rsc).primitive().map(|data| data.utilization.clone()).unwrap_or_default()
+    }
+
+    /// Bans a resource from nodes without capacity for it and all that goes with it; if there is no node for all, from
+    /// those without capacity for itself. Returns the node with most free capacity in the latter case.
+    pub fn ban_full_nodes(&mut self, rsc: RscIdx) -> Option<NodeIdx> {
+        if self.strategy() == PlacementStrategy::Default {
+            return None;
+        }
+        let mut together = Vec::new();
+        self.collect_colocated(rsc, rsc, &mut together);
+        let mut needed = Capacities::new();
+        // Latest found first, as the sums of collectives depend on what else is in the list.
+        together.reverse();
+        for &other in &together {
+            self.add_utilization(other, &together, &mut needed);
+        }
+        let fits = |work: &Self, node: NodeIdx, needed: &Capacities| {
+            needed
+                .iter()
+                .all(|(name, amount)| *amount <= work.nodes[node.i()].free.get(name).copied().unwrap_or(0))
+        };
+        let candidates: Vec<NodeIdx> = self.tables[rsc.i()]
+            .iter()
+            .filter(|entry| self.is_usable(entry))
+            .map(|entry| entry.node)
+            .collect();
+        let any_fits = candidates.iter().any(|node| fits(self, *node, &needed));
+        let needed = if any_fits { needed } else { self.utilization(rsc) };
+        let roomiest = candidates.iter().copied().min_by(|a, b| {
+            self.compare_capacities(*a, *b).then_with(|| self.name_rank[a.i()].cmp(&self.name_rank[b.i()]))
+        });
+        for node in candidates {
+            if !fits(self, node, &needed) {
+                self.prefer(rsc, node, -INFINITY);
+            }
+        }
+        roomiest.filter(|_| !any_fits)
+    }
+
+    /// Resources that have to be where `rsc` is, by any chain of mandatory colocations.
+    fn collect_colocated(&self, rsc: RscIdx, start: RscIdx, found: &mut Vec<RscIdx>) {
+        if found.contains(&rsc) {
+            return;
+        }
+        if let Kind::Group(group) = self.kind(rsc) {
+            let is_cloned = self.parent(rsc).is_some_and(|parent| self.st.rsc(parent).is_clone());
+            if group.colocated || is_cloned {
+                found.push(rsc);
+                for member in &self.rsc[rsc.i()].children {
+                    self.collect_colocated(*member, start, found);
+                }
+                return;
+            }
+        }
+        found.push(rsc);
+        for index in self.this_with(rsc) {
+            let colocation = &self.colocations[index as usize];
+            if colocation.primary != start && self.would_bind(rsc, colocation.primary, colocation) {
+                self.collect_colocated(colocation.primary, start, found);
+            }
+        }
+        for index in self.with_this(rsc) {
+            let colocation = &self.colocations[index as usize];
+            let dependent = colocation.dependent;
+            // Which instance a dependent will be with is not known yet.
+            let is_unsure = self.st.rsc(rsc).is_clone() && !self.st.rsc(dependent).is_clone();
+            if dependent != start && !is_unsure && self.would_bind(dependent, rsc, colocation) {
+                self.collect_colocated(dependent, start, found);
+            }
+        }
+    }
+
+    /// Adds what a resource will use, unless it has been assigned and counted.
+    fn add_utilization(&self, rsc: RscIdx, together: &[RscIdx], sum: &mut Capacities) {
+        if !self.rsc[rsc.i()].unassigned {
+            return;
+        }
+        let children = &self.rsc[rsc.i()].children;
+        match self.kind(rsc) {
+            Kind::Primitive(data) => {
+                for (name, amount) in &data.utilization {
+                    let total = sum.entry(name.clone()).or_default();
+                    *total = total.saturating_add(*amount);
+                }
+            }
+            Kind::Group(group) => {
+                let is_cloned = self.parent(rsc).is_some_and(|parent| self.st.rsc(parent).is_clone());
+                let n_counted = if group.colocated || is_cloned { children.len() } else { 1 };
+                for member in children.iter().take(n_counted) {
+                    if self.rsc[member.i()].unassigned && !together.contains(member) {
+                        self.add_utilization(*member, together, sum);
+                    }
+                }
+            }
+            Kind::Clone(_) => {
+                let mut is_counted = false;
+                for child in children {
+                    if together.contains(child) {
+                        is_counted = true;
+                    } else if self.rsc[child.i()].children.iter().any(|member| together.contains(member)) {
+                        self.add_utilization(*child, together, sum);
+                        is_counted = true;
+                    }
+                }
+                if let (false, Some(first)) = (is_counted, children.first()) {
+                    self.add_utilization(*first, together, sum);
+                }
+            }
+            Kind::Bundle(bundle) => {
+                if let Some(first) = bundle.replicas.first() {
+                    self.add_utilization(first.container, together, sum);
+                }
+            }
+        }
+    }
+
+    /// Puts resources in the order in which capacity is given out: by priority, then by how much they want to be where
+    /// they are, then by how much they want to be on the best nodes.
+    pub fn sort_by_wishes(&mut self) {
+        let all: NodeTable = (0..self.nodes.len()).map(|node| self.base_entry(NodeIdx::new(node))).collect();
+        let nodes: Vec<NodeIdx> =
+            self.sorted_candidates(&all, None).into_iter().map(|entry| entry.node).collect();
+        let wishes: Vec<(RscIdx, NodeTable)> =
+            self.order.clone().into_iter().map(|rsc| (rsc, self.own_wishes(rsc))).collect();
+        let compare = |a: &usize, b: &usize| {
+            let ((a, wishes_a), (b, wishes_b)) = (&wishes[*a], &wishes[*b]);
+            let priority = |rsc: &RscIdx| self.rsc[rsc.i()].priority;
+            let score = |wishes: &NodeTable, node: Option<NodeIdx>| {
+                node.and_then(|node| wishes.score(node)).unwrap_or(-INFINITY)
+            };
+            let by_place = || score(wishes_b, self.current(*b)).cmp(&score(wishes_a, self.current(*a)));
+            let by_node = |node: &NodeIdx| score(wishes_b, Some(*node)).cmp(&score(wishes_a, Some(*node)));
+            priority(b).cmp(&priority(a)).then_with(by_place).then_with(|| {
+                nodes.iter().map(by_node).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            })
+        };
+        let sorted = merge_sort((0..wishes.len()).collect(), &compare);
+        self.order = sorted.into_iter().map(|i| wishes[i].0).collect();
+    }
+}

@@ -1,0 +1,474 @@
+//! What placement knows and changes while it works.
+
+use super::{
+    Detail, Locked, Placement, ScoreLine,
+    colocation::Colocation,
+    location::Location,
+    table::{Discovery, Entry, NodeTable, add},
+    ticket::TicketDependency,
+    utilization::Capacities,
+};
+use crate::{
+    NodeIdx, Note, RscIdx, Status,
+    status::{FencingRequest, Kind, PlacementStrategy, Requires},
+};
+use std::{cmp::Ordering, collections::BTreeMap};
+use systole_types::{Role, Score};
+
+/// What changes about a resource while placement works.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mutable {
+    /// No decision yet.
+    pub unassigned: bool,
+    /// Being decided upon: meeting it again means a loop of colocations.
+    pub assigning: bool,
+    /// Its preferences are being summed up: meeting it again means a loop.
+    pub summing: bool,
+    pub managed: bool,
+    pub blocked: bool,
+    /// Probed for, and run, only where a location constraint says so.
+    pub exclusive: bool,
+    pub assigned: Option<NodeIdx>,
+    /// Score on the node at the time it was chosen.
+    pub assigned_score: i32,
+    pub role: Role,
+    pub next_role: Role,
+    pub priority: i32,
+    pub promotion_priority: i32,
+    pub children: Vec<RscIdx>,
+    /// Colocations that it is the dependent of, by falling priority of the primary.
+    pub this_with: Vec<u32>,
+    /// Colocations that it is the primary of, by falling priority of the dependent.
+    pub with_this: Vec<u32>,
+    pub locations: Vec<u32>,
+    pub tickets: Vec<TicketDependency>,
+    pub lock: Option<Locked>,
+    /// Of a promotable clone: promotion scores have been added to node scores.
+    pub promotion_scores_added: bool,
+    /// Of a promotable clone: roles are being, or have been, chosen.
+    pub choosing_roles: bool,
+}
+
+/// What never changes about a resource but is not handy in [`Status`].
+#[derive(Clone, Debug)]
+pub(super) struct Fixed {
+    /// Nodes it is active on; for collectives too.
+    pub active: Vec<NodeIdx>,
+    /// The bundle's replica it is the container, address, connection or content of.
+    pub replica: Option<(RscIdx, u32)>,
+    pub part: Part,
+}
+
+/// What a resource is to a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    None,
+    Container,
+    Address,
+    Connection,
+    Content,
+}
+
+/// What changes about a node while placement works.
+#[derive(Clone, Debug)]
+pub(super) struct NodeState {
+    pub online: bool,
+    pub shutdown: bool,
+    pub unclean: bool,
+    pub standby: bool,
+    pub maintenance: bool,
+    pub n_assigned: u32,
+    pub free: Capacities,
+}
+
+/// Placement at work. Fields are filled in the order of [`super::assign_in_detail`].
+pub(super) struct Assigner<'s, 'c> {
+    pub st: &'s Status<'c>,
+    pub rsc: Vec<Mutable>,
+    pub fixed: Vec<Fixed>,
+    pub tables: Vec<NodeTable>,
+    pub nodes: Vec<NodeState>,
+    /// Place of each node in the order of names.
+    pub name_rank: Vec<u32>,
+    pub colocations: Vec<Colocation<'s>>,
+    pub locations: Vec<Location<'s>>,
+    /// Values of the node attributes that colocations go by: a number per value, equal for values that count as equal.
+    pub attribute_values: Vec<Vec<u32>>,
+    pub attribute_names: BTreeMap<&'s str, u16>,
+    pub fencing: Vec<FencingRequest>,
+    pub has_fence_device: bool,
+    /// Top-level resources in the order in which they are assigned.
+    pub order: Vec<RscIdx>,
+    pub detail: Detail,
+    pub scores: Vec<ScoreLine>,
+    pub notes: Vec<Note>,
+}
+
+impl<'s, 'c> Assigner<'s, 'c> {
+    pub fn new(st: &'s Status<'c>, detail: Detail) -> Self {
+        let mut name_rank = vec![0; st.nodes.len()];
+        for (rank, node) in (0..).zip(&st.nodes_by_name) {
+            name_rank[node.i()] = rank;
+        }
+        let mut work = Self {
+            rsc: st.resources.iter().map(Mutable::of).collect(),
+            fixed: Vec::with_capacity(st.resources.len()),
+            tables: vec![NodeTable::default(); st.resources.len()],
+            nodes: Vec::new(),
+            name_rank,
+            colocations: Vec::new(),
+            locations: Vec::new(),
+            attribute_values: Vec::new(),
+            attribute_names: BTreeMap::new(),
+            fencing: Vec::new(),
+            has_fence_device: st
+                .resources
+                .iter()
+                .any(|rsc| rsc.primitive().is_some_and(|data| data.is_fence_device)),
+            order: order_of_assignment(st),
+            detail,
+            scores: Vec::new(),
+            notes: Vec::new(),
+            st,
+        };
+        work.nodes = st
+            .nodes
+            .iter()
+            .map(|node| NodeState {
+                online: node.online,
+                shutdown: node.shutdown,
+                unclean: node.unclean,
+                standby: node.standby || node.standby_on_fail,
+                maintenance: node.maintenance,
+                n_assigned: 0,
+                free: if work.strategy() == PlacementStrategy::Default {
+                    Capacities::new()
+                } else {
+                    node.utilization.clone()
+                },
+            })
+            .collect();
+        for i in 0..st.resources.len() {
+            let active = work.active_nodes(RscIdx::new(i));
+            work.fixed.push(Fixed { active, replica: None, part: Part::None });
+        }
+        for (bundle, rsc) in st.iter_resources() {
+            let Some(data) = rsc.bundle() else { continue };
+            for (n, replica) in (0..).zip(&data.replicas) {
+                let parts = [
+                    (Some(replica.container), Part::Container),
+                    (replica.ip, Part::Address),
+                    (replica.remote, Part::Connection),
+                    (replica.child, Part::Content),
+                ];
+                for (rsc, part) in parts {
+                    if let Some(rsc) = rsc {
+                        work.fixed[rsc.i()].replica = Some((bundle, n));
+                        work.fixed[rsc.i()].part = part;
+                    }
+                }
+            }
+        }
+        work
+    }
+
+    /// Nodes a resource is active on; a collective's are its children's unless the history names some itself.
+    fn active_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
+        let resource = self.st.rsc(rsc);
+        let mut active = resource.running_on.clone();
+        if active.is_empty() {
+            for child in &resource.children {
+                for node in self.active_nodes(*child) {
+                    if !active.contains(&node) {
+                        active.push(node);
+                    }
+                }
+            }
+        }
+        active
+    }
+
+    pub fn strategy(&self) -> PlacementStrategy {
+        self.st.options.placement_strategy
+    }
+
+    /// Everything found, for the caller.
+    pub fn finish(mut self) -> Placement {
+        for (i, state) in self.rsc.iter_mut().enumerate() {
+            if state.next_role == Role::Unknown && self.st.resources[i].is_primitive() {
+                state.next_role = if state.assigned.is_some() { Role::Started } else { Role::Stopped };
+            }
+        }
+        Placement {
+            assigned: self.rsc.iter().map(|state| state.assigned).collect(),
+            next_role: self.rsc.iter().map(|state| state.next_role).collect(),
+            role: self.rsc.iter().map(|state| state.role).collect(),
+            managed: self.rsc.iter().map(|state| state.managed).collect(),
+            blocked: self.rsc.iter().map(|state| state.blocked).collect(),
+            exclusive: self.rsc.iter().map(|state| state.exclusive).collect(),
+            promotion_score: self
+                .rsc
+                .iter()
+                .map(|state| Score::finite(state.promotion_priority.into()))
+                .collect(),
+            locks: self.rsc.iter().map(|state| state.lock).collect(),
+            order: self.order,
+            children: self.rsc.iter_mut().map(|state| std::mem::take(&mut state.children)).collect(),
+            allowed: self.tables,
+            nodes: self
+                .nodes
+                .iter()
+                .map(|node| super::NodeOutlook {
+                    online: node.online,
+                    shutdown: node.shutdown,
+                    unclean: node.unclean,
+                })
+                .collect(),
+            colocations: self.colocations.iter().map(Colocation::publish).collect(),
+            fencing: self.fencing,
+            scores: self.scores,
+            notes: self.notes,
+        }
+    }
+
+    // Nodes
+
+    /// Whether resources may run on a node, as far as the node goes.
+    pub fn is_available(&self, node: NodeIdx) -> bool {
+        let node = &self.nodes[node.i()];
+        node.online && !node.shutdown && !node.unclean && !node.standby && !node.maintenance
+    }
+
+    pub fn is_usable(&self, entry: &Entry) -> bool {
+        entry.score >= 0 && self.is_available(entry.node)
+    }
+
+    pub fn any_usable(&self, table: &NodeTable) -> bool {
+        table.iter().any(|entry| self.is_usable(entry))
+    }
+
+    /// An entry for a node that a table does not have yet: with the node's own score.
+    pub fn base_entry(&self, node: NodeIdx) -> Entry {
+        let is_bundle = self.st.node(node).is_bundle();
+        let score = if is_bundle { -super::table::INFINITY } else { self.st.node(node).base_score.value() };
+        let discovery = if is_bundle { Discovery::Never } else { Discovery::Always };
+        Entry { node, score, count: 0, discovery }
+    }
+
+    /// Which of two candidates comes first: better score, then (as the strategy says) more free capacity, fewer
+    /// resources, the preferred node, and at last the name.
+    pub fn compare_candidates(&self, a: &Entry, b: &Entry, preferred: Option<NodeIdx>) -> Ordering {
+        let score =
+            |entry: &Entry| if self.is_available(entry.node) { entry.score } else { -super::table::INFINITY };
+        let by_name = || self.name_rank[a.node.i()].cmp(&self.name_rank[b.node.i()]);
+        let by_score = score(b).cmp(&score(a));
+        if by_score.is_ne() {
+            return by_score;
+        }
+        if self.strategy() == PlacementStrategy::Minimal {
+            return by_name();
+        }
+        if self.strategy() == PlacementStrategy::Balanced {
+            let by_capacity = self.compare_capacities(a.node, b.node);
+            if by_capacity.is_ne() {
+                return by_capacity;
+            }
+        }
+        let n_assigned = |entry: &Entry| self.nodes[entry.node.i()].n_assigned;
+        let is_preferred = |entry: &Entry| preferred == Some(entry.node);
+        n_assigned(a)
+            .cmp(&n_assigned(b))
+            .then_with(|| is_preferred(b).cmp(&is_preferred(a)))
+            .then_with(by_name)
+    }
+
+    /// A table's nodes, best first.
+    pub fn sorted_candidates(&self, table: &NodeTable, preferred: Option<NodeIdx>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = table.iter().copied().collect();
+        entries.sort_by(|a, b| self.compare_candidates(a, b, preferred));
+        entries
+    }
+
+    // Resources
+
+    pub fn kind(&self, rsc: RscIdx) -> &Kind<'c> {
+        &self.st.rsc(rsc).kind
+    }
+
+    pub fn parent(&self, rsc: RscIdx) -> Option<RscIdx> {
+        self.st.rsc(rsc).parent
+    }
+
+    pub fn has_children(&self, rsc: RscIdx) -> bool {
+        !self.rsc[rsc.i()].children.is_empty()
+    }
+
+    /// The collective a resource is part of, up to but not including a bundle.
+    pub fn top_below_bundle(&self, mut rsc: RscIdx) -> RscIdx {
+        while let Some(parent) = self.parent(rsc) {
+            if self.st.rsc(parent).is_bundle() {
+                break;
+            }
+            rsc = parent;
+        }
+        rsc
+    }
+
+    /// The clone inside the bundle that a resource is part of (or is).
+    pub fn inner_clone(&self, rsc: RscIdx) -> Option<RscIdx> {
+        let root = self.st.root_of(rsc);
+        self.st.rsc(root).bundle().and_then(|bundle| bundle.inner)
+    }
+
+    pub fn needs_fencing(&self, rsc: RscIdx) -> bool {
+        self.st.rsc(rsc).meta.requires >= Requires::Fencing
+    }
+
+    /// The one node that counts as where a resource is, and the number of nodes it is active on.
+    ///
+    /// For a resource that is migrating, the source; for one that does not wait for fencing, the first clean node;
+    /// otherwise the first.
+    pub fn current(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        let active = &self.fixed[rsc.i()].active;
+        if let Some((source, _)) = self.st.rsc(rsc).partial_migration
+            && active.contains(&source)
+        {
+            return Some(source);
+        }
+        let is_clean = |node: &&NodeIdx| self.nodes[node.i()].online && !self.nodes[node.i()].unclean;
+        if self.st.rsc(rsc).partial_migration.is_none() && !self.needs_fencing(rsc) {
+            return active.iter().find(is_clean).or_else(|| active.first()).copied();
+        }
+        active.first().copied()
+    }
+
+    /// The nodes chosen for a resource or its members, each once.
+    pub fn assigned_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
+        fn collect(work: &Assigner<'_, '_>, rsc: RscIdx, into: &mut Vec<NodeIdx>) {
+            let state = &work.rsc[rsc.i()];
+            for child in &state.children {
+                collect(work, *child, into);
+            }
+            if let (true, Some(node)) = (state.children.is_empty(), state.assigned)
+                && !into.contains(&node)
+            {
+                into.push(node);
+            }
+        }
+        let mut nodes = Vec::new();
+        collect(self, rsc, &mut nodes);
+        nodes
+    }
+
+    /// The node chosen for a resource; for a collective, if there is just one.
+    pub fn assigned_node(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        if !self.has_children(rsc) {
+            return self.rsc[rsc.i()].assigned;
+        }
+        match self.assigned_nodes(rsc)[..] {
+            [node] => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The score a resource had on its node when that was chosen; a collective's is its first member's.
+    pub fn assigned_score(&self, rsc: RscIdx) -> i32 {
+        match self.rsc[rsc.i()].children.first() {
+            Some(child) => self.assigned_score(*child),
+            None => self.rsc[rsc.i()].assigned_score,
+        }
+    }
+
+    pub fn current_role(&self, rsc: RscIdx) -> Role {
+        self.highest_role(rsc, &|state| state.role)
+    }
+
+    pub fn next_role(&self, rsc: RscIdx) -> Role {
+        self.highest_role(rsc, &|state| state.next_role)
+    }
+
+    fn highest_role(&self, rsc: RscIdx, role: &dyn Fn(&Mutable) -> Role) -> Role {
+        let state = &self.rsc[rsc.i()];
+        if state.children.is_empty() {
+            return role(state);
+        }
+        state.children.iter().map(|child| self.highest_role(*child, role)).max().unwrap_or_default()
+    }
+
+    /// Whether a resource or one of its members fulfils `what`.
+    pub fn any_member(&self, rsc: RscIdx, what: &dyn Fn(&Self, RscIdx) -> bool) -> bool {
+        what(self, rsc) || self.rsc[rsc.i()].children.iter().any(|child| self.any_member(*child, what))
+    }
+
+    pub fn is_blocked(&self, rsc: RscIdx) -> bool {
+        self.any_member(rsc, &|work, rsc| work.rsc[rsc.i()].blocked)
+    }
+
+    /// The entry of a node in the table of what an instance is an instance of.
+    pub fn parent_entry(&self, rsc: RscIdx, node: NodeIdx) -> Option<&Entry> {
+        self.tables[self.parent(rsc).unwrap_or(rsc).i()].get(node)
+    }
+
+    // Scores
+
+    /// Adds to the score of a resource (and its members) on a node.
+    pub fn prefer(&mut self, rsc: RscIdx, node: NodeIdx, score: i32) {
+        for i in 0..self.rsc[rsc.i()].children.len() {
+            self.prefer(self.rsc[rsc.i()].children[i], node, score);
+        }
+        let base = self.base_entry(node);
+        let (entry, _) = self.tables[rsc.i()].entry(node, || base);
+        entry.score = add(entry.score, score);
+    }
+
+    /// Bans a resource (and its members) from every node, taking back what was chosen for it.
+    pub fn ban_everywhere(&mut self, rsc: RscIdx) {
+        for node in 0..self.nodes.len() {
+            self.prefer(rsc, NodeIdx::new(node), -super::table::INFINITY);
+        }
+        self.rsc[rsc.i()].assigned = None;
+    }
+
+    /// Writes down the scores of a resource and its members as they are, if anyone wants to know.
+    pub fn show_scores(&mut self, step: &'static str, rsc: RscIdx) {
+        if self.detail < Detail::Scores || self.st.rsc(rsc).removed.is_some() {
+            return;
+        }
+        let lines = self.tables[rsc.i()].iter().map(|entry| ScoreLine {
+            step,
+            resource: rsc,
+            node: Some(entry.node),
+            score: Score::finite(entry.score.into()),
+        });
+        self.scores.extend(lines);
+        for i in 0..self.rsc[rsc.i()].children.len() {
+            self.show_scores(step, self.rsc[rsc.i()].children[i]);
+        }
+    }
+}
+
+/// Top-level resources by priority, then as configured; removed ones last.
+fn order_of_assignment(st: &Status<'_>) -> Vec<RscIdx> {
+    let mut order = st.roots.clone();
+    order.sort_by_key(|root| {
+        let rsc = st.rsc(*root);
+        let priority = if rsc.removed.is_some() { 0 } else { rsc.meta.priority.value() };
+        (rsc.removed.is_some(), std::cmp::Reverse(priority))
+    });
+    order
+}
+
+impl Mutable {
+    fn of(rsc: &crate::Resource<'_>) -> Self {
+        Self {
+            unassigned: true,
+            managed: rsc.managed,
+            blocked: rsc.blocked,
+            role: rsc.role,
+            next_role: rsc.next_role,
+            priority: rsc.meta.priority.value(),
+            children: rsc.children.clone(),
+            ..Self::default()
+        }
+    }
+}
