@@ -152,7 +152,7 @@ impl<'s> Assigner<'s, '_> {
                 RuleScore::NodeAttribute(name) => {
                     let name = replace_captures(name, captures);
                     let value = self.attribute(node, &name, resource.meta.attributes_on_host, Host::Current);
-                    if let Some(score) = value.and_then(|value| parse_score(value)) {
+                    if let Some(score) = value.and_then(parse_score) {
                         nodes.push((node, score));
                     }
                 }
