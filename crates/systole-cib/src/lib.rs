@@ -10,5 +10,6 @@ pub mod ops;
 mod read;
 pub mod spelling;
 pub mod xml;
+pub mod xpath;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
