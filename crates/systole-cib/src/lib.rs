@@ -5,10 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod diagnostic;
+pub mod digest;
 pub mod model;
 pub mod ops;
+pub mod patch;
 mod read;
 pub mod spelling;
+pub mod validate;
 pub mod xml;
 pub mod xpath;
 

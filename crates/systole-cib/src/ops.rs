@@ -2,6 +2,13 @@
 //!
 //! Pure: the same call on the same document gives the same document on every node.
 
+mod apply;
+mod merge;
+mod sections;
+mod upgrade;
+
+pub use apply::{Applied, Changed, OpError, Stamp, apply};
+
 use serde::{Deserialize, Serialize};
 
 /// A change (or query) of the CIB.
@@ -89,4 +96,17 @@ pub enum Failure {
     OldVersion,
     /// A patchset does not fit this CIB (the diff's own version is ahead or behind, or digests differ) (103).
     PatchMismatch,
+}
+
+impl Failure {
+    /// The exit code Pacemaker's tools have for this.
+    pub const fn exit_code(self) -> i32 {
+        match self {
+            Self::NotFound => 105,
+            Self::Exists => 108,
+            Self::BadInput => 65,
+            Self::Invalid => 78,
+            Self::OldVersion | Self::PatchMismatch => 103,
+        }
+    }
 }

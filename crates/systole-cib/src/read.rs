@@ -11,7 +11,7 @@ mod sets;
 mod status;
 
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     model::Cib,
     xml::{Document, XmlError},
 };
@@ -25,6 +25,22 @@ impl Cib {
     pub fn parse(text: &str) -> Result<(Self, Vec<Diagnostic>), XmlError> {
         Ok(read(&Document::parse(text)?))
     }
+}
+
+pub(crate) use configuration::version;
+
+/// Everything in the configuration that cannot be understood, elements of unknown names included.
+pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {
+    let mut reader = Reader::new(document.root());
+    reader.is_strict = true;
+    let mut cib = Cib::default();
+    match document.root().child("configuration") {
+        Some(configuration) => reader.configuration(configuration, &mut cib),
+        None => reader.error(document.root(), "<configuration> is missing"),
+    }
+    let mut diagnostics = reader.into_diagnostics();
+    diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    diagnostics
 }
 
 /// Reads the typed view of a CIB.

@@ -15,4 +15,5 @@ pub use document::{Content, Document, Key, Position};
 pub use element::{Attributes, Children, Descendants, Element};
 pub use error::{XmlError, XmlProblem};
 pub use parse::MAX_DEPTH;
+pub(crate) use parse::is_name;
 pub use write::{Style, escape_attribute, escape_text};

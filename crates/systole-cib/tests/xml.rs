@@ -163,6 +163,8 @@ fn documents() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn written_then_parsed_is_the_same(text in documents()) {
         let document = parse(&text);

@@ -47,7 +47,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn configuration(&mut self, configuration: Element<'d>, cib: &mut Cib) {
+    pub fn configuration(&mut self, configuration: Element<'d>, cib: &mut Cib) {
         for section in configuration.children() {
             match section.name() {
                 "crm_config" => self.cluster_options(section, cib),

@@ -28,6 +28,8 @@ pub(super) struct Reader<'d> {
     pub ids: BTreeMap<&'d str, Element<'d>>,
     /// Ids of rules being read, outermost first: one that comes up again is a circle.
     pub open_rules: Vec<&'d str>,
+    /// Unknown elements are errors.
+    pub is_strict: bool,
     referred_left: usize,
     strings: BTreeSet<Arc<str>>,
     diagnostics: Vec<Diagnostic>,
@@ -48,6 +50,7 @@ impl<'d> Reader<'d> {
         let mut reader = Self {
             ids: BTreeMap::new(),
             open_rules: Vec::new(),
+            is_strict: false,
             referred_left: MAX_REFERRED,
             strings: BTreeSet::new(),
             diagnostics: Vec::new(),
@@ -196,7 +199,11 @@ impl<'d> Reader<'d> {
     }
 
     pub fn unknown(&mut self, element: Element<'d>, place: &str) {
-        self.warning(element, format!("<{}> is not known in {place}: it is ignored", element.name()));
+        if self.is_strict {
+            self.error(element, format!("<{}> is not known in {place}", element.name()));
+        } else {
+            self.warning(element, format!("<{}> is not known in {place}: it is ignored", element.name()));
+        }
     }
 
     /// The element itself, or the one its `id-ref` leads to. `None`, and told, if that leads nowhere, round in a

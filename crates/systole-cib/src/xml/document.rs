@@ -311,6 +311,16 @@ impl Document {
         self.link(key, parent, before);
     }
 
+    /// Takes a node out, to be put back by [`Document::attach`].
+    pub(crate) fn detach(&mut self, key: Key) {
+        self.unlink(key);
+    }
+
+    /// Puts back what was taken out.
+    pub(crate) fn attach(&mut self, key: Key, parent: Key, before: Option<Key>) {
+        self.link(key, parent, before);
+    }
+
     /// Copies an element, with all below it, from another document: before one of `parent`'s children, or to the end.
     pub fn import(&mut self, parent: Key, before: Option<Key>, from: Element<'_>) -> Key {
         let key = self.import_node(parent, from.document, from.key);

@@ -306,7 +306,7 @@ fn reference(text: &str) -> Result<char, XmlProblem> {
 }
 
 /// Whether XML allows this character.
-pub(crate) fn is_allowed(c: char) -> bool {
+pub(super) fn is_allowed(c: char) -> bool {
     !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 

@@ -1,0 +1,479 @@
+//! Carrying out a call: on a copy, which takes the document's place only if all went well.
+
+use super::{
+    CibAction, CibCall, Failure, Scope,
+    merge::{self, Merge},
+    sections, upgrade,
+};
+use crate::{
+    ElementName, patch, read,
+    validate::{self, Finding},
+    xml::{Document, Element, Key, Style, XmlError},
+    xpath,
+};
+use std::{collections::BTreeSet, fmt};
+use systole_types::CibVersion;
+
+/// Who changes the CIB, and when: written down with every change of the configuration. Empty texts leave what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// `cib-last-written`, as people read it.
+    pub now_text: String,
+    /// `update-origin`: the node.
+    pub origin: String,
+    /// `update-client`: the program.
+    pub client: String,
+    /// `update-user`.
+    pub user: String,
+}
+
+/// What a call changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Changed {
+    /// Nothing at all; the version stays.
+    #[default]
+    Nothing,
+    /// The status section: `num_updates` was counted up.
+    Status,
+    /// The configuration: `epoch` was counted up.
+    Configuration,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// What a query found, as text: one element, or several within `<xpath-query>`.
+    pub output: Option<String>,
+    /// What was changed.
+    pub changed: Changed,
+    /// The version the CIB has now.
+    pub version: CibVersion,
+}
+
+/// Why a call was refused. The document is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OpError {
+    /// Of what kind it is.
+    pub failure: Failure,
+    /// What is wrong, with which element, and what to do.
+    pub message: String,
+}
+
+impl OpError {
+    pub(super) fn new(failure: Failure, message: impl fmt::Display) -> Self {
+        Self { failure, message: message.to_string() }
+    }
+}
+
+impl From<XmlError> for OpError {
+    fn from(error: XmlError) -> Self {
+        Self::new(Failure::BadInput, format!("the XML given cannot be read: {error}"))
+    }
+}
+
+impl From<xpath::XPathError> for OpError {
+    fn from(error: xpath::XPathError) -> Self {
+        Self::new(Failure::BadInput, error)
+    }
+}
+
+impl From<patch::PatchError> for OpError {
+    fn from(error: patch::PatchError) -> Self {
+        let failure = match error {
+            patch::PatchError::NotAPatch(_) => Failure::BadInput,
+            _ => Failure::PatchMismatch,
+        };
+        Self::new(failure, error)
+    }
+}
+
+/// Carries out `call`.
+///
+/// The same call on the same document with the same stamp gives the same document on every node. Keys into the
+/// document are void afterwards.
+///
+/// # Errors
+/// If the call cannot be understood, does not fit the document, or would make it invalid. A mistake that was in the
+/// document before does not stand in the way of a change elsewhere. The document is untouched then.
+pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<Applied, OpError> {
+    if call.action == CibAction::Query {
+        let output = Some(query(document, call)?);
+        return Ok(Applied { output, changed: Changed::Nothing, version: version(document) });
+    }
+    let mut new = document.clone();
+    new.tidy();
+    let has_set_version = perform(&mut new, call)?;
+    check_depth(&new)?;
+    let changed = changes(document, &new);
+    if changed == Changed::Configuration {
+        check_valid(document, &new)?;
+    }
+    if version(&new) < version(document) {
+        let message = format!(
+            "the CIB has version {}, the new one would have {}: fetch the CIB again and make the change there",
+            version(document),
+            version(&new)
+        );
+        return Err(OpError::new(Failure::OldVersion, message));
+    }
+    if !has_set_version {
+        count(&mut new, changed, call.action);
+        if changed == Changed::Configuration {
+            write_stamp(&mut new, stamp);
+        }
+    }
+    let changed = if call.action == CibAction::Bump { Changed::Configuration } else { changed };
+    *document = new;
+    Ok(Applied { output: None, changed, version: version(document) })
+}
+
+pub(crate) fn version(document: &Document) -> CibVersion {
+    read::version(document.root())
+}
+
+/// Does what the action says. Whether it has seen to the version itself.
+fn perform(document: &mut Document, call: &CibCall) -> Result<bool, OpError> {
+    match call.action {
+        CibAction::Query => {}
+        CibAction::Create => create(document, call)?,
+        CibAction::Modify => modify(document, call)?,
+        CibAction::Replace => replace(document, call)?,
+        CibAction::Delete => delete(document, call, HowMany::First)?,
+        CibAction::DeleteAll => delete(document, call, HowMany::All)?,
+        CibAction::Erase => erase(document),
+        CibAction::Patch => return Ok(patch::apply(document, input(call)?.root())?.is_some()),
+        CibAction::Bump => {}
+        CibAction::Upgrade => upgrade::upgrade(document)?,
+    }
+    Ok(false)
+}
+
+/// The XML of a call.
+fn input(call: &CibCall) -> Result<Document, OpError> {
+    match &call.xml {
+        Some(text) => Ok(Document::parse(text)?),
+        None => Err(OpError::new(Failure::BadInput, "this action needs XML to go with it")),
+    }
+}
+
+fn query(document: &Document, call: &CibCall) -> Result<String, OpError> {
+    let write = |element: Element<'_>| {
+        if call.options.no_children { element.tag_to_text() + "\n" } else { element.to_text() }
+    };
+    match &call.scope {
+        Scope::All => Ok(write(document.root())),
+        Scope::Section(name) => Ok(write(sections::find(document, name)?)),
+        Scope::XPath(expression) => {
+            let found = xpath_matches(document, expression)?;
+            if let [element] = found[..] {
+                return Ok(write(element));
+            }
+            let mut all = Document::new("xpath-query");
+            for element in found {
+                let root = all.root_key();
+                if call.options.no_children {
+                    let copy = Document::parse(&element.tag_to_text())?;
+                    all.import(root, None, copy.root());
+                } else {
+                    all.import(root, None, element);
+                }
+            }
+            Ok(all.write(Style::Indented))
+        }
+    }
+}
+
+fn xpath_matches<'d>(document: &'d Document, expression: &str) -> Result<Vec<Element<'d>>, OpError> {
+    let found = xpath::find(document, expression)?;
+    if found.is_empty() {
+        return Err(OpError::new(Failure::NotFound, format!("XPath {expression:?} finds nothing")));
+    }
+    Ok(found)
+}
+
+/// Where a call changes something: the section it names, which is made if it may be there, or what an XPath finds.
+fn targets(document: &mut Document, scope: &Scope) -> Result<Vec<Key>, OpError> {
+    match scope {
+        Scope::All => Ok(vec![document.root_key()]),
+        Scope::Section(name) => Ok(vec![sections::find_or_make(document, name)?]),
+        Scope::XPath(expression) => {
+            Ok(xpath_matches(document, expression)?.into_iter().map(Element::key).collect())
+        }
+    }
+}
+
+/// The elements a call brings: the one given, or the children of it where it is the section itself (or a whole CIB).
+fn brought<'i>(input: &'i Document, scope: &Scope) -> Result<Vec<Element<'i>>, OpError> {
+    let Scope::Section(section) = scope else { return Ok(vec![input.root()]) };
+    match sections::within(input, section)? {
+        Some(section) => Ok(section.children().collect()),
+        None => Ok(vec![input.root()]),
+    }
+}
+
+fn create(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+    let input = input(call)?;
+    if call.scope == Scope::All {
+        let message = "say where to create it: name a section such as resources, or an XPath";
+        return Err(OpError::new(Failure::NotFound, message));
+    }
+    let elements = brought(&input, &call.scope)?;
+    for parent in targets(document, &call.scope)? {
+        for element in &elements {
+            let is_same = |e: &Element<'_>| e.is(element.name()) && e.id() == element.id();
+            if let Some(existing) = document.element(parent).children().find(is_same) {
+                let message = format!("{} exists already{}", ElementName::of(existing), line_of(existing));
+                return Err(OpError::new(Failure::Exists, message));
+            }
+            document.import(parent, None, *element);
+        }
+    }
+    Ok(())
+}
+
+/// Where an element is, for a message.
+pub(super) fn line_of(element: Element<'_>) -> String {
+    element.position().map_or_else(String::new, |position| format!(" (line {})", position.line))
+}
+
+fn modify(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+    let input = input(call)?;
+    let elements = match &call.scope {
+        Scope::Section(name) => match sections::within(&input, name)? {
+            Some(section) => vec![section],
+            None => vec![input.root()],
+        },
+        Scope::All | Scope::XPath(_) => vec![input.root()],
+    };
+    let merge = Merge { expand_scores: call.options.expand_scores };
+    for target in targets(document, &call.scope)? {
+        for element in &elements {
+            match merge::find_to_update(document, target, *element) {
+                Some(key) => merge.update(document, key, *element),
+                None if call.options.allow_create => {
+                    document.import(target, None, *element);
+                }
+                None => {
+                    let message = format!(
+                        "there is no {} to modify: create it, or allow the modification to create it",
+                        ElementName::of(*element)
+                    );
+                    return Err(OpError::new(Failure::NotFound, message));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replace(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+    let input = input(call)?;
+    let root = input.root();
+    match &call.scope {
+        Scope::All if root.is("cib") => {
+            let key = document.root_key();
+            document.replace(key, root);
+        }
+        Scope::All => {
+            let key = document.root_key();
+            replace_within(document, key, root)?;
+        }
+        Scope::Section(name) => match sections::within(&input, name)? {
+            Some(section) => {
+                let key = sections::find_or_make(document, name)?;
+                document.replace(key, section);
+            }
+            None => {
+                let key = sections::find(document, name)?.key();
+                replace_within(document, key, root)?;
+            }
+        },
+        Scope::XPath(expression) => {
+            let first = xpath_matches(document, expression)?[0];
+            if !first.is(root.name()) {
+                let message = format!(
+                    "XPath {expression:?} finds {}, which a <{}> cannot replace",
+                    ElementName::of(first),
+                    root.name()
+                );
+                return Err(OpError::new(Failure::BadInput, message));
+            }
+            let key = first.key();
+            document.replace(key, root);
+        }
+    }
+    Ok(())
+}
+
+/// Puts `new` in the place of the first element below `top` that has its name and id.
+fn replace_within(document: &mut Document, top: Key, new: Element<'_>) -> Result<(), OpError> {
+    let found = document.element(top).descendants().find(|e| e.is(new.name()) && e.id() == new.id());
+    match found.map(Element::key) {
+        Some(key) => {
+            document.replace(key, new);
+            Ok(())
+        }
+        None => {
+            Err(OpError::new(Failure::NotFound, format!("there is no {} to replace", ElementName::of(new))))
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HowMany {
+    First,
+    All,
+}
+
+/// Deleting what is not there is no error.
+fn delete(document: &mut Document, call: &CibCall, how_many: HowMany) -> Result<(), OpError> {
+    let mut found: Vec<Key> = match &call.scope {
+        Scope::XPath(expression) => {
+            xpath::find(document, expression)?.into_iter().map(Element::key).collect()
+        }
+        scope => {
+            let input = input(call)?;
+            let pattern = input.root();
+            let top = match scope {
+                Scope::Section(name) => sections::find(document, name)?,
+                _ => document.root(),
+            };
+            top.descendants().filter(|e| fits(*e, pattern)).map(Element::key).collect()
+        }
+    };
+    if how_many == HowMany::First {
+        found.truncate(1);
+    }
+    let mut gone = BTreeSet::new();
+    for key in found {
+        let mut up = document.element(key).parent();
+        let is_gone = std::iter::from_fn(|| {
+            let at = up?;
+            up = at.parent();
+            Some(at.key())
+        })
+        .any(|key| gone.contains(&key));
+        if is_gone {
+            continue;
+        }
+        sections::may_delete(document.element(key))?;
+        document.remove(key);
+        gone.insert(key);
+    }
+    Ok(())
+}
+
+/// Whether an element has the pattern's name and all of its attributes.
+fn fits(element: Element<'_>, pattern: Element<'_>) -> bool {
+    element.is(pattern.name()) && pattern.attrs().all(|(name, value)| element.attr(name) == Some(value))
+}
+
+/// Leaves the empty sections every CIB has, and makes sure that the empty CIB wins over copies of the old one.
+fn erase(document: &mut Document) {
+    let admin_epoch = version(document).admin_epoch + 1;
+    let root = document.root_key();
+    let children: Vec<Key> = document.root().children().map(Element::key).collect();
+    children.into_iter().for_each(|key| document.remove(key));
+    let configuration = document.append(root, "configuration");
+    for section in ["crm_config", "nodes", "resources", "constraints"] {
+        document.append(configuration, section);
+    }
+    document.append(root, "status");
+    document.set_attr(root, "admin_epoch", &admin_epoch.to_string());
+}
+
+/// Attributes of `<cib>` that a change may touch without being a change of the configuration.
+const VOLATILE: [&str; 9] = [
+    "admin_epoch",
+    "epoch",
+    "num_updates",
+    "cib-last-written",
+    "update-origin",
+    "update-client",
+    "update-user",
+    "have-quorum",
+    "dc-uuid",
+];
+
+fn changes(old: &Document, new: &Document) -> Changed {
+    let settings = |document: &Document| -> Vec<(String, String)> {
+        let attrs = document.root().attrs().filter(|(name, _)| !VOLATILE.contains(name));
+        let mut attrs: Vec<_> = attrs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        attrs.sort();
+        attrs
+    };
+    let (old_configuration, new_configuration) =
+        (old.root().child("configuration"), new.root().child("configuration"));
+    if old_configuration != new_configuration || settings(old) != settings(new) {
+        Changed::Configuration
+    } else if old != new {
+        Changed::Status
+    } else {
+        Changed::Nothing
+    }
+}
+
+fn check_depth(document: &Document) -> Result<(), OpError> {
+    let mut depths = vec![document.root().children()];
+    while let Some(level) = depths.last_mut() {
+        match level.next() {
+            Some(child) => depths.push(child.children()),
+            None => {
+                depths.pop();
+            }
+        }
+        if depths.len() > crate::xml::MAX_DEPTH {
+            return Err(OpError::new(Failure::Invalid, "elements would be nested too deeply"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses mistakes that were not there before.
+fn check_valid(old: &Document, new: &Document) -> Result<(), OpError> {
+    if !new.root().is("cib") {
+        let message = format!("the root element must be <cib>, not <{}>", new.root().name());
+        return Err(OpError::new(Failure::BadInput, message));
+    }
+    if new.root().attr("validate-with") == Some("none") {
+        return Ok(());
+    }
+    let found = validate::configuration(new);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let before: BTreeSet<Finding> = validate::configuration(old).iter().map(Finding::of).collect();
+    let added: Vec<_> =
+        found.into_iter().filter(|diagnostic| !before.contains(&Finding::of(diagnostic))).collect();
+    let Some(first) = added.first() else { return Ok(()) };
+    let more = if added.len() > 1 { format!(" (and {} more)", added.len() - 1) } else { String::new() };
+    Err(OpError::new(Failure::Invalid, format!("{}: {}{more}", first.element, first.message)))
+}
+
+fn count(document: &mut Document, changed: Changed, action: CibAction) {
+    let mut version = version(document);
+    match changed {
+        Changed::Nothing if action != CibAction::Bump => return,
+        Changed::Status => version.num_updates += 1,
+        Changed::Configuration | Changed::Nothing => {
+            version.epoch += 1;
+            version.num_updates = 0;
+        }
+    }
+    patch::set_version(document, version);
+}
+
+fn write_stamp(document: &mut Document, stamp: &Stamp) {
+    let root = document.root_key();
+    for (name, value) in [
+        ("cib-last-written", &stamp.now_text),
+        ("update-origin", &stamp.origin),
+        ("update-client", &stamp.client),
+        ("update-user", &stamp.user),
+    ] {
+        if !value.is_empty() {
+            document.set_attr(root, name, value);
+        }
+    }
+}

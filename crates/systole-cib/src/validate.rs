@@ -1,0 +1,52 @@
+//! Whether a configuration may be written: what a schema would say about it, in words.
+
+use crate::{
+    diagnostic::{Diagnostic, ElementName, Severity},
+    read,
+    xml::{Document, Element},
+};
+use std::collections::BTreeSet;
+
+/// Everything in the configuration for which a write is refused.
+pub fn configuration(document: &Document) -> Vec<Diagnostic> {
+    let mut found = read::errors_of_configuration(document);
+    found.extend(references(document));
+    found
+}
+
+/// What a diagnostic says, wherever it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Finding(String, Option<String>, String);
+
+impl Finding {
+    pub fn of(diagnostic: &Diagnostic) -> Self {
+        let ElementName { name, id } = diagnostic.element.clone();
+        Self(name, id, diagnostic.message.clone())
+    }
+}
+
+/// References in constraints, sets, tags and primitives to ids that do not exist.
+fn references(document: &Document) -> Vec<Diagnostic> {
+    let Some(configuration) = document.root().child("configuration") else { return Vec::new() };
+    let is_definition = |e: &Element<'_>| !matches!(e.name(), "resource_ref" | "obj_ref");
+    let ids: BTreeSet<&str> =
+        configuration.descendants().filter(is_definition).filter_map(Element::id).collect();
+    let mut found = Vec::new();
+    for element in configuration.descendants() {
+        let attributes: &[&str] = match element.name() {
+            "rsc_location" | "rsc_ticket" => &["rsc"],
+            "rsc_colocation" => &["rsc", "with-rsc"],
+            "rsc_order" => &["first", "then"],
+            "resource_ref" | "obj_ref" => &["id"],
+            "primitive" => &["template"],
+            _ => continue,
+        };
+        for name in attributes {
+            if let Some(target) = element.attr(name).filter(|target| !ids.contains(target)) {
+                let message = format!("{name} refers to {target:?}, which does not exist");
+                found.push(Diagnostic::about(Severity::Error, element, message));
+            }
+        }
+    }
+    found
+}
