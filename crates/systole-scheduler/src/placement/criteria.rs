@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{Failures, Kind, MultipleActive, NodeKind},
+    status::{Failures, Kind, NodeKind},
 };
 use systole_types::{Role, Score, Timestamp};
 
@@ -94,24 +94,16 @@ impl<'s> Assigner<'s, '_> {
     pub fn apply_history(&mut self) {
         let st = self.st;
         for ban in &st.bans {
-            match ban.node {
-                Some(node) => self.prefer(ban.resource, node, ban.score.value()),
-                None => {
-                    for node in 0..self.nodes.len() {
-                        self.prefer(ban.resource, NodeIdx::new(node), ban.score.value());
-                    }
+            let nodes = match ban.node {
+                Some(node) => node.i()..node.i() + 1,
+                None => 0..self.nodes.len(),
+            };
+            for node in nodes.map(NodeIdx::new) {
+                if ban.with_children {
+                    self.prefer(ban.resource, node, ban.score.value());
+                } else {
+                    self.prefer_itself(ban.resource, node, ban.score.value());
                 }
-            }
-        }
-        for (rsc, resource) in st.iter_resources().filter(|(_, resource)| resource.is_primitive()) {
-            if !resource.managed && !resource.blocked {
-                for &node in &resource.running_on {
-                    self.prefer(rsc, node, INFINITY);
-                }
-            } else if resource.meta.multiple_active == MultipleActive::StopOnly
-                && self.n_suspiciously_active(rsc) > 1
-            {
-                self.ban_everywhere(rsc);
             }
         }
         for (node, data) in st.iter_nodes().filter(|(_, data)| data.health != Score::ZERO) {
@@ -121,18 +113,6 @@ impl<'s> Assigner<'s, '_> {
                     self.new_location(None, root, Role::Unknown, nodes, Discovery::Always);
                 }
             }
-        }
-    }
-
-    /// On how many nodes a resource is active that has to be active on one only. One that need not wait for fencing is
-    /// not taken to be active on nodes that are lost.
-    fn n_suspiciously_active(&self, rsc: RscIdx) -> usize {
-        let active = &self.fixed[rsc.i()].active;
-        let is_clean = |node: &NodeIdx| self.nodes[node.i()].online && !self.nodes[node.i()].unclean;
-        if self.needs_fencing(rsc) {
-            active.len()
-        } else {
-            active.iter().filter(|node| is_clean(node)).count()
         }
     }
 

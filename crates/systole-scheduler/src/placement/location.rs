@@ -139,7 +139,7 @@ impl<'s> Assigner<'s, '_> {
             let parameters = needs_parameters.then(|| self.st.parameters(rsc, Some(node)));
             let input = Input {
                 node: Some(&data.attributes),
-                parameters: parameters.as_ref(),
+                parameters: parameters.as_deref(),
                 meta: Some(&resource.meta.raw),
                 captures,
                 ..Input::at(self.st.now)

@@ -416,6 +416,11 @@ impl<'s, 'c> Assigner<'s, 'c> {
         for i in 0..self.rsc[rsc.i()].children.len() {
             self.prefer(self.rsc[rsc.i()].children[i], node, score);
         }
+        self.prefer_itself(rsc, node, score);
+    }
+
+    /// Adds to the score of a resource, not of its members, on a node.
+    pub fn prefer_itself(&mut self, rsc: RscIdx, node: NodeIdx, score: i32) {
         let base = self.base_entry(node);
         let (entry, _) = self.tables[rsc.i()].entry(node, || base);
         entry.score = add(entry.score, score);
