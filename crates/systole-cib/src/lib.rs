@@ -16,3 +16,4 @@ pub mod xml;
 pub mod xpath;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
+pub use read::read;

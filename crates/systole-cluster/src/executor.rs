@@ -195,6 +195,7 @@ impl ExecutorMachine {
                 .map(|result| result.operation.transition_key.clone())
                 .collect(),
             last_call: self.book.last_call,
+            last_number: self.book.last_number,
             acknowledged: self.book.acknowledged,
         };
         self.effects.push(Effect::Send(welcome));

@@ -9,11 +9,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
 mod event;
 pub mod executor;
+mod message;
 mod node;
 mod planner;
+mod released;
+mod replica;
 
 pub use event::{ClientId, Effect, Event, Level, Snapshot, Token};
 pub use node::{NodeConfig, NodeMachine};
 pub use planner::{InputKind, Plan, Planner};
+pub use released::Released;

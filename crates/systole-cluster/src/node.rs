@@ -1,6 +1,27 @@
 //! The machine of one cluster node: everything `systoled` decides.
+//!
+//! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
+//! [`local`] stands for this node's executor, [`requests`] answers tools, [`dc`] does what only the DC does. Here the
+//! events are handed to them, and messages in agreed order are applied to the replica.
 
-use crate::{Effect, Event, Planner};
+mod dc;
+mod disk;
+mod local;
+mod membership;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Effect, Event, Level, Planner,
+    message::{Envelope, Message},
+    replica::Replica,
+};
+use dc::Dc;
+use disk::Disk;
+use local::Local;
+use membership::Group;
+use requests::Tools;
 use systole_types::{Monotonic, Now};
 
 /// What does not change while the program runs.
@@ -15,25 +36,182 @@ pub struct NodeConfig {
 }
 
 /// The machine of one cluster node.
-#[derive(Debug)]
 pub struct NodeMachine {
     config: NodeConfig,
+    name: String,
+    boot_id: String,
+    seed: u128,
+    now: Now,
+    replica: Replica,
+    group: Group,
+    disk: Disk,
+    local: Local,
+    tools: Tools,
+    dc: Option<Dc>,
+    /// Messages cast so far, and how many of them came back in the present view or were given up with an earlier one.
+    n_cast: u64,
+    n_returned: u64,
+    effects: Vec<Effect>,
 }
 
 impl NodeMachine {
     /// A machine that waits for [`Event::Started`].
     pub fn new(config: NodeConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            name: String::new(),
+            boot_id: String::new(),
+            seed: 0,
+            now: Now::default(),
+            replica: Replica::blank(),
+            group: Group::default(),
+            disk: Disk::default(),
+            local: Local::default(),
+            tools: Tools::default(),
+            dc: None,
+            n_cast: 0,
+            n_returned: 0,
+            effects: Vec::new(),
+        }
     }
 
     /// Takes in what happened and says what to do, in that order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
-        let _ = (now, event, &self.config);
-        Vec::new()
+        self.now = now;
+        match event {
+            Event::Started { node, boot_id, seed, stored } => {
+                (self.name, self.boot_id, self.seed) = (node, boot_id, seed);
+                self.load(stored);
+            }
+            Event::View(view) => self.view_changed(view),
+            Event::Delivered { from, payload } => self.delivered(from, &payload),
+            Event::ClusterLost => self.cluster_lost(),
+            Event::ExecutorConnected => self.executor_connected(),
+            Event::ExecutorLost => self.local.lose(now.mono),
+            Event::Executor(message) => self.executor_says(message),
+            Event::Request { client, request } => self.asked(client, request),
+            Event::ClientGone(client) => self.tools.forget(client),
+            Event::Durable(token) => self.durable(token),
+            Event::DiskFailed { token, error } => self.disk_failed(token, error),
+            Event::DeadlineReached => self.retry_disk(),
+        }
+        self.miss_executor();
+        self.direct();
+        self.serve();
+        std::mem::take(&mut self.effects)
     }
 
     /// When the next [`Event::DeadlineReached`] is due.
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        None
+        let dc = self.dc.as_ref().and_then(Dc::next_deadline);
+        [self.disk.next_deadline(), self.tools.next_deadline(), self.local.next_deadline(), dc]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The CIB as this node has it, for tests and simulations.
+    pub fn cib(&self) -> &systole_cib::xml::Document {
+        self.replica.cib()
+    }
+
+    /// This node's DC, if it has one at present.
+    pub fn dc(&self) -> Option<&str> {
+        self.replica.name_of(self.group.dc()?)
+    }
+
+    /// Whether this node shares its replica with all members of the present view.
+    pub fn is_settled(&self) -> bool {
+        self.group.is_settled()
+    }
+
+    /// Whether the DC had nothing left to do when this node last heard of it, and nothing happened since.
+    pub fn is_idle(&self) -> bool {
+        self.group.is_settled() && self.replica.ledger.idle_at == Some(self.replica.ledger.changes)
+    }
+
+    /// Whether this node is the DC.
+    fn is_dc(&self) -> bool {
+        self.group.is_settled() && self.group.dc() == Some(self.group.own_id())
+    }
+
+    fn log(&mut self, level: Level, message: impl Into<String>) {
+        self.effects.push(Effect::Log { level, message: message.into() });
+    }
+
+    /// Says something to every member of the present view.
+    fn cast(&mut self, message: Message) {
+        self.n_cast += 1;
+        let envelope = Envelope { view: self.group.view_number(), number: self.n_cast, message };
+        let payload = serde_json::to_string(&envelope).expect("maps have text or number keys");
+        self.effects.push(Effect::Cast(payload));
+    }
+
+    /// Whether something this node said in the present view is still on its way.
+    fn has_casts_under_way(&self) -> bool {
+        self.n_returned < self.n_cast
+    }
+
+    fn delivered(&mut self, from: u32, payload: &str) {
+        let envelope: Envelope = match serde_json::from_str(payload) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let name = self.replica.name_of(from).unwrap_or("an unknown node").to_owned();
+                return self.log(
+                    Level::Warning,
+                    format!("a message of {name} cannot be read and is dropped: {error}"),
+                );
+            }
+        };
+        if envelope.view != self.group.view_number() {
+            return;
+        }
+        if from == self.group.own_id() {
+            self.n_returned = envelope.number;
+        }
+        match envelope.message {
+            Message::Hello(hello) => self.hello(from, hello),
+            Message::Copy(copy) => self.copied(&copy),
+            message if self.group.is_settled() => self.apply(from, message),
+            _ => {}
+        }
+    }
+
+    /// Applies a message in agreed order, and does this node's part of it.
+    fn apply(&mut self, from: u32, message: Message) {
+        match message {
+            Message::Hello(_) | Message::Copy(_) => {}
+            Message::Stored { version, fingerprint } => self.stored(from, &version, &fingerprint),
+            Message::DiskState { error } => self.disk_state(from, error),
+            Message::Attach(attach) => self.attached(from, &attach),
+            Message::Detach => self.detached(from),
+            Message::Request { incarnation, number, wish } => {
+                self.requested(from, incarnation, number, &wish)
+            }
+            Message::Membership(update) => self.membership_published(&update),
+            Message::Perform(perform) => self.performed(&perform),
+            Message::Leave { node } => self.left(node),
+            Message::Record { results } => self.recorded(from, &results),
+            Message::Overdue { keys, at } => {
+                let results = self.replica.overdue(&keys, at);
+                self.results_known(&results);
+            }
+            Message::Forget { node, resource, action } => {
+                self.replica.forget(&node, &resource);
+                self.reconcile_monitors();
+                self.action_done(action);
+            }
+            Message::ClearFailure { node, resource, operation, action } => {
+                let operation = operation.as_ref().map(|(name, interval)| (name.as_str(), interval.as_str()));
+                self.replica.clear_failure(&node, &resource, operation);
+                self.action_done(action);
+            }
+            Message::Idle { changes } => self.replica.ledger.idle_at = Some(changes),
+        }
+    }
+
+    /// The configuration changed: it has to be kept.
+    fn configuration_changed(&mut self) {
+        self.persist();
     }
 }

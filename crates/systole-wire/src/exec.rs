@@ -62,6 +62,9 @@ pub enum FromExecutor {
         /// The highest call ever asked for since the host's boot; calls go on from there.
         #[serde(default)]
         last_call: u64,
+        /// The number of the last result there was; lower than one acknowledged earlier if the executor lost its memory.
+        #[serde(default)]
+        last_number: u64,
         /// The number of the last result that was acknowledged.
         #[serde(default)]
         acknowledged: u64,

@@ -1,0 +1,302 @@
+//! The transition engine: carries out one graph at a time.
+//!
+//! It fires synapses whose inputs are confirmed, the important ones first, a limited number at once. After an abort it
+//! sends nothing more, and is finished when what is in flight has been answered. It chooses nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
+use systole_types::{Monotonic, NodeId, parse_duration};
+
+/// How much longer than its own timeout an action may take, where the graph does not say: `cluster-delay`'s default.
+const CLUSTER_DELAY: Duration = Duration::from_secs(60);
+
+/// How long an action without a timeout may take.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many actions are in flight at most where `batch-limit` does not say.
+const DEFAULT_BATCH_LIMIT: usize = 64;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Carry out this graph. What was going on is dropped.
+    Begin(Box<TransitionGraph>),
+    /// The action succeeded.
+    Confirmed(ActionId),
+    /// The action failed.
+    Failed(ActionId),
+    /// Whatever is in flight on this node will not be answered.
+    NodeLost(NodeId),
+    /// The plan is out of date.
+    Abort(AbortReason),
+    /// The moment `next_deadline` named has come.
+    DeadlineReached,
+}
+
+/// What has to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Have this action carried out, and say what came of it.
+    Perform(Box<Action>),
+    /// This action was not answered in time. It counts as failed.
+    TimedOut(Box<Action>),
+    /// Nothing of the graph is in flight any more, and nothing more of it will be sent.
+    Finished(Outcome),
+}
+
+/// How a transition ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every action was confirmed.
+    Complete,
+    /// Some actions were never sent.
+    Incomplete(AbortReason),
+}
+
+/// Why a transition was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AbortReason {
+    /// The CIB changed: what, for people.
+    Changed(String),
+    /// An action failed: its key.
+    ActionFailed(String),
+    /// A node was lost.
+    NodeLost(NodeId),
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(what) => f.write_str(what),
+            Self::ActionFailed(key) => write!(f, "{key} failed"),
+            Self::NodeLost(node) => write!(f, "node {node} is lost"),
+        }
+    }
+}
+
+/// Carries out one graph at a time.
+#[derive(Debug, Default)]
+pub struct Engine {
+    run: Option<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    graph: TransitionGraph,
+    /// Synapses not yet fired, by position, with the inputs they still wait for; important ones first.
+    waiting: Vec<(usize, BTreeSet<ActionId>)>,
+    in_flight: BTreeMap<ActionId, Flight>,
+    aborted: Option<AbortReason>,
+    batch_limit: usize,
+    cluster_delay: Duration,
+}
+
+#[derive(Debug)]
+struct Flight {
+    synapse: usize,
+    /// `None` for fencing: it is confirmed or it is not, but never given up.
+    deadline: Option<Monotonic>,
+}
+
+impl Engine {
+    /// An engine with nothing to do.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a transition is being carried out.
+    pub fn is_busy(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Whether what is in flight is fencing only.
+    pub fn waits_for_fencing(&self) -> bool {
+        self.run.as_ref().is_some_and(Run::waits_for_fencing)
+    }
+
+    /// Why the present transition was given up, if it was.
+    pub fn aborted(&self) -> Option<&AbortReason> {
+        self.run.as_ref()?.aborted.as_ref()
+    }
+
+    /// The action in flight with this number.
+    pub fn in_flight(&self, id: ActionId) -> Option<&Action> {
+        let run = self.run.as_ref()?;
+        run.in_flight.get(&id).map(|flight| run.action(flight))
+    }
+
+    /// Actions in flight.
+    pub fn all_in_flight(&self) -> impl Iterator<Item = &Action> {
+        self.run.iter().flat_map(|run| run.in_flight.values().map(|flight| run.action(flight)))
+    }
+
+    /// Takes in what happened and says what to do, in that order.
+    pub fn handle(&mut self, now: Monotonic, event: Event) -> Vec<Effect> {
+        if let Event::Begin(graph) = event {
+            self.run = Some(Run::new(*graph));
+            return self.advance(now, Vec::new());
+        }
+        let Some(run) = &mut self.run else { return Vec::new() };
+        let mut effects = Vec::new();
+        match event {
+            Event::Begin(_) => {}
+            Event::Confirmed(id) => run.confirm(id),
+            Event::Failed(id) => run.fail(id),
+            Event::NodeLost(node) => run.lose(&node),
+            Event::Abort(reason) => run.abort(reason),
+            Event::DeadlineReached => effects = run.expire(now),
+        }
+        self.advance(now, effects)
+    }
+
+    /// When the next [`Event::DeadlineReached`] is due.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        self.run.as_ref()?.in_flight.values().filter_map(|flight| flight.deadline).min()
+    }
+
+    /// Fires what is ready, and finishes where nothing is left.
+    fn advance(&mut self, now: Monotonic, mut effects: Vec<Effect>) -> Vec<Effect> {
+        let Some(run) = &mut self.run else { return effects };
+        while let Some(idx) = run.next_ready() {
+            effects.extend(run.fire(now, idx));
+        }
+        if let Some(outcome) = run.outcome() {
+            self.run = None;
+            effects.push(Effect::Finished(outcome));
+        }
+        effects
+    }
+}
+
+impl Run {
+    fn new(graph: TransitionGraph) -> Self {
+        let known: BTreeSet<ActionId> = graph.synapses.iter().map(|synapse| synapse.action.id).collect();
+        let inputs =
+            |idx: usize| graph.synapses[idx].inputs.iter().copied().filter(|id| known.contains(id)).collect();
+        let mut waiting: Vec<_> = (0..graph.synapses.len()).map(|idx| (idx, inputs(idx))).collect();
+        waiting.sort_by_key(|(idx, _)| -i64::from(graph.synapses[*idx].priority));
+        let limit =
+            graph.property("batch-limit").and_then(|text| text.parse().ok()).filter(|limit| *limit > 0);
+        let delay = graph.property("cluster-delay").and_then(|text| parse_duration(text).ok());
+        Self {
+            waiting,
+            in_flight: BTreeMap::new(),
+            aborted: None,
+            batch_limit: limit.unwrap_or(DEFAULT_BATCH_LIMIT),
+            cluster_delay: delay.unwrap_or(CLUSTER_DELAY),
+            graph,
+        }
+    }
+
+    fn action(&self, flight: &Flight) -> &Action {
+        &self.graph.synapses[flight.synapse].action
+    }
+
+    /// Where in `waiting` the next synapse to fire is.
+    fn next_ready(&self) -> Option<usize> {
+        if self.aborted.is_some() {
+            return None;
+        }
+        let idx = self.waiting.iter().position(|(_, inputs)| inputs.is_empty())?;
+        let is_pseudo = self.graph.synapses[self.waiting[idx].0].action.kind == ActionKind::Pseudo;
+        (is_pseudo || self.in_flight.len() < self.batch_limit).then_some(idx)
+    }
+
+    fn fire(&mut self, now: Monotonic, idx: usize) -> Option<Effect> {
+        let (synapse, _) = self.waiting.remove(idx);
+        let action = &self.graph.synapses[synapse].action;
+        if action.kind == ActionKind::Pseudo {
+            self.satisfy(self.graph.synapses[synapse].action.id);
+            return None;
+        }
+        let effect = Effect::Perform(Box::new(action.clone()));
+        if action.meta("op_no_wait") == Some("true") {
+            self.satisfy(self.graph.synapses[synapse].action.id);
+        } else {
+            let delay = action
+                .meta("start_delay")
+                .and_then(|text| text.parse().ok())
+                .map_or(Duration::ZERO, Duration::from_millis);
+            let limit = action.timeout().unwrap_or(DEFAULT_TIMEOUT) + delay + self.cluster_delay;
+            let deadline = (!is_fencing(action)).then(|| now + limit);
+            self.in_flight.insert(action.id, Flight { synapse, deadline });
+        }
+        Some(effect)
+    }
+
+    fn satisfy(&mut self, id: ActionId) {
+        for (_, inputs) in &mut self.waiting {
+            inputs.remove(&id);
+        }
+    }
+
+    fn confirm(&mut self, id: ActionId) {
+        if self.in_flight.remove(&id).is_some() {
+            self.satisfy(id);
+        }
+    }
+
+    fn fail(&mut self, id: ActionId) {
+        let Some(flight) = self.in_flight.remove(&id) else { return };
+        if self.action(&flight).meta("can_fail") == Some("true") {
+            return self.satisfy(id);
+        }
+        self.abort(AbortReason::ActionFailed(self.action(&flight).key.to_string()));
+    }
+
+    fn lose(&mut self, node: &NodeId) {
+        let graph = &self.graph;
+        let is_there = |flight: &Flight| {
+            let action = &graph.synapses[flight.synapse].action;
+            !is_fencing(action) && action.node.as_ref().is_some_and(|(name, _)| name == node)
+        };
+        self.in_flight.retain(|_, flight| !is_there(flight));
+        self.abort(AbortReason::NodeLost(node.clone()));
+    }
+
+    fn abort(&mut self, reason: AbortReason) {
+        self.aborted.get_or_insert(reason);
+    }
+
+    fn expire(&mut self, now: Monotonic) -> Vec<Effect> {
+        let is_late = |flight: &Flight| flight.deadline.is_some_and(|deadline| deadline <= now);
+        let late: Vec<ActionId> =
+            self.in_flight.iter().filter(|(_, f)| is_late(f)).map(|(id, _)| *id).collect();
+        let mut effects = Vec::new();
+        for id in late {
+            effects.push(Effect::TimedOut(Box::new(self.action(&self.in_flight[&id]).clone())));
+            self.fail(id);
+        }
+        effects
+    }
+
+    fn waits_for_fencing(&self) -> bool {
+        !self.in_flight.is_empty() && self.in_flight.values().all(|flight| is_fencing(self.action(flight)))
+    }
+
+    /// How it ended, if it did. Fencing that is not confirmed does not hold up a new plan, which will ask for it again.
+    fn outcome(&self) -> Option<Outcome> {
+        match &self.aborted {
+            Some(reason) if self.in_flight.is_empty() || self.waits_for_fencing() => {
+                Some(Outcome::Incomplete(reason.clone()))
+            }
+            None if self.in_flight.is_empty() && self.waiting.is_empty() => Some(Outcome::Complete),
+            None if self.in_flight.is_empty() => Some(Outcome::Incomplete(AbortReason::Changed(
+                "the graph has a loop or a missing action".to_owned(),
+            ))),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an action isolates a node.
+pub(crate) fn is_fencing(action: &Action) -> bool {
+    action.kind == ActionKind::Cluster && &*action.operation == "stonith"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! What node machines say to each other, in agreed order: JSON, unknown fields ignored.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use systole_cib::ops::CibCall;
+use systole_wire::{
+    ProtocolVersion,
+    exec::{Operation, OperationResult},
+};
+
+/// A message with the view it belongs to. One that arrives in a later view is dropped by every member alike, and
+/// said again by its sender if it still matters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Envelope {
+    /// The view in which it was cast.
+    pub view: u64,
+    /// Counts the sender's messages.
+    pub number: u64,
+    /// What is said.
+    pub message: Message,
+}
+
+/// What is said. All but the first four are applied to the replica by every member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Message {
+    /// First in each view: what I have and how long I have been here.
+    Hello(Hello),
+    /// The replica that won the exchange, whole.
+    Copy(Box<Copy>),
+    /// The configuration is on my disk up to this version, and this is what it looks like.
+    Stored { version: String, fingerprint: String },
+    /// I cannot write my CIB to disk (or can again: `None`).
+    DiskState { error: Option<String> },
+    /// My executor is there, and this is how its state and my recorded history differ.
+    Attach(Attach),
+    /// My executor has been gone for a while.
+    Detach,
+    /// What a tool on the sender's node wants. Applied once, however often it is said.
+    Request {
+        /// The sender's start: numbers count from 1 in each.
+        incarnation: u64,
+        /// Its number.
+        number: u64,
+        /// What is wanted.
+        wish: Box<Wish>,
+    },
+    /// From the DC: what the membership means for the CIB.
+    Membership(MembershipUpdate),
+    /// From the DC: have this operation run.
+    Perform(Box<Perform>),
+    /// From the DC: leave the cluster now, nothing runs on you any more.
+    Leave { node: u32 },
+    /// Results of my executor, to be recorded.
+    Record { results: Vec<OperationResult> },
+    /// From the DC: these operations (transition keys) did not answer in time.
+    Overdue { keys: Vec<String>, at: i64 },
+    /// From the DC: forget what is known of this resource on this node. `action` is the action's number.
+    Forget { node: String, resource: String, action: u32 },
+    /// From the DC: forget the failures of an operation (name and interval; all, if `None`) of this resource there.
+    ClearFailure { node: String, resource: String, operation: Option<(String, String)>, action: u32 },
+    /// From the DC: nothing is left to do as of this many changes.
+    Idle { changes: u64 },
+}
+
+/// What can be wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wish {
+    /// A change of the CIB.
+    Write(Write),
+    /// Forget failures and history.
+    Cleanup { resource: Option<String>, node: Option<String>, only_failed: bool },
+    /// Change transient attributes.
+    Attributes(Vec<AttributeChange>),
+    /// This node is vouched for to be off.
+    ConfirmOff { node: String },
+}
+
+/// One change of a transient attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AttributeChange {
+    /// The node's name.
+    pub node: String,
+    /// The attribute's name.
+    pub name: String,
+    /// What becomes of it.
+    pub to: AttributeValue,
+}
+
+/// What becomes of a transient attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AttributeValue {
+    /// It has this value.
+    Set(String),
+    /// It counts one more, up to INFINITY.
+    Increment,
+    /// It is gone.
+    Remove,
+}
+
+/// First message of each member in each view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// What I speak.
+    pub protocol: ProtocolVersion,
+    /// My name.
+    pub name: String,
+    /// My host's boot.
+    pub boot_id: String,
+    /// The first view I was in since I started: the smaller, the longer a member.
+    pub since: u64,
+    /// Whether my replica has lived through a membership, or just comes from disk.
+    pub live: bool,
+    /// `admin_epoch.epoch.num_updates` of my replica.
+    pub version: String,
+    /// See [`crate::Snapshot::generation`].
+    pub generation: u64,
+    /// Of the whole replica.
+    pub fingerprint: String,
+    /// Why I cannot write to disk, if so.
+    pub disk_error: Option<String>,
+}
+
+/// A whole replica.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Copy {
+    /// The CIB.
+    pub xml: String,
+    /// See [`crate::Snapshot::generation`].
+    pub generation: u64,
+    /// What is replicated beside the CIB.
+    pub ledger: Ledger,
+}
+
+/// A member's executor with its history, as against the replica's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attach {
+    /// The number of the last result that was recorded in some replica.
+    pub acknowledged: u64,
+    /// Whether the executor lost its memory, and counts its results from 1 again.
+    pub forgetful: bool,
+    /// Recurring operations the replica knows and the executor does not: operation keys.
+    pub lost_monitors: Vec<String>,
+    /// Operations the replica takes to be in flight and nobody knows any more: transition keys.
+    pub lost_operations: Vec<String>,
+    /// Operations done once that are in flight.
+    pub in_flight: Vec<Perform>,
+}
+
+/// A tool's change of the CIB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Write {
+    /// What to change.
+    pub change: CibCall,
+    /// Also without quorum.
+    pub force: bool,
+    /// Who asked, and when: for `update-client` and the like.
+    pub stamp: Stamp,
+}
+
+/// Who changed the CIB, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    /// The node's name.
+    pub origin: String,
+    /// The tool's.
+    pub client: String,
+    /// The user's.
+    pub user: Option<String>,
+    /// Seconds since 1970.
+    pub at: i64,
+}
+
+/// What the membership means for the CIB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MembershipUpdate {
+    /// The DC's number.
+    pub dc: u32,
+    /// Whether the partition has quorum.
+    pub has_quorum: bool,
+    /// The DC's version.
+    pub version: String,
+    /// The cluster layer.
+    pub stack: String,
+    /// What is to be said of each node.
+    pub nodes: Vec<NodeUpdate>,
+    /// When, seconds since 1970.
+    pub at: i64,
+}
+
+/// What is to be said of one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodeUpdate {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// How a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Standing {
+    /// A member with its executor: resources can run there.
+    Member,
+    /// A member without its executor.
+    Pending,
+    /// Gone without a word: what runs there may still run.
+    Lost,
+    /// Gone in good order, or vouched for.
+    Off,
+}
+
+/// Have an operation run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Perform {
+    /// The node's number.
+    pub node: u32,
+    /// What is asked of its executor; the call's number is the node's business.
+    pub operation: Operation,
+}
+
+/// What is replicated beside the CIB, and lives as long as the status section.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Ledger {
+    /// By node number.
+    pub nodes: BTreeMap<u32, NodeLedger>,
+    /// Operations asked for and not yet answered, by transition key.
+    pub in_flight: BTreeMap<String, Perform>,
+    /// Counts changes that may call for a new plan.
+    pub changes: u64,
+    /// As of how many changes the DC had nothing to do.
+    pub idle_at: Option<u64>,
+}
+
+/// What is known of a node.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct NodeLedger {
+    /// Its name.
+    pub name: String,
+    /// Its host's boot.
+    pub boot_id: String,
+    /// Results of its executor are recorded up to this number.
+    pub recorded: u64,
+    /// Whether its executor is there.
+    pub attached: bool,
+    /// Whether it was told to leave.
+    pub leaving: bool,
+    /// The start of the program on it whose request was applied last.
+    pub incarnation: u64,
+    /// The number of that request.
+    pub requests: u64,
+}

@@ -1,0 +1,482 @@
+//! What the DC does: tells the CIB of the membership, has the scheduler plan, has the plan carried out.
+//!
+//! A new DC starts from the replica alone. It plans when every member's executor is there, every lost node was waited
+//! for, and every operation of an earlier plan was answered.
+
+use super::NodeMachine;
+use crate::{
+    Effect, Level,
+    engine::{AbortReason, Effect as Step, Engine, Event as Told, Outcome},
+    message::{AttributeChange, AttributeValue, MembershipUpdate, Message, NodeUpdate, Perform, Standing},
+    replica::is_success,
+};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use systole_cib::model::Cib;
+use systole_graph::{Action, ActionId, ActionKind, ResourceRef, TransitionGraph};
+use systole_types::{Monotonic, NodeId, OpStatus, Timestamp, TransitionKey, parse_duration};
+use systole_wire::exec::{Operation, OperationResult};
+
+/// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
+const RESTART_GRACE: Duration = Duration::from_secs(2);
+/// How long a member's executor may take to come before planning goes on without it.
+const ATTACH_PATIENCE: Duration = Duration::from_secs(10);
+/// `cluster-recheck-interval` where the configuration does not say.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// How much longer than its timeout an operation of an earlier plan may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The DC's own state; nothing of it is needed by its successor.
+#[derive(Debug)]
+pub(super) struct Dc {
+    /// Made anew for each DC, so that results of another's plans are told apart.
+    uuid: String,
+    /// The number of the present or last transition.
+    transition: u64,
+    engine: Engine,
+    since: Monotonic,
+    /// What the CIB was last told.
+    published: Option<Vec<NodeUpdate>>,
+    /// Why a new plan is needed, if it is.
+    stale: Option<String>,
+    recheck_at: Option<Monotonic>,
+    /// When to stop waiting for nodes or answers.
+    wake_at: Option<Monotonic>,
+    /// When operations of an earlier plan are given up, by transition key.
+    deadlines: BTreeMap<String, Monotonic>,
+    /// Failcounts after a failed start and a failed stop, as the last graph had them.
+    offsets: [String; 2],
+}
+
+impl Dc {
+    pub fn new(seed: u128, view: u64, now: Monotonic) -> Self {
+        Self {
+            uuid: uuid(seed, view),
+            transition: 0,
+            engine: Engine::new(),
+            since: now,
+            published: None,
+            stale: Some("a new DC was elected".to_owned()),
+            recheck_at: None,
+            wake_at: None,
+            deadlines: BTreeMap::new(),
+            offsets: ["INFINITY".to_owned(), "INFINITY".to_owned()],
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        let deadlines = self.deadlines.values().min().copied();
+        [self.engine.next_deadline(), self.recheck_at, self.wake_at, deadlines].into_iter().flatten().min()
+    }
+}
+
+/// A UUID out of random bits: another one for each `view`.
+fn uuid(seed: u128, view: u64) -> String {
+    let mixed = seed.rotate_left((view % 128) as u32) ^ (u128::from(view) << 64) ^ u128::from(view);
+    let digits = format!("{mixed:032x}");
+    let mut text = String::with_capacity(36);
+    for (idx, digit) in digits.chars().enumerate() {
+        let dash = if [8, 12, 16, 20].contains(&idx) { "-" } else { "" };
+        write!(text, "{dash}{digit}").expect("text grows");
+    }
+    text
+}
+
+impl NodeMachine {
+    /// The present plan, if there is one, may be out of date.
+    pub(super) fn plan_anew(&mut self, why: &str) {
+        if let Some(dc) = &mut self.dc {
+            dc.stale.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    /// Does what the DC has to do now, if this node is the DC. Called after every event.
+    pub(super) fn direct(&mut self) {
+        if !self.is_dc() {
+            self.dc = None;
+        }
+        let Some(mut dc) = self.dc.take() else { return };
+        self.direct_as(&mut dc);
+        self.dc = Some(dc);
+    }
+
+    fn direct_as(&mut self, dc: &mut Dc) {
+        let now = self.now.mono;
+        let steps = dc.engine.handle(now, Told::DeadlineReached);
+        self.perform_steps(dc, steps);
+        self.give_up_overdue(dc);
+        dc.wake_at = None;
+        if dc.recheck_at.is_some_and(|at| at <= now) {
+            dc.recheck_at = None;
+            dc.stale.get_or_insert_with(|| "the time for a regular check has come".to_owned());
+        }
+        let Some(standings) = self.standings(dc) else { return };
+        if dc.published.as_ref() != Some(&standings) {
+            return self.publish(dc, standings);
+        }
+        if self.has_casts_under_way() {
+            return;
+        }
+        if let Some(why) = dc.stale.clone().filter(|_| dc.engine.is_busy()) {
+            let steps = dc.engine.handle(now, Told::Abort(AbortReason::Changed(why)));
+            self.perform_steps(dc, steps);
+        }
+        if dc.engine.is_busy() || self.has_casts_under_way() || self.awaits_answers() {
+            return;
+        }
+        match dc.stale.take() {
+            Some(why) => self.plan(dc, &why),
+            None => self.rest(),
+        }
+    }
+
+    /// How every known node stands; `None` while that is not certain yet.
+    fn standings(&mut self, dc: &mut Dc) -> Option<Vec<NodeUpdate>> {
+        let mut updates = Vec::new();
+        for (id, name) in self.replica.known_nodes() {
+            let standing = if self.group.is_member(id) {
+                self.standing_of_member(dc, id)?
+            } else if !self.was_member(&name) {
+                continue;
+            } else {
+                self.standing_of_absent(dc, id)?
+            };
+            updates.push(NodeUpdate { id, name, standing });
+        }
+        Some(updates)
+    }
+
+    fn standing_of_member(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
+        if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached) {
+            return Some(Standing::Member);
+        }
+        self.patience_over(dc, ATTACH_PATIENCE).then_some(Standing::Pending)
+    }
+
+    fn standing_of_absent(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
+        if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.leaving) {
+            return Some(Standing::Off);
+        }
+        self.patience_over(dc, RESTART_GRACE).then_some(Standing::Lost)
+    }
+
+    /// Whether so much time has passed since the membership changed; if not, the DC wakes up then.
+    fn patience_over(&self, dc: &mut Dc, patience: Duration) -> bool {
+        let until = dc.since + patience;
+        if self.now.mono < until {
+            dc.wake_at = Some(dc.wake_at.map_or(until, |at| at.min(until)));
+        }
+        self.now.mono >= until
+    }
+
+    /// Whether the CIB takes a node for one that is or was lost as a member.
+    fn was_member(&self, name: &str) -> bool {
+        let state = self.replica.node_state(name);
+        state.is_some_and(|state| {
+            state.attr("in_ccm") != Some("false") || state.attr("expected") == Some("member")
+        })
+    }
+
+    fn publish(&mut self, dc: &mut Dc, standings: Vec<NodeUpdate>) {
+        for update in standings.iter().filter(|update| update.standing == Standing::Lost) {
+            let text = format!("{} is lost: until it is fenced, what ran there may still run", update.name);
+            self.log(Level::Warning, text);
+        }
+        dc.published = Some(standings.clone());
+        let update = MembershipUpdate {
+            dc: self.group.own_id(),
+            has_quorum: self.group.has_quorum(),
+            version: self.config.version.clone(),
+            stack: self.config.stack.clone(),
+            nodes: standings,
+            at: self.now.wall.0,
+        };
+        self.cast(Message::Membership(update));
+    }
+
+    pub(super) fn membership_published(&mut self, update: &MembershipUpdate) {
+        if self.replica.apply_membership(update) {
+            self.configuration_changed();
+        }
+        self.plan_anew("the membership changed");
+    }
+
+    /// Whether operations asked for by an earlier plan, perhaps another DC's, are still in flight.
+    fn awaits_answers(&self) -> bool {
+        self.replica.ledger.in_flight.values().any(|perform| self.group.is_member(perform.node))
+    }
+
+    /// Operations that nobody waits for by an engine have a deadline here.
+    fn give_up_overdue(&mut self, dc: &mut Dc) {
+        let now = self.now.mono;
+        let in_flight = &self.replica.ledger.in_flight;
+        dc.deadlines.retain(|key, _| in_flight.contains_key(key));
+        for (key, perform) in in_flight {
+            let limit = Duration::from_millis(perform.operation.timeout_ms) + ANSWER_PATIENCE;
+            dc.deadlines.entry(key.clone()).or_insert(now + limit);
+        }
+        let late = |deadline: &Monotonic| *deadline <= now;
+        let keys: Vec<String> =
+            dc.deadlines.iter().filter(|(_, at)| late(at)).map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            dc.deadlines.retain(|_, deadline| !late(deadline));
+            self.cast(Message::Overdue { keys, at: self.now.wall.0 });
+        }
+    }
+
+    fn plan(&mut self, dc: &mut Dc, why: &str) {
+        let (cib, _) = systole_cib::read(self.replica.cib());
+        let plan = (self.config.planner)(&cib, self.now.wall);
+        dc.transition += 1;
+        dc.recheck_at = self.recheck_at(&cib, plan.recheck);
+        let n_actions = plan.graph.synapses.len();
+        let text = format!("transition {} has {n_actions} actions, because {why}", dc.transition);
+        self.log(if n_actions > 0 { Level::Notice } else { Level::Debug }, text);
+        if n_actions > 0 {
+            let xml = self.replica.cib().to_text();
+            self.effects.push(Effect::SaveInput { kind: plan.kind, transition: dc.transition, xml });
+        }
+        dc.offsets = offsets(&plan.graph);
+        let steps = dc.engine.handle(self.now.mono, Told::Begin(Box::new(plan.graph)));
+        self.perform_steps(dc, steps);
+        if !dc.engine.is_busy() && dc.stale.is_none() && !self.has_casts_under_way() {
+            self.rest();
+        }
+    }
+
+    fn recheck_at(&self, cib: &Cib, at: Option<Timestamp>) -> Option<Monotonic> {
+        let mut pairs = cib.cluster_options.iter().flat_map(|set| &set.pairs);
+        let option =
+            pairs.find(|pair| &*pair.name == "cluster-recheck-interval").and_then(|pair| pair.value.clone());
+        let interval = option.and_then(|text| parse_duration(&text).ok()).unwrap_or(RECHECK_INTERVAL);
+        let regular = (interval > Duration::ZERO).then(|| self.now.mono + interval);
+        let secs = |at: Timestamp| u64::try_from(at.0 - self.now.wall.0).unwrap_or(0).max(1);
+        let special = at.map(|at| self.now.mono + Duration::from_secs(secs(at)));
+        regular.into_iter().chain(special).min()
+    }
+
+    /// Nothing is left to do: everybody is told.
+    fn rest(&mut self) {
+        let ledger = &self.replica.ledger;
+        if ledger.idle_at != Some(ledger.changes) {
+            let changes = ledger.changes;
+            self.cast(Message::Idle { changes });
+        }
+    }
+
+    fn perform_steps(&mut self, dc: &mut Dc, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Perform(action) => self.perform_action(dc, &action),
+                Step::TimedOut(action) => {
+                    self.log(Level::Error, format!("{} was not answered in time", action.key));
+                    let keys = vec![transition_key(dc, &action).to_string()];
+                    dc.stale.get_or_insert_with(|| format!("{} was not answered in time", action.key));
+                    self.cast(Message::Overdue { keys, at: self.now.wall.0 });
+                }
+                Step::Finished(Outcome::Complete) => {
+                    self.log(Level::Debug, format!("transition {} is complete", dc.transition));
+                }
+                Step::Finished(Outcome::Incomplete(reason)) => {
+                    self.log(Level::Info, format!("transition {} was given up: {reason}", dc.transition));
+                    dc.stale.get_or_insert_with(|| reason.to_string());
+                }
+            }
+        }
+    }
+
+    fn perform_action(&mut self, dc: &mut Dc, action: &Action) {
+        let member = action.node.as_ref().and_then(|(name, _)| {
+            let mut members = self.group.members().iter();
+            members.find(|(_, member)| member == name.as_str()).map(|(id, _)| *id)
+        });
+        let name = action.node.as_ref().map(|(name, _)| name.to_string()).unwrap_or_default();
+        match &action.kind {
+            ActionKind::Pseudo => {}
+            ActionKind::Resource(resource) if matches!(&*action.operation, "delete" | "lrm_delete") => {
+                self.cast(Message::Forget {
+                    node: name,
+                    resource: resource.id.to_string(),
+                    action: action.id,
+                });
+            }
+            ActionKind::Resource(resource) => match member {
+                Some(node) => {
+                    let operation = operation(dc, action, resource);
+                    self.cast(Message::Perform(Box::new(Perform { node, operation })));
+                }
+                None => self.action_failed(dc, action, &format!("{name} is not a member of the cluster")),
+            },
+            ActionKind::Cluster => self.perform_cluster_action(dc, action, &name, member),
+        }
+    }
+
+    fn perform_cluster_action(&mut self, dc: &mut Dc, action: &Action, name: &str, member: Option<u32>) {
+        match (&*action.operation, member) {
+            ("stonith", _) => {
+                let text = format!(
+                    "{name} has to be fenced, and there is no fence device: nothing of it is recovered until an \
+                     administrator confirms that it is off"
+                );
+                self.log(Level::Error, text);
+            }
+            ("do_shutdown", Some(node)) => self.cast(Message::Leave { node }),
+            ("clear_failcount", _) => {
+                let key = action.key.strip_suffix("_clear_failcount_0").unwrap_or(&action.key);
+                let message = Message::ClearFailure {
+                    node: name.to_owned(),
+                    resource: key.to_owned(),
+                    operation: None,
+                    action: action.id,
+                };
+                self.cast(message);
+            }
+            ("lrm_delete", _) => {
+                let key = action.key.strip_suffix("_lrm_delete_0").unwrap_or(&action.key);
+                self.cast(Message::Forget {
+                    node: name.to_owned(),
+                    resource: key.to_owned(),
+                    action: action.id,
+                });
+            }
+            (other, _) => self.action_failed(dc, action, &format!("{other} is not possible on {name:?}")),
+        }
+    }
+
+    fn action_failed(&mut self, dc: &mut Dc, action: &Action, why: &str) {
+        self.log(Level::Error, format!("cannot perform {}: {why}", action.key));
+        let steps = dc.engine.handle(self.now.mono, Told::Failed(action.id));
+        self.perform_steps(dc, steps);
+    }
+
+    /// An action that the members carry out themselves was applied.
+    pub(super) fn action_done(&mut self, action: ActionId) {
+        self.tell_engine(Told::Confirmed(action));
+    }
+
+    /// An operation needs no answer.
+    pub(super) fn operation_done(&mut self, transition_key: &str) {
+        if let Some(action) = self.own_action(transition_key) {
+            self.tell_engine(Told::Confirmed(action));
+        }
+    }
+
+    fn tell_engine(&mut self, told: Told) {
+        let Some(mut dc) = self.dc.take() else { return };
+        let steps = dc.engine.handle(self.now.mono, told);
+        self.perform_steps(&mut dc, steps);
+        self.dc = Some(dc);
+    }
+
+    /// The action of the present transition that a transition key names: the one place where stale answers are told.
+    fn own_action(&self, transition_key: &str) -> Option<ActionId> {
+        let dc = self.dc.as_ref()?;
+        let key: TransitionKey = transition_key.parse().ok()?;
+        let is_present = *key.uuid == *dc.uuid && u64::try_from(key.transition) == Ok(dc.transition);
+        ActionId::try_from(key.action)
+            .ok()
+            .filter(|action| is_present && dc.engine.in_flight(*action).is_some())
+    }
+
+    /// Results were recorded: the engine goes on, failures are counted.
+    pub(super) fn results_known(&mut self, results: &[OperationResult]) {
+        if !self.is_dc() {
+            return;
+        }
+        let mut changes = Vec::new();
+        for result in results {
+            let target = target_rc(&result.operation.transition_key);
+            let succeeded = is_success(result.status, result.rc, target);
+            if !succeeded {
+                changes.extend(self.failure_of(result));
+            }
+            match self.own_action(&result.operation.transition_key) {
+                Some(action) if succeeded => self.tell_engine(Told::Confirmed(action)),
+                Some(action) => self.tell_engine(Told::Failed(action)),
+                None if result.status == OpStatus::Cancelled.code() => {}
+                None => self.plan_anew(&format!("{} has a new result", result.operation.key)),
+            }
+        }
+        if !changes.is_empty() {
+            self.change_attributes(changes);
+        }
+    }
+
+    /// What a failure means for failcounts. Probes do not count, nor does what nobody knows the outcome of.
+    fn failure_of(&self, result: &OperationResult) -> Vec<AttributeChange> {
+        let operation = &result.operation;
+        let is_probe = operation.operation == "monitor" && operation.interval_ms == 0;
+        let is_ignored = operation.parameters.get("CRM_meta_on_fail").is_some_and(|value| value == "ignore");
+        let is_unknown = result.status == OpStatus::NotConnected.code();
+        let Some(node) = self.node_of(operation) else { return Vec::new() };
+        if is_probe || is_ignored || is_unknown || operation.operation == "notify" {
+            return Vec::new();
+        }
+        let offset = self.dc.as_ref().and_then(|dc| match operation.operation.as_str() {
+            "start" => Some(&dc.offsets[0]),
+            "stop" => Some(&dc.offsets[1]),
+            _ => None,
+        });
+        let count = match offset {
+            Some(offset) if offset != "1" => AttributeValue::Set(offset.clone()),
+            _ => AttributeValue::Increment,
+        };
+        let what = format!("{}#{}_{}", operation.resource, operation.operation, operation.interval_ms);
+        let at = AttributeValue::Set(result.at.to_string());
+        vec![
+            AttributeChange { node: node.clone(), name: format!("fail-count-{what}"), to: count },
+            AttributeChange { node, name: format!("last-failure-{what}"), to: at },
+        ]
+    }
+
+    /// Where an operation was run: as the graph said.
+    fn node_of(&self, operation: &Operation) -> Option<String> {
+        operation.parameters.get("CRM_meta_on_node").cloned()
+    }
+}
+
+/// The result an operation was asked to have.
+fn target_rc(transition_key: &str) -> i32 {
+    transition_key.parse::<TransitionKey>().map_or(0, |key| key.target_rc.code())
+}
+
+fn offsets(graph: &TransitionGraph) -> [String; 2] {
+    ["failed-start-offset", "failed-stop-offset"]
+        .map(|name| graph.property(name).unwrap_or("INFINITY").to_owned())
+}
+
+fn transition_key(dc: &Dc, action: &Action) -> TransitionKey {
+    TransitionKey {
+        action: i64::from(action.id),
+        transition: i64::try_from(dc.transition).unwrap_or(-1),
+        target_rc: systole_types::OcfRc::from_code(
+            action.meta("op_target_rc").and_then(|rc| rc.parse().ok()).unwrap_or(0),
+        ),
+        uuid: dc.uuid.as_str().into(),
+    }
+}
+
+/// What the executor is asked for.
+fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
+    let millis = |name: &str| action.meta(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let node: Option<&NodeId> = action.node.as_ref().map(|(name, _)| name);
+    let mut parameters: BTreeMap<String, String> =
+        action.attributes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    if let Some(node) = node {
+        parameters.entry("CRM_meta_on_node".to_owned()).or_insert_with(|| node.to_string());
+    }
+    Operation {
+        call: 0,
+        key: action.key.to_string(),
+        resource: resource.id.to_string(),
+        class: resource.class.to_string(),
+        provider: resource.provider.as_deref().map(str::to_owned),
+        agent: resource.kind.to_string(),
+        operation: action.operation.to_string(),
+        interval_ms: millis("interval"),
+        timeout_ms: millis("timeout"),
+        start_delay_ms: millis("start_delay"),
+        parameters,
+        transition_key: transition_key(dc, action).to_string(),
+        expected_rc: None,
+    }
+}

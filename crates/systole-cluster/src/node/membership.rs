@@ -1,0 +1,203 @@
+//! From a view to one replica and one DC.
+//!
+//! After each view every member says hello. Hellos arrive in the same order everywhere, so with the last of them
+//! everybody knows the same: who has been a member longest (the DC), and whose replica wins. If not all have that one
+//! already, its holder casts it, and with its arrival the members are settled.
+
+use super::{Dc, NodeMachine};
+use crate::{
+    Level, Snapshot,
+    message::{Copy, Hello, Message},
+    replica::Replica,
+};
+use std::collections::BTreeMap;
+use systole_types::CibVersion;
+use systole_wire::{PROTOCOL, hub::View};
+
+/// This node's place among the members.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    view: Option<View>,
+    /// The first view since the program started.
+    since: Option<u64>,
+    phase: Phase,
+    hellos: BTreeMap<u32, Hello>,
+    /// Whether the replica has lived through a membership.
+    live: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// No view.
+    #[default]
+    Alone,
+    /// Not all hellos are here.
+    Exchanging,
+    /// They are, and the winner's replica is on its way.
+    AwaitingCopy { dc: u32 },
+    /// All members have the same replica.
+    Settled { dc: u32 },
+}
+
+impl Group {
+    pub fn view_number(&self) -> u64 {
+        self.view.as_ref().map_or(0, |view| view.number)
+    }
+
+    pub fn own_id(&self) -> u32 {
+        self.view.as_ref().map_or(0, |view| view.own_id)
+    }
+
+    pub fn has_quorum(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.has_quorum)
+    }
+
+    /// Number and name of each member.
+    pub fn members(&self) -> &[(u32, String)] {
+        self.view.as_ref().map_or(&[], |view| &view.members)
+    }
+
+    pub fn is_member(&self, node: u32) -> bool {
+        self.members().iter().any(|(id, _)| *id == node)
+    }
+
+    pub fn is_settled(&self) -> bool {
+        matches!(self.phase, Phase::Settled { .. })
+    }
+
+    pub fn dc(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Settled { dc } => Some(dc),
+            _ => None,
+        }
+    }
+}
+
+/// What makes a replica win, most important first.
+///
+/// `admin_epoch` is the administrator's. The generation makes a partition that had quorum win over one that had not,
+/// whatever the latter was forced to change: what was acknowledged is never lost. A replica that has lived through a
+/// membership wins over one from disk, which has no status section.
+fn strength(hello: &Hello) -> (u64, u64, u64, bool, u64) {
+    let version: CibVersion = hello.version.parse().unwrap_or_default();
+    (version.admin_epoch, hello.generation, version.epoch, hello.live, version.num_updates)
+}
+
+/// The member who has been one longest; of several the one with the lowest number.
+fn elect(hellos: &BTreeMap<u32, Hello>) -> u32 {
+    let elected = hellos.iter().min_by_key(|(id, hello)| (hello.since, **id));
+    elected.map(|(id, _)| *id).expect("a view has members")
+}
+
+/// Whose replica wins: the DC's if it is among the strongest.
+fn winner(hellos: &BTreeMap<u32, Hello>, dc: u32) -> u32 {
+    let best = hellos.values().map(strength).max().expect("a view has members");
+    let mut strongest = hellos.iter().filter(|(_, hello)| strength(hello) == best).map(|(id, _)| *id);
+    if strength(&hellos[&dc]) == best { dc } else { strongest.next().expect("the best is one of them") }
+}
+
+impl NodeMachine {
+    /// Takes what was on disk for the first replica.
+    pub(super) fn load(&mut self, stored: Option<Snapshot>) {
+        match stored.as_ref().map(Replica::from_snapshot) {
+            None => self.log(Level::Notice, "there is no CIB on disk: starting with an empty one"),
+            Some(Ok(replica)) => {
+                self.log(Level::Info, format!("the CIB on disk has version {}", replica.version()));
+                self.replica = replica;
+            }
+            Some(Err(error)) => {
+                let message = format!("the CIB on disk is not usable, starting with an empty one: {error}");
+                self.log(Level::Error, message);
+            }
+        }
+    }
+
+    pub(super) fn view_changed(&mut self, view: View) {
+        let names: Vec<&str> = view.members.iter().map(|(_, name)| name.as_str()).collect();
+        let quorum = if view.has_quorum { "with" } else { "without" };
+        self.log(Level::Notice, format!("members are now {} ({quorum} quorum)", names.join(" ")));
+        self.group.since.get_or_insert(view.number);
+        self.group.phase = Phase::Exchanging;
+        self.group.hellos.clear();
+        self.group.view = Some(view);
+        self.n_returned = self.n_cast;
+        self.local.detach();
+        let hello = Hello {
+            protocol: PROTOCOL,
+            name: self.name.clone(),
+            boot_id: self.boot_id.clone(),
+            since: self.group.since.unwrap_or_default(),
+            live: self.group.live,
+            version: self.replica.version().to_string(),
+            generation: self.replica.generation,
+            fingerprint: self.replica.fingerprint(),
+            disk_error: self.disk.error().map(str::to_owned),
+        };
+        self.cast(Message::Hello(hello));
+    }
+
+    pub(super) fn cluster_lost(&mut self) {
+        self.log(Level::Warning, "the connection to the cluster layer is lost");
+        self.group.phase = Phase::Alone;
+        self.group.view = None;
+        self.dc = None;
+        self.local.detach();
+    }
+
+    pub(super) fn hello(&mut self, from: u32, hello: Hello) {
+        if hello.protocol.major != PROTOCOL.major {
+            let message =
+                format!("{} speaks protocol {}.x, which this node cannot", hello.name, hello.protocol.major);
+            self.log(Level::Error, message);
+        }
+        self.group.hellos.insert(from, hello);
+        let all_here = self.group.members().iter().all(|(id, _)| self.group.hellos.contains_key(id));
+        if self.group.phase != Phase::Exchanging || !all_here {
+            return;
+        }
+        let dc = elect(&self.group.hellos);
+        let best = winner(&self.group.hellos, dc);
+        let best_hello = &self.group.hellos[&best];
+        let is_same = |hello: &Hello| {
+            strength(hello) == strength(best_hello) && hello.fingerprint == best_hello.fingerprint
+        };
+        if self.group.hellos.values().all(is_same) {
+            return self.settle(dc);
+        }
+        self.group.phase = Phase::AwaitingCopy { dc };
+        if best == self.group.own_id() {
+            let copy = self.replica.to_copy();
+            self.cast(Message::Copy(Box::new(copy)));
+        }
+    }
+
+    pub(super) fn copied(&mut self, copy: &Copy) {
+        let Phase::AwaitingCopy { dc } = self.group.phase else { return };
+        match Replica::from_copy(copy) {
+            Ok(replica) => self.replica = replica,
+            Err(error) => {
+                let reason = format!("the CIB that was received cannot be read: {error}");
+                return self.effects.push(crate::Effect::Die { reason });
+            }
+        }
+        self.settle(dc);
+    }
+
+    /// All members have the same replica.
+    fn settle(&mut self, dc: u32) {
+        let hellos = std::mem::take(&mut self.group.hellos);
+        let members: BTreeMap<u32, Hello> =
+            hellos.into_iter().filter(|(id, _)| self.group.is_member(*id)).collect();
+        self.replica.settle(&members, self.group.has_quorum());
+        self.group.phase = Phase::Settled { dc };
+        self.group.live = true;
+        let name = self.replica.name_of(dc).unwrap_or_default().to_owned();
+        self.log(Level::Notice, format!("{name} is the DC; the CIB has version {}", self.replica.version()));
+        self.disk.settle(&members);
+        self.persist();
+        self.dc =
+            (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.group.view_number(), self.now.mono));
+        self.attach();
+        self.repeat_requests();
+    }
+}

@@ -1,0 +1,444 @@
+//! What tools ask, and when they are answered.
+//!
+//! A request that changes something is cast, applied by every member in agreed order, and answered when its outcome is
+//! certain. Requests are numbered, so that one which is said again after a change of the membership is applied once.
+
+use super::{NodeMachine, disk::Kept};
+use crate::{
+    ClientId, Effect,
+    message::{AttributeChange, AttributeValue, Message, Stamp, Wish, Write},
+    released::Released,
+    replica::Written,
+};
+use std::{collections::BTreeMap, time::Duration};
+use systole_cib::ops::CibAction;
+use systole_types::Monotonic;
+use systole_wire::api::{Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response};
+
+/// How many requests may wait at once.
+const MAX_PENDING: usize = 1024;
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long probes after a cleanup may take.
+const PROBE_PATIENCE: Duration = Duration::from_secs(120);
+/// How far apart notices of changes are at least.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The tools connected to this node.
+#[derive(Debug, Default)]
+pub(super) struct Tools {
+    last_number: u64,
+    /// Requests that change something, by number.
+    pending: BTreeMap<u64, Pending>,
+    waiting: Vec<Waiting>,
+    subscribers: BTreeMap<ClientId, Subscriber>,
+    /// Answered when this node leaves the cluster.
+    shutdowns: Vec<(ClientId, u64)>,
+}
+
+/// A request that changes something.
+#[derive(Debug)]
+struct Pending {
+    /// `None` for the machine's own.
+    from: Option<(ClientId, u64)>,
+    wish: Wish,
+    deadline: Monotonic,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Not said yet: the members are not settled.
+    Unsaid,
+    /// Said, not applied.
+    Said,
+    /// Applied; the answer waits until it is kept.
+    Applied(Written),
+}
+
+/// Someone who waits for the cluster to come to rest.
+#[derive(Debug)]
+struct Waiting {
+    from: (ClientId, u64),
+    deadline: Monotonic,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    request: u64,
+    not_before: Monotonic,
+    /// Changes and view as of the last notice.
+    seen: (u64, u64),
+}
+
+impl Tools {
+    pub fn forget(&mut self, client: ClientId) {
+        let is_other = |from: &(ClientId, u64)| from.0 != client;
+        self.waiting.retain(|waiting| is_other(&waiting.from));
+        self.shutdowns.retain(is_other);
+        self.subscribers.remove(&client);
+    }
+
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        let pending = self.pending.values().map(|pending| pending.deadline);
+        let waiting = self.waiting.iter().map(|waiting| waiting.deadline);
+        pending.chain(waiting).chain(self.notice_at()).min()
+    }
+
+    /// When a notice that was put off is due; set while one is owed.
+    fn notice_at(&self) -> Option<Monotonic> {
+        self.subscribers.values().filter(|subscriber| subscriber.seen == OWED).map(|it| it.not_before).min()
+    }
+}
+
+/// Marks a subscriber whose notice is put off.
+const OWED: (u64, u64) = (u64::MAX, u64::MAX);
+
+impl NodeMachine {
+    pub(super) fn asked(&mut self, client: ClientId, request: Request) {
+        let from = (client, request.id);
+        let node = self.name.clone();
+        match request.call {
+            Call::Cib => self.reply(from, Reply::Cib { xml: self.replica.cib().to_text() }),
+            Call::Node => {
+                let report = self.node_report();
+                self.reply(from, Reply::Node(report));
+            }
+            Call::Apply { change, .. } if change.action == CibAction::Query => {
+                let reply = match self.replica.query(&change) {
+                    Ok(output) => Reply::Applied { version: self.replica.version().to_string(), output },
+                    Err((failure, message)) => refused(RefusalKind::Change(failure), message),
+                };
+                self.reply(from, reply);
+            }
+            Call::Apply { change, force } => {
+                let stamp =
+                    Stamp { origin: node, client: request.client, user: request.user, at: self.now.wall.0 };
+                self.wish(Some(from), Wish::Write(Write { change, force, stamp }));
+            }
+            Call::Cleanup { resource, node, only_failed } => {
+                self.wish(Some(from), Wish::Cleanup { resource, node, only_failed });
+            }
+            Call::Attribute { node, name, value } => {
+                let to = value.map_or(AttributeValue::Remove, AttributeValue::Set);
+                self.wish(Some(from), Wish::Attributes(vec![AttributeChange { node, name, to }]));
+            }
+            Call::ConfirmOff { node } => self.wish(Some(from), Wish::ConfirmOff { node }),
+            Call::WaitIdle { timeout_ms } => {
+                let deadline = self.now.mono + Duration::from_millis(timeout_ms);
+                self.tools.waiting.push(Waiting { from, deadline });
+            }
+            Call::Subscribe => {
+                let subscriber =
+                    Subscriber { request: request.id, not_before: self.now.mono, seen: self.present() };
+                self.tools.subscribers.insert(client, subscriber);
+            }
+            Call::Shutdown => {
+                self.tools.shutdowns.push(from);
+                let to = AttributeValue::Set(self.now.wall.0.to_string());
+                self.wish(
+                    None,
+                    Wish::Attributes(vec![AttributeChange { node, name: "shutdown".to_owned(), to }]),
+                );
+            }
+        }
+    }
+
+    /// Has transient attributes changed.
+    pub(super) fn change_attributes(&mut self, changes: Vec<AttributeChange>) {
+        self.wish(None, Wish::Attributes(changes));
+    }
+
+    fn wish(&mut self, from: Option<(ClientId, u64)>, wish: Wish) {
+        if let Some(from) = from.filter(|_| self.tools.pending.len() >= MAX_PENDING) {
+            return self.reply(from, refused(RefusalKind::Busy, "too many requests are waiting: try again"));
+        }
+        self.tools.last_number += 1;
+        let number = self.tools.last_number;
+        let deadline = self.now.mono + PATIENCE;
+        self.tools.pending.insert(number, Pending { from, wish, deadline, stage: Stage::Unsaid });
+        if self.group.is_settled() {
+            self.say(number);
+        }
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.seed as u64
+    }
+
+    fn say(&mut self, number: u64) {
+        let incarnation = self.incarnation();
+        let Some(pending) = self.tools.pending.get_mut(&number) else { return };
+        pending.stage = Stage::Said;
+        let wish = Box::new(pending.wish.clone());
+        self.cast(Message::Request { incarnation, number, wish });
+    }
+
+    /// The members have settled anew: what the replica does not have is said again.
+    pub(super) fn repeat_requests(&mut self) {
+        let applied = match self.replica.ledger.nodes.get(&self.group.own_id()) {
+            Some(entry) if entry.incarnation == self.incarnation() => entry.requests,
+            _ => 0,
+        };
+        let version = self.replica.version();
+        let mut unsaid = Vec::new();
+        for (number, pending) in &mut self.tools.pending {
+            if *number > applied {
+                unsaid.push(*number);
+            } else if !matches!(pending.stage, Stage::Applied(_)) {
+                pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
+            }
+        }
+        for number in unsaid {
+            self.say_again(number);
+        }
+    }
+
+    /// A partition without quorum cannot know whether the others applied a request whose echo was lost.
+    fn say_again(&mut self, number: u64) {
+        let has_quorum = self.group.has_quorum();
+        let Some(pending) = self.tools.pending.get(&number) else { return };
+        let is_in_doubt = !matches!(pending.stage, Stage::Unsaid) && !has_quorum;
+        match pending.from {
+            Some(from) if is_in_doubt => {
+                self.tools.pending.remove(&number);
+                self.reply(from, in_doubt());
+            }
+            _ => self.say(number),
+        }
+    }
+
+    /// Applies a tool's request, its own or another node's.
+    pub(super) fn requested(&mut self, from: u32, incarnation: u64, number: u64, wish: &Wish) {
+        let Some(entry) = self.replica.ledger.nodes.get_mut(&from) else { return };
+        if entry.incarnation == incarnation && entry.requests >= number {
+            return;
+        }
+        (entry.incarnation, entry.requests) = (incarnation, number);
+        let outcome = self.grant(wish);
+        if outcome.is_ok() {
+            self.plan_anew(describe(wish));
+        }
+        if outcome.as_ref().is_ok_and(|written| written.is_configuration) {
+            self.configuration_changed();
+        }
+        if from == self.group.own_id() && incarnation == self.incarnation() {
+            self.outcome_known(number, outcome);
+        }
+    }
+
+    fn grant(&mut self, wish: &Wish) -> Result<Written, Refusal> {
+        match wish {
+            Wish::Write(write) => self.grant_write(write),
+            Wish::Cleanup { resource, node, only_failed } => {
+                let cleaned = self.replica.clean_up(resource.as_deref(), node.as_deref(), *only_failed);
+                self.reconcile_monitors();
+                cleaned.map_err(|message| Refusal { kind: RefusalKind::NotFound, message })?;
+                Ok(self.written())
+            }
+            Wish::Attributes(changes) => {
+                let unknown = changes.iter().find(|change| self.replica.node_state(&change.node).is_none());
+                if let Some(change) = unknown {
+                    let message = format!("there is no node {}", change.node);
+                    return Err(Refusal { kind: RefusalKind::NotFound, message });
+                }
+                self.replica.set_attributes(changes);
+                Ok(self.written())
+            }
+            Wish::ConfirmOff { node } => {
+                let released = self.released(node)?;
+                self.replica.release(&released);
+                Ok(self.written())
+            }
+        }
+    }
+
+    fn grant_write(&mut self, write: &Write) -> Result<Written, Refusal> {
+        if !self.group.has_quorum() && !write.force {
+            let message =
+                "this partition has no quorum: the change is refused unless it is forced".to_owned();
+            return Err(Refusal { kind: RefusalKind::NoQuorum, message });
+        }
+        self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
+        let written = self.replica.write(write);
+        written.map_err(|(failure, message)| Refusal { kind: RefusalKind::Change(failure), message })
+    }
+
+    /// The proof that a node is out of the way, by an administrator's word.
+    fn released(&self, node: &str) -> Result<Released, Refusal> {
+        let known = self.replica.known_nodes().into_iter().find(|(_, name)| name == node);
+        let Some((id, name)) = known else {
+            return Err(Refusal { kind: RefusalKind::NotFound, message: format!("there is no node {node}") });
+        };
+        Released::by_word_of(id, &name, self.group.is_member(id)).ok_or_else(|| Refusal {
+            kind: RefusalKind::Usage,
+            message: format!("{node} is a member of the cluster: it is not off"),
+        })
+    }
+
+    fn written(&self) -> Written {
+        Written { version: self.replica.version(), output: None, is_configuration: false }
+    }
+
+    fn outcome_known(&mut self, number: u64, outcome: Result<Written, Refusal>) {
+        let Some(pending) = self.tools.pending.get_mut(&number) else { return };
+        match outcome {
+            Ok(written) => pending.stage = Stage::Applied(written),
+            Err(refusal) => {
+                let from = pending.from;
+                self.tools.pending.remove(&number);
+                if let Some(from) = from {
+                    self.reply(from, Reply::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    /// Answers whatever can be answered now. Called after every event.
+    pub(super) fn serve(&mut self) {
+        self.serve_pending();
+        self.serve_waiting();
+        self.serve_subscribers();
+    }
+
+    fn serve_pending(&mut self) {
+        let numbers: Vec<u64> = self.tools.pending.keys().copied().collect();
+        for number in numbers {
+            if let Some(reply) = self.verdict(&self.tools.pending[&number]) {
+                let Some(pending) = self.tools.pending.remove(&number) else { continue };
+                self.conclude(pending, reply);
+            }
+        }
+    }
+
+    /// What a pending request can be answered now, if anything.
+    fn verdict(&self, pending: &Pending) -> Option<Reply> {
+        let is_late = pending.deadline <= self.now.mono;
+        match &pending.stage {
+            Stage::Applied(written) => {
+                let kept = if written.is_configuration { self.is_kept(written.version) } else { Kept::Yes };
+                let done =
+                    Reply::Applied { version: written.version.to_string(), output: written.output.clone() };
+                match kept {
+                    Kept::Yes if self.group.is_settled() => Some(done),
+                    Kept::No(error) => Some(refused(
+                        RefusalKind::Disk,
+                        format!("the change is in force, but may be lost when nodes restart: {error}"),
+                    )),
+                    _ => is_late.then(in_doubt),
+                }
+            }
+            Stage::Said => is_late.then(in_doubt),
+            Stage::Unsaid => is_late.then(|| {
+                refused(
+                    RefusalKind::NotReady,
+                    "this node has not joined the others: the request was not passed on",
+                )
+            }),
+        }
+    }
+
+    fn conclude(&mut self, pending: Pending, reply: Reply) {
+        let Some(from) = pending.from else { return };
+        let is_done = matches!(reply, Reply::Applied { .. });
+        match pending.wish {
+            Wish::Cleanup { .. } if is_done => {
+                let deadline = self.now.mono + PROBE_PATIENCE;
+                self.tools.waiting.push(Waiting { from, deadline });
+            }
+            Wish::Attributes(_) | Wish::ConfirmOff { .. } if is_done => self.reply(from, Reply::Done),
+            _ => self.reply(from, reply),
+        }
+    }
+
+    fn serve_waiting(&mut self) {
+        let is_idle = self.is_idle() && self.tools.pending.is_empty();
+        let now = self.now.mono;
+        let (over, waiting): (Vec<Waiting>, _) = std::mem::take(&mut self.tools.waiting)
+            .into_iter()
+            .partition(|waiting| is_idle || waiting.deadline <= now);
+        self.tools.waiting = waiting;
+        for waiting in over {
+            let late = || refused(RefusalKind::TimedOut, "the cluster still has something to do");
+            self.reply(waiting.from, if is_idle { Reply::Done } else { late() });
+        }
+    }
+
+    /// Changes and view, as subscribers count them.
+    fn present(&self) -> (u64, u64) {
+        (self.replica.ledger.changes, self.group.view_number())
+    }
+
+    fn serve_subscribers(&mut self) {
+        let present = self.present();
+        let now = self.now.mono;
+        let version = self.replica.version().to_string();
+        for (client, subscriber) in &mut self.tools.subscribers {
+            if subscriber.seen == present {
+                continue;
+            }
+            if now < subscriber.not_before {
+                subscriber.seen = OWED;
+                continue;
+            }
+            (subscriber.seen, subscriber.not_before) = (present, now + NOTICE_INTERVAL);
+            let reply = Reply::Changed { version: version.clone() };
+            let response = Response { id: subscriber.request, reply };
+            self.effects.push(Effect::Reply { client: *client, response });
+        }
+    }
+
+    /// This node leaves: whoever asked for that is answered.
+    pub(super) fn answer_shutdown(&mut self) {
+        for from in std::mem::take(&mut self.tools.shutdowns) {
+            self.reply(from, Reply::Done);
+        }
+    }
+
+    fn reply(&mut self, (client, id): (ClientId, u64), reply: Reply) {
+        self.effects.push(Effect::Reply { client, response: Response { id, reply } });
+    }
+
+    fn node_report(&self) -> NodeReport {
+        let is_leaving = !self.tools.shutdowns.is_empty();
+        let state = match self.group.is_settled() {
+            _ if is_leaving => "stopping",
+            false => "joining",
+            true if self.is_dc() => "dc",
+            true => "member",
+        };
+        NodeReport {
+            node: self.name.clone(),
+            node_id: self.group.own_id(),
+            dc: self.dc().map(str::to_owned),
+            members: self.group.members().iter().map(|(_, name)| name.clone()).collect(),
+            has_quorum: self.group.has_quorum(),
+            stack: self.config.stack.clone(),
+            state: state.to_owned(),
+            idle: self.is_dc().then(|| self.is_idle()),
+            executor: self.local.is_there(),
+            disk_error: self.disk.error().map(str::to_owned),
+            version: self.config.version.clone(),
+        }
+    }
+}
+
+fn describe(wish: &Wish) -> &'static str {
+    match wish {
+        Wish::Write(_) => "the CIB was changed",
+        Wish::Cleanup { .. } => "history was cleaned up",
+        Wish::Attributes(_) => "a node attribute was changed",
+        Wish::ConfirmOff { .. } => "a node was confirmed to be off",
+    }
+}
+
+fn refused(kind: RefusalKind, message: impl Into<String>) -> Reply {
+    Reply::Refused(Refusal { kind, message: message.into() })
+}
+
+fn in_doubt() -> Reply {
+    refused(
+        RefusalKind::TimedOut,
+        "the other nodes were lost meanwhile: the change may or may not have been made",
+    )
+}

@@ -1,0 +1,381 @@
+//! The replicated state machine: the CIB and the ledger beside it.
+//!
+//! Every function here that changes something is called for a message in agreed order, with nothing but what the message
+//! says, so that all replicas stay the same.
+
+mod cleanup;
+mod status;
+mod write;
+
+use crate::{
+    Snapshot,
+    message::{
+        Attach, AttributeChange, Copy, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing,
+    },
+    released::Released,
+};
+use status::{Entry, Status};
+use std::{collections::BTreeMap, fmt::Write as _};
+use systole_cib::xml::{Document, Element};
+use systole_types::{CibVersion, OcfRc, OpStatus, OperationKey};
+use systole_wire::exec::OperationResult;
+pub(crate) use write::Written;
+
+/// The version of the set of features whose traces are in the CIB: Pacemaker 3.0.2's.
+pub(crate) const FEATURE_SET: &str = "3.20.2";
+
+/// The CIB of a cluster that has none yet.
+const BLANK: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="0" num_updates="0">
+  <configuration>
+    <crm_config/>
+    <nodes/>
+    <resources/>
+    <constraints/>
+  </configuration>
+  <status/>
+</cib>"#;
+
+/// The CIB with the ledger beside it.
+#[derive(Clone)]
+pub(crate) struct Replica {
+    cib: Document,
+    pub generation: u64,
+    pub ledger: Ledger,
+}
+
+impl Replica {
+    /// Of a cluster that has no CIB yet.
+    pub fn blank() -> Self {
+        Self::read(BLANK, 0, Ledger::default()).expect("the blank CIB is well formed")
+    }
+
+    pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, String> {
+        Self::read(&snapshot.xml, snapshot.generation, Ledger::default())
+    }
+
+    pub fn from_copy(copy: &Copy) -> Result<Self, String> {
+        Self::read(&copy.xml, copy.generation, copy.ledger.clone())
+    }
+
+    fn read(xml: &str, generation: u64, ledger: Ledger) -> Result<Self, String> {
+        let cib = Document::parse(xml).map_err(|error| error.to_string())?;
+        if !cib.root().is("cib") {
+            return Err(format!("the root element is <{}>, not <cib>", cib.root().name()));
+        }
+        Ok(Self { cib, generation, ledger })
+    }
+
+    pub fn to_copy(&self) -> Copy {
+        Copy { xml: self.cib.to_text(), generation: self.generation, ledger: self.ledger.clone() }
+    }
+
+    pub fn cib(&self) -> &Document {
+        &self.cib
+    }
+
+    pub fn version(&self) -> CibVersion {
+        let part = |name: &str| self.cib.root().attr(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        CibVersion {
+            admin_epoch: part("admin_epoch"),
+            epoch: part("epoch"),
+            num_updates: part("num_updates"),
+        }
+    }
+
+    /// Tells replicas apart.
+    pub fn fingerprint(&self) -> String {
+        let ledger = serde_json::to_string(&self.ledger).expect("maps have text or number keys");
+        fingerprint(&[&self.cib.to_text(), &ledger, &self.generation.to_string()])
+    }
+
+    /// Tells configurations apart.
+    pub fn configuration_fingerprint(&self) -> String {
+        let configuration = self.cib.root().child("configuration");
+        fingerprint(&[&configuration.map(Element::to_text).unwrap_or_default()])
+    }
+
+    /// What has to be on disk.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut cib = self.cib.clone();
+        if let Some(status) = cib.root().child("status").map(Element::key) {
+            cib.remove(status);
+        }
+        let root = cib.root_key();
+        cib.append(root, "status");
+        Snapshot { xml: cib.to_text(), version: self.version(), generation: self.generation }
+    }
+
+    /// The name of a member or former member.
+    pub fn name_of(&self, node: u32) -> Option<&str> {
+        self.ledger.nodes.get(&node).map(|entry| entry.name.as_str())
+    }
+
+    fn id_of(&self, name: &str) -> Option<u32> {
+        self.ledger.nodes.iter().find(|(_, entry)| entry.name == name).map(|(id, _)| *id)
+    }
+
+    /// The `<node_state>` of a node.
+    pub fn node_state(&self, name: &str) -> Option<Element<'_>> {
+        let states = self.cib.root().child("status")?.children_named("node_state");
+        states.into_iter().find(|state| state.attr("uname") == Some(name))
+    }
+
+    /// Cluster nodes by the configuration and the ledger: number and name.
+    pub fn known_nodes(&self) -> BTreeMap<u32, String> {
+        let nodes =
+            self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
+        let entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
+        let numbered = entries
+            .filter(|entry| entry.attr("type") != Some("remote"))
+            .filter_map(|entry| Some((entry.id()?.parse().ok()?, entry.attr("uname")?.to_owned())));
+        let known = self.ledger.nodes.iter().map(|(id, entry)| (*id, entry.name.clone()));
+        numbered.chain(known).collect()
+    }
+
+    /// Recurring operations in a node's history: operation keys.
+    pub fn recorded_monitors(&self, node: &str) -> Vec<String> {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        let entries = resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        let operations = entries.flat_map(|resource| resource.children_named("lrm_rsc_op"));
+        let recurring =
+            operations.filter(|entry| entry.attr("interval").is_some_and(|interval| interval != "0"));
+        recurring.filter_map(|entry| entry.attr("operation_key").map(str::to_owned)).collect()
+    }
+
+    fn status(&mut self) -> Status<'_> {
+        Status::of(&mut self.cib)
+    }
+
+    /// Counts a change: of the configuration, or of anything else.
+    fn count(&mut self, what: Counted) {
+        let version = self.version();
+        let root = self.cib.root_key();
+        let (epoch, num_updates) = match what {
+            Counted::Configuration => (version.epoch + 1, 0),
+            Counted::Status => (version.epoch, version.num_updates + 1),
+        };
+        self.cib.set_attr(root, "epoch", &epoch.to_string());
+        self.cib.set_attr(root, "num_updates", &num_updates.to_string());
+        self.ledger.changes += 1;
+        self.cib.tidy();
+    }
+
+    /// All members of a view have the same replica now: takes in what they said of themselves.
+    ///
+    /// A node that was booted since the replica last saw it runs nothing any more, so all that was known of it goes.
+    pub fn settle(&mut self, members: &BTreeMap<u32, Hello>, has_quorum: bool) {
+        self.generation += u64::from(has_quorum);
+        for entry in self.ledger.nodes.values_mut() {
+            entry.attached = false;
+        }
+        for (id, hello) in members {
+            let entry = self.ledger.nodes.entry(*id).or_default();
+            entry.name = hello.name.clone();
+            if std::mem::take(&mut entry.leaving) {
+                Status::of(&mut self.cib).erase_node(&hello.name);
+            }
+            if entry.boot_id != hello.boot_id {
+                entry.boot_id = hello.boot_id.clone();
+                entry.recorded = 0;
+                self.ledger.in_flight.retain(|_, perform| perform.node != *id);
+                Status::of(&mut self.cib).erase_node(&hello.name);
+            }
+        }
+        self.count(Counted::Status);
+    }
+
+    /// A member's executor is there. Its history is kept as far as it is what the executor knows.
+    pub fn attach(&mut self, from: u32, attach: &Attach) -> Attached {
+        let Some(entry) = self.ledger.nodes.get_mut(&from) else { return Attached::Current };
+        let name = entry.name.clone();
+        let attached = match attach.acknowledged > entry.recorded || attach.forgetful {
+            true => Attached::Erased,
+            false => Attached::Current,
+        };
+        entry.attached = true;
+        if attached == Attached::Erased {
+            // Some result went into a replica that lost against this one, or is forgotten: only probes can tell now.
+            entry.recorded = attach.acknowledged;
+            self.ledger.in_flight.retain(|_, perform| perform.node != from);
+            self.status().erase_history(&name);
+        }
+        for key in &attach.lost_operations {
+            if let Some(perform) = self.ledger.in_flight.remove(key) {
+                self.status().erase_resource(&name, &perform.operation.resource);
+            }
+        }
+        for key in &attach.lost_monitors {
+            if let Ok(parsed) = key.parse::<OperationKey>() {
+                self.status().erase_operation(&name, parsed.resource.as_str(), key);
+            }
+        }
+        for perform in &attach.in_flight {
+            if !self.ledger.in_flight.contains_key(&perform.operation.transition_key) {
+                self.begin(perform);
+            }
+        }
+        self.count(Counted::Status);
+        attached
+    }
+
+    /// A member's executor is gone.
+    pub fn detach(&mut self, from: u32) {
+        if let Some(entry) = self.ledger.nodes.get_mut(&from) {
+            entry.attached = false;
+        }
+        self.count(Counted::Status);
+    }
+
+    /// The DC has an operation run.
+    pub fn perform(&mut self, perform: &Perform) {
+        self.begin(perform);
+        self.count(Counted::Status);
+    }
+
+    /// Writes down that an operation is in flight, so that a new DC knows it. One that is cancelled is forgotten.
+    fn begin(&mut self, perform: &Perform) {
+        let Some(name) = self.name_of(perform.node).map(str::to_owned) else { return };
+        let operation = &perform.operation;
+        if operation.operation == "cancel" {
+            self.status().erase_operation(&name, &operation.resource, &operation.key);
+            return;
+        }
+        if operation.operation != "notify" {
+            self.status().record(&perform.node.to_string(), &name, &Entry::pending(operation));
+        }
+        self.ledger.in_flight.insert(operation.transition_key.clone(), perform.clone());
+    }
+
+    /// Results of a member's executor. Returns those that were not recorded before.
+    pub fn record(&mut self, from: u32, results: &[OperationResult]) -> Vec<OperationResult> {
+        let Some(entry) = self.ledger.nodes.get_mut(&from) else { return Vec::new() };
+        let (name, recorded) = (entry.name.clone(), entry.recorded);
+        let news: Vec<OperationResult> =
+            results.iter().filter(|result| result.number > recorded).cloned().collect();
+        entry.recorded = news.iter().map(|result| result.number).fold(recorded, u64::max);
+        for result in &news {
+            self.ledger.in_flight.remove(&result.operation.transition_key);
+            self.write_down(from, &name, result);
+        }
+        self.count(Counted::Status);
+        news
+    }
+
+    fn write_down(&mut self, from: u32, name: &str, result: &OperationResult) {
+        match OpStatus::from_code(result.status) {
+            OpStatus::Cancelled => {}
+            // Nobody knows what came of it: only a probe can tell.
+            OpStatus::NotConnected => {
+                self.status().erase_resource(name, &result.operation.resource);
+            }
+            _ if result.operation.operation == "notify" => {}
+            _ => self.status().record(&from.to_string(), name, &Entry::of(result)),
+        }
+    }
+
+    /// Operations that were not answered in time count as timed out.
+    pub fn overdue(&mut self, keys: &[String], at: i64) -> Vec<OperationResult> {
+        let mut results = Vec::new();
+        for perform in keys.iter().filter_map(|key| self.ledger.in_flight.remove(key)).collect::<Vec<_>>() {
+            let result = OperationResult {
+                number: 0,
+                exec_ms: perform.operation.timeout_ms,
+                operation: perform.operation,
+                rc: OcfRc::Error.code(),
+                status: OpStatus::TimedOut.code(),
+                exit_reason: "the node did not answer in time".to_owned(),
+                at,
+                queue_ms: 0,
+            };
+            if let Some(name) = self.name_of(perform.node).map(str::to_owned) {
+                self.write_down(perform.node, &name, &result);
+            }
+            results.push(result);
+        }
+        self.count(Counted::Status);
+        results
+    }
+
+    /// What was done to a resource on a node is forgotten.
+    pub fn forget(&mut self, node: &str, resource: &str) {
+        self.status().erase_resource(node, resource);
+        self.count(Counted::Status);
+    }
+
+    /// Transient attributes change.
+    pub fn set_attributes(&mut self, changes: &[AttributeChange]) {
+        for change in changes {
+            let id = self.id_of(&change.node).map_or_else(|| change.node.clone(), |id| id.to_string());
+            self.status().set_attribute(&id, &change.node, &change.name, &change.to);
+        }
+        self.count(Counted::Status);
+    }
+
+    /// The DC says what the membership means. Whether the configuration changed.
+    pub fn apply_membership(&mut self, update: &MembershipUpdate) -> bool {
+        let root = self.cib.root_key();
+        self.cib.set_attr(root, "have-quorum", if update.has_quorum { "1" } else { "0" });
+        self.cib.set_attr(root, "dc-uuid", &update.dc.to_string());
+        for node in &update.nodes {
+            self.status().stand(node);
+            match node.standing {
+                Standing::Off => self.status().erase_node(&node.name),
+                Standing::Lost => self.ledger.in_flight.retain(|_, perform| perform.node != node.id),
+                Standing::Member | Standing::Pending => {}
+            }
+        }
+        let is_new = self.write_bootstrap(update);
+        self.count(if is_new { Counted::Configuration } else { Counted::Status });
+        is_new
+    }
+
+    /// A node is out of the way for good: what ran there can be recovered.
+    pub fn release(&mut self, released: &Released) {
+        let update =
+            NodeUpdate { id: released.id(), name: released.name().to_owned(), standing: Standing::Off };
+        self.ledger.in_flight.retain(|_, perform| perform.node != released.id());
+        self.status().stand(&update);
+        self.status().erase_node(released.name());
+        self.count(Counted::Status);
+    }
+}
+
+/// What a change is counted as.
+enum Counted {
+    Configuration,
+    Status,
+}
+
+/// What became of a node's history when its executor came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attached {
+    /// It is what the executor knows.
+    Current,
+    /// It was out of date and is gone: the node will be probed.
+    Erased,
+}
+
+/// Whether a result is the one that was wanted. A degraded resource does what it should.
+pub(crate) fn is_success(status: i32, rc: i32, target: i32) -> bool {
+    let rc = match OcfRc::from_code(rc) {
+        OcfRc::Degraded => OcfRc::Ok,
+        OcfRc::DegradedPromoted => OcfRc::Promoted,
+        other => other,
+    };
+    match OpStatus::from_code(status) {
+        OpStatus::Done => rc.code() == target,
+        OpStatus::Cancelled => true,
+        _ => false,
+    }
+}
+
+/// FNV-1a, 64 bits, of texts in a row. It guards against mistakes, not against malice.
+fn fingerprint(texts: &[&str]) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in texts.iter().flat_map(|text| text.bytes().chain([0])) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let mut text = String::with_capacity(16);
+    write!(text, "{hash:016x}").expect("text grows");
+    text
+}

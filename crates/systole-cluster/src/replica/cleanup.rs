@@ -1,0 +1,158 @@
+//! Forgetting failures and history, so that resources are probed afresh.
+
+use super::{Counted, Replica};
+use std::collections::BTreeSet;
+use systole_cib::{
+    model::{Cib, CloneChild, Resource},
+    xml::Element,
+};
+
+impl Replica {
+    /// Forgets the history and failcounts of a resource (all, if `None`) on a node (everywhere, if `None`). How many
+    /// histories that were, or that there is no such resource or node.
+    pub fn clean_up(
+        &mut self,
+        resource: Option<&str>,
+        node: Option<&str>,
+        only_failed: bool,
+    ) -> Result<usize, String> {
+        if let Some(node) = node.filter(|node| self.node_state(node).is_none()) {
+            return Err(format!("there is no node {node}"));
+        }
+        let (cib, _) = systole_cib::read(&self.cib);
+        let members = resource.map(|name| Members::of(&cib, name));
+        let chosen: Vec<(String, String)> = self
+            .histories()
+            .filter(|history| node.is_none_or(|node| history.node == node))
+            .filter(|history| members.as_ref().is_none_or(|members| members.contain(history.resource)))
+            .filter(|history| !only_failed || history.has_failed())
+            .map(|history| (history.node.to_owned(), history.resource.to_owned()))
+            .collect();
+        if let Some(name) =
+            resource.filter(|_| chosen.is_empty() && members.is_some_and(|members| !members.is_known))
+        {
+            return Err(format!("there is no resource {name}"));
+        }
+        for (node, resource) in &chosen {
+            self.status().erase_resource(node, resource);
+            self.status().remove_attributes(node, |name| is_failure_of(name, resource));
+        }
+        self.count(Counted::Status);
+        Ok(chosen.len())
+    }
+
+    /// The failcount and the time of the last failure of an operation (of all, if `None`) are forgotten on a node, with
+    /// the failure itself.
+    pub fn clear_failure(&mut self, node: &str, resource: &str, operation: Option<(&str, &str)>) {
+        let suffix = operation.map(|(name, interval)| format!("#{name}_{interval}"));
+        let is_meant = |name: &str| {
+            is_failure_of(name, resource)
+                && suffix.as_ref().is_none_or(|suffix| name.ends_with(suffix.as_str()))
+        };
+        self.status().remove_attributes(node, is_meant);
+        let key = operation.map(|(name, interval)| format!("{resource}_{name}_{interval}"));
+        self.status().erase_last_failure(node, resource, key.as_deref());
+        self.count(Counted::Status);
+    }
+
+    fn histories(&self) -> impl Iterator<Item = History<'_>> {
+        let states = self
+            .cib
+            .root()
+            .child("status")
+            .into_iter()
+            .flat_map(|status| status.children_named("node_state"));
+        states.flat_map(|state| {
+            let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
+            let entries =
+                resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+            entries.filter_map(move |entry| {
+                Some(History { node: state.attr("uname")?, resource: entry.id()?, state, entry })
+            })
+        })
+    }
+}
+
+/// What was done to one resource on one node.
+struct History<'a> {
+    node: &'a str,
+    resource: &'a str,
+    state: Element<'a>,
+    entry: Element<'a>,
+}
+
+impl History<'_> {
+    fn has_failed(&self) -> bool {
+        let sets = self.state.child("transient_attributes").into_iter();
+        let mut pairs = sets
+            .flat_map(|attributes| attributes.children_named("instance_attributes"))
+            .flat_map(|set| set.children_named("nvpair"));
+        let mut entries = self.entry.children_named("lrm_rsc_op").filter_map(|entry| entry.id());
+        entries.any(|id| id.ends_with("_last_failure_0"))
+            || pairs.any(|pair| pair.attr("name").is_some_and(|name| is_failure_of(name, self.resource)))
+    }
+}
+
+/// Whether a transient attribute is about failures of a resource: `fail-count-RSC#OP_INTERVAL` and `last-failure-...`.
+fn is_failure_of(attribute: &str, resource: &str) -> bool {
+    let rest = attribute.strip_prefix("fail-count-").or_else(|| attribute.strip_prefix("last-failure-"));
+    let name = rest.map(|rest| rest.split_once('#').map_or(rest, |(name, _)| name));
+    name.is_some_and(|name| base(name) == base(resource))
+}
+
+/// An instance's name without its number.
+fn base(instance: &str) -> &str {
+    match instance.rsplit_once(':') {
+        Some((name, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            name
+        }
+        _ => instance,
+    }
+}
+
+/// What a name stands for in histories.
+struct Members {
+    names: BTreeSet<String>,
+    /// Bundles whose containers, addresses and connections belong to it.
+    bundles: Vec<String>,
+    is_known: bool,
+}
+
+impl Members {
+    fn of(cib: &Cib, name: &str) -> Self {
+        let mut members =
+            Self { names: BTreeSet::from([base(name).to_owned()]), bundles: Vec::new(), is_known: false };
+        for resource in &cib.resources {
+            members.collect(resource, name);
+        }
+        members
+    }
+
+    fn collect(&mut self, resource: &Resource, name: &str) {
+        let is_it = resource.id().as_str() == base(name);
+        let primitives: Vec<&str> = match resource {
+            Resource::Primitive(_) => Vec::new(),
+            Resource::Group(group) => group.members.iter().map(|member| member.id.as_str()).collect(),
+            Resource::Clone(clone) => match &clone.child {
+                CloneChild::Primitive(primitive) => vec![primitive.id.as_str()],
+                CloneChild::Group(group) => group.members.iter().map(|member| member.id.as_str()).collect(),
+            },
+            Resource::Bundle(bundle) => {
+                bundle.primitive.iter().map(|primitive| primitive.id.as_str()).collect()
+            }
+        };
+        if is_it {
+            self.names.extend(primitives.iter().map(|primitive| (*primitive).to_owned()));
+            if let Resource::Bundle(bundle) = resource {
+                self.bundles.push(bundle.id.to_string());
+            }
+        }
+        self.is_known |= is_it || primitives.contains(&base(name));
+    }
+
+    fn contain(&self, history: &str) -> bool {
+        let of_bundle =
+            |bundle: &String| history.strip_prefix(bundle.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        self.names.contains(base(history)) || self.bundles.iter().any(of_bundle)
+    }
+}
