@@ -3,6 +3,9 @@
 //! Built from [`Status`] alone; nothing is planned here.
 
 mod build;
+mod history;
+mod nodes;
+mod resources;
 
 use std::sync::Arc;
 use systole_cib::model::{Agent, LastChange};
@@ -202,7 +205,9 @@ pub struct Flags {
     pub disabled: bool,
     /// `target-role` where it says something: what displays show.
     pub target_role: Option<Role>,
-    /// `locked-to`: held for a node that shut down cleanly.
+    /// `description`.
+    pub description: Option<Arc<str>>,
+    /// Held for a node that shut down cleanly.
     pub locked_to: Option<NodeId>,
 }
 
@@ -224,8 +229,13 @@ pub enum ResourceViewKind {
         unique: bool,
         /// `promotable`.
         promotable: bool,
-        /// Instances in order.
+        /// `clone-max`.
+        max: u32,
+        /// Instances in order; removed ones last.
         instances: Vec<ResourceView>,
+        /// Nodes where there could be an instance and is none, by name; with the result of a probe that failed there.
+        /// Of anonymous clones only.
+        stopped: Vec<(NodeId, Option<OcfRc>)>,
     },
     /// `Container bundle`, or `Container bundle set` with more than one replica.
     Bundle {
@@ -253,8 +263,12 @@ pub struct PrimitiveView {
     pub pending: Option<&'static str>,
     /// Where the operation under way runs.
     pub pending_on: Option<NodeId>,
-    /// Runs where a failed node's fate is not known: `role` says what it was (`FAILED`, `UNCLEAN`).
-    pub is_unclean: bool,
+    /// The result of a failed probe that counts as "not running" (on the node it is locked to or was on, if any).
+    pub failed_probe: Option<OcfRc>,
+    /// The node it is shown at where it is on one only: its own, or that of its shutdown lock.
+    pub shown_at: Option<LocationView>,
+    /// Made by the cluster itself, and shown only where details are asked for: a connection to a guest node.
+    pub is_internal: bool,
 }
 
 /// A place where a resource is active.

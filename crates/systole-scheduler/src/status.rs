@@ -26,6 +26,7 @@ mod unpack;
 
 pub use digest::DigestChange;
 pub use failcount::{FailureRecord, Failures};
+pub(crate) use history::in_order;
 pub use index::{NodeIdx, NodeSet, RscIdx};
 pub use meta::{Meta, MultipleActive, Requires};
 pub use node::{FencingRequest, HealthColor, Node, NodeKind};

@@ -7,9 +7,9 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use systole_scheduler::overview::{
-    Flags, NodeViewKind, Overview, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind,
+    Flags, Overview, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind,
 };
-use systole_types::{OcfRc, Role};
+use systole_types::{NodeId, OcfRc, Role};
 
 /// Resources as far as `options` ask for them.
 pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
@@ -255,7 +255,10 @@ impl Lister<'_> {
     }
 
     fn clone_set(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
-        let ResourceViewKind::Clone { child, unique, promotable, instances } = &view.kind else { return };
+        let ResourceViewKind::Clone { child, unique, promotable, max, instances, stopped } = &view.kind
+        else {
+            return;
+        };
         let mut flags = Vec::new();
         if *promotable {
             flags.push("promotable".to_owned());
@@ -273,7 +276,6 @@ impl Lister<'_> {
         let named = self.options.names(view);
         let mut promoted = Vec::new();
         let mut started = Vec::new();
-        let mut n_active = 0;
         for instance in instances {
             if !(named || self.options.wants(instance)) || !self.options.is_at_wanted_node(instance) {
                 continue;
@@ -282,16 +284,13 @@ impl Lister<'_> {
                 continue;
             }
             match self.instance_shown(instance, *unique, instances.len()) {
-                Shown::Whole => {
-                    n_active += usize::from(instance.flags.partially_active);
-                    self.resource(instance, depth + 1, outline);
-                }
+                Shown::Whole => self.resource(instance, depth + 1, outline),
                 Shown::Promoted(node) => promoted.push(node),
                 Shown::Started(node) => started.push(node),
                 Shown::Not => {}
             }
         }
-        n_active += promoted.len() + started.len();
+        let n_active = promoted.len() + started.len();
         promoted.sort_unstable();
         started.sort_unstable();
         if !promoted.is_empty() {
@@ -305,8 +304,8 @@ impl Lister<'_> {
             };
             outline.push(depth + 1, name_list(label, &started));
         }
-        if self.options.inactive && !self.options.detail && !*unique && n_active < instances.len() {
-            self.stopped_nodes(view, instances, depth + 1, outline);
+        if self.options.inactive && !self.options.detail && !*unique && n_active < *max as usize {
+            self.stopped_nodes(view, stopped, depth + 1, outline);
         }
     }
 
@@ -351,31 +350,20 @@ impl Lister<'_> {
     fn stopped_nodes(
         &self,
         view: &ResourceView,
-        instances: &[ResourceView],
+        stopped: &[(NodeId, Option<OcfRc>)],
         depth: usize,
         outline: &mut Outline,
     ) {
-        let taken = places(view);
         let mut by_state: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for node in &self.overview.nodes {
-            let name = node.name.as_str();
-            let may_run = matches!(node.kind, NodeViewKind::Member | NodeViewKind::Remote);
-            if taken.contains(name) || !self.options.wants_node(name) || !may_run {
-                continue;
-            }
-            let probe = instances
-                .iter()
-                .flat_map(primitives)
-                .find_map(|part| failed_probe(self.overview, part, Some(name)));
+        for (node, probe) in stopped.iter().filter(|(node, _)| self.options.wants_node(node.as_str())) {
             let state = match probe {
-                Some(reason) => format!("Stopped ({reason})"),
-                None if view.flags.disabled => "Stopped (disabled)".to_owned(),
+                Some(rc) => format!("Stopped ({})", rc_text(*rc)),
+                None if view.flags.target_role == Some(Role::Stopped) => "Stopped (disabled)".to_owned(),
                 None => "Stopped".to_owned(),
             };
-            by_state.entry(state).or_default().push(name);
+            by_state.entry(state).or_default().push(node.as_str());
         }
-        for (state, mut names) in by_state {
-            names.sort_unstable();
+        for (state, names) in by_state {
             outline.push(depth, name_list(&state, &names));
         }
     }

@@ -1,42 +1,86 @@
 //! From [`Status`] to [`Overview`].
 
-use super::{Overview, Summary};
+use super::{BanView, Overview, Summary, TicketView, history, nodes, resources};
 use crate::Status;
+use std::time::Duration;
+use systole_cib::model::{Constraint, LocationTarget, Preference};
+use systole_types::{ResourceId, Role, Score};
 
 /// Builds the whole overview.
 pub(super) fn overview(status: &Status<'_>) -> Overview {
     Overview {
         summary: summary(status),
-        nodes: Vec::new(),
-        resources: Vec::new(),
-        failures: Vec::new(),
-        bans: Vec::new(),
-        tickets: Vec::new(),
-        history: Vec::new(),
+        nodes: nodes::nodes(status),
+        resources: status.roots.iter().map(|&rsc| resources::resource(status, rsc)).collect(),
+        failures: status.failed_operations.iter().map(|failure| history::failure(status, failure)).collect(),
+        bans: bans(status),
+        tickets: tickets(status),
+        history: history::history(status),
     }
 }
 
 fn summary(status: &Status<'_>) -> Summary {
     let option = |name: &str| status.options.raw.get(name).cloned();
+    let counted = || {
+        status
+            .resources
+            .iter()
+            .filter(|rsc| rsc.is_primitive() && (rsc.removed.is_none() || rsc.role > Role::Stopped))
+    };
     Summary {
         stack: option("cluster-infrastructure"),
         cluster_name: option("cluster-name"),
         dc: status.dc.map(|dc| (status.node(dc).name.clone(), status.node(dc).uuid.clone())),
         dc_version: option("dc-version"),
-        has_mixed_versions: false,
+        has_mixed_versions: nodes::has_mixed_versions(status),
         has_quorum: status.has_quorum,
         last_change: status.cib.last_change.clone(),
         n_nodes: status.nodes.len(),
-        n_instances: status.resources.iter().filter(|rsc| rsc.is_primitive()).count(),
-        n_disabled: 0,
-        n_blocked: status.resources.iter().filter(|rsc| rsc.is_primitive() && rsc.blocked).count(),
+        n_instances: counted().count(),
+        n_disabled: counted().filter(|rsc| resources::is_disabled(rsc)).count(),
+        n_blocked: counted().filter(|rsc| rsc.blocked).count(),
         maintenance: status.options.maintenance,
         stop_all: status.options.stop_all,
         fencing_enabled: status.options.fencing_enabled,
         symmetric: status.options.symmetric,
         no_quorum_policy: status.options.no_quorum.as_str(),
-        fencing_timeout_ms: u64::try_from(status.options.fencing_timeout.as_millis()).unwrap_or(u64::MAX),
-        priority_fencing_delay_ms: u64::try_from(status.options.priority_fencing_delay.as_millis())
-            .unwrap_or(u64::MAX),
+        fencing_timeout_ms: millis(status.options.fencing_timeout),
+        priority_fencing_delay_ms: millis(status.options.priority_fencing_delay),
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Constraints that keep one resource off one node, the last one first, as the incumbent lists them.
+fn bans(status: &Status<'_>) -> Vec<BanView> {
+    let constraints = status.cib.constraints.iter().rev();
+    constraints
+        .filter_map(|constraint| {
+            let Constraint::Location(location) = constraint else { return None };
+            let LocationTarget::Resource(resource) = &location.resources else { return None };
+            let Preference::Node { node, score } = &location.preference else { return None };
+            (*score < Score::ZERO).then(|| BanView {
+                id: location.id.clone(),
+                resource: ResourceId::new(resource.as_str()),
+                node: node.clone(),
+                score: *score,
+                promoted_only: location.role == Some(Role::Promoted),
+            })
+        })
+        .collect()
+}
+
+fn tickets(status: &Status<'_>) -> Vec<TicketView> {
+    let tickets = status.tickets.iter();
+    tickets
+        .map(|(id, state)| TicketView {
+            id: id.clone(),
+            granted: state.granted,
+            standby: state.standby,
+            last_granted: state.entry.and_then(|entry| entry.last_granted),
+            other: state.entry.map(|entry| entry.other.clone()).unwrap_or_default(),
+        })
+        .collect()
 }

@@ -5,13 +5,14 @@ mod instance;
 mod order;
 
 pub(super) use entry::Entry;
+pub(crate) use order::in_order;
 pub(super) use order::is_newer;
 
 use super::{
     Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, RscIdx, build::implicit_primitive,
     text::whole_seconds, unpack::Unpack,
 };
-use order::in_order;
+
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{HistoryEntry, NodeState, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, Role, Score, Timestamp};

@@ -47,7 +47,7 @@ fn by_transition(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
 /// Entries from the oldest to the newest. Of entries that cannot be compared the later one in the document comes first.
 ///
 /// The comparison is no total order, so the result depends on how it is sorted: by merging halves, as the reference does.
-pub(super) fn in_order(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
+pub(crate) fn in_order(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
     merge_sort(entries.iter().rev().collect())
 }
 

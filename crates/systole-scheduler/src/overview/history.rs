@@ -1,0 +1,70 @@
+//! Histories and failures for displays.
+
+use super::{FailureView, NodeHistoryView, ResourceHistoryView};
+use crate::{
+    NodeIdx, RscIdx, Status,
+    status::{FailedOperation, Failures, in_order},
+};
+use systole_cib::model::{HistoryEntry, ResourceHistory};
+use systole_types::{NodeId, ResourceId};
+
+/// A failed operation.
+pub(super) fn failure(status: &Status<'_>, failure: &FailedOperation<'_>) -> FailureView {
+    operation(&status.node(failure.node).name, &status.rsc(failure.rsc).id, failure.entry)
+}
+
+/// Histories of all nodes that have one, in the order of the status section.
+pub(super) fn history(status: &Status<'_>) -> Vec<NodeHistoryView> {
+    let states = status.cib.node_states.iter();
+    states
+        .filter_map(|state| {
+            let node = status.find_node(state.name.as_ref()?.as_str())?;
+            let histories = &status.node(node).histories;
+            (!histories.is_empty()).then(|| NodeHistoryView {
+                node: status.node(node).name.clone(),
+                resources: histories
+                    .iter()
+                    .map(|of| resource(status, node, of.resource, of.history))
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn resource(
+    status: &Status<'_>,
+    node: NodeIdx,
+    rsc: RscIdx,
+    history: &ResourceHistory,
+) -> ResourceHistoryView {
+    let failures = status.failures(rsc, node, Failures::All);
+    let name = &status.node(node).name;
+    ResourceHistoryView {
+        resource: history.resource.clone(),
+        removed: status.rsc(rsc).removed.is_some(),
+        migration_threshold: status.rsc(rsc).meta.migration_threshold,
+        fail_count: failures.count,
+        last_failure: failures.last_failure,
+        operations: in_order(&history.operations)
+            .into_iter()
+            .map(|entry| operation(name, &history.resource, entry))
+            .collect(),
+    }
+}
+
+fn operation(node: &NodeId, resource: &ResourceId, entry: &HistoryEntry) -> FailureView {
+    FailureView {
+        key: entry.key.to_string().into(),
+        resource: resource.clone(),
+        task: entry.operation.clone(),
+        interval_ms: entry.interval_ms,
+        node: node.clone(),
+        rc: entry.rc,
+        status: entry.status,
+        call: entry.call_id,
+        exit_reason: entry.exit_reason.clone(),
+        last_rc_change: entry.last_rc_change,
+        queued_ms: entry.queue_time_ms,
+        exec_ms: entry.exec_time_ms,
+    }
+}

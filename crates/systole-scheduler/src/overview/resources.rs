@@ -1,0 +1,206 @@
+//! The resource tree for displays.
+
+use super::{Flags, LocationView, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind};
+use crate::{
+    NodeIdx, Resource, RscIdx, Status,
+    status::{BundleData, CloneData, Kind, NodeKind, Pending, PrimitiveData, Replica},
+};
+use systole_types::{NodeId, OcfRc, OpStatus, ResourceId, Role};
+
+/// A resource with its parts.
+pub(super) fn resource(status: &Status<'_>, idx: RscIdx) -> ResourceView {
+    let rsc = status.rsc(idx);
+    let parts = || rsc.children.iter().map(|&child| resource(status, child)).collect();
+    let kind = match &rsc.kind {
+        Kind::Primitive(data) => ResourceViewKind::Primitive(primitive(status, idx, data)),
+        Kind::Group(_) => ResourceViewKind::Group { members: parts() },
+        Kind::Clone(data) => clone(status, idx, data, parts()),
+        Kind::Bundle(data) => bundle(status, data, rsc.is_unique),
+    };
+    let is_numbered = rsc.instance.is_some() && rsc.is_unique;
+    ResourceView {
+        id: if is_numbered { rsc.id.clone() } else { ResourceId::new(rsc.base_id()) },
+        full_id: rsc.id.clone(),
+        kind,
+        flags: flags(status, idx),
+    }
+}
+
+fn flags(status: &Status<'_>, idx: RscIdx) -> Flags {
+    let rsc = status.rsc(idx);
+    Flags {
+        active: is_active(status, idx, true),
+        partially_active: is_active(status, idx, false),
+        removed: rsc.removed.is_some(),
+        blocked: rsc.blocked,
+        managed: rsc.managed,
+        maintenance: rsc.maintenance,
+        failed: rsc.failed,
+        failure_ignored: rsc.failure_ignored,
+        disabled: is_disabled(rsc),
+        target_role: rsc.meta.target_role.filter(|_| is_disabled(rsc)),
+        description: description(rsc),
+        locked_to: rsc.shutdown_lock.map(|(node, _)| status.node(node).name.clone()),
+    }
+}
+
+fn description(rsc: &Resource<'_>) -> Option<std::sync::Arc<str>> {
+    match &rsc.kind {
+        Kind::Primitive(data) => data.definition.description.clone(),
+        Kind::Group(data) => data.definition.description.clone(),
+        Kind::Clone(data) => data.definition.and_then(|clone| clone.description.clone()),
+        Kind::Bundle(data) => data.definition.description.clone(),
+    }
+}
+
+/// Whether `target-role` keeps it from what it could be.
+pub(super) fn is_disabled(rsc: &Resource<'_>) -> bool {
+    match rsc.meta.target_role {
+        Some(Role::Stopped) => true,
+        Some(Role::Unpromoted) => rsc.is_promotable,
+        _ => false,
+    }
+}
+
+/// Whether all of it runs, or any.
+fn is_active(status: &Status<'_>, idx: RscIdx, all: bool) -> bool {
+    let rsc = status.rsc(idx);
+    match &rsc.kind {
+        Kind::Primitive(_) => rsc.running_on.iter().any(|&node| {
+            let there = status.node(node);
+            there.unclean || there.online || !rsc.managed
+        }),
+        Kind::Group(_) | Kind::Clone(_) => {
+            let mut parts = rsc.children.iter().map(|&child| is_active(status, child, all));
+            if all { parts.all(|active| active) } else { parts.any(|active| active) }
+        }
+        Kind::Bundle(data) => {
+            let parts = data.replicas.iter().flat_map(|replica| {
+                [replica.ip, replica.child, Some(replica.container), replica.remote].into_iter().flatten()
+            });
+            let mut parts = parts.map(|part| is_active(status, part, all));
+            if all { parts.all(|active| active) } else { parts.any(|active| active) }
+        }
+    }
+}
+
+fn primitive(status: &Status<'_>, idx: RscIdx, data: &PrimitiveData<'_>) -> PrimitiveView {
+    let rsc = status.rsc(idx);
+    let lock = rsc.shutdown_lock.map(|(node, _)| node);
+    let shown_at = match rsc.running_on.as_slice() {
+        [] => lock,
+        &[only] => Some(only),
+        _ => None,
+    };
+    PrimitiveView {
+        agent: data.definition.agent.clone(),
+        role: displayed_role(status, idx),
+        nodes: rsc.running_on.iter().map(|&node| location(status, node)).collect(),
+        pending: rsc.pending.as_ref().and_then(pending_word),
+        pending_on: rsc.pending.as_ref().map(|pending| status.node(pending.node).name.clone()),
+        failed_probe: failed_probe(status, idx, shown_at),
+        shown_at: shown_at.map(|node| location(status, node)),
+        is_internal: rsc.meta.raw.get("internal_rsc").is_some_and(|value| &**value == "true"),
+    }
+}
+
+fn location(status: &Status<'_>, node: NodeIdx) -> LocationView {
+    let node = status.node(node);
+    LocationView {
+        node: node.name.clone(),
+        uuid: node.uuid.clone(),
+        online: node.online,
+        unclean: node.unclean,
+    }
+}
+
+/// What can be promoted is unpromoted, not just started.
+fn displayed_role(status: &Status<'_>, idx: RscIdx) -> Role {
+    match status.rsc(idx).role {
+        Role::Started if status.rsc(status.top_of(idx)).is_promotable => Role::Unpromoted,
+        role => role,
+    }
+}
+
+fn pending_word(pending: &Pending) -> Option<&'static str> {
+    match &*pending.task {
+        "start" => Some("Starting"),
+        "stop" => Some("Stopping"),
+        "migrate_to" | "migrate_from" => Some("Migrating"),
+        "promote" => Some("Promoting"),
+        "demote" => Some("Demoting"),
+        "monitor" => Some("Monitoring"),
+        _ => None,
+    }
+}
+
+/// The result of a probe that failed in a way that counts as "not running", on `node` or anywhere.
+fn failed_probe(status: &Status<'_>, idx: RscIdx, node: Option<NodeIdx>) -> Option<OcfRc> {
+    if displayed_role(status, idx) != Role::Stopped {
+        return None;
+    }
+    masked_probe(status, status.rsc(idx).base_id(), node)
+}
+
+fn masked_probe(status: &Status<'_>, base: &str, node: Option<NodeIdx>) -> Option<OcfRc> {
+    let failures =
+        status.failed_operations.iter().filter(|failure| node.is_none_or(|node| failure.node == node));
+    let probes = failures.map(|failure| failure.entry).filter(|entry| {
+        &*entry.operation == "monitor"
+            && entry.interval_ms == 0
+            && entry.on_node.is_some()
+            && (matches!(entry.rc, OcfRc::NotInstalled | OcfRc::InvalidParam)
+                || entry.status == OpStatus::NotInstalled)
+    });
+    probes.into_iter().find(|entry| entry.key.resource.as_str() == base).map(|entry| entry.rc)
+}
+
+fn clone(
+    status: &Status<'_>,
+    idx: RscIdx,
+    data: &CloneData<'_>,
+    instances: Vec<ResourceView>,
+) -> ResourceViewKind {
+    let rsc = status.rsc(idx);
+    let child = rsc.children.first().map_or("", |&first| status.rsc(first).base_id());
+    ResourceViewKind::Clone {
+        child: ResourceId::new(child),
+        unique: data.unique,
+        promotable: rsc.is_promotable,
+        max: data.max,
+        instances,
+        stopped: if data.unique { Vec::new() } else { stopped_on(status, rsc, child) },
+    }
+}
+
+/// Nodes that the resource could run on as far as the configuration of the cluster goes, and does not.
+fn stopped_on(status: &Status<'_>, rsc: &Resource<'_>, child: &str) -> Vec<(NodeId, Option<OcfRc>)> {
+    let could_run = |&node: &NodeIdx| {
+        let is_bundle_node = matches!(status.node(node).kind, NodeKind::Guest { is_bundle: true, .. });
+        let is_candidate =
+            if status.options.symmetric { !is_bundle_node } else { rsc.known_on.contains(node) };
+        is_candidate && !rsc.running_on.contains(&node)
+    };
+    let nodes = status.nodes_by_name.iter().copied().filter(could_run);
+    nodes.map(|node| (status.node(node).name.clone(), masked_probe(status, child, Some(node)))).collect()
+}
+
+fn bundle(status: &Status<'_>, data: &BundleData<'_>, unique: bool) -> ResourceViewKind {
+    let replica = |replica: &Replica| {
+        let view = |part: RscIdx| resource(status, part);
+        ReplicaView {
+            number: replica.offset,
+            address: replica.address.clone(),
+            ip: replica.ip.map(view),
+            child: replica.child.map(view),
+            container: view(replica.container),
+            remote: replica.remote.map(view),
+        }
+    };
+    ResourceViewKind::Bundle {
+        runtime: data.definition.container.runtime.as_str(),
+        image: data.definition.container.image.clone(),
+        unique,
+        replicas: data.replicas.iter().map(replica).collect(),
+    }
+}
