@@ -1,0 +1,87 @@
+//! Simulated resource agents: what runs on a host, how long actions take, and how they fail.
+
+use crate::{Micros, Random};
+use std::collections::{BTreeMap, BTreeSet};
+use systole_cluster::executor::{AgentExit, RunId};
+use systole_types::{OcfRc, OpStatus};
+use systole_wire::exec::Operation;
+
+/// A process of an agent.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Which process: new for each in a simulation.
+    pub id: u64,
+    /// The run it belongs to, of the executor's present program; `None` once that program was killed.
+    pub run: Option<RunId>,
+    /// What it does.
+    pub operation: Operation,
+    /// When it changes the resource's state; `None` if it has, or does not.
+    pub acts_at: Option<Micros>,
+    /// When it ends.
+    pub ends_at: Micros,
+}
+
+/// What runs on a host, and how its agents behave.
+#[derive(Clone, Debug, Default)]
+pub struct Agents {
+    /// Resources that run here; gone with the power.
+    pub active: BTreeSet<String>,
+    /// Processes of agents, by number.
+    pub processes: BTreeMap<u64, Process>,
+    /// Resources whose start fails.
+    pub failing_starts: BTreeSet<String>,
+    /// Resources whose actions take longer than their timeouts.
+    pub slow: BTreeSet<String>,
+    /// How often each resource was started and stopped here.
+    pub n_changes: u64,
+}
+
+impl Agents {
+    /// Starts a process.
+    pub fn spawn(&mut self, id: u64, run: RunId, operation: Operation, now: Micros, random: &mut Random) {
+        let quick = random.between(2_000, 400_000);
+        let takes = if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
+        let changes = matches!(operation.operation.as_str(), "start" | "stop");
+        let acts_at = changes.then_some(now + takes / 2);
+        self.processes.insert(id, Process { id, run: Some(run), operation, acts_at, ends_at: now + takes });
+    }
+
+    /// When something happens here next.
+    pub fn next(&self) -> Option<Micros> {
+        self.processes.values().map(|process| process.acts_at.unwrap_or(process.ends_at)).min()
+    }
+
+    /// The process whose moment has come.
+    pub fn due(&self, now: Micros) -> Option<u64> {
+        let is_due = |process: &&Process| process.acts_at.unwrap_or(process.ends_at) <= now;
+        self.processes.values().find(is_due).map(|process| process.id)
+    }
+
+    /// The process changes its resource's state now. Whether a resource was started.
+    pub fn act(&mut self, id: u64) -> Option<String> {
+        let process = self.processes.get_mut(&id)?;
+        process.acts_at = None;
+        let resource = process.operation.resource.clone();
+        if process.operation.operation == "stop" {
+            self.n_changes += u64::from(self.active.remove(&resource));
+            return None;
+        }
+        if self.failing_starts.contains(&resource) || !self.active.insert(resource.clone()) {
+            return None;
+        }
+        self.n_changes += 1;
+        Some(resource)
+    }
+
+    /// What the process says at its end.
+    pub fn exit(&self, process: &Process) -> AgentExit {
+        let is_active = self.active.contains(&process.operation.resource);
+        let rc = match (process.operation.operation.as_str(), is_active) {
+            ("start", false) => OcfRc::Error,
+            ("stop", true) => OcfRc::Error,
+            ("monitor", false) => OcfRc::NotRunning,
+            _ => OcfRc::Ok,
+        };
+        AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() }
+    }
+}

@@ -1,0 +1,499 @@
+//! A whole simulated cluster: hosts, network and clock, and everything that happens on them.
+
+use crate::{
+    Micros, NodeIdx, Random,
+    agents::Process,
+    check::Checker,
+    host::Host,
+    network::{Arrival, Network, id_of},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Write as _,
+    time::Duration,
+};
+use systole_cluster::{
+    ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, Snapshot,
+    executor::{self, ExecutorMachine, KillSignal},
+};
+use systole_types::{Monotonic, Now, Timestamp};
+use systole_wire::{
+    api::{Call, Reply, Request},
+    exec::{FromExecutor, ToExecutor},
+};
+
+/// The wall clock at the beginning of a simulation.
+const EPOCH: i64 = 1_750_000_000;
+
+/// How many lines of the story are kept.
+const MAX_STORY: usize = 4000;
+
+/// A cluster.
+pub struct Cluster {
+    /// The hosts.
+    pub hosts: Vec<Host>,
+    /// The cluster layer.
+    pub network: Network,
+    /// Since the simulation began.
+    pub now: Micros,
+    /// The one source of chance.
+    pub random: Random,
+    /// What must hold.
+    pub checker: Checker,
+    planner: Planner,
+    n_processes: u64,
+    n_requests: u64,
+    /// Requests not yet answered: where, what and since when.
+    pub asked: BTreeMap<u64, (NodeIdx, Call, Micros)>,
+    /// Answers, in order.
+    pub answers: Vec<(u64, Reply)>,
+    /// What happened, for people.
+    pub story: VecDeque<String>,
+}
+
+impl Cluster {
+    /// Hosts with these names, without power, with `cib` on their disks.
+    pub fn new(names: &[&str], cib: &str, planner: Planner, seed: u64) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let snapshot = Snapshot { xml: cib.to_owned(), version: Default::default(), generation: 0 };
+        let mut hosts: Vec<Host> = names.iter().map(|name| Host::new(name)).collect();
+        for host in &mut hosts {
+            host.disk = Some(snapshot.clone());
+        }
+        Self {
+            network: Network::new(&names),
+            checker: Checker::new(hosts.len()),
+            hosts,
+            now: 0,
+            random: Random::new(seed),
+            planner,
+            n_processes: 0,
+            n_requests: 0,
+            asked: BTreeMap::new(),
+            answers: Vec::new(),
+            story: VecDeque::new(),
+        }
+    }
+
+    /// Adds a line to the story.
+    pub fn tell(&mut self, who: &str, what: &str) {
+        if self.story.len() >= MAX_STORY {
+            self.story.pop_front();
+        }
+        let secs = self.now as f64 / 1e6;
+        self.story.push_back(format!("{secs:10.4} {who:<6} {what}"));
+    }
+
+    /// The story as text.
+    pub fn story_text(&self) -> String {
+        self.story.iter().fold(String::new(), |mut text, line| {
+            writeln!(text, "{line}").expect("text grows");
+            text
+        })
+    }
+
+    /// Lets time pass up to `end`.
+    pub fn run_until(&mut self, end: Micros) {
+        while self.checker.violation.is_none() {
+            let Some(next) = self.next().filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.step();
+            self.check();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// Lets time pass until `done`, `patience` at most. Whether it came to that.
+    pub fn run_until_done(&mut self, patience: Micros, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + patience;
+        while !done(self) {
+            let Some(next) = self.next().filter(|next| *next <= end && self.checker.violation.is_none()) else {
+                return false;
+            };
+            self.now = self.now.max(next);
+            self.step();
+            self.check();
+        }
+        true
+    }
+
+    fn next(&self) -> Option<Micros> {
+        let hosts = self.hosts.iter().filter_map(Host::next);
+        let arrivals = (0..self.hosts.len()).filter_map(|node| self.network.next_arrival(node));
+        hosts.chain(arrivals).min()
+    }
+
+    fn clock(&self) -> Now {
+        Now { mono: Monotonic(Duration::from_micros(self.now)), wall: Timestamp(EPOCH + (self.now / 1_000_000) as i64) }
+    }
+
+    /// Everything that is due now, once.
+    fn step(&mut self) {
+        for idx in 0..self.hosts.len() {
+            self.start_what_is_due(idx);
+            self.agents_act(idx);
+            self.disk_acts(idx);
+            self.link_delivers(idx);
+            while let Some(arrival) = self.network.receive(idx, self.now) {
+                let event = match arrival {
+                    Arrival::View(view) => Event::View(view),
+                    Arrival::Message { from, payload } => Event::Delivered { from, payload },
+                };
+                self.tell_node(idx, event);
+            }
+            let now = self.clock().mono;
+            let is_due = |at: Option<Monotonic>| at.is_some_and(|at| at <= now);
+            if is_due(self.hosts[idx].node.as_ref().and_then(NodeMachine::next_deadline)) {
+                self.tell_node(idx, Event::DeadlineReached);
+            }
+            if is_due(self.hosts[idx].executor.as_ref().and_then(ExecutorMachine::next_deadline)) {
+                self.tell_executor(idx, executor::Event::DeadlineReached);
+            }
+        }
+    }
+
+    fn start_what_is_due(&mut self, idx: NodeIdx) {
+        let now = self.now;
+        let host = &mut self.hosts[idx];
+        if host.node_starts_at.take_if(|at| *at <= now).is_some() {
+            self.start_node(idx);
+        }
+        let host = &mut self.hosts[idx];
+        if host.executor_starts_at.take_if(|at| *at <= now).is_some() {
+            self.start_executor(idx);
+        }
+        let host = &mut self.hosts[idx];
+        if host.links_at.take_if(|at| *at <= now).is_some() && host.node.is_some() && host.executor.is_some() {
+            host.is_linked = true;
+            self.tell_executor(idx, executor::Event::Connected);
+            self.tell_node(idx, Event::ExecutorConnected);
+        }
+    }
+
+    fn start_node(&mut self, idx: NodeIdx) {
+        let seed = (u128::from(self.random.bits()) << 64) | u128::from(self.random.bits());
+        let host = &mut self.hosts[idx];
+        let config = NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
+        host.node = Some(NodeMachine::new(config));
+        host.has_left = false;
+        if let Some(away_since) = host.away_since.take() {
+            // A short restart goes unnoticed; see the DC's grace.
+            if self.now - away_since > 1_900_000 {
+                host.absent_until = self.now;
+            }
+        }
+        let event =
+            Event::Started { node: host.name.clone(), boot_id: host.boot_id(), seed, stored: host.disk.clone() };
+        self.tell_node(idx, event);
+        self.network.connect(idx, self.now, &mut self.random);
+        self.arrange_link(idx);
+    }
+
+    fn start_executor(&mut self, idx: NodeIdx) {
+        let host = &mut self.hosts[idx];
+        host.executor = Some(ExecutorMachine::new());
+        let event = executor::Event::Started { boot_id: host.boot_id(), state: host.executor_state.clone() };
+        self.tell_executor(idx, event);
+        self.arrange_link(idx);
+    }
+
+    fn arrange_link(&mut self, idx: NodeIdx) {
+        self.hosts[idx].unlink();
+        self.hosts[idx].links_at = Some(self.now + self.random.between(1_000, 200_000));
+    }
+
+    fn agents_act(&mut self, idx: NodeIdx) {
+        while let Some(id) = self.hosts[idx].agents.due(self.now) {
+            let agents = &mut self.hosts[idx].agents;
+            let Some(process) = agents.processes.get(&id).cloned() else { return };
+            if process.acts_at.is_some() {
+                if let Some(resource) = agents.act(id) {
+                    self.started(idx, &resource, &process);
+                }
+                continue;
+            }
+            agents.processes.remove(&id);
+            let exit = agents.exit(&process);
+            if let Some(run) = process.run {
+                self.tell_executor(idx, executor::Event::Exited { run, exit });
+            }
+        }
+    }
+
+    /// A resource has become active on a host.
+    fn started(&mut self, idx: NodeIdx, resource: &str, process: &Process) {
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, &format!("*** {resource} runs"));
+        let now = self.now;
+        self.checker.started(now, idx, resource, process, &self.hosts, &self.network);
+    }
+
+    fn disk_acts(&mut self, idx: NodeIdx) {
+        let now = self.now;
+        while let Some((_, token, snapshot)) = self.hosts[idx].writing.pop_front_if(|(at, ..)| *at <= now) {
+            let event = if self.hosts[idx].is_full {
+                Event::DiskFailed { token, error: "No space left on device".to_owned() }
+            } else {
+                self.hosts[idx].disk = Some(snapshot);
+                Event::Durable(token)
+            };
+            self.tell_node(idx, event);
+        }
+        while let Some((_, process)) = self.hosts[idx].killed_leftovers.pop_front_if(|(at, _)| *at <= now) {
+            self.tell_executor(idx, executor::Event::LeftoverGone { process });
+        }
+    }
+
+    fn link_delivers(&mut self, idx: NodeIdx) {
+        let now = self.now;
+        while let Some((_, message)) = self.hosts[idx].to_executor.pop_front_if(|(at, _)| *at <= now) {
+            if let ToExecutor::Run(operation) = &message
+                && operation.operation != "monitor"
+            {
+                let text = format!("runs {} ({})", operation.key, operation.transition_key);
+                self.tell(&self.hosts[idx].name.clone(), &text);
+            }
+            self.tell_executor(idx, executor::Event::Message(message));
+        }
+        while let Some((_, message)) = self.hosts[idx].to_node.pop_front_if(|(at, _)| *at <= now) {
+            self.tell_node(idx, Event::Executor(message));
+        }
+    }
+
+    /// Hands an event to a node's machine and performs what it asks for.
+    pub fn tell_node(&mut self, idx: NodeIdx, event: Event) {
+        let clock = self.clock();
+        let Some(node) = &mut self.hosts[idx].node else { return };
+        for effect in node.handle(clock, event) {
+            self.perform(idx, effect);
+        }
+    }
+
+    fn perform(&mut self, idx: NodeIdx, effect: Effect) {
+        match effect {
+            Effect::Cast(payload) => self.network.cast(idx, &payload, self.now, &mut self.random),
+            Effect::ToExecutor(message) => self.pass_to_executor(idx, message),
+            Effect::Persist { token, snapshot } => {
+                let host = &mut self.hosts[idx];
+                let earliest = host.writing.back().map_or(0, |(at, ..)| *at);
+                let at = earliest.max(self.now + self.random.between(500, 30_000));
+                host.writing.push_back((at, token, snapshot));
+            }
+            Effect::Reply { client, response } => self.answered(client, response.reply),
+            Effect::SaveInput { .. } => {}
+            Effect::Log { level, message } => {
+                if level > Level::Debug {
+                    self.tell(&self.hosts[idx].name.clone(), &format!("{level}: {message}"));
+                }
+            }
+            Effect::LeaveCluster => {
+                self.stop_node(idx);
+                self.hosts[idx].has_left = true;
+            }
+            Effect::Die { reason } => {
+                let name = self.hosts[idx].name.clone();
+                self.checker.fail(format!("{name} stopped itself: {reason}"));
+            }
+        }
+    }
+
+    fn pass_to_executor(&mut self, idx: NodeIdx, message: ToExecutor) {
+        if let ToExecutor::Run(operation) = &message {
+            let now = self.now;
+            let view = self.network.view(idx).map_or(&[][..], |view| &view.members);
+            let members = view.iter().map(|(id, _)| *id as usize - 1).collect();
+            self.checker.asked(now, operation, members);
+        }
+        let host = &mut self.hosts[idx];
+        if host.is_linked {
+            let earliest = host.to_executor.back().map_or(0, |(at, _)| *at);
+            let at = earliest.max(self.now + self.random.between(50, 2_000));
+            host.to_executor.push_back((at, message));
+        }
+    }
+
+    fn answered(&mut self, client: ClientId, reply: Reply) {
+        if let Some((node, call, _)) = self.asked.remove(&client.0) {
+            self.checker.answered(&call, &reply);
+            let name = self.hosts[node].name.clone();
+            if !matches!(reply, Reply::Done | Reply::Cib { .. }) {
+                self.tell(&name, &format!("answers request {}: {reply:?}", client.0));
+            }
+            self.answers.push((client.0, reply));
+        }
+    }
+
+    /// Hands an event to a host's executor and performs what it asks for.
+    fn tell_executor(&mut self, idx: NodeIdx, event: executor::Event) {
+        let clock = self.clock();
+        let Some(machine) = &mut self.hosts[idx].executor else { return };
+        for effect in machine.handle(clock, event) {
+            self.perform_for_executor(idx, effect);
+        }
+    }
+
+    fn perform_for_executor(&mut self, idx: NodeIdx, effect: executor::Effect) {
+        let now = self.now;
+        match effect {
+            executor::Effect::Execute { run, operation } => {
+                self.n_processes += 1;
+                let id = self.n_processes;
+                self.hosts[idx].agents.spawn(id, run, *operation, now, &mut self.random);
+                self.tell_executor(idx, executor::Event::Spawned { run, process: id.to_string() });
+            }
+            executor::Effect::Kill { run, signal } => self.kill(idx, run, signal),
+            executor::Effect::KillLeftover { process } => {
+                let id: u64 = process.parse().unwrap_or(0);
+                self.hosts[idx].agents.processes.remove(&id);
+                let at = now + self.random.between(100, 50_000);
+                self.hosts[idx].killed_leftovers.push_back((at, process));
+            }
+            executor::Effect::Send(message) => {
+                let host = &mut self.hosts[idx];
+                if host.is_linked {
+                    let earliest = host.to_node.back().map_or(0, |(at, _)| *at);
+                    let at = earliest.max(now + self.random.between(50, 2_000));
+                    host.to_node.push_back((at, message));
+                }
+            }
+            executor::Effect::Persist(bytes) => self.hosts[idx].executor_state = Some(bytes),
+            executor::Effect::Log { level, message } => {
+                self.tell(&self.hosts[idx].name.clone(), &format!("executor: {level}: {message}"));
+            }
+        }
+    }
+
+    fn kill(&mut self, idx: NodeIdx, run: executor::RunId, signal: KillSignal) {
+        let obeys = signal == KillSignal::Kill || self.random.chance(70);
+        let agents = &mut self.hosts[idx].agents;
+        let of_run = agents.processes.values().find(|process| process.run == Some(run)).map(|process| process.id);
+        if let Some(process) = of_run.filter(|_| obeys).and_then(|id| agents.processes.get_mut(&id)) {
+            process.acts_at = None;
+            process.ends_at = self.now + self.random.between(100, 20_000);
+        }
+    }
+
+    fn check(&mut self) {
+        let now = self.now;
+        self.checker.check(now, &self.hosts, &self.network);
+    }
+
+    /// Switches a host on; its daemons start by themselves.
+    pub fn power_on(&mut self, idx: NodeIdx) {
+        let host = &mut self.hosts[idx];
+        if host.is_on {
+            return;
+        }
+        host.is_on = true;
+        host.boot += 1;
+        host.node_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
+        host.executor_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
+        let name = host.name.clone();
+        self.tell(&name, "=== powered on");
+    }
+
+    /// Takes a host's power away.
+    pub fn power_off(&mut self, idx: NodeIdx) {
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, "=== powered off");
+        let host = &mut self.hosts[idx];
+        let (disk, boot, is_full) = (host.disk.take(), host.boot, host.is_full);
+        let away_since = host.away_since.or(Some(self.now));
+        let faults = (std::mem::take(&mut host.agents.failing_starts), std::mem::take(&mut host.agents.slow));
+        *host = Host { disk, boot, is_full, away_since, ..Host::new(&name) };
+        (host.agents.failing_starts, host.agents.slow) = faults;
+        self.forget_requests(idx);
+        self.network.disconnect(idx, self.now, &mut self.random);
+    }
+
+    fn forget_requests(&mut self, idx: NodeIdx) {
+        self.asked.retain(|_, (node, ..)| *node != idx);
+    }
+
+    fn stop_node(&mut self, idx: NodeIdx) {
+        let now = self.now;
+        let host = &mut self.hosts[idx];
+        host.node = None;
+        host.away_since.get_or_insert(now);
+        host.writing.clear();
+        host.unlink();
+        self.forget_requests(idx);
+        self.tell_executor(idx, executor::Event::Disconnected);
+        self.network.disconnect(idx, self.now, &mut self.random);
+    }
+
+    /// Kills `systoled`; it comes back after `away`.
+    pub fn restart_node(&mut self, idx: NodeIdx, away: Micros) {
+        if !self.hosts[idx].is_on {
+            return;
+        }
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, &format!("=== systoled killed, back in {} ms", away / 1000));
+        self.stop_node(idx);
+        self.hosts[idx].node_starts_at = Some(self.now + away);
+    }
+
+    /// Kills `systole-execd`; it comes back after `away`. Agents' processes go on.
+    pub fn restart_executor(&mut self, idx: NodeIdx, away: Micros) {
+        let host = &mut self.hosts[idx];
+        if !host.is_on || host.executor.is_none() {
+            return;
+        }
+        host.executor = None;
+        host.killed_leftovers.clear();
+        for process in host.agents.processes.values_mut() {
+            process.run = None;
+        }
+        let was_linked = host.is_linked;
+        host.unlink();
+        host.executor_starts_at = Some(self.now + away);
+        let name = host.name.clone();
+        self.tell(&name, &format!("=== executor killed, back in {} ms", away / 1000));
+        if was_linked {
+            self.tell_node(idx, Event::ExecutorLost);
+        }
+    }
+
+    /// Cuts the network: nodes with the same number can reach each other.
+    pub fn partition(&mut self, zones: &[u32]) {
+        self.tell("net", &format!("=== zones {zones:?}"));
+        let now = self.now;
+        for (idx, host) in self.hosts.iter_mut().enumerate() {
+            if zones.iter().filter(|zone| **zone == zones[idx]).count() < zones.len() {
+                host.absent_until = host.absent_until.max(now);
+            }
+        }
+        self.network.partition(zones, now, &mut self.random);
+    }
+
+    /// A resource dies by itself.
+    pub fn crash_resource(&mut self, idx: NodeIdx, resource: &str) {
+        if self.hosts[idx].agents.active.remove(resource) {
+            let name = self.hosts[idx].name.clone();
+            self.tell(&name, &format!("=== {resource} dies"));
+        }
+    }
+
+    /// A tool asks something of a node's daemon. Its number, if the daemon runs.
+    pub fn ask(&mut self, idx: NodeIdx, call: Call) -> Option<u64> {
+        self.hosts[idx].node.as_ref()?;
+        self.n_requests += 1;
+        let number = self.n_requests;
+        self.tell(&self.hosts[idx].name.clone(), &format!("is asked {number}: {call:?}"));
+        self.asked.insert(number, (idx, call.clone(), self.now));
+        let request = Request { id: number, client: "simulator".to_owned(), user: None, call };
+        self.tell_node(idx, Event::Request { client: ClientId(number), request });
+        Some(number)
+    }
+
+    /// The number of a host in the cluster layer.
+    pub fn id(&self, idx: NodeIdx) -> u32 {
+        id_of(idx)
+    }
+
+    /// Whether a message of the executor is under way to the daemon.
+    pub fn is_quiet(&self, idx: NodeIdx) -> bool {
+        let is_result = |message: &(Micros, FromExecutor)| matches!(message.1, FromExecutor::Result(_));
+        !self.hosts[idx].to_node.iter().any(is_result)
+    }
+}

@@ -1,0 +1,109 @@
+//! A simulated host: power, disk, the two daemons and what their effects do.
+
+use crate::{Micros, agents::Agents};
+use std::collections::VecDeque;
+use systole_cluster::{NodeMachine, Snapshot, Token, executor::ExecutorMachine};
+use systole_wire::exec::{FromExecutor, ToExecutor};
+
+/// A host.
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Whether it has power.
+    pub is_on: bool,
+    /// Counts boots.
+    pub boot: u32,
+    /// `systoled`, while it runs.
+    pub node: Option<NodeMachine>,
+    /// `systole-execd`, while it runs.
+    pub executor: Option<ExecutorMachine>,
+    /// Whether the two are connected.
+    pub is_linked: bool,
+    /// When each daemon starts, if that is arranged.
+    pub node_starts_at: Option<Micros>,
+    /// See `node_starts_at`.
+    pub executor_starts_at: Option<Micros>,
+    /// When the two connect.
+    pub links_at: Option<Micros>,
+    /// Under way to the executor.
+    pub to_executor: VecDeque<(Micros, ToExecutor)>,
+    /// Under way to the node's daemon.
+    pub to_node: VecDeque<(Micros, FromExecutor)>,
+    /// What is on disk.
+    pub disk: Option<Snapshot>,
+    /// Whether the disk is full.
+    pub is_full: bool,
+    /// What is being written.
+    pub writing: VecDeque<(Micros, Token, Snapshot)>,
+    /// The executor's memory; gone with the power.
+    pub executor_state: Option<Vec<u8>>,
+    /// What runs here.
+    pub agents: Agents,
+    /// Process groups whose end the executor waits for.
+    pub killed_leftovers: VecDeque<(Micros, String)>,
+    /// Until when the node was not a member, or its daemon was away for longer than a restart.
+    pub absent_until: Micros,
+    /// Since when its daemon is away.
+    pub away_since: Option<Micros>,
+    /// Whether the daemon has left in good order and is not to be started until someone does.
+    pub has_left: bool,
+}
+
+impl Host {
+    /// A host without power.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            is_on: false,
+            boot: 0,
+            node: None,
+            executor: None,
+            is_linked: false,
+            node_starts_at: None,
+            executor_starts_at: None,
+            links_at: None,
+            to_executor: VecDeque::new(),
+            to_node: VecDeque::new(),
+            disk: None,
+            is_full: false,
+            writing: VecDeque::new(),
+            executor_state: None,
+            agents: Agents::default(),
+            killed_leftovers: VecDeque::new(),
+            absent_until: 0,
+            away_since: Some(0),
+            has_left: false,
+        }
+    }
+
+    /// The name of its present boot.
+    pub fn boot_id(&self) -> String {
+        format!("{}-{}", self.name, self.boot)
+    }
+
+    /// When something happens here next.
+    pub fn next(&self) -> Option<Micros> {
+        let deadline = |at: Option<systole_types::Monotonic>| at.map(|at| at.0.as_micros() as Micros);
+        let times = [
+            self.node_starts_at,
+            self.executor_starts_at,
+            self.links_at,
+            self.to_executor.front().map(|(at, _)| *at),
+            self.to_node.front().map(|(at, _)| *at),
+            self.writing.front().map(|(at, ..)| *at),
+            self.killed_leftovers.front().map(|(at, _)| *at),
+            self.agents.next(),
+            self.node.as_ref().and_then(|node| deadline(node.next_deadline())),
+            self.executor.as_ref().and_then(|executor| deadline(executor.next_deadline())),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// The connection between the daemons is gone.
+    pub fn unlink(&mut self) {
+        self.is_linked = false;
+        self.links_at = None;
+        self.to_executor.clear();
+        self.to_node.clear();
+    }
+}
