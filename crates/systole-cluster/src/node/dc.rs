@@ -224,7 +224,7 @@ impl NodeMachine {
     }
 
     fn plan(&mut self, dc: &mut Dc, why: &str) {
-        let (cib, _) = systole_cib::read(self.replica.cib());
+        let (cib, _) = systole_cib::model::read(self.replica.cib());
         let plan = (self.config.planner)(&cib, self.now.wall);
         dc.transition += 1;
         dc.recheck_at = self.recheck_at(&cib, plan.recheck);

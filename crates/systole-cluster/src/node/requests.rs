@@ -107,7 +107,7 @@ impl NodeMachine {
             Call::Apply { change, .. } if change.action == CibAction::Query => {
                 let reply = match self.replica.query(&change) {
                     Ok(output) => Reply::Applied { version: self.replica.version().to_string(), output },
-                    Err((failure, message)) => refused(RefusalKind::Change(failure), message),
+                    Err(error) => refused(RefusalKind::Change(error.failure), error.message),
                 };
                 self.reply(from, reply);
             }
@@ -261,7 +261,7 @@ impl NodeMachine {
         }
         self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
         let written = self.replica.write(write);
-        written.map_err(|(failure, message)| Refusal { kind: RefusalKind::Change(failure), message })
+        written.map_err(|error| Refusal { kind: RefusalKind::Change(error.failure), message: error.message })
     }
 
     /// The proof that a node is out of the way, by an administrator's word.

@@ -1,9 +1,9 @@
 //! Changes of the configuration: a tool's, and those the DC makes by itself.
 
 use super::Replica;
-use crate::message::{MembershipUpdate, Stamp, Write};
+use crate::message::{MembershipUpdate, Write};
 use systole_cib::{
-    ops::{CibCall, Failure},
+    ops::{self, Changed, CibCall, OpError},
     xml::{Element, Key},
 };
 use systole_types::CibVersion;
@@ -21,28 +21,23 @@ pub(crate) struct Written {
 
 impl Replica {
     /// Makes a tool's change, or says why it cannot be made and leaves everything as it was.
-    pub fn write(&mut self, write: &Write) -> Result<Written, (Failure, String)> {
-        let before = (self.version(), self.configuration_fingerprint());
-        let _ = (&write.change, &before, &write.stamp);
-        Err((Failure::Invalid, "changes are not possible yet".to_owned()))
+    pub fn write(&mut self, write: &Write) -> Result<Written, OpError> {
+        let stamp = ops::Stamp {
+            now_text: asctime(write.stamp.at),
+            origin: write.stamp.origin.clone(),
+            client: write.stamp.client.clone(),
+            user: write.stamp.user.clone().unwrap_or_default(),
+        };
+        let applied = ops::apply(&mut self.cib, &write.change, &stamp)?;
+        self.ledger.changes += u64::from(applied.changed != Changed::Nothing);
+        let is_configuration = applied.changed == Changed::Configuration;
+        Ok(Written { version: applied.version, output: applied.output, is_configuration })
     }
 
     /// Answers a query.
-    pub fn query(&self, call: &CibCall) -> Result<Option<String>, (Failure, String)> {
-        let _ = call;
-        Err((Failure::Invalid, "queries are not possible yet".to_owned()))
-    }
-
-    /// Says who changed the configuration last, and when.
-    #[expect(dead_code, reason = "comes with write")]
-    fn stamp(&mut self, stamp: &Stamp) {
-        let root = self.cib.root_key();
-        self.cib.set_attr(root, "update-origin", &stamp.origin);
-        self.cib.set_attr(root, "update-client", &stamp.client);
-        match &stamp.user {
-            Some(user) => self.cib.set_attr(root, "update-user", user),
-            None => self.cib.remove_attr(root, "update-user"),
-        };
+    pub fn query(&self, call: &CibCall) -> Result<Option<String>, OpError> {
+        let applied = ops::apply(&mut self.cib.clone(), call, &ops::Stamp::default())?;
+        Ok(applied.output)
     }
 
     /// What the DC writes into the configuration: the nodes it sees for the first time, its version and the cluster
@@ -99,5 +94,46 @@ impl Replica {
         let sets = self.cib.element(options).children_named("cluster_property_set");
         let mut pairs = sets.flat_map(|set| set.children_named("nvpair"));
         pairs.find(|pair| pair.attr("name") == Some(name)).map(Element::key)
+    }
+}
+
+/// A moment as `cib-last-written` has it: `Sun Nov 22 17:05:09 2026`, in UTC, since the members' time zones may differ.
+fn asctime(at: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (days, secs) = (at.div_euclid(86_400), at.rem_euclid(86_400));
+    // Years that begin in March keep the leap day at the end.
+    let from_march = days + 719_468;
+    let (era, day_of_era) = (from_march.div_euclid(146_097), from_march.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12;
+    let year = era * 400 + year_of_era + i64::from(month < 2);
+    format!(
+        "{} {} {day:2} {:02}:{:02}:{:02} {year}",
+        DAYS[days.rem_euclid(7) as usize],
+        MONTHS[month as usize],
+        secs / 3600,
+        secs / 60 % 60,
+        secs % 60,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asctime;
+
+    #[test]
+    fn moments_are_written_as_pacemaker_writes_them() {
+        for (at, text) in [
+            (0, "Thu Jan  1 00:00:00 1970"),
+            (951_782_400, "Tue Feb 29 00:00:00 2000"),
+            (1_795_367_109, "Sun Nov 22 17:05:09 2026"),
+        ] {
+            assert_eq!(asctime(at), text);
+        }
     }
 }
