@@ -6,6 +6,7 @@
 
 mod diagnostic;
 pub mod digest;
+pub mod history;
 pub mod model;
 pub mod ops;
 pub mod patch;

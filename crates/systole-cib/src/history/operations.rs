@@ -1,0 +1,199 @@
+//! `<lrm_rsc_op>`s.
+
+use super::{child, child_with_id, find_node_state, node_state, put};
+use crate::{
+    model::{Agent, HistoryEntry},
+    xml::{Document, Element, Key},
+};
+use std::{borrow::Cow, sync::Arc, time::Duration};
+use systole_types::{NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, TransitionMagic};
+
+/// Whose history an operation belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// The node it was done on.
+    pub node: NodeUuid,
+    /// The instance, as `<lrm_resource>` names it.
+    pub resource: ResourceId,
+    /// The agent that did it.
+    pub agent: Agent,
+    /// The resource that contains this guest connection.
+    pub container: Option<ResourceId>,
+}
+
+/// Records the result of an operation.
+///
+/// `entry.id` does not count: a success goes to `RSC_last_0`, or to the recurring operation's own entry; a failure to
+/// `RSC_last_failure_0`, and to `RSC_last_0` unless it recurs; migrations and notifications have entries of their own.
+/// What counts as failure follows from `entry.status`, and from the result expected by `entry.magic`. A reload is
+/// recorded as a start or, if it failed, as a monitor; a notification as a success.
+/// Source: Pacemaker 3.0.2's behaviour.
+pub fn record(document: &mut Document, history: &History, entry: &HistoryEntry) -> bool {
+    let entry = remapped(entry);
+    let resource = lrm_resource(document, history);
+    let exit_reason = entry.exit_reason.as_deref().filter(|_| is_failure(&entry)).unwrap_or("");
+    let mut changed = false;
+    for id in ids(&entry) {
+        let op = child_with_id(document, resource, "lrm_rsc_op", &id);
+        let exit_reason = if id.ends_with("_last_failure_0") || is_failure(&entry) {
+            entry.exit_reason.as_deref()
+        } else {
+            None
+        };
+        changed |= write(document, op, &entry, exit_reason);
+    }
+    changed
+}
+
+/// A reload under the name of what it amounts to; a notification, whose failure has no consequence, as a success.
+fn remapped(entry: &HistoryEntry) -> Cow<'_, HistoryEntry> {
+    let is_done = entry.status == OpStatus::Done;
+    match &*entry.operation {
+        "reload" | "reload-agent" => {
+            let operation: Arc<str> = if is_done { "start".into() } else { "monitor".into() };
+            let key = OperationKey { operation: operation.clone(), ..entry.key.clone() };
+            Cow::Owned(HistoryEntry { operation, key, ..entry.clone() })
+        }
+        "notify" if entry.status != OpStatus::Pending => {
+            let (rc, status) = (OcfRc::Ok, OpStatus::Done);
+            let magic = entry.magic.clone().map(|magic| TransitionMagic { rc, status, ..magic });
+            Cow::Owned(HistoryEntry { rc, status, magic, ..entry.clone() })
+        }
+        _ => Cow::Borrowed(entry),
+    }
+}
+
+/// Whether the result is not the one asked for. What is pending or was cancelled has none yet.
+fn is_failure(entry: &HistoryEntry) -> bool {
+    match entry.status {
+        OpStatus::Pending | OpStatus::Cancelled => false,
+        OpStatus::NotSupported
+        | OpStatus::TimedOut
+        | OpStatus::Error
+        | OpStatus::NotConnected
+        | OpStatus::NoFenceDevice
+        | OpStatus::NoSecrets
+        | OpStatus::Invalid => true,
+        _ => entry.rc != entry.magic.as_ref().map_or(OcfRc::Ok, |magic| magic.key.target_rc),
+    }
+}
+
+/// The ids of the entries a result goes to.
+fn ids(entry: &HistoryEntry) -> Vec<String> {
+    let resource = &entry.key.resource;
+    let own = entry.key.to_string();
+    match &*entry.operation {
+        "notify" | "migrate_to" | "migrate_from" => vec![own],
+        _ if is_failure(entry) && entry.interval_ms > 0 => vec![format!("{resource}_last_failure_0")],
+        _ if is_failure(entry) => vec![format!("{resource}_last_failure_0"), format!("{resource}_last_0")],
+        _ if entry.interval_ms > 0 => vec![own],
+        _ => vec![format!("{resource}_last_0")],
+    }
+}
+
+fn lrm_resource(document: &mut Document, history: &History) -> Key {
+    let state = node_state(document, &history.node);
+    let lrm = child_with_id(document, state, "lrm", history.node.as_str());
+    let resources = child(document, lrm, "lrm_resources");
+    let resource = child_with_id(document, resources, "lrm_resource", history.resource.as_str());
+    let Agent { class, provider, kind } = &history.agent;
+    put(document, resource, "type", Some(kind));
+    put(document, resource, "class", Some(class));
+    put(document, resource, "provider", provider.as_deref());
+    put(document, resource, "container", history.container.as_ref().map(ResourceId::as_str));
+    resource
+}
+
+/// Writes the attributes in Pacemaker's order. Whether any of them changed.
+fn write(document: &mut Document, op: Key, entry: &HistoryEntry, exit_reason: &str) -> bool {
+    let number = |number: Option<u64>| number.map(|n| n.to_string());
+    let (restart_names, restart) = split(&entry.digest_restart);
+    let (secure_names, secure) = split(&entry.digest_secure);
+    let attributes: [(&str, Option<String>); 23] = [
+        ("operation_key", Some(entry.key.to_string())),
+        ("operation", Some(entry.operation.to_string())),
+        ("crm-debug-origin", text(&entry.origin)),
+        ("crm_feature_set", text(&entry.feature_set)),
+        ("transition-key", entry.magic.as_ref().map(|magic| magic.key.to_string())),
+        ("transition-magic", entry.magic.as_ref().map(ToString::to_string)),
+        ("exit-reason", Some(exit_reason.to_owned())),
+        ("on_node", entry.on_node.as_ref().map(ToString::to_string)),
+        ("call-id", Some(entry.call_id.to_string())),
+        ("rc-code", Some(entry.rc.code().to_string())),
+        ("op-status", Some(entry.status.code().to_string())),
+        ("interval", Some(entry.interval_ms.to_string())),
+        ("last-rc-change", entry.last_rc_change.map(|at| at.0.to_string())),
+        ("exec-time", number(entry.exec_time_ms)),
+        ("queue-time", number(entry.queue_time_ms)),
+        ("migrate_source", entry.migrate_source.as_ref().map(ToString::to_string)),
+        ("migrate_target", entry.migrate_target.as_ref().map(ToString::to_string)),
+        ("op-digest", text(&entry.digest_all)),
+        ("op-force-restart", restart_names),
+        ("op-restart-digest", restart),
+        ("op-secure-params", secure_names),
+        ("op-secure-digest", secure),
+        // Pacemaker before 1.1.15 wrote this beside last-rc-change; a stale one would be shown.
+        ("last-run", None),
+    ];
+    let mut changed = false;
+    for (name, value) in &attributes {
+        changed |= put(document, op, name, value.as_deref());
+    }
+    changed
+}
+
+fn text(value: &Option<Arc<str>>) -> Option<String> {
+    value.as_ref().map(ToString::to_string)
+}
+
+fn split(digest: &Option<(Arc<str>, Arc<str>)>) -> (Option<String>, Option<String>) {
+    match digest {
+        Some((names, digest)) => (Some(names.to_string()), Some(digest.to_string())),
+        None => (None, None),
+    }
+}
+
+/// The histories of one resource on a node.
+fn find_resources<'d>(document: &'d Document, node: &NodeUuid, resource: &ResourceId) -> Vec<Element<'d>> {
+    let lrm = find_node_state(document, node).into_iter().flat_map(|state| state.children_named("lrm"));
+    let resources = lrm.flat_map(|lrm| lrm.children_named("lrm_resources")).flat_map(Element::children);
+    resources.filter(|e| e.id() == Some(resource.as_str())).collect()
+}
+
+/// Forgets everything about one resource on a node: `lrm_delete`, clean-up, refresh.
+pub fn erase_resource(document: &mut Document, node: &NodeUuid, resource: &ResourceId) -> bool {
+    let found: Vec<Key> = find_resources(document, node, resource).into_iter().map(Element::key).collect();
+    found.iter().for_each(|key| document.remove(*key));
+    !found.is_empty()
+}
+
+/// Forgets the history of all resources on a node.
+pub fn erase_history(document: &mut Document, node: &NodeUuid) -> bool {
+    let lrm = find_node_state(document, node).into_iter().flat_map(|state| state.children_named("lrm"));
+    let found: Vec<Key> = lrm.map(Element::key).collect();
+    found.iter().for_each(|key| document.remove(*key));
+    !found.is_empty()
+}
+
+/// Forgets the result of one operation: of a recurring one that was cancelled, or (with interval zero) of the last
+/// operation, if it was this. The entry of its last failure goes too.
+pub fn delete_operation(
+    document: &mut Document,
+    node: &NodeUuid,
+    resource: &ResourceId,
+    key: &OperationKey,
+) -> bool {
+    let is_recurring = key.interval > Duration::ZERO;
+    let own = key.to_string();
+    let last = format!("{}_last_0", key.resource);
+    let last_failure = format!("{}_last_failure_0", key.resource);
+    let is_meant = |op: &Element<'_>| {
+        let id = op.id().unwrap_or_default();
+        let is_this = op.attr("operation_key") == Some(&*own);
+        id == own || (id == last_failure && is_this) || (!is_recurring && id == last && is_this)
+    };
+    let resources = find_resources(document, node, resource).into_iter();
+    let found: Vec<Key> = resources.flat_map(Element::children).filter(is_meant).map(Element::key).collect();
+    found.iter().for_each(|key| document.remove(*key));
+    !found.is_empty()
+}
