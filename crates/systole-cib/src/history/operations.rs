@@ -35,11 +35,6 @@ pub fn record(document: &mut Document, history: &History, entry: &HistoryEntry) 
     let mut changed = false;
     for id in ids(&entry) {
         let op = child_with_id(document, resource, "lrm_rsc_op", &id);
-        let exit_reason = if id.ends_with("_last_failure_0") || is_failure(&entry) {
-            entry.exit_reason.as_deref()
-        } else {
-            None
-        };
         changed |= write(document, op, &entry, exit_reason);
     }
     changed
