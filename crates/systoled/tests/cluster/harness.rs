@@ -1,0 +1,281 @@
+//! The cluster the tests run on.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
+use systole_hub::Hub;
+use systole_link::{Connection, Limits, Waker, waker};
+use systole_wire::api::{Call, Reply, Request, Response};
+
+pub const NODES: [&str; 3] = ["a", "b", "c"];
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LIMITS: Limits = Limits { line: 16 << 20, unsent: 16 << 20 };
+
+/// Set for this program when it is to be an executor: the node's directory.
+const EXECUTOR_OF: &str = "SYSTOLE_TEST_EXECUTOR_OF";
+
+/// A resource is a file; each action leaves a line in a file of its own.
+const AGENT: &str = r#"#!/bin/sh
+node=${0%/resource.d/*}
+state=$node/active/$OCF_RESOURCE_INSTANCE
+echo "$1" >> "$node/log/$1-$OCF_RESOURCE_INSTANCE"
+case $1 in
+start) : > "$state";;
+stop) rm -f "$state";;
+monitor) [ -e "$state" ] || exit 7;;
+meta-data) echo '<resource-agent name="file" version="1"><version>1.1</version><parameters/><actions/></resource-agent>';;
+*) exit 3;;
+esac
+"#;
+
+/// Runs as an executor if the environment says so.
+pub fn be_an_executor() {
+    let Some(dir) = env::var_os(EXECUTOR_OF).map(PathBuf::from) else { return };
+    let config = systole_execd::Config {
+        socket: dir.join("exec.sock"),
+        state_file: dir.join("execd.state"),
+        boot_id_file: dir.join("boot-id"),
+        host: systole_agents::Host { ocf_root: dir, ..Default::default() },
+        user: "hacluster".to_owned(),
+        verbose: false,
+    };
+    systole_execd::run(&config).expect("executor");
+    std::process::exit(0);
+}
+
+pub struct Cluster {
+    root: PathBuf,
+    stop_hub: Waker,
+    hub: Option<thread::JoinHandle<()>>,
+    programs: RefCell<BTreeMap<(String, String), Child>>,
+}
+
+impl Cluster {
+    /// `n_nodes` of [`NODES`], until all are members of one partition with a DC.
+    pub fn start(name: &str, n_nodes: usize) -> Self {
+        // Directly in /tmp: socket paths have to be short.
+        let root = PathBuf::from(format!("/tmp/systole-{}-{name}", std::process::id()));
+        fs::create_dir_all(&root).expect("directory");
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("directory");
+        let hub = Hub::bind(&root.join("hub.sock"), NODES.map(str::to_owned)).expect("hub");
+        let (stop_hub, wakes) = waker().expect("waker");
+        let hub = thread::spawn(move || hub.run(&wakes).expect("hub"));
+        let cluster = Self { root, stop_hub, hub: Some(hub), programs: RefCell::default() };
+        for node in &NODES[..n_nodes] {
+            let agents = cluster.dir(node).join("resource.d/test");
+            fs::create_dir_all(&agents).expect("directory");
+            fs::write(agents.join("file"), AGENT).expect("agent");
+            fs::set_permissions(agents.join("file"), fs::Permissions::from_mode(0o755)).expect("agent");
+            cluster.power_on(node);
+        }
+        cluster.wait_members(n_nodes);
+        cluster
+    }
+
+    pub fn dir(&self, node: &str) -> PathBuf {
+        self.root.join(node)
+    }
+
+    pub fn start_program(&self, node: &str, program: &str) {
+        let dir = self.dir(node);
+        let mut command = if program == "systoled" {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_systoled"));
+            command
+                .args(["--node", node, "--state-dir"])
+                .arg(&dir)
+                .arg("--hub")
+                .arg(self.root.join("hub.sock"));
+            command
+        } else {
+            let mut command = Command::new(env::current_exe().expect("this program"));
+            command.args(["executor_process", "--exact", "--nocapture"]).env(EXECUTOR_OF, &dir);
+            command
+        };
+        let log = fs::File::options().create(true).append(true).open(self.log(node, program)).expect("log");
+        command.stdout(log.try_clone().expect("log")).stderr(log);
+        let child = command.spawn().expect("program");
+        self.programs.borrow_mut().insert((node.to_owned(), program.to_owned()), child);
+    }
+
+    fn log(&self, node: &str, program: &str) -> PathBuf {
+        self.root.join(format!("{node}-{program}.log"))
+    }
+
+    pub fn kill_program(&self, node: &str, program: &str) {
+        let child = self.programs.borrow_mut().remove(&(node.to_owned(), program.to_owned()));
+        let mut child = child.expect("it was started");
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+
+    pub fn power_on(&self, node: &str) {
+        for dir in ["active", "log"] {
+            fs::create_dir_all(self.dir(node).join(dir)).expect("directory");
+        }
+        self.start_program(node, "executor");
+        self.start_program(node, "systoled");
+    }
+
+    /// Everything on the node ends at once, its resources too, and what a boot clears is cleared.
+    pub fn power_off(&self, node: &str) {
+        self.kill_program(node, "systoled");
+        self.kill_program(node, "executor");
+        fs::remove_dir_all(self.dir(node).join("active")).expect("resources");
+        for name in ["boot-id", "execd.state"] {
+            fs::remove_file(self.dir(node).join(name)).expect("what a boot clears");
+        }
+    }
+
+    /// SIGTERM to `systoled`, until it has ended.
+    pub fn terminate(&self, node: &str) -> ExitStatus {
+        let child = self.programs.borrow_mut().remove(&(node.to_owned(), "systoled".to_owned()));
+        let mut child = child.expect("it was started");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("kill");
+        until("the end of systoled", || child.try_wait().expect("wait"))
+    }
+
+    pub fn ask(&self, node: &str, call: Call) -> Reply {
+        let mut connection =
+            until("the API", || Connection::connect(&self.dir(node).join("api.sock"), LIMITS).ok());
+        let request = Request { id: 1, client: "test".to_owned(), user: None, call };
+        let response: Response = connection.ask(&request, PATIENCE).expect("an answer");
+        response.reply
+    }
+
+    /// The nodes whose `systoled` runs.
+    fn running(&self) -> Vec<String> {
+        self.programs
+            .borrow()
+            .keys()
+            .filter(|(_, program)| program == "systoled")
+            .map(|(node, _)| node.clone())
+            .collect()
+    }
+
+    pub fn wait_members(&self, n_members: usize) {
+        for node in self.running() {
+            until("all nodes to be members", || match self.ask(&node, Call::Node) {
+                Reply::Node(report) if report.dc.is_some() && report.members.len() == n_members => Some(()),
+                _ => None,
+            });
+        }
+    }
+
+    pub fn cib(&self, node: &str) -> String {
+        match self.ask(node, Call::Cib) {
+            Reply::Cib { xml } => xml,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Loads a configuration with `resources`, each of them watched every 200 ms.
+    pub fn load(&self, resources: &[&str]) {
+        let primitives: String = resources
+            .iter()
+            .map(|id| {
+                format!(
+                    r#"<primitive id="{id}" class="ocf" provider="test" type="file"><operations>
+                    <op id="{id}-monitor" name="monitor" interval="200ms" timeout="10s"/></operations></primitive>"#
+                )
+            })
+            .collect();
+        let xml = format!(
+            r#"<configuration><crm_config><cluster_property_set id="options">
+            <nvpair id="options-fencing" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+            <nodes/><resources>{primitives}</resources><constraints/></configuration>"#
+        );
+        let change = serde_json::from_value(serde_json::json!({
+            "action": "replace", "scope": {"section": "configuration"}, "xml": xml
+        }));
+        let call = Call::Apply { change: change.expect("a change"), force: false };
+        let reply = self.ask("a", call);
+        assert!(matches!(reply, Reply::Applied { .. }), "{reply:?}");
+    }
+
+    /// Waits until the cluster has nothing left to do.
+    pub fn settle(&self) {
+        let node = self.running().into_iter().next().expect("a node runs");
+        until("the cluster to come to rest", || {
+            let call = Call::WaitIdle { timeout_ms: u64::try_from(PATIENCE.as_millis()).expect("short") };
+            (self.ask(&node, call) == Reply::Done).then_some(())
+        });
+    }
+
+    pub fn is_active(&self, node: &str, resource: &str) -> bool {
+        self.dir(node).join("active").join(resource).exists()
+    }
+
+    /// The one node where `resource` is active.
+    pub fn home(&self, resource: &str) -> &'static str {
+        let active: Vec<&str> = NODES.into_iter().filter(|node| self.is_active(node, resource)).collect();
+        assert_eq!(active.len(), 1, "{resource} is active on {active:?}");
+        active[0]
+    }
+
+    /// Stops `resource` behind the cluster's back.
+    pub fn break_resource(&self, node: &str, resource: &str) {
+        fs::remove_file(self.dir(node).join("active").join(resource)).expect("it is active");
+    }
+
+    /// How often `action` of `resource` was run on `node`.
+    pub fn count(&self, node: &str, action: &str, resource: &str) -> usize {
+        let path = self.dir(node).join("log").join(format!("{action}-{resource}"));
+        fs::read_to_string(path).map_or(0, |text| text.lines().count())
+    }
+
+    /// How often `action` was run, of any resource anywhere.
+    pub fn total(&self, action: &str) -> usize {
+        let logs =
+            NODES.iter().filter_map(|node| fs::read_dir(self.dir(node).join("log")).ok()).flatten().flatten();
+        logs.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{action}-")))
+            .map(|entry| fs::read_to_string(entry.path()).map_or(0, |text| text.lines().count()))
+            .sum()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for (_, mut child) in std::mem::take(&mut *self.programs.borrow_mut()) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        self.stop_hub.wake();
+        let _ = self.hub.take().map(thread::JoinHandle::join);
+        if thread::panicking() {
+            print_logs(&self.root);
+        }
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn print_logs(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "log") {
+            eprintln!(
+                "--- {}\n{}",
+                entry.path().display(),
+                fs::read_to_string(entry.path()).unwrap_or_default()
+            );
+        }
+    }
+}
+
+/// Looks until there is something to see.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,110 @@
+//! Whole clusters through the real daemons on one host, without root and without namespaces: a hub, and for each node a
+//! `systoled` and an executor with small shell agents whose resources are files.
+
+#![allow(missing_docs, reason = "a test")]
+
+mod harness;
+
+use harness::{Cluster, NODES, PATIENCE, until};
+use serde_json::json;
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+};
+
+/// Not a test of its own: other tests run this program again as a node's executor.
+#[test]
+fn executor_process() {
+    harness::be_an_executor();
+}
+
+#[test]
+fn a_cluster_comes_up_runs_resources_and_repairs_what_breaks() {
+    let cluster = Cluster::start("repair", 3);
+    cluster.load(&["one", "two", "three"]);
+    cluster.settle();
+    let homes = ["one", "two", "three"].map(|resource| cluster.home(resource));
+    assert!(NODES.iter().all(|node| homes.contains(node)), "resources are spread: {homes:?}");
+
+    cluster.break_resource(homes[0], "one");
+    until("the resource's return", || cluster.is_active(homes[0], "one").then_some(()));
+    cluster.settle();
+    assert_eq!(cluster.home("one"), homes[0], "the node did not change");
+}
+
+#[test]
+fn either_daemon_may_be_killed_and_nothing_stops() {
+    let cluster = Cluster::start("killed", 3);
+    cluster.load(&["one", "two", "three"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    for program in ["systoled", "executor"] {
+        let (starts, stops) = (cluster.total("start"), cluster.total("stop"));
+        cluster.kill_program(home, program);
+        let monitors = cluster.count(home, "monitor", "one");
+        cluster.start_program(home, program);
+        until("monitors to go on", || (cluster.count(home, "monitor", "one") > monitors + 1).then_some(()));
+        cluster.wait_members(NODES.len());
+        cluster.settle();
+        assert_eq!((cluster.total("start"), cluster.total("stop")), (starts, stops), "{program} was killed");
+        cluster.break_resource(home, "one");
+        until("recovery after a restart", || cluster.is_active(home, "one").then_some(()));
+        cluster.settle();
+    }
+}
+
+#[test]
+fn a_lost_nodes_resources_start_elsewhere() {
+    let cluster = Cluster::start("lost", 3);
+    cluster.load(&["one", "two", "three"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    cluster.power_off(home);
+    let elsewhere: Vec<&str> = NODES.into_iter().filter(|node| *node != home).collect();
+    until("recovery elsewhere", || elsewhere.iter().any(|node| cluster.is_active(node, "one")).then_some(()));
+    cluster.settle();
+    cluster.power_on(home);
+    cluster.wait_members(NODES.len());
+    cluster.settle();
+    cluster.home("one");
+}
+
+#[test]
+fn a_node_that_is_told_to_end_lets_its_resources_move_first() {
+    let cluster = Cluster::start("leave", 3);
+    cluster.load(&["one", "two", "three"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    let status = cluster.terminate(home);
+    assert!(status.success(), "{status}");
+    assert!(!cluster.is_active(home, "one"), "it left with its resource running");
+    cluster.settle();
+    assert_ne!(cluster.home("one"), home);
+}
+
+#[test]
+fn bad_requests_are_answered_and_change_nothing() {
+    let cluster = Cluster::start("bad", 3);
+    cluster.load(&["one"]);
+    cluster.settle();
+    let before = cluster.cib("a");
+    let mut stream = UnixStream::connect(cluster.dir("a").join("api.sock")).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let mut answers = BufReader::new(stream.try_clone().expect("clone")).lines();
+    let replace = |xml: &str| json!({"apply": {"change": {"action": "replace", "xml": xml}}});
+    for (request, id) in [
+        ("nonsense".to_owned(), 0),
+        ("\u{1}".to_owned(), 0),
+        ("{}".to_owned(), 0),
+        (json!({"id": 3, "client": "t", "call": "fly"}).to_string(), 3),
+        (json!({"id": 4, "client": "t", "call": replace("<cib")}).to_string(), 4),
+        (json!({"id": 5, "client": "t", "call": replace("<html/>")}).to_string(), 5),
+    ] {
+        writeln!(stream, "{request}").expect("send");
+        let answer = answers.next().expect("an answer").expect("in time");
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        assert_eq!(answer["id"], id, "{request}: {answer}");
+        assert!(answer["reply"]["refused"]["message"].is_string(), "{request}: {answer}");
+    }
+    assert_eq!(cluster.cib("a"), before);
+}
