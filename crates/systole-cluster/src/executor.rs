@@ -44,7 +44,14 @@ pub enum Event {
         /// How.
         exit: AgentExit,
     },
-    /// No process is left of the group named in [`Effect::KillLeftover`].
+    /// What [`Effect::EndLeftover`] names has come to its end, and its result is known.
+    LeftoverEnded {
+        /// Which.
+        process: String,
+        /// How.
+        exit: AgentExit,
+    },
+    /// What [`Effect::EndLeftover`] names is gone, and nobody knows how it ended.
     LeftoverGone {
         /// Which.
         process: String,
@@ -71,9 +78,10 @@ pub enum Effect {
         /// How.
         signal: KillSignal,
     },
-    /// The program was restarted and this process group may still run: kill it (SIGKILL), and say
-    /// [`Event::LeftoverGone`] once there is none of it. At once, if there is none.
-    KillLeftover {
+    /// The program was restarted and this run may still go on: wait for its end (it has its own limit in time) and say
+    /// [`Event::LeftoverEnded`]. If nobody can tell its result, see to it that nothing is left of its process group and
+    /// say [`Event::LeftoverGone`].
+    EndLeftover {
         /// As given in [`Event::Spawned`].
         process: String,
     },
@@ -121,8 +129,8 @@ pub enum KillSignal {
 /// - An operation that changes a resource's state (anything but a monitor or a notification) ends the recurring
 ///   operations of that resource, without a result for them.
 /// - A recurring operation's interval counts from the end of one run to the start of the next.
-/// - An operation that was running when the program was killed gets the status [`OpStatus::NotConnected`]: what came of
-///   it is not known.
+/// - An operation that was running when the program was killed is waited for. If its result is lost it gets the status
+///   [`OpStatus::NotConnected`].
 #[derive(Debug, Default)]
 pub struct ExecutorMachine {
     book: Book,
@@ -145,7 +153,10 @@ impl ExecutorMachine {
             Event::Message(message) => self.obey(now, message),
             Event::Spawned { run, process } => self.spawned(run, process),
             Event::Exited { run, exit } => self.exited(now, run, &exit),
-            Event::LeftoverGone { process } => self.leftover_gone(now, &process),
+            Event::LeftoverEnded { process, exit } => self.leftover_ended(now, &process, &exit),
+            Event::LeftoverGone { process } => {
+                self.leftover_ended(now, &process, &AgentExit::unknown());
+            }
             Event::DeadlineReached => self.expire(now),
         }
         self.pump(now);
@@ -408,30 +419,28 @@ impl ExecutorMachine {
         let lost: Vec<(String, Option<String>)> = self.book.interrupted();
         for (resource, process) in lost {
             match process {
-                Some(process) => self.effects.push(Effect::KillLeftover { process }),
-                None => self.give_up(now, &resource),
+                Some(process) => self.effects.push(Effect::EndLeftover { process }),
+                None => self.close(now, &resource, &AgentExit::unknown()),
             }
         }
         self.enqueue_due(now);
     }
 
-    fn leftover_gone(&mut self, now: Now, process: &str) {
+    fn leftover_ended(&mut self, now: Now, process: &str, exit: &AgentExit) {
         let is_it = |running: &Running| {
             running.stage == Stage::Leftover && running.process.as_deref() == Some(process)
         };
         let lane = self.book.lanes.iter().find(|(_, lane)| lane.running.as_ref().is_some_and(is_it));
         if let Some(resource) = lane.map(|(resource, _)| resource.clone()) {
-            self.give_up(now, &resource);
+            self.close(now, &resource, exit);
         }
     }
 
-    /// What an earlier program was running for `resource` is over, nobody knows how.
-    fn give_up(&mut self, now: Now, resource: &str) {
+    /// What an earlier program was running for `resource` is over.
+    fn close(&mut self, now: Now, resource: &str, exit: &AgentExit) {
         let running = self.book.lanes.get_mut(resource).and_then(|lane| lane.running.take());
         if let Some(running) = running.filter(|running| running.operation.interval_ms == 0) {
-            let exit =
-                AgentExit::failed(OpStatus::NotConnected, "the executor was restarted meanwhile".to_owned());
-            self.report(now, running.operation, &exit, Span::default());
+            self.report(now, running.operation, exit, Span::default());
         }
     }
 }
@@ -445,6 +454,11 @@ fn changes_state(operation: &Operation) -> bool {
 impl AgentExit {
     fn failed(status: OpStatus, exit_reason: String) -> Self {
         Self { rc: OcfRc::Error, status, exit_reason }
+    }
+
+    /// Of a run that an earlier program started.
+    fn unknown() -> Self {
+        Self::failed(OpStatus::NotConnected, "the executor was restarted meanwhile".to_owned())
     }
 
     fn timed_out(operation: &Operation) -> Self {

@@ -1,14 +1,14 @@
 //! The loop: receive, handle, perform, sleep until the next deadline.
 
-use crate::runner::Runner;
+use crate::{keeper::replace_file, runner::Runner};
 use anyhow::{Context, Result};
 use rustix::fs::chown;
 use std::{
     collections::VecDeque,
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
-use systole_agents::Host;
 use systole_cluster::{
     Level,
     executor::{Effect, Event, ExecutorMachine},
@@ -28,8 +28,12 @@ pub struct Config {
     pub state_file: PathBuf,
     /// This boot's name.
     pub boot_id_file: PathBuf,
-    /// Where agents are.
-    pub host: Host,
+    /// Where keepers leave results; must not outlive the host's boot.
+    pub run_dir: PathBuf,
+    /// The directory with `resource.d` in it.
+    pub ocf_root: PathBuf,
+    /// A program and its arguments that calls [`crate::keep`].
+    pub keeper: Vec<OsString>,
     /// Who may connect beside the executor's own user.
     pub user: String,
     /// Whether lines for developers are logged.
@@ -56,7 +60,8 @@ pub fn run(config: &Config) -> Result<()> {
     let mut executor = Executor {
         machine: ExecutorMachine::new(),
         clock: Clock::new(),
-        runner: Runner::new(config.host.clone(), waker),
+        runner: Runner::new(config, waker)
+            .with_context(|| format!("cannot make the directory {}", config.run_dir.display()))?,
         client: None,
         state_file: config.state_file.clone(),
         verbose: config.verbose,
@@ -64,9 +69,11 @@ pub fn run(config: &Config) -> Result<()> {
     let boot_id = boot_id(&config.boot_id_file)
         .with_context(|| format!("cannot read or make {}", config.boot_id_file.display()))?;
     executor.handle(Event::Started { boot_id, state: read_state(&config.state_file) });
+    executor.runner.sweep();
     loop {
         let mut poll = Poll::new();
         let (stop_idx, wakes_idx, listener_idx) = (poll.add(&stop), poll.add(&wakes), poll.add(&listener));
+        let (runs, leftovers) = executor.runner.add_to(&mut poll);
         let client_idx = executor.client.as_ref().map(|client| poll.add_connection(client));
         let ready = poll.wait(executor.clock.until(executor.machine.next_deadline()))?;
         if ready.has(stop_idx) {
@@ -75,10 +82,9 @@ pub fn run(config: &Config) -> Result<()> {
         }
         if ready.has(wakes_idx) {
             wakes.drain();
-            while let Some(event) = executor.runner.next_event() {
-                executor.handle(event);
-            }
         }
+        executor.runner.serve(&ready, &runs, &leftovers);
+        executor.handle_runs();
         if client_idx.is_some_and(|idx| ready.has(idx)) {
             executor.serve();
         }
@@ -108,14 +114,25 @@ impl Executor {
             for effect in self.machine.handle(self.clock.now(), event) {
                 self.perform(effect, &mut events);
             }
+            while let Some(event) = self.runner.next_event() {
+                events.push_back(event);
+            }
         }
+    }
+
+    /// Hands over what became of runs.
+    fn handle_runs(&mut self) {
+        while let Some(event) = self.runner.next_event() {
+            self.handle(event);
+        }
+        self.runner.forget_read();
     }
 
     fn perform(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
         match effect {
-            Effect::Execute { run, operation } => self.runner.execute(run, &operation),
+            Effect::Execute { run, operation } => self.runner.execute(run, *operation),
             Effect::Kill { run, signal } => self.runner.kill(run, signal),
-            Effect::KillLeftover { process } => self.runner.kill_leftover(process),
+            Effect::EndLeftover { process } => self.runner.end_leftover(process),
             Effect::Send(message) => self.send(&message, events),
             Effect::Persist(bytes) => {
                 if let Err(error) = replace_file(&self.state_file, &bytes) {
@@ -189,12 +206,4 @@ fn read_state(path: &Path) -> Option<Vec<u8>> {
             None
         }
     }
-}
-
-/// Puts `bytes` in the place of the file at `path`, whole or not at all. It need not survive a power failure.
-fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)
 }

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+mod keeper;
 mod leftover;
 mod process;
 mod runner;
 
 pub use daemon::{Config, run};
+pub use keeper::keep;

@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
-use systole_agents::Host;
 use systole_execd::Config;
 
 /// Runs resource agents for systoled, and goes on running them while systoled is away.
@@ -18,6 +17,9 @@ struct Arguments {
     /// Where to remember what runs; must not outlive the host's boot.
     #[arg(long, default_value = "/run/systole/execd.state")]
     state_file: PathBuf,
+    /// Where results of agents are left; must not outlive the host's boot.
+    #[arg(long, default_value = "/run/systole/execd.runs")]
+    run_dir: PathBuf,
     /// Holds this boot's name; made if it is not there, must not outlive the host's boot.
     #[arg(long, default_value = "/run/systole/boot-id")]
     boot_id_file: PathBuf,
@@ -32,20 +34,35 @@ struct Arguments {
     verbose: bool,
 }
 
+/// The argument that makes this program an agent's keeper.
+const KEEPER: &str = "--keep-agent";
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == KEEPER) {
+        return match systole_execd::keep() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                systole_link::log_line("keeper", "error", &error.to_string());
+                ExitCode::FAILURE
+            }
+        };
+    }
     let arguments = Arguments::parse();
     let config = Config {
         socket: arguments.socket,
         state_file: arguments.state_file,
         boot_id_file: arguments.boot_id_file,
-        host: Host { ocf_root: arguments.ocf_root, ..Host::default() },
+        run_dir: arguments.run_dir,
+        ocf_root: arguments.ocf_root,
+        // Not the path: that may hold another version by then.
+        keeper: vec!["/proc/self/exe".into(), KEEPER.into()],
         user: arguments.user,
         verbose: arguments.verbose,
     };
     match systole_execd::run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            systole_link::log_line("execd", "error", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,144 +1,259 @@
-//! Agents that run, a thread each.
+//! Agents that run, each with a keeper.
 
-use crate::{leftover, process::ProcessName};
-use rustix::process::{Pid, Signal, kill_process_group};
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread,
-    time::Duration,
+use crate::{
+    Config,
+    keeper::{Report, Task, group, group_file},
+    leftover,
+    process::ProcessName,
 };
-use systole_agents::{AgentCall, Host, Outcome};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
 use systole_cluster::executor::{AgentExit, Event, KillSignal, RunId};
-use systole_link::Waker;
+use systole_link::{Poll, Ready, Waker};
 use systole_types::{OcfRc, OpStatus};
 use systole_wire::exec::Operation;
 
-/// The machine ends a run at its timeout; should it ever fail to, the hand does, this much later.
-const BACKSTOP: Duration = Duration::from_secs(10);
-
-/// Enough for a thread that waits for a process.
-const STACK_BYTES: usize = 256 << 10;
-
 /// Runs agents and tells what becomes of them.
-///
-/// The channel is bounded by the number of runs, which the machine bounds.
 pub(crate) struct Runner {
-    host: Arc<Host>,
-    waker: Waker,
-    sender: Sender<Event>,
-    receiver: Receiver<Event>,
+    ocf_root: PathBuf,
+    keeper: Vec<OsString>,
+    dir: PathBuf,
+    /// Tells this executor's files from an earlier one's.
+    prefix: String,
     runs: BTreeMap<RunId, Run>,
+    leftovers: Vec<Leftover>,
+    events: VecDeque<Event>,
+    /// Results that were handed over.
+    read: Vec<PathBuf>,
+    ended: (Sender<Event>, Receiver<Event>),
+    waker: Waker,
 }
 
-/// One run.
-#[derive(Default)]
+/// A keeper at work.
 struct Run {
-    /// Its present process group; shared with the thread that waits for it.
-    group: Arc<Mutex<Option<u32>>>,
-    /// It was told to end, so nothing of its group may stay.
+    keeper: Child,
+    pidfd: OwnedFd,
+    result: PathBuf,
+    /// The agent was told to end, so nothing of its group may stay.
     killed: bool,
+    what: String,
+}
+
+/// A keeper that an earlier executor started.
+struct Leftover {
+    /// As it was given in [`Event::Spawned`].
+    process: String,
+    pidfd: OwnedFd,
+    result: PathBuf,
 }
 
 impl Runner {
-    pub(crate) fn new(host: Host, waker: Waker) -> Self {
-        let (sender, receiver) = channel();
-        Self { host: Arc::new(host), waker, sender, receiver, runs: BTreeMap::new() }
+    pub(crate) fn new(config: &Config, waker: Waker) -> io::Result<Self> {
+        fs::create_dir_all(&config.run_dir)?;
+        let own = ProcessName::of(std::process::id()).map(|name| name.to_string()).unwrap_or_default();
+        Ok(Self {
+            ocf_root: config.ocf_root.clone(),
+            keeper: config.keeper.clone(),
+            dir: config.run_dir.clone(),
+            prefix: own.replace(':', "-"),
+            runs: BTreeMap::new(),
+            leftovers: Vec::new(),
+            events: VecDeque::new(),
+            read: Vec::new(),
+            ended: channel(),
+            waker,
+        })
+    }
+
+    /// Adds every keeper to what the loop waits for.
+    pub(crate) fn add_to<'a>(&'a self, poll: &mut Poll<'a>) -> (Vec<(RunId, usize)>, Vec<usize>) {
+        let runs = self.runs.iter().map(|(&run, at)| (run, poll.add(&at.pidfd))).collect();
+        (runs, self.leftovers.iter().map(|leftover| poll.add(&leftover.pidfd)).collect())
+    }
+
+    /// Takes note of the keepers that have ended.
+    pub(crate) fn serve(&mut self, ready: &Ready, runs: &[(RunId, usize)], leftovers: &[usize]) {
+        for &(run, idx) in runs {
+            if ready.has(idx) {
+                self.finish(run);
+            }
+        }
+        for (at, &idx) in leftovers.iter().enumerate().rev() {
+            if ready.has(idx) {
+                let leftover = self.leftovers.remove(at);
+                self.finish_leftover(leftover.process, &leftover.result);
+            }
+        }
+        self.events.extend(self.ended.1.try_iter());
     }
 
     /// What happened since the last call.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        let event = self.receiver.try_recv().ok()?;
-        if let Event::Exited { run, .. } = &event
-            && let Some(ended) = self.runs.remove(run)
-            && ended.killed
-        {
-            ended.signal(Signal::KILL);
-        }
-        Some(event)
+        self.events.pop_front()
     }
 
-    pub(crate) fn execute(&mut self, run: RunId, operation: &Operation) {
-        let group = Arc::clone(&self.runs.entry(run).or_default().group);
-        let (host, waker, sender) = (Arc::clone(&self.host), self.waker.clone(), self.sender.clone());
-        let call = agent_call(operation);
-        let work = move || {
-            let outcome = host.run(&call, &mut |pid| {
-                *group.lock().unwrap_or_else(PoisonError::into_inner) = Some(pid);
-                // A process that is gone already has no name to be remembered by, and needs none.
-                if let Some(name) = ProcessName::of(pid) {
-                    let _ = sender.send(Event::Spawned { run, process: name.to_string() });
-                    waker.wake();
+    /// Removes the files of results that were handed over. Called once the machine has kept what it needs of them.
+    pub(crate) fn forget_read(&mut self) {
+        self.read.drain(..).for_each(|result| forget(&result));
+    }
+
+    pub(crate) fn execute(&mut self, run: RunId, operation: Operation) {
+        let what = operation.key.clone();
+        let result = self.dir.join(format!("{}-{}", self.prefix, run.0));
+        match self.spawn(operation, &result) {
+            Ok((keeper, pidfd)) => {
+                if let Some(name) = ProcessName::of(keeper.id()) {
+                    let process = format!("{name} {}", result.display());
+                    self.events.push_back(Event::Spawned { run, process });
                 }
-            });
-            let _ = sender.send(Event::Exited { run, exit: agent_exit(outcome) });
-            waker.wake();
-        };
-        if let Err(error) = spawn("agent", work) {
-            let exit_reason = format!("cannot start a thread: {error}");
-            let exit = AgentExit { rc: OcfRc::Error, status: OpStatus::Error, exit_reason };
-            let _ = self.sender.send(Event::Exited { run, exit });
-            self.waker.wake();
+                self.runs.insert(run, Run { keeper, pidfd, result, killed: false, what });
+            }
+            Err(error) => {
+                let exit_reason = format!("cannot start a keeper for the agent: {error}");
+                let exit = AgentExit { rc: OcfRc::Error, status: OpStatus::Error, exit_reason };
+                self.events.push_back(Event::Exited { run, exit });
+            }
         }
+    }
+
+    /// A keeper is in a process group of its own, so that what ends the executor does not end it.
+    fn spawn(&self, operation: Operation, result: &Path) -> io::Result<(Child, OwnedFd)> {
+        let task = Task { operation, ocf_root: self.ocf_root.clone(), result: result.to_owned() };
+        let task = serde_json::to_vec(&task)?;
+        let (program, arguments) = self.keeper.split_first().ok_or(io::ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
+        let mut keeper = command.spawn()?;
+        let pidfd = pidfd_open(Pid::from_child(&keeper), PidfdFlags::empty())?;
+        if let Some(mut stdin) = keeper.stdin.take() {
+            // A keeper that does not read has ended already, and that is seen at once.
+            let _ = stdin.write_all(&task);
+        }
+        Ok((keeper, pidfd))
+    }
+
+    fn finish(&mut self, id: RunId) {
+        let Some(mut run) = self.runs.remove(&id) else { return };
+        let status = run.keeper.wait();
+        if run.killed {
+            signal_group(&run.result, Signal::KILL);
+        }
+        let exit = match Report::read(&run.result) {
+            Some(report) => {
+                complain(&run.what, &report);
+                report.exit()
+            }
+            None => {
+                signal_group(&run.result, Signal::KILL);
+                let end = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                let exit_reason = format!("the agent's keeper ended without a result: {end}");
+                AgentExit { rc: OcfRc::Error, status: OpStatus::Error, exit_reason }
+            }
+        };
+        self.read.push(run.result);
+        self.events.push_back(Event::Exited { run: id, exit });
     }
 
     pub(crate) fn kill(&mut self, run: RunId, signal: KillSignal) {
         if let Some(run) = self.runs.get_mut(&run) {
             run.killed = true;
-            run.signal(match signal {
+            let signal = match signal {
                 KillSignal::Term => Signal::TERM,
                 KillSignal::Kill => Signal::KILL,
-            });
+            };
+            signal_group(&run.result, signal);
         }
     }
 
-    /// Ends what an earlier executor left running, and says when it is gone.
-    pub(crate) fn kill_leftover(&mut self, process: String) {
-        let (waker, sender) = (self.waker.clone(), self.sender.clone());
-        let gone = Event::LeftoverGone { process: process.clone() };
+    /// Waits for the end of what an earlier executor left running.
+    pub(crate) fn end_leftover(&mut self, process: String) {
+        let Some((name, result)) = parse_process(&process) else {
+            self.events.push_back(Event::LeftoverGone { process });
+            return;
+        };
+        match open(&name) {
+            Some(pidfd) => self.leftovers.push(Leftover { process, pidfd, result }),
+            None => self.finish_leftover(process, &result),
+        }
+    }
+
+    fn finish_leftover(&mut self, process: String, result: &Path) {
+        if let Some(report) = Report::read(result) {
+            self.read.push(result.to_owned());
+            self.events.push_back(Event::LeftoverEnded { process, exit: report.exit() });
+            return;
+        }
+        let (sender, waker) = (self.ended.0.clone(), self.waker.clone());
+        let (agent, result) = (group(result), result.to_owned());
         let work = move || {
-            if let Ok(name) = process.parse() {
-                leftover::end(&name);
+            if let Some(agent) = agent {
+                leftover::end(&agent);
             }
-            let _ = sender.send(gone);
+            forget(&result);
+            let _ = sender.send(Event::LeftoverGone { process });
             waker.wake();
         };
-        if let Err(error) = spawn("leftover", work) {
-            eprintln!("error: cannot start a thread to end a leftover process: {error}");
+        if let Err(error) = thread::Builder::new().name("leftover".to_owned()).spawn(work) {
+            systole_link::log_line("execd", "error", &format!("cannot end a leftover process: {error}"));
+        }
+    }
+
+    /// Removes what nobody will ask for: results of monitors that were running when an earlier executor was killed.
+    pub(crate) fn sweep(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let of_leftover =
+                self.leftovers.iter().any(|l| path == l.result || path == group_file(&l.result));
+            if !of_leftover && !entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 }
 
-impl Run {
-    fn signal(&self, signal: Signal) {
-        let group = *self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pgid) = group.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
-            // That it is gone already is what we want.
-            let _ = kill_process_group(pgid, signal);
+/// `PID:START_TIME RESULT`.
+fn parse_process(process: &str) -> Option<(ProcessName, PathBuf)> {
+    let (name, result) = process.split_once(' ')?;
+    Some((name.parse().ok()?, result.into()))
+}
+
+/// The process called `name`, if it is still there.
+fn open(name: &ProcessName) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(name.pid).ok()?)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // Looked at after opening: a number used again in between would show.
+    (ProcessName::of(name.pid).as_ref() == Some(name)).then_some(pidfd)
+}
+
+fn signal_group(result: &Path, signal: Signal) {
+    let pid = group(result).and_then(|name| i32::try_from(name.pid).ok()).and_then(Pid::from_raw);
+    if let Some(pgid) = pid {
+        // That it is gone already is what we want.
+        let _ = kill_process_group(pgid, signal);
+    }
+}
+
+fn forget(result: &Path) {
+    let _ = fs::remove_file(result);
+    let _ = fs::remove_file(group_file(result));
+}
+
+/// Logs what an agent that failed wrote to standard error.
+fn complain(what: &str, report: &Report) {
+    let expected = matches!(report.exit().rc, OcfRc::Ok | OcfRc::NotRunning | OcfRc::Promoted);
+    if !expected {
+        for line in report.complaint.lines().rev().take(8).collect::<Vec<_>>().into_iter().rev() {
+            systole_link::log_line("execd", "notice", &format!("{what}: {line}"));
         }
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(work).map(drop)
-}
-
-fn agent_call(operation: &Operation) -> AgentCall {
-    AgentCall {
-        class: operation.class.clone(),
-        provider: operation.provider.clone(),
-        agent: operation.agent.clone(),
-        instance: operation.resource.clone(),
-        action: operation.operation.clone(),
-        parameters: operation.parameters.clone(),
-        timeout: Duration::from_millis(operation.timeout_ms).saturating_add(BACKSTOP),
-    }
-}
-
-fn agent_exit(outcome: Outcome) -> AgentExit {
-    AgentExit { rc: outcome.rc, status: outcome.status, exit_reason: outcome.exit_reason }
 }

@@ -26,7 +26,7 @@ const AGENT: &str = r#"#!/bin/sh
 root=${0%/resource.d/*}
 echo x >> "$root/$1"
 case $1 in
-slow) sleep 30 & echo $! > "$root/helper"; wait;;
+slow) : > "$root/slow-runs"; while [ ! -e "$root/go" ]; do sleep 0.01; done; exit 4;;
 monitor) exit $(cat "$root/rc" 2>/dev/null || echo 0);;
 esac
 "#;
@@ -56,6 +56,8 @@ impl Host {
             .arg(root.join("state"))
             .arg("--boot-id-file")
             .arg(root.join("boot-id"))
+            .arg("--run-dir")
+            .arg(root.join("runs"))
             .arg("--ocf-root")
             .arg(root)
             .spawn()
@@ -161,22 +163,65 @@ fn monitors_outlive_the_executor_and_its_client() {
 }
 
 #[test]
-fn an_action_cut_short_by_a_restart_leaves_no_process_and_still_gets_its_result() {
-    let mut host = Host::start("short");
+fn an_action_outlives_the_executor_and_its_result_is_kept() {
+    for moment in ["while it is away", "after it is back"] {
+        let mut host = Host::start(&format!("kept-{}", moment.len()));
+        let mut client = host.connect();
+        welcome(&mut client);
+        client.send(&operation(1, "slow", 0)).expect("slow");
+        until("the agent to run", || host.root.join("slow-runs").exists().then_some(()));
+        let go = || fs::write(host.root.join("go"), "").expect("go");
+        if moment == "while it is away" {
+            host.executor.kill().expect("kill");
+            host.executor.wait().expect("wait");
+            go();
+            until("the result", || {
+                let names = fs::read_dir(host.root.join("runs")).expect("runs").flatten();
+                names.map(|entry| entry.path()).find(|path| path.extension().is_none())
+            });
+            host.executor = Host::spawn(&host.root);
+        } else {
+            host.restart();
+            until("the executor", || Connection::connect(&host.root.join("exec.sock"), LIMITS).ok());
+            fs::write(host.root.join("go"), "").expect("go");
+        }
+        let mut client = host.connect();
+        welcome(&mut client);
+        let result = result(&mut client);
+        assert_eq!((result.operation.call, result.rc, result.status), (1, 4, 0), "{moment}");
+        assert_eq!(host.count("slow"), 1, "{moment}");
+        until("files to be removed", || {
+            (fs::read_dir(host.root.join("runs")).expect("runs").count() == 0).then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_action_that_was_killed_with_the_executor_is_reported_as_unknown() {
+    let mut host = Host::start("unknown");
     let mut client = host.connect();
     welcome(&mut client);
     client.send(&operation(1, "slow", 0)).expect("slow");
-    let helper = until("the helper", || {
-        fs::read_to_string(host.root.join("helper")).ok().filter(|t| t.ends_with('\n'))
-    });
-    host.restart();
-    until("the helper's end", || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", helper.trim()));
-        (!stat.is_ok_and(|stat| stat.contains(") S "))).then_some(())
-    });
+    until("the agent to run", || host.root.join("slow-runs").exists().then_some(()));
+    host.executor.kill().expect("kill");
+    host.executor.wait().expect("wait");
+    let mut group = None;
+    for entry in fs::read_dir(host.root.join("runs")).expect("runs").flatten() {
+        let text = fs::read_to_string(entry.path()).expect("group");
+        group = text.split(':').next().map(str::to_owned);
+    }
+    let agent = group.expect("the agent's group");
+    // The keeper goes first, so that it cannot write down how the agent ended.
+    let stat = fs::read_to_string(format!("/proc/{agent}/stat")).expect("the agent runs");
+    let keeper = stat.rsplit_once(')').expect("stat").1.split_whitespace().nth(1).expect("parent").to_owned();
+    for pid in [&keeper, &agent] {
+        Command::new("kill").args(["-9", pid]).status().expect("kill");
+    }
+    host.executor = Host::spawn(&host.root);
     let mut client = host.connect();
     welcome(&mut client);
-    assert_eq!(result(&mut client).operation.call, 1);
+    let result = result(&mut client);
+    assert_eq!((result.operation.call, result.status), (1, 8));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Scripts: a command at the margin, what the machine does about it indented below.
 //!
 //! `run RSC OP INTERVAL_MS`, `ended RUN RC`, `wait MS`, `cancel KEY`, `forget RSC`, `hello`, `acknowledge N`,
-//! `spawned RUN`, `gone RUN`, `restart`, `reboot`.
+//! `spawned RUN`, `gone RUN`, `late RUN RC`, `restart`, `reboot`.
 
 use super::*;
 use std::fmt::Write as _;
@@ -63,6 +63,11 @@ impl Script {
             "acknowledge" => Event::Message(ToExecutor::Acknowledge { number: number(1) }),
             "hello" => Event::Message(ToExecutor::Hello { protocol: PROTOCOL, node: "a".to_owned() }),
             "spawned" => Event::Spawned { run: RunId(number(1)), process: format!("pid{}", words[1]) },
+            "late" => {
+                let rc = OcfRc::from_code(number(2) as i32);
+                let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
+                Event::LeftoverEnded { process: format!("pid{}", words[1]), exit }
+            }
             "gone" => Event::LeftoverGone { process: format!("pid{}", words[1]) },
             "ended" => {
                 let rc = OcfRc::from_code(number(2) as i32);
@@ -105,7 +110,7 @@ fn describe(effect: &Effect) -> Option<String> {
         Effect::Kill { run, signal } => {
             format!("{} {}", if *signal == KillSignal::Term { "term" } else { "kill" }, run.0)
         }
-        Effect::KillLeftover { process } => format!("kill leftover {process}"),
+        Effect::EndLeftover { process } => format!("end leftover {process}"),
         Effect::Send(FromExecutor::Welcome { recurring, in_flight, last_call, acknowledged, .. }) => {
             format!(
                 "welcome recurring {recurring:?} in flight {in_flight:?} calls {last_call} acknowledged {acknowledged}"
@@ -269,7 +274,7 @@ ended 2 7
 }
 
 #[test]
-fn what_ran_when_the_executor_was_killed_is_ended_and_reported_as_unknown() {
+fn what_ran_when_the_executor_was_killed_is_waited_for() {
     check(
         "
 run vip start 0
@@ -277,7 +282,24 @@ run vip start 0
 spawned 1
 run vip monitor 0
 restart
-    kill leftover pid1
+    end leftover pid1
+late 1 0
+    result 1: vip_start_0 rc 0 complete
+    execute vip_monitor_0 as 1
+",
+    );
+}
+
+#[test]
+fn what_ran_when_the_executor_was_killed_and_cannot_be_found_is_reported_as_unknown() {
+    check(
+        "
+run vip start 0
+    execute vip_start_0 as 1
+spawned 1
+run vip monitor 0
+restart
+    end leftover pid1
 gone 1
     result 1: vip_start_0 rc 1 Internal communication failure
     execute vip_monitor_0 as 1

@@ -35,6 +35,17 @@ meta-data) echo '<resource-agent name="file" version="1"><version>1.1</version><
 esac
 "#;
 
+/// Set for this program when it is to be an agent's keeper.
+const KEEPER: &str = "SYSTOLE_TEST_KEEPER";
+
+/// Runs as a keeper if the environment says so.
+pub fn be_a_keeper() {
+    if env::var_os(KEEPER).is_some() {
+        systole_execd::keep().expect("keeper");
+        std::process::exit(0);
+    }
+}
+
 /// Runs as an executor if the environment says so.
 pub fn be_an_executor() {
     let Some(dir) = env::var_os(EXECUTOR_OF).map(PathBuf::from) else { return };
@@ -42,7 +53,15 @@ pub fn be_an_executor() {
         socket: dir.join("exec.sock"),
         state_file: dir.join("execd.state"),
         boot_id_file: dir.join("boot-id"),
-        host: systole_agents::Host { ocf_root: dir, ..Default::default() },
+        run_dir: dir.join("runs"),
+        ocf_root: dir,
+        keeper: [
+            env::current_exe().expect("this program").as_os_str(),
+            "keeper_process".as_ref(),
+            "--exact".as_ref(),
+        ]
+        .map(ToOwned::to_owned)
+        .into(),
         user: "hacluster".to_owned(),
         verbose: false,
     };
@@ -95,7 +114,10 @@ impl Cluster {
             command
         } else {
             let mut command = Command::new(env::current_exe().expect("this program"));
-            command.args(["executor_process", "--exact", "--nocapture"]).env(EXECUTOR_OF, &dir);
+            command
+                .args(["executor_process", "--exact", "--nocapture"])
+                .env(EXECUTOR_OF, &dir)
+                .env(KEEPER, "");
             command
         };
         let log = fs::File::options().create(true).append(true).open(self.log(node, program)).expect("log");

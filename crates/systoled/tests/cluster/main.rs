@@ -18,6 +18,12 @@ fn executor_process() {
     harness::be_an_executor();
 }
 
+/// Nor this: executors run this program again as the keepers of their agents.
+#[test]
+fn keeper_process() {
+    harness::be_a_keeper();
+}
+
 #[test]
 fn a_cluster_comes_up_runs_resources_and_repairs_what_breaks() {
     let cluster = Cluster::start("repair", 3);

@@ -1,0 +1,117 @@
+//! The keeper: a process between the executor and an agent, one for each run.
+//!
+//! It waits for the agent and writes down what came of it, so that the result is there even if the executor was killed
+//! meanwhile: nobody but a parent learns a process's exit code. The executor and its keepers share nothing but files
+//! below one directory: `NAME` holds the result once there is one, `NAME.group` the agent's process group.
+
+use crate::process::ProcessName;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use systole_agents::{AgentCall, Host, Outcome};
+use systole_cluster::executor::AgentExit;
+use systole_types::{OcfRc, OpStatus};
+use systole_wire::exec::Operation;
+
+/// The machine ends a run at its timeout; should nobody be there to do it, the keeper does, this much later.
+const BACKSTOP: Duration = Duration::from_secs(10);
+
+/// How much of the end of an agent's standard error is kept for the log, in bytes.
+const COMPLAINT_LIMIT: usize = 2048;
+
+/// What the executor tells a keeper, on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub operation: Operation,
+    pub ocf_root: PathBuf,
+    pub result: PathBuf,
+}
+
+/// What a keeper writes down.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    rc: i32,
+    status: i32,
+    exit_reason: String,
+    /// The end of what the agent wrote to standard error.
+    pub complaint: String,
+}
+
+impl Report {
+    fn new(outcome: Outcome) -> Self {
+        let start = outcome.stderr.len().saturating_sub(COMPLAINT_LIMIT);
+        let start = (start..).find(|&at| outcome.stderr.is_char_boundary(at)).unwrap_or(0);
+        Self {
+            rc: outcome.rc.code(),
+            status: outcome.status.code(),
+            exit_reason: outcome.exit_reason,
+            complaint: outcome.stderr[start..].to_owned(),
+        }
+    }
+
+    /// The report at `path`, if the keeper got that far.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    pub(crate) fn exit(&self) -> AgentExit {
+        AgentExit {
+            rc: OcfRc::from_code(self.rc),
+            status: OpStatus::from_code(self.status),
+            exit_reason: self.exit_reason.clone(),
+        }
+    }
+}
+
+/// Where the keeper of the result at `result` says what group its agent has.
+pub(crate) fn group_file(result: &Path) -> PathBuf {
+    result.with_extension("group")
+}
+
+/// The agent's process group, if it runs or ran.
+pub(crate) fn group(result: &Path) -> Option<ProcessName> {
+    fs::read_to_string(group_file(result)).ok()?.parse().ok()
+}
+
+/// Runs as a keeper: reads the task from standard input, carries it out, writes down what came of it.
+///
+/// # Errors
+/// If there is no task to read, or the result cannot be written.
+pub fn keep() -> io::Result<()> {
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    let task: Task = serde_json::from_slice(&text)?;
+    let host = Host { ocf_root: task.ocf_root, ..Host::default() };
+    let mut spawned = |pid| {
+        if let Some(name) = ProcessName::of(pid) {
+            let _ = replace_file(&group_file(&task.result), name.to_string().as_bytes());
+        }
+    };
+    let outcome = host.run(&agent_call(task.operation), &mut spawned);
+    let report = serde_json::to_vec(&Report::new(outcome)).map_err(io::Error::other)?;
+    replace_file(&task.result, &report)
+}
+
+fn agent_call(operation: Operation) -> AgentCall {
+    AgentCall {
+        class: operation.class,
+        provider: operation.provider,
+        agent: operation.agent,
+        instance: operation.resource,
+        action: operation.operation,
+        parameters: operation.parameters,
+        timeout: Duration::from_millis(operation.timeout_ms).saturating_add(BACKSTOP),
+    }
+}
+
+/// Puts `bytes` in the place of the file at `path`, whole or not at all. It need not survive a power failure.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, path)
+}
