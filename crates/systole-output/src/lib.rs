@@ -7,4 +7,5 @@
 pub mod config;
 pub mod outline;
 pub mod status;
+pub mod tree;
 pub mod words;

@@ -1,0 +1,220 @@
+//! Access to a cluster: the running one, by the daemon's socket, or a CIB in a file.
+//!
+//! Every tool works with both. `CIB_file` names a file (`-` is standard input), `CIB_shadow` a shadow copy.
+
+mod daemon;
+mod file;
+
+use crate::{Exit, Failed, Session};
+use anyhow::Context as _;
+use daemon::Daemon;
+use file::CibFile;
+use std::{path::PathBuf, time::Duration};
+use systole_cib::{
+    ops::{CibAction, CibCall, CibOptions, Scope},
+    xml::Document,
+};
+use systole_wire::api::NodeReport;
+
+/// A cluster, or what stands in for one.
+pub enum Cluster {
+    /// A CIB in a file; nobody runs anything.
+    File(CibFile),
+    /// The cluster this node is part of.
+    Daemon(Daemon),
+}
+
+/// What a change (or query) of the CIB gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// The CIB's version now.
+    pub version: String,
+    /// What was asked for, as XML.
+    pub output: Option<String>,
+}
+
+impl Cluster {
+    /// The cluster that the environment points at.
+    ///
+    /// # Errors
+    /// If there is no such file, or no daemon answers.
+    pub fn open(session: &mut Session<'_>) -> anyhow::Result<Self> {
+        if let Some(file) = session.var("CIB_file") {
+            if file == "-" {
+                let text = session.read_input().context("cannot read the CIB from standard input")?;
+                return Ok(Self::File(CibFile::from_input(text)?));
+            }
+            return Ok(Self::File(CibFile::open(PathBuf::from(file))?));
+        }
+        if let Some(shadow) = session.var("CIB_shadow") {
+            return Ok(Self::File(CibFile::open(shadow_path(session, &shadow))?));
+        }
+        let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
+        let user = session.var("CIB_user").or_else(|| session.var("USER"));
+        Ok(Self::Daemon(Daemon::connect(&PathBuf::from(socket), &session.tool, user)?))
+    }
+
+    /// Whether this is a running cluster.
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Daemon(_))
+    }
+
+    /// The whole CIB.
+    ///
+    /// # Errors
+    /// If the daemon does not answer, or what it sends is no XML.
+    pub fn cib(&mut self) -> anyhow::Result<Document> {
+        match self {
+            Self::File(file) => Ok(file.document().clone()),
+            Self::Daemon(daemon) => daemon.cib(),
+        }
+    }
+
+    /// The whole CIB as text, as it stands.
+    ///
+    /// # Errors
+    /// If the daemon does not answer.
+    pub fn cib_text(&mut self) -> anyhow::Result<String> {
+        Ok(self.cib()?.to_text())
+    }
+
+    /// Changes (or queries) the CIB.
+    ///
+    /// # Errors
+    /// If the change cannot be made; nothing was changed then.
+    pub fn apply(&mut self, change: CibCall, force: bool) -> anyhow::Result<Applied> {
+        match self {
+            Self::File(file) => file.apply(&change),
+            Self::Daemon(daemon) => daemon.apply(change, force),
+        }
+    }
+
+    /// Merges `xml` into `section`, creating what is missing.
+    ///
+    /// # Errors
+    /// If the change cannot be made.
+    pub fn merge(&mut self, section: &str, xml: String) -> anyhow::Result<Applied> {
+        self.apply(
+            CibCall {
+                action: CibAction::Modify,
+                scope: Scope::Section(section.to_owned()),
+                xml: Some(xml),
+                options: CibOptions { allow_create: true, ..CibOptions::default() },
+            },
+            false,
+        )
+    }
+
+    /// Removes what `xpath` finds.
+    ///
+    /// # Errors
+    /// If the change cannot be made.
+    pub fn delete_xpath(&mut self, xpath: &str) -> anyhow::Result<Applied> {
+        let scope = Scope::XPath(xpath.to_owned());
+        self.apply(
+            CibCall { action: CibAction::DeleteAll, scope, xml: None, options: CibOptions::default() },
+            false,
+        )
+    }
+
+    /// What the daemon knows of itself and the cluster.
+    ///
+    /// # Errors
+    /// For a file, or if the daemon does not answer.
+    pub fn node(&mut self) -> anyhow::Result<NodeReport> {
+        match self {
+            Self::File(_) => Err(not_live("this needs a running cluster")),
+            Self::Daemon(daemon) => daemon.node(),
+        }
+    }
+
+    /// The name of the node this runs on: what an agent's environment says, then what the daemon says.
+    ///
+    /// # Errors
+    /// If nobody knows.
+    pub fn local_node(&mut self, session: &Session<'_>) -> anyhow::Result<String> {
+        for name in ["OCF_RESKEY_CRM_meta_on_node", "CRM_meta_on_node"] {
+            if let Some(node) = session.var(name) {
+                return Ok(node);
+            }
+        }
+        match self {
+            Self::File(_) => session
+                .var("SYSTOLE_NODE")
+                .or_else(|| Some(rustix::system::uname().nodename().to_string_lossy().into_owned()))
+                .ok_or_else(|| not_live("cannot tell which node this is: name one with --node")),
+            Self::Daemon(daemon) => Ok(daemon.node()?.node),
+        }
+    }
+
+    /// Sets or (with `None`) removes a transient attribute.
+    ///
+    /// # Errors
+    /// If there is no such node, or the daemon does not answer.
+    pub fn set_transient(&mut self, node: &str, name: &str, value: Option<&str>) -> anyhow::Result<()> {
+        match self {
+            Self::File(file) => file.set_transient(node, name, value),
+            Self::Daemon(daemon) => daemon.set_attribute(node, name, value),
+        }
+    }
+
+    /// Forgets failures (or all history).
+    ///
+    /// # Errors
+    /// If there is no such resource or node, or it took too long.
+    pub fn cleanup(
+        &mut self,
+        resource: Option<&str>,
+        node: Option<&str>,
+        only_failed: bool,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::File(file) => file.cleanup(resource, node, only_failed),
+            Self::Daemon(daemon) => daemon.cleanup(resource, node, only_failed),
+        }
+    }
+
+    /// Waits until the cluster has nothing left to do.
+    ///
+    /// # Errors
+    /// If that takes longer than `limit`.
+    pub fn wait_idle(&mut self, limit: Duration) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Daemon(daemon) => daemon.wait_idle(limit),
+        }
+    }
+
+    /// Asks to be told of changes; see [`Cluster::next_change`].
+    ///
+    /// # Errors
+    /// For a file, or if the daemon does not answer.
+    pub fn subscribe(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) => Err(not_live("a file does not change by itself: watch a running cluster")),
+            Self::Daemon(daemon) => daemon.subscribe(),
+        }
+    }
+
+    /// Waits for the next change, at most `limit`. Whether there was one.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn next_change(&mut self, limit: Duration) -> anyhow::Result<bool> {
+        match self {
+            Self::File(_) => Ok(false),
+            Self::Daemon(daemon) => daemon.next_change(limit),
+        }
+    }
+}
+
+/// Where a shadow copy is kept.
+pub fn shadow_path(session: &Session<'_>, name: &str) -> PathBuf {
+    let dir = session.var("CIB_shadow_dir").unwrap_or_else(|| "/var/lib/pacemaker/cib".to_owned());
+    PathBuf::from(dir).join(format!("shadow.{name}"))
+}
+
+/// Something only a running cluster can do.
+fn not_live(message: &str) -> anyhow::Error {
+    Failed::new(Exit::Disconnected, message).into()
+}

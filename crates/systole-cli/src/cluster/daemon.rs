@@ -1,0 +1,210 @@
+//! The running cluster, by the daemon's socket.
+
+use super::Applied;
+use crate::{Exit, Failed};
+use anyhow::Context as _;
+use std::{
+    io::{BufRead, BufReader, ErrorKind, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use systole_cib::{ops::CibCall, xml::Document};
+use systole_wire::{
+    api::{Call, NodeReport, Reply, Request, Response},
+    decode, encode,
+};
+
+/// How long the daemon may take for anything that does not wait for the cluster.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// How long a cleanup may take: probes are run on the way.
+const CLEANUP_LIMIT: Duration = Duration::from_secs(120);
+/// What the daemon gets on top of a limit it keeps itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A connection to `systoled`.
+pub struct Daemon {
+    socket: PathBuf,
+    stream: BufReader<UnixStream>,
+    client: String,
+    user: Option<String>,
+    next_id: u64,
+    /// A change was announced while waiting for an answer.
+    changed: bool,
+    /// What has been read of a line whose end is still to come.
+    partial: Vec<u8>,
+}
+
+impl Daemon {
+    /// Connects as `client`.
+    pub fn connect(socket: &Path, client: &str, user: Option<String>) -> anyhow::Result<Self> {
+        let stream = UnixStream::connect(socket).map_err(|error| {
+            let hint = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => "systoled is not running here",
+                ErrorKind::PermissionDenied => "this user may not talk to the cluster",
+                _ => "the socket cannot be used",
+            };
+            let exit = if error.kind() == ErrorKind::PermissionDenied {
+                Exit::InsufficientPrivilege
+            } else {
+                Exit::Disconnected
+            };
+            Failed::new(exit, format!("not connected: {hint} ({}: {error})", socket.display()))
+        })?;
+        Ok(Self {
+            socket: socket.to_owned(),
+            stream: BufReader::new(stream),
+            client: client.to_owned(),
+            user,
+            next_id: 1,
+            changed: false,
+            partial: Vec::new(),
+        })
+    }
+
+    pub(super) fn cib(&mut self) -> anyhow::Result<Document> {
+        match self.call(Call::Cib, ANSWER_LIMIT)? {
+            Reply::Cib { xml } => {
+                Document::parse(&xml).context("the daemon sent a CIB that cannot be read")
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn apply(&mut self, change: CibCall, force: bool) -> anyhow::Result<Applied> {
+        match self.call(Call::Apply { change, force }, ANSWER_LIMIT)? {
+            Reply::Applied { version, output } => Ok(Applied { version, output }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn node(&mut self) -> anyhow::Result<NodeReport> {
+        match self.call(Call::Node, ANSWER_LIMIT)? {
+            Reply::Node(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn set_attribute(&mut self, node: &str, name: &str, value: Option<&str>) -> anyhow::Result<()> {
+        let call = Call::Attribute {
+            node: node.to_owned(),
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        self.done(call, ANSWER_LIMIT)
+    }
+
+    pub(super) fn cleanup(
+        &mut self,
+        resource: Option<&str>,
+        node: Option<&str>,
+        only_failed: bool,
+    ) -> anyhow::Result<()> {
+        let call = Call::Cleanup {
+            resource: resource.map(str::to_owned),
+            node: node.map(str::to_owned),
+            only_failed,
+        };
+        self.done(call, CLEANUP_LIMIT)
+    }
+
+    pub(super) fn wait_idle(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.done(Call::WaitIdle { timeout_ms }, limit.saturating_add(GRACE))
+    }
+
+    /// Asks the node to leave the cluster in good order.
+    pub fn shutdown(&mut self) -> anyhow::Result<()> {
+        self.done(Call::Shutdown, ANSWER_LIMIT)
+    }
+
+    pub(super) fn subscribe(&mut self) -> anyhow::Result<()> {
+        self.done(Call::Subscribe, ANSWER_LIMIT)
+    }
+
+    pub(super) fn next_change(&mut self, limit: Duration) -> anyhow::Result<bool> {
+        if std::mem::take(&mut self.changed) {
+            return Ok(true);
+        }
+        let end = Instant::now() + limit;
+        while let Some(response) = self.receive(end)? {
+            if matches!(response.reply, Reply::Changed { .. }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn done(&mut self, call: Call, limit: Duration) -> anyhow::Result<()> {
+        match self.call(call, limit)? {
+            Reply::Done | Reply::Applied { .. } | Reply::Changed { .. } => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks, and waits for the answer; a refusal is an error.
+    fn call(&mut self, call: Call, limit: Duration) -> anyhow::Result<Reply> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let request = Request { id, client: self.client.clone(), user: self.user.clone(), call };
+        let lost = || Failed::new(Exit::Disconnected, "the connection to systoled was lost");
+        self.stream.get_mut().write_all(&encode(&request)).with_context(lost)?;
+        let end = Instant::now() + limit;
+        loop {
+            let Some(response) = self.receive(end)? else {
+                let message = format!("systoled at {} did not answer within {limit:?}", self.socket.display());
+                return Err(Failed::new(Exit::Timeout, message).into());
+            };
+            match response.reply {
+                Reply::Refused(refusal) if response.id == id => return Err(Failed::from(refusal).into()),
+                reply if response.id == id => return Ok(reply),
+                Reply::Changed { .. } => self.changed = true,
+                // An answer to a question given up before.
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message; `None` once `end` has passed.
+    fn receive(&mut self, end: Instant) -> anyhow::Result<Option<Response>> {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.stream.get_ref().set_read_timeout(Some(left)).context("cannot wait for systoled")?;
+            match self.stream.read_until(b'\n', &mut self.partial) {
+                Ok(0) => {
+                    return Err(Failed::new(Exit::Disconnected, "systoled closed the connection").into());
+                }
+                Ok(_) if self.partial.ends_with(b"\n") => {
+                    let line = std::mem::take(&mut self.partial);
+                    return Ok(Some(decode(&line).with_context(|| {
+                        Failed::new(Exit::Protocol, "systoled speaks another protocol than this tool")
+                    })?));
+                }
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(None);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| Failed::new(Exit::Disconnected, "the connection to systoled was lost"));
+                }
+            }
+        }
+    }
+}
+
+fn unexpected(reply: &Reply) -> anyhow::Error {
+    let kind = match reply {
+        Reply::Cib { .. } => "a CIB",
+        Reply::Applied { .. } => "the result of a change",
+        Reply::Node(_) => "a node's report",
+        Reply::Done => "nothing but consent",
+        Reply::Refused(_) => "a refusal",
+        Reply::Changed { .. } => "news of a change",
+    };
+    Failed::new(Exit::Protocol, format!("systoled answered with {kind}, which was not the question")).into()
+}
