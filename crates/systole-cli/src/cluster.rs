@@ -9,6 +9,7 @@ use crate::{Exit, Failed, Session};
 use anyhow::Context as _;
 use daemon::Daemon;
 use file::CibFile;
+pub use file::{parse, write_atomically};
 use std::{path::PathBuf, time::Duration};
 use systole_cib::{
     ops::{CibAction, CibCall, CibOptions, Scope},

@@ -7,11 +7,16 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod cluster;
+pub mod edit;
 pub mod exit;
+pub mod report;
 pub mod session;
 pub mod tools;
 pub mod verbs;
+pub mod view;
 
+pub use cluster::Cluster;
 pub use exit::{Exit, Failed};
 pub use session::Session;
 

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             err: &mut io::stderr().lock(),
             on_terminal,
             now: system_time(),
+            utc_offset: 0,
         },
         &args,
     );

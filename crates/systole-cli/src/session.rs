@@ -26,6 +26,8 @@ pub struct Session<'a> {
     pub on_terminal: bool,
     /// When the tool was started.
     pub now: Timestamp,
+    /// The caller's clock is that many seconds ahead of UTC.
+    pub utc_offset: i64,
 }
 
 impl Session<'_> {

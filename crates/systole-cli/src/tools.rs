@@ -4,6 +4,7 @@ use crate::{Exit, Session};
 use std::ffi::OsString;
 
 mod crm_error;
+pub mod crm_mon;
 
 /// A tool with a name of its own.
 pub struct Tool {

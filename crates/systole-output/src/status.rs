@@ -8,9 +8,9 @@ mod resources;
 mod text;
 mod xml;
 
+pub use self::xml::{resource_tree, status_tree};
 pub use nodes::{node_list, node_status};
 pub use resources::resource_list;
-pub use self::xml::{resource_tree, status_tree};
 pub use text::{Section, TextOptions, failure_line, status_text};
 
 use std::collections::BTreeSet;

@@ -190,7 +190,9 @@ impl Tree {
                 Json::Array(list) => list.push(child.to_json()),
                 // An attribute of that name: the children go beside it.
                 _ => {
-                    let list = object.entry(format!("{}_list", child.name)).or_insert_with(|| Json::Array(Vec::new()));
+                    let list = object
+                        .entry(format!("{}_list", child.name))
+                        .or_insert_with(|| Json::Array(Vec::new()));
                     if let Json::Array(list) = list {
                         list.push(child.to_json());
                     }

@@ -64,9 +64,7 @@ impl Daemon {
 
     pub(super) fn cib(&mut self) -> anyhow::Result<Document> {
         match self.call(Call::Cib, ANSWER_LIMIT)? {
-            Reply::Cib { xml } => {
-                Document::parse(&xml).context("the daemon sent a CIB that cannot be read")
-            }
+            Reply::Cib { xml } => Document::parse(&xml).context("the daemon sent a CIB that cannot be read"),
             other => Err(unexpected(&other)),
         }
     }
@@ -85,12 +83,14 @@ impl Daemon {
         }
     }
 
-    pub(super) fn set_attribute(&mut self, node: &str, name: &str, value: Option<&str>) -> anyhow::Result<()> {
-        let call = Call::Attribute {
-            node: node.to_owned(),
-            name: name.to_owned(),
-            value: value.map(str::to_owned),
-        };
+    pub(super) fn set_attribute(
+        &mut self,
+        node: &str,
+        name: &str,
+        value: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let call =
+            Call::Attribute { node: node.to_owned(), name: name.to_owned(), value: value.map(str::to_owned) };
         self.done(call, ANSWER_LIMIT)
     }
 
@@ -152,7 +152,8 @@ impl Daemon {
         let end = Instant::now() + limit;
         loop {
             let Some(response) = self.receive(end)? else {
-                let message = format!("systoled at {} did not answer within {limit:?}", self.socket.display());
+                let message =
+                    format!("systoled at {} did not answer within {limit:?}", self.socket.display());
                 return Err(Failed::new(Exit::Timeout, message).into());
             };
             match response.reply {
@@ -189,8 +190,9 @@ impl Daemon {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(error)
-                        .with_context(|| Failed::new(Exit::Disconnected, "the connection to systoled was lost"));
+                    return Err(error).with_context(|| {
+                        Failed::new(Exit::Disconnected, "the connection to systoled was lost")
+                    });
                 }
             }
         }

@@ -301,7 +301,11 @@ fn operations(overview: &Overview, options: &TextOptions, all: bool) -> Outline 
 }
 
 /// Whether the history is of a resource that is asked for.
-pub(super) fn wants_history(overview: &Overview, options: &TextOptions, history: &ResourceHistoryView) -> bool {
+pub(super) fn wants_history(
+    overview: &Overview,
+    options: &TextOptions,
+    history: &ResourceHistoryView,
+) -> bool {
     if options.list.resources.is_none() {
         return true;
     }

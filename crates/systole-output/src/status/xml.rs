@@ -10,8 +10,8 @@ use crate::{
     words::{date_text, op_status_text, rc_text},
 };
 use systole_scheduler::overview::{
-    FailureView, NodeView, NodeViewKind, Overview, PrimitiveView, ReplicaView, ResourceHistoryView, ResourceView,
-    ResourceViewKind, Summary,
+    FailureView, NodeView, NodeViewKind, Overview, PrimitiveView, ReplicaView, ResourceHistoryView,
+    ResourceView, ResourceViewKind, Summary,
 };
 use systole_types::{Score, Timestamp};
 
@@ -183,9 +183,10 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
             .attr("failure_ignored", flags.failure_ignored)
             .maybe("target_role", flags.target_role.map(|role| role.as_str()))
             .children(
-                instances.iter().filter(wanted).map(|instance| {
-                    resource_part(instance, options, named || options.names(instance))
-                }),
+                instances
+                    .iter()
+                    .filter(wanted)
+                    .map(|instance| resource_part(instance, options, named || options.names(instance))),
             ),
         ResourceViewKind::Bundle { runtime, image, unique, replicas } => Tree::new("bundle")
             .attr("id", view.id.as_str())
@@ -204,7 +205,8 @@ fn replica_tree(replica: &ReplicaView, options: &ListOptions, named: bool) -> Op
         return None;
     }
     let shown = super::replica_parts(replica).filter(|part| named || options.names(part));
-    let tree = Tree::new("replica").attr("id", replica.number.to_string()).children(shown.map(primitive_tree));
+    let tree =
+        Tree::new("replica").attr("id", replica.number.to_string()).children(shown.map(primitive_tree));
     (!tree.is_childless()).then_some(tree)
 }
 

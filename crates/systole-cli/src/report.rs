@@ -1,0 +1,130 @@
+//! Where reports go, and in which form.
+
+use crate::{Exit, Session, cluster::write_atomically};
+use std::path::PathBuf;
+use systole_output::tree::{Envelope, Tree};
+
+/// The options that choose the form of output.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct OutputArgs {
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_parser = ["text", "console", "xml", "json", "log", "none"], help_heading = "Output")]
+    pub output_as: Option<String>,
+    /// Write the output to a file instead (`-`: standard output)
+    #[arg(long, value_name = "DEST", help_heading = "Output")]
+    pub output_to: Option<PathBuf>,
+    /// Same as --output-as=json
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs that know Pacemaker's.
+    Xml,
+    /// For other programs.
+    Json,
+    /// Nothing but the exit code.
+    None,
+}
+
+impl OutputArgs {
+    /// The form asked for.
+    pub fn form(&self) -> Form {
+        match self.output_as.as_deref() {
+            _ if self.json => Form::Json,
+            Some("xml") => Form::Xml,
+            Some("json") => Form::Json,
+            Some("none") => Form::None,
+            _ => Form::Text,
+        }
+    }
+
+    /// Whether programs read the output.
+    pub fn is_for_programs(&self) -> bool {
+        matches!(self.form(), Form::Xml | Form::Json)
+    }
+}
+
+/// What a tool has to say: text for people, trees for programs.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// For people, with all ends of lines.
+    pub text: String,
+    /// For programs.
+    pub trees: Vec<Tree>,
+    /// What went wrong, if anything.
+    pub errors: Vec<String>,
+    /// How the tool ends.
+    pub exit: Option<Exit>,
+}
+
+impl Report {
+    /// A report of a text and its tree.
+    pub fn new(text: impl Into<String>, tree: Tree) -> Self {
+        Self { text: text.into(), trees: vec![tree], ..Self::default() }
+    }
+
+    /// Nothing to say.
+    pub fn silent() -> Self {
+        Self::default()
+    }
+
+    /// The same, ending with `exit`.
+    #[must_use]
+    pub fn ending(mut self, exit: Exit) -> Self {
+        self.exit = Some(exit);
+        self
+    }
+}
+
+/// Writes a report in the form asked for.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn emit(session: &mut Session<'_>, output: &OutputArgs, report: Report) -> anyhow::Result<Exit> {
+    let exit = report.exit.unwrap_or(Exit::Ok);
+    let envelope = || Envelope {
+        request: session.command_line.clone(),
+        content: report.trees.clone(),
+        code: exit.code(),
+        message: exit.text().to_owned(),
+        errors: report.errors.clone(),
+    };
+    let text = match output.form() {
+        Form::Text => {
+            for error in &report.errors {
+                let _ = writeln!(session.err, "{}: {error}", session.tool);
+            }
+            report.text
+        }
+        Form::Xml => envelope().to_xml(),
+        Form::Json => envelope().to_json(),
+        Form::None => String::new(),
+    };
+    match &output.output_to {
+        Some(path) if path.as_os_str() != "-" => write_atomically(path, text.as_bytes())?,
+        _ => session.print(&text)?,
+    }
+    Ok(exit)
+}
+
+/// Reports an error in the form asked for, and tells the exit code.
+///
+/// # Errors
+/// If it cannot be written; or the error itself, where people read the output: the caller of all tools prints it.
+pub fn emit_error(
+    session: &mut Session<'_>,
+    output: &OutputArgs,
+    error: anyhow::Error,
+) -> anyhow::Result<Exit> {
+    if !output.is_for_programs() {
+        return Err(error);
+    }
+    let exit = crate::exit::exit_of(&error);
+    let report = Report { errors: vec![format!("{error:#}")], exit: Some(exit), ..Report::default() };
+    emit(session, output, report)
+}

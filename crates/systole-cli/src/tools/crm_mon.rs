@@ -1,0 +1,178 @@
+//! `crm_mon`: the cluster's state.
+
+mod sections;
+
+use crate::{
+    Cluster, Exit, Failed, Session,
+    args::{self, Parsed},
+    report::{self, Form, OutputArgs, Report},
+    view::{self, View},
+};
+use clap::Parser;
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
+use systole_output::status::{ListOptions, TextOptions, status_text, status_tree};
+
+/// Show the state of the cluster.
+#[derive(Parser, Default)]
+#[command(name = "crm_mon", disable_version_flag = true)]
+pub struct Args {
+    /// Show the state once and exit
+    #[arg(short = '1', long)]
+    pub one_shot: bool,
+    /// Inactive resources too
+    #[arg(short = 'r', long)]
+    pub inactive: bool,
+    /// Leave out inactive resources (undoes --inactive)
+    #[arg(long)]
+    pub hide_inactive: bool,
+    /// Resources below the nodes they are on
+    #[arg(short = 'n', long)]
+    pub group_by_node: bool,
+    /// Node attributes
+    #[arg(short = 'A', long)]
+    pub show_node_attributes: bool,
+    /// Fail counts
+    #[arg(short = 'f', long)]
+    pub failcounts: bool,
+    /// Operation history
+    #[arg(short = 'o', long)]
+    pub operations: bool,
+    /// Operation history with times
+    #[arg(short = 't', long)]
+    pub timing_details: bool,
+    /// Tickets
+    #[arg(short = 'c', long)]
+    pub tickets: bool,
+    /// Location constraints that ban (only ids that begin with PREFIX, if given)
+    #[arg(short = 'L', long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub neg_locations: Option<String>,
+    /// Fencing history (0 to 3: less to more)
+    #[arg(short = 'm', long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
+    pub fence_history: Option<u8>,
+    /// Details: ids of nodes, every instance, every part of a bundle
+    #[arg(short = 'R', long)]
+    pub show_detail: bool,
+    /// Counts only
+    #[arg(short = 'b', long)]
+    pub brief: bool,
+    /// No heading
+    #[arg(short = 'D', long)]
+    pub hide_headers: bool,
+    /// Operations under way (always shown; taken for compatibility)
+    #[arg(short = 'j', long)]
+    pub pending: bool,
+    /// Sections to show besides: all, none, default, summary, nodes, resources, attributes, operations, failcounts,
+    /// failures, tickets, bans, options, counts, dc, stack, times, maint-mode
+    #[arg(short = 'I', long, value_name = "SECTION", value_delimiter = ',')]
+    pub include: Vec<String>,
+    /// Sections not to show
+    #[arg(short = 'U', long, value_name = "SECTION", value_delimiter = ',')]
+    pub exclude: Vec<String>,
+    /// Only this node, or nodes of this tag
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
+    /// Only this resource, or resources of this tag
+    #[arg(long, value_name = "RSC")]
+    pub resource: Option<String>,
+    /// The state as one line of old XML (deprecated: use --output-as=xml)
+    #[arg(short = 'X', long)]
+    pub as_xml: bool,
+    /// Look again at least that often
+    #[arg(short = 'i', long, value_name = "TIME", default_value = "5s")]
+    pub interval: String,
+    /// Do not take the terminal over (nothing here does; taken for compatibility)
+    #[arg(short = 'N', long)]
+    pub disable_ncurses: bool,
+    /// Less
+    #[arg(short = 'Q', long)]
+    pub quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// File that holds the number of the running process
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Runs the tool.
+///
+/// # Errors
+/// If the cluster cannot be looked at.
+pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: Args = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    show(session, args)
+}
+
+/// Shows the state, once or (of a running cluster, on a terminal) again and again.
+///
+/// # Errors
+/// If the cluster cannot be looked at.
+pub fn show(session: &mut Session<'_>, mut args: Args) -> anyhow::Result<Exit> {
+    if args.as_xml {
+        args.output.output_as = Some("xml".to_owned());
+    }
+    let result = follow(session, &args);
+    match result {
+        Ok(exit) => Ok(exit),
+        Err(error) => report::emit_error(session, &args.output, error),
+    }
+}
+
+fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
+    let sections = sections::chosen(args)?;
+    let interval = systole_types::parse_duration(&args.interval)
+        .map_err(|error| Failed::usage(format!("--interval: {error}")))?
+        .max(Duration::from_millis(100));
+    let mut cluster = Cluster::open(session)?;
+    let again = !args.one_shot
+        && args.output.form() == Form::Text
+        && args.output.output_to.is_none()
+        && session.on_terminal
+        && cluster.is_live();
+    if again {
+        cluster.subscribe()?;
+    }
+    loop {
+        let view = view::look(session, &mut cluster)?;
+        let options = TextOptions {
+            list: list_options(args, &view),
+            sections: sections.clone(),
+            timing: args.timing_details,
+            now: session.now,
+            utc_offset: session.utc_offset,
+        };
+        let overview = &view.overview;
+        let report = Report {
+            text: status_text(overview, &options),
+            trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },
+            ..Report::default()
+        };
+        if !again {
+            return report::emit(session, &args.output, report);
+        }
+        session.print(&format!("\x1b[H\x1b[2J{}", report.text))?;
+        session.out.flush()?;
+        cluster.next_change(interval)?;
+        session.now = crate::session::system_time();
+    }
+}
+
+fn list_options(args: &Args, view: &View) -> ListOptions {
+    ListOptions {
+        inactive: (args.inactive || args.output.is_for_programs()) && !args.hide_inactive,
+        detail: args.show_detail,
+        brief: args.brief,
+        group_by_node: args.group_by_node,
+        nodes: args.node.as_deref().and_then(|name| sections::nodes_named(view, name)),
+        resources: args.resource.as_deref().map(|name| sections::resources_named(view, name)),
+    }
+}
+
+/// A set of names.
+type Names = BTreeSet<String>;

@@ -1,0 +1,26 @@
+//! From a cluster to what the scheduler makes of it.
+
+use crate::{Cluster, Session};
+use systole_cib::{model::Cib, read, xml::Document};
+use systole_scheduler::{Overview, Status};
+
+/// A cluster as tools look at it.
+pub struct View {
+    /// The CIB.
+    pub document: Document,
+    /// The same, typed.
+    pub cib: Cib,
+    /// The present state.
+    pub overview: Overview,
+}
+
+/// Looks at the cluster.
+///
+/// # Errors
+/// If the cluster cannot be reached.
+pub fn look(session: &Session<'_>, cluster: &mut Cluster) -> anyhow::Result<View> {
+    let document = cluster.cib()?;
+    let (cib, _) = read(&document);
+    let overview = Overview::new(&Status::unpack(&cib, session.now));
+    Ok(View { document, cib, overview })
+}
