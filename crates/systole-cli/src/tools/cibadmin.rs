@@ -1,0 +1,257 @@
+//! `cibadmin`: asks for and changes the CIB, or parts of it.
+
+use crate::{
+    Cluster, Exit, Failed, Session,
+    args::{self, Parsed},
+    cluster::parse,
+    report::{self, OutputArgs, Report},
+};
+use anyhow::Context as _;
+use clap::Parser;
+use std::{ffi::OsString, path::PathBuf};
+use systole_cib::{
+    ops::{CibAction, CibCall, CibOptions, Scope},
+    xml::Document,
+};
+use systole_output::tree::Tree;
+
+/// Ask for and change the cluster's configuration and status.
+#[derive(Parser, Default)]
+#[command(name = "cibadmin", disable_version_flag = true, disable_help_flag = true)]
+pub struct Args {
+    /// Bring the configuration to the newest schema
+    #[arg(short = 'u', long, help_heading = "Commands")]
+    upgrade: bool,
+    /// Print the CIB or a part of it
+    #[arg(short = 'Q', long, help_heading = "Commands")]
+    query: bool,
+    /// Empty the configuration and the status (needs --force)
+    #[arg(short = 'E', long, help_heading = "Commands")]
+    erase: bool,
+    /// Count the configuration's version up
+    #[arg(short = 'B', long, help_heading = "Commands")]
+    bump: bool,
+    /// Add an element; it must not exist yet
+    #[arg(short = 'C', long, help_heading = "Commands")]
+    create: bool,
+    /// Change attributes of existing elements
+    #[arg(short = 'M', long, help_heading = "Commands")]
+    modify: bool,
+    /// Apply a patchset made by crm_diff
+    #[arg(short = 'P', long, help_heading = "Commands")]
+    patch: bool,
+    /// Put an element in the place of the one with its id
+    #[arg(short = 'R', long, help_heading = "Commands")]
+    replace: bool,
+    /// Remove the first element that fits
+    #[arg(short = 'D', long, help_heading = "Commands")]
+    delete: bool,
+    /// Remove all elements that fit
+    #[arg(short = 'd', long, help_heading = "Commands")]
+    delete_all: bool,
+    /// Print an empty CIB
+    #[arg(short = 'a', long, help_heading = "Commands")]
+    empty: bool,
+    /// Print the digest of a CIB given as XML, as it is on disk
+    #[arg(short = '5', long, help_heading = "Commands")]
+    md5_sum: bool,
+    /// Only this section: configuration, nodes, resources, constraints, crm_config, status, tags...
+    #[arg(short = 'o', long, value_name = "SECTION")]
+    scope: Option<String>,
+    /// Only what this XPath finds
+    #[arg(short = 'A', long, value_name = "XPATH")]
+    xpath: Option<String>,
+    /// With --query and --xpath: print paths of elements instead of elements
+    #[arg(short = 'e', long, alias = "get-node-path")]
+    node_path: bool,
+    /// With --query: leave children out
+    #[arg(short = 'n', long)]
+    no_children: bool,
+    /// With --modify: create what is missing
+    #[arg(short = 'c', long)]
+    allow_create: bool,
+    /// With --modify: work out value="x++" and value="x+=3"
+    #[arg(long)]
+    score: bool,
+    /// XML in a file
+    #[arg(short = 'x', long, value_name = "FILE")]
+    xml_file: Option<PathBuf>,
+    /// XML on the command line
+    #[arg(short = 'X', long, value_name = "XML", allow_hyphen_values = true)]
+    xml_text: Option<String>,
+    /// XML on standard input
+    #[arg(short = 'p', long)]
+    xml_pipe: bool,
+    /// Also what is dangerous, and without quorum
+    #[arg(short = 'f', long)]
+    force: bool,
+    /// Ask the local copy (always; taken for compatibility)
+    #[arg(short = 'l', long)]
+    local: bool,
+    /// Wait for the change (always; taken for compatibility)
+    #[arg(short = 's', long)]
+    sync_call: bool,
+    /// How long to wait, in seconds
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Act as this user
+    #[arg(short = 'U', long, value_name = "USER")]
+    user: Option<String>,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Print this help
+    #[arg(short = '?', long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the tool.
+pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: Args = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    match perform(session, &args) {
+        Ok(report) => report::emit(session, &args.output, report),
+        Err(error) => report::emit_error(session, &args.output, error),
+    }
+}
+
+fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
+    if args.empty {
+        let text = empty_cib();
+        return Ok(Report::new(text.clone(), Tree::with_cdata("output", text)));
+    }
+    if args.md5_sum {
+        let text = input(session, args)?.context(Failed::new(Exit::Usage, "--md5-sum needs XML"))?;
+        let document = parse(text.into_bytes(), "input")?;
+        let digest = systole_cib::digest::on_disk(&document);
+        return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
+    }
+    let action = action(args)?;
+    let is_dangerous = matches!(action, CibAction::Erase | CibAction::Upgrade | CibAction::DeleteAll);
+    if is_dangerous && !args.force {
+        return Err(Failed::new(
+            Exit::Unsafe,
+            "The supplied command is considered dangerous. To prevent accidental destruction of the cluster, \
+             the --force flag is required in order to proceed.",
+        )
+        .into());
+    }
+    let xml = input(session, args)?;
+    check_input(action, args, xml.as_deref())?;
+    let call = CibCall {
+        action,
+        scope: scope(args),
+        xml,
+        options: CibOptions {
+            allow_create: args.allow_create,
+            no_children: args.no_children,
+            expand_scores: args.score,
+        },
+    };
+    let mut cluster = Cluster::open(session)?;
+    if args.node_path && action == CibAction::Query {
+        return paths(&mut cluster, args);
+    }
+    let applied = cluster.apply(call, args.force)?;
+    Ok(match applied.output {
+        Some(xml) => Report::new(xml.clone(), Tree::with_cdata("output", xml)),
+        None => Report::silent(),
+    })
+}
+
+/// The command; of several the one that changes least, so that a slip does no harm.
+fn action(args: &Args) -> anyhow::Result<CibAction> {
+    let given: Vec<CibAction> = [
+        (args.query, CibAction::Query),
+        (args.create, CibAction::Create),
+        (args.modify, CibAction::Modify),
+        (args.replace, CibAction::Replace),
+        (args.delete, CibAction::Delete),
+        (args.delete_all, CibAction::DeleteAll),
+        (args.patch, CibAction::Patch),
+        (args.upgrade, CibAction::Upgrade),
+        (args.bump, CibAction::Bump),
+        (args.erase, CibAction::Erase),
+    ]
+    .into_iter()
+    .filter_map(|(is_given, action)| is_given.then_some(action))
+    .collect();
+    match given.as_slice() {
+        [action] => Ok(*action),
+        [] => Err(Failed::usage("no command given: try --query, or --help")),
+        _ => Err(Failed::usage("more than one command given")),
+    }
+}
+
+fn scope(args: &Args) -> Scope {
+    match (&args.xpath, &args.scope) {
+        (Some(xpath), _) => Scope::XPath(xpath.clone()),
+        (None, Some(section)) if !matches!(section.as_str(), "all" | "cib") => Scope::Section(section.clone()),
+        _ => Scope::All,
+    }
+}
+
+/// The XML that goes with the command.
+fn input(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Option<String>> {
+    let (bytes, name) = if let Some(text) = &args.xml_text {
+        (text.clone().into_bytes(), "command line".to_owned())
+    } else if let Some(path) = args.xml_file.as_ref().filter(|path| path.as_os_str() != "-") {
+        let read = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        (read, path.to_string_lossy().into_owned())
+    } else if args.xml_pipe || args.xml_file.is_some() {
+        (session.read_input().context("cannot read standard input")?, "standard input".to_owned())
+    } else {
+        return Ok(None);
+    };
+    // Told here, where the source is known, with the line that is wrong.
+    let document = parse(bytes, &name)?;
+    Ok(Some(document.to_text()))
+}
+
+fn check_input(action: CibAction, args: &Args, xml: Option<&str>) -> anyhow::Result<()> {
+    let needs_xml = match action {
+        CibAction::Create | CibAction::Modify | CibAction::Replace | CibAction::Patch => true,
+        CibAction::Delete | CibAction::DeleteAll => args.xpath.is_none(),
+        _ => false,
+    };
+    if needs_xml && xml.is_none() {
+        return Err(Failed::usage(
+            "this command needs XML: give --xml-text, --xml-file or --xml-pipe (a removal may give --xpath instead)",
+        ));
+    }
+    Ok(())
+}
+
+/// Paths of what the XPath finds.
+fn paths(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {
+    let xpath = args.xpath.as_deref().ok_or_else(|| Failed::usage("--node-path needs --xpath"))?;
+    let document = cluster.cib()?;
+    let found = systole_cib::xpath::find(&document, xpath)
+        .map_err(|error| Failed::new(Exit::Data, format!("XPath {xpath}: {error}")))?;
+    if found.is_empty() {
+        return Err(Failed::no_such(format!("nothing found by {xpath}")));
+    }
+    let mut report = Report::silent();
+    for element in found {
+        let path = systole_cib::xpath::path_of(element);
+        report.text.push_str(&path);
+        report.text.push('\n');
+        report.trees.push(Tree::new("xpath-query").child(Tree::new("path").attr("path", path)));
+    }
+    Ok(report)
+}
+
+/// A CIB of an empty cluster.
+pub fn empty_cib() -> String {
+    concat!(
+        "<cib admin_epoch=\"0\" epoch=\"0\" num_updates=\"0\" validate-with=\"pacemaker-4.0\" ",
+        "crm_feature_set=\"3.20.1\">\n",
+        "  <configuration>\n    <crm_config/>\n    <nodes/>\n    <resources/>\n    <constraints/>\n",
+        "  </configuration>\n  <status/>\n</cib>\n"
+    )
+    .to_owned()
+}
