@@ -12,7 +12,7 @@ use file::CibFile;
 pub use file::{parse, write_atomically};
 use std::{path::PathBuf, time::Duration};
 use systole_cib::{
-    ops::{CibAction, CibCall, CibOptions, Scope},
+    ops::{CibAction, CibCall, CibOptions, Scope, Stamp},
     xml::Document,
 };
 use systole_wire::api::NodeReport;
@@ -43,12 +43,12 @@ impl Cluster {
         if let Some(file) = session.var("CIB_file") {
             if file == "-" {
                 let text = session.read_input().context("cannot read the CIB from standard input")?;
-                return Ok(Self::File(CibFile::from_input(text)?));
+                return Ok(Self::File(CibFile::from_input(text, stamp(session))?));
             }
-            return Ok(Self::File(CibFile::open(PathBuf::from(file))?));
+            return Ok(Self::File(CibFile::open(PathBuf::from(file), stamp(session))?));
         }
         if let Some(shadow) = session.var("CIB_shadow") {
-            return Ok(Self::File(CibFile::open(shadow_path(session, &shadow))?));
+            return Ok(Self::File(CibFile::open(shadow_path(session, &shadow), stamp(session))?));
         }
         let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
         let user = session.var("CIB_user").or_else(|| session.var("USER"));
@@ -206,6 +206,16 @@ impl Cluster {
             Self::File(_) => Ok(false),
             Self::Daemon(daemon) => daemon.next_change(limit),
         }
+    }
+}
+
+/// Who changes a file, and when: for its first line.
+fn stamp(session: &Session<'_>) -> Stamp {
+    Stamp {
+        now_text: systole_output::words::date_text(session.now, session.utc_offset),
+        origin: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        client: session.tool.clone(),
+        user: session.var("CIB_user").or_else(|| session.var("USER")).unwrap_or_else(|| "root".to_owned()),
     }
 }
 

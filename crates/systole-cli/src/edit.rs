@@ -69,6 +69,14 @@ impl Owner {
         Some(at)
     }
 
+    /// The owner's own elements as XML, without anything in them.
+    pub fn to_xml(&self) -> String {
+        let mut owner = self.clone();
+        let Some((name, attrs)) = owner.path.pop() else { return String::new() };
+        let own = attrs.iter().fold(Tree::new(&name), |tree, (name, value)| tree.attr(name, value.as_str()));
+        owner.wrap(own).to_xml()
+    }
+
     /// `inner` wrapped in the owner's elements.
     fn wrap(&self, inner: Tree) -> Tree {
         self.path.iter().rev().fold(inner, |inner, (name, attrs)| {

@@ -8,9 +8,11 @@
 
 pub mod args;
 pub mod cluster;
+pub mod dates;
 pub mod edit;
 pub mod exit;
 pub mod report;
+pub mod resource_ops;
 pub mod session;
 pub mod tools;
 pub mod verbs;

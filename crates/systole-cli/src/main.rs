@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let stdout = io::stdout();
     let on_terminal = stdout.is_terminal();
     let mut out = io::BufWriter::new(stdout.lock());
+    let now = system_time();
     let exit = systole_cli::run(
         &mut Session {
             tool,
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
             out: &mut out,
             err: &mut io::stderr().lock(),
             on_terminal,
-            now: system_time(),
-            utc_offset: 0,
+            now,
+            utc_offset: systole_cli::dates::utc_offset(std::env::var("TZ").ok().as_deref(), now),
         },
         &args,
     );

@@ -125,6 +125,10 @@ pub fn emit_error(
         return Err(error);
     }
     let exit = crate::exit::exit_of(&error);
-    let report = Report { errors: vec![format!("{}: {error:#}", session.tool)], exit: Some(exit), ..Report::default() };
+    let report = Report {
+        errors: vec![format!("{}: {error:#}", session.tool)],
+        exit: Some(exit),
+        ..Report::default()
+    };
     emit(session, output, report)
 }

@@ -3,6 +3,7 @@
 use crate::{
     Cluster, Exit, Failed,
     edit::{self, Owner, Pair, PairSpec, Set},
+    view::View,
 };
 use std::time::Duration;
 use systole_cib::{
@@ -148,7 +149,8 @@ impl Place<'_> {
 
     fn constrain(&self, cluster: &mut Cluster, id: &str, score: &str) -> anyhow::Result<()> {
         let role = if self.promoted_only { "Promoted" } else { "Started" };
-        let constraint = Tree::new("rsc_location").attr("id", id).attr("rsc", self.resource).attr("role", role);
+        let constraint =
+            Tree::new("rsc_location").attr("id", id).attr("rsc", self.resource).attr("role", role);
         let constraint = match &self.until {
             None => constraint.attr("node", self.node).attr("score", score),
             Some(until) => constraint.child(self.rule(id, score, until)),
@@ -177,7 +179,10 @@ impl Place<'_> {
                     .attr("type", "string"),
             )
             .child(
-                Tree::new("date_expression").attr("id", part("lifetime-end")).attr("operation", "lt").attr("end", until),
+                Tree::new("date_expression")
+                    .attr("id", part("lifetime-end"))
+                    .attr("operation", "lt")
+                    .attr("end", until),
             )
     }
 }
@@ -188,7 +193,9 @@ pub fn made_constraints(document: &Document, resource: Option<&str>, node: Optio
     constraints
         .children()
         .filter(|constraint| constraint.is("rsc_location"))
-        .filter(|constraint| constraint.id().is_some_and(|id| id.starts_with("cli-ban-") || id.starts_with("cli-prefer-")))
+        .filter(|constraint| {
+            constraint.id().is_some_and(|id| id.starts_with("cli-ban-") || id.starts_with("cli-prefer-"))
+        })
         .filter(|constraint| resource.is_none_or(|wanted| constraint.attr("rsc") == Some(wanted)))
         .filter(|constraint| node.is_none_or(|wanted| constraint_node(*constraint) == Some(wanted)))
         .filter_map(|constraint| constraint.id().map(str::to_owned))
@@ -200,7 +207,10 @@ fn constraint_node(constraint: Element<'_>) -> Option<&str> {
     if let Some(node) = constraint.attr("node") {
         return Some(node);
     }
-    constraint.descendants().find(|element| element.is("expression")).and_then(|element| element.attr("value"))
+    constraint
+        .descendants()
+        .find(|element| element.is("expression"))
+        .and_then(|element| element.attr("value"))
 }
 
 /// Of those, the ones whose time is over.
@@ -208,7 +218,10 @@ pub fn expired_constraints(document: &Document, ids: &[String], now: Timestamp) 
     ids.iter()
         .filter(|id| {
             let Some(constraint) = document.find_id(id) else { return false };
-            let end = constraint.descendants().find(|element| element.is("date_expression")).and_then(|d| d.attr("end"));
+            let end = constraint
+                .descendants()
+                .find(|element| element.is("date_expression"))
+                .and_then(|d| d.attr("end"));
             end.and_then(crate::dates::parse_iso).is_some_and(|end| end <= now)
         })
         .cloned()
@@ -262,11 +275,17 @@ fn collect<'o>(view: &'o ResourceView, name: &str, found: &mut Vec<&'o ResourceV
     match &view.kind {
         ResourceViewKind::Primitive(_) => {}
         ResourceViewKind::Group { members } => members.iter().for_each(|part| collect(part, name, found)),
-        ResourceViewKind::Clone { instances, .. } => instances.iter().for_each(|part| collect(part, name, found)),
+        ResourceViewKind::Clone { instances, .. } => {
+            instances.iter().for_each(|part| collect(part, name, found))
+        }
         ResourceViewKind::Bundle { replicas, .. } => {
             for replica in replicas {
-                let parts =
-                    replica.ip.iter().chain(&replica.child).chain([&replica.container]).chain(&replica.remote);
+                let parts = replica
+                    .ip
+                    .iter()
+                    .chain(&replica.child)
+                    .chain([&replica.container])
+                    .chain(&replica.remote);
                 parts.for_each(|part| collect(part, name, found));
             }
         }
@@ -293,7 +312,47 @@ pub const DEFAULT_WAIT: Duration = Duration::from_secs(60 * 60);
 /// If that takes longer than `limit` (exit code 124).
 pub fn wait(cluster: &mut Cluster, limit: Option<Duration>) -> anyhow::Result<()> {
     if !cluster.is_live() {
-        return Err(Failed::new(Exit::Disconnected, "nothing happens in a file: waiting needs a running cluster").into());
+        return Err(Failed::new(
+            Exit::Disconnected,
+            "nothing happens in a file: waiting needs a running cluster",
+        )
+        .into());
     }
+    cluster.wait_idle(limit.unwrap_or(DEFAULT_WAIT))
+}
+
+/// Stops the resource, waits, and starts it again as it was meant to be.
+///
+/// # Errors
+/// If the resource does not stop or start in time: `target-role` is put back to what it was all the same.
+pub fn restart(cluster: &mut Cluster, view: &View, id: &str, limit: Option<Duration>) -> anyhow::Result<()> {
+    if !cluster.is_live() {
+        return Err(Failed::new(
+            Exit::Disconnected,
+            "nothing runs in a file: restarting needs a running cluster",
+        )
+        .into());
+    }
+    if find_views(&view.overview, id)?.iter().all(|found| !found.flags.partially_active) {
+        return Err(
+            Failed::new(Exit::NotRunning, format!("{id} is not running, so it cannot be restarted")).into()
+        );
+    }
+    let element = whole(edit::resource(&view.document, id)?);
+    let role = PairOf::meta("target-role");
+    let before = role.find(element).into_iter().next();
+    role.set(cluster, element, "Stopped")?;
+    let stopped = cluster.wait_idle(limit.unwrap_or(DEFAULT_WAIT));
+    let document = cluster.cib()?;
+    let element = whole(edit::resource(&document, id)?);
+    match before {
+        Some(pair) => {
+            role.set(cluster, element, &pair.value)?;
+        }
+        None => {
+            role.delete(cluster, element)?;
+        }
+    }
+    stopped?;
     cluster.wait_idle(limit.unwrap_or(DEFAULT_WAIT))
 }

@@ -3,8 +3,11 @@
 use crate::{Exit, Session};
 use std::ffi::OsString;
 
+mod cibadmin;
+pub mod crm_attribute;
 mod crm_error;
 pub mod crm_mon;
+mod crm_resource;
 
 /// A tool with a name of its own.
 pub struct Tool {

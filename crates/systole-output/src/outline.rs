@@ -48,6 +48,20 @@ impl Outline {
         self.lines.iter().map(|(depth, text)| (*depth, text.as_str()))
     }
 
+    /// The text, outermost lines without bullets: headings with lists below them.
+    pub fn render_without_first_bullets(&self, style: Style) -> String {
+        let mut out = String::new();
+        for (depth, text) in &self.lines {
+            out.push_str(&"  ".repeat(style.depth + depth));
+            if *depth > 0 {
+                out.push_str(style.bullet);
+            }
+            out.push_str(text);
+            out.push('\n');
+        }
+        out
+    }
+
     /// The text.
     pub fn render(&self, style: Style) -> String {
         let mut out = String::new();

@@ -27,6 +27,8 @@ pub struct ListOptions {
     pub brief: bool,
     /// Resources below the nodes they are on.
     pub group_by_node: bool,
+    /// Where a resource runs is left out.
+    pub hide_nodes: bool,
     /// Only these nodes; all if `None`.
     pub nodes: Option<BTreeSet<String>>,
     /// Only these resources; all if `None`.

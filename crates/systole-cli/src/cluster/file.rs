@@ -1,7 +1,7 @@
 //! A CIB in a file, in the place of a cluster.
 
 use super::Applied;
-use crate::{Exit, Failed, exit::exit_of_failure};
+use crate::{Exit, Failed, edit, exit::exit_of_failure};
 use anyhow::Context as _;
 use std::{
     fs,
@@ -9,20 +9,22 @@ use std::{
     path::{Path, PathBuf},
 };
 use systole_cib::{
-    ops::{self, CibAction, CibCall},
-    xml::{Document, escape_attribute},
+    ops::{self, CibAction, CibCall, CibOptions, Scope, Stamp},
+    xml::{Document, Element},
 };
+use systole_output::tree::Tree;
 
 /// A CIB and the file it is from.
 pub struct CibFile {
     /// `None` for standard input: changes are made, but kept nowhere.
     path: Option<PathBuf>,
     document: Document,
+    stamp: Stamp,
 }
 
 impl CibFile {
     /// Reads the file. It may be a pipe; then nothing can be changed.
-    pub(super) fn open(path: PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn open(path: PathBuf, stamp: Stamp) -> anyhow::Result<Self> {
         let bytes = fs::read(&path).map_err(|error| {
             let exit = match error.kind() {
                 std::io::ErrorKind::NotFound => Exit::NoSuch,
@@ -32,12 +34,12 @@ impl CibFile {
             Failed::new(exit, format!("cannot read the CIB in {}: {error}", path.display()))
         })?;
         let document = parse(bytes, &path.to_string_lossy())?;
-        Ok(Self { path: Some(path), document })
+        Ok(Self { path: Some(path), document, stamp })
     }
 
     /// A CIB read from standard input.
-    pub(super) fn from_input(bytes: Vec<u8>) -> anyhow::Result<Self> {
-        Ok(Self { path: None, document: parse(bytes, "standard input")? })
+    pub(super) fn from_input(bytes: Vec<u8>, stamp: Stamp) -> anyhow::Result<Self> {
+        Ok(Self { path: None, document: parse(bytes, "standard input")?, stamp })
     }
 
     /// The CIB.
@@ -65,34 +67,128 @@ pub fn parse(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
 
 impl CibFile {
     /// Changes the CIB, and writes the file in one step: whoever reads it sees the old or the new CIB.
-    pub(super) fn apply(&mut self, _change: &CibCall) -> anyhow::Result<Applied> {
-        anyhow::bail!("not yet")
+    pub(super) fn apply(&mut self, change: &CibCall) -> anyhow::Result<Applied> {
+        let mut document = self.document.clone();
+        let applied = ops::apply(&mut document, change, &self.stamp)
+            .map_err(|error| Failed::new(exit_of_failure(error.failure), error.message))?;
+        if applied.changed != ops::Changed::Nothing {
+            self.store(&document)?;
+            self.document = document;
+        }
+        Ok(Applied { version: applied.version.to_string(), output: applied.output })
     }
 
     /// Sets or removes a transient attribute in the status section.
     pub(super) fn set_transient(
         &mut self,
-        _node: &str,
-        _name: &str,
-        _value: Option<&str>,
+        node: &str,
+        name: &str,
+        value: Option<&str>,
     ) -> anyhow::Result<()> {
-        anyhow::bail!("not yet")
+        let (uuid, _, _) = crate::tools::crm_attribute::node_id(&self.document, node)?;
+        let set = format!("status-{uuid}");
+        let id = edit::clean_id(&format!("{set}-{name}"));
+        let Some(value) = value else {
+            let xml = Tree::new("nvpair").attr("id", id).attr("name", name).to_xml();
+            return self.change(CibAction::Delete, xml);
+        };
+        let pair = Tree::new("nvpair").attr("id", id).attr("name", name).attr("value", value);
+        let state = Tree::new("node_state").attr("id", uuid.as_str()).attr("uname", node).child(
+            Tree::new("transient_attributes")
+                .attr("id", uuid.as_str())
+                .child(Tree::new("instance_attributes").attr("id", set).child(pair)),
+        );
+        self.change(CibAction::Modify, state.to_xml())
     }
 
     /// Removes history, and the fail counts that belong to it.
     pub(super) fn cleanup(
         &mut self,
-        _resource: Option<&str>,
-        _node: Option<&str>,
-        _only_failed: bool,
+        resource: Option<&str>,
+        node: Option<&str>,
+        only_failed: bool,
     ) -> anyhow::Result<()> {
-        anyhow::bail!("not yet")
+        let mut doomed = Vec::new();
+        let states = self.document.root().child("status").into_iter().flat_map(|status| status.children());
+        for state in states.filter(|state| state.is("node_state")) {
+            if node.is_none_or(|node| state.attr("uname") == Some(node)) {
+                doomed.extend(history_to_forget(state, resource, only_failed));
+            }
+        }
+        for (name, id, parent) in doomed {
+            let scope = Scope::XPath(format!("//node_state[@id={parent}]//{name}[@id={id}]"));
+            let call =
+                CibCall { action: CibAction::DeleteAll, scope, xml: None, options: CibOptions::default() };
+            self.apply(&call)?;
+        }
+        Ok(())
     }
 
-    fn store(&self) -> anyhow::Result<()> {
+    fn change(&mut self, action: CibAction, xml: String) -> anyhow::Result<()> {
+        let options = CibOptions { allow_create: true, ..CibOptions::default() };
+        let scope = Scope::Section("status".to_owned());
+        self.apply(&CibCall { action, scope, xml: Some(xml), options })?;
+        Ok(())
+    }
+
+    fn store(&self, document: &Document) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        write_atomically(path, self.document.to_text().as_bytes())
+        write_atomically(path, document.to_text().as_bytes())
             .with_context(|| format!("cannot write {}; it is as it was", path.display()))
+    }
+}
+
+/// Elements of a node's state that go when a resource is cleaned up there: name, id and the state's id, as XPath texts.
+fn history_to_forget(
+    state: Element<'_>,
+    resource: Option<&str>,
+    only_failed: bool,
+) -> Vec<(&'static str, String, String)> {
+    let parent = edit::xpath_text(state.id().unwrap_or(""));
+    let mut doomed = Vec::new();
+    for element in state.descendants() {
+        let Some(id) = element.id() else { continue };
+        let doom = |name| (name, edit::xpath_text(id), parent.clone());
+        match element.name() {
+            "lrm_resource" if resource.is_none_or(|wanted| without_number(id) == without_number(wanted)) => {
+                if !only_failed || has_failed(element, state) {
+                    doomed.push(doom("lrm_resource"));
+                }
+            }
+            "nvpair" if is_fail_count_of(element.attr("name").unwrap_or(""), resource) => {
+                doomed.push(doom("nvpair"))
+            }
+            _ => {}
+        }
+    }
+    doomed
+}
+
+/// Whether a history tells of a failure, or a fail count does.
+fn has_failed(history: Element<'_>, state: Element<'_>) -> bool {
+    let id = history.id().unwrap_or("");
+    let failed_operation = history
+        .children()
+        .any(|operation| operation.id().is_some_and(|operation| operation == format!("{id}_last_failure_0")));
+    failed_operation
+        || state.descendants().any(|element| {
+            element.is("nvpair") && is_fail_count_of(element.attr("name").unwrap_or(""), Some(id))
+        })
+}
+
+/// Whether `name` is a fail count or time of failure of the resource (of any, if `None`).
+fn is_fail_count_of(name: &str, resource: Option<&str>) -> bool {
+    let Some(rest) = name.strip_prefix("fail-count-").or_else(|| name.strip_prefix("last-failure-")) else {
+        return false;
+    };
+    let of = rest.split_once('#').map_or(rest, |(of, _)| of);
+    resource.is_none_or(|resource| without_number(of) == without_number(resource))
+}
+
+fn without_number(id: &str) -> &str {
+    match id.rsplit_once(':') {
+        Some((base, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => base,
+        _ => id,
     }
 }
 

@@ -190,7 +190,9 @@ fn action(args: &Args) -> anyhow::Result<CibAction> {
 fn scope(args: &Args) -> Scope {
     match (&args.xpath, &args.scope) {
         (Some(xpath), _) => Scope::XPath(xpath.clone()),
-        (None, Some(section)) if !matches!(section.as_str(), "all" | "cib") => Scope::Section(section.clone()),
+        (None, Some(section)) if !matches!(section.as_str(), "all" | "cib") => {
+            Scope::Section(section.clone())
+        }
         _ => Scope::All,
     }
 }

@@ -19,7 +19,14 @@ pub struct Args {
     #[arg(short = 'G', long, visible_alias = "get-value", help_heading = "Commands")]
     query: bool,
     /// Set the value
-    #[arg(short = 'v', long, value_name = "VALUE", alias = "attr-value", allow_hyphen_values = true, help_heading = "Commands")]
+    #[arg(
+        short = 'v',
+        long,
+        value_name = "VALUE",
+        alias = "attr-value",
+        allow_hyphen_values = true,
+        help_heading = "Commands"
+    )]
     update: Option<String>,
     /// Remove the attribute
     #[arg(short = 'D', long, alias = "delete-attr", help_heading = "Commands")]
@@ -164,10 +171,14 @@ fn request(session: &Session<'_>, args: Args) -> anyhow::Result<Request> {
 pub fn promotion_resource(session: &Session<'_>, named: String) -> anyhow::Result<String> {
     let resource = if named.is_empty() { session.var("OCF_RESOURCE_INSTANCE") } else { Some(named) };
     let resource = resource.ok_or_else(|| {
-        Failed::usage("-p/--promotion must be called from an OCF resource agent or with a resource ID specified")
+        Failed::usage(
+            "-p/--promotion must be called from an OCF resource agent or with a resource ID specified",
+        )
     })?;
     Ok(match resource.rsplit_once(':') {
-        Some((base, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
+        Some((base, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+            base.to_owned()
+        }
         _ => resource,
     })
 }
@@ -177,7 +188,11 @@ fn section_named(kind: &str) -> anyhow::Result<String> {
         "crm_config" | "nodes" | "status" | "rsc_defaults" | "op_defaults" | "tickets" => kind,
         "reboot" => "status",
         "forever" => "nodes",
-        other => return Err(Failed::usage(format!("{other:?} is no place for attributes: use crm_config, nodes or status"))),
+        other => {
+            return Err(Failed::usage(format!(
+                "{other:?} is no place for attributes: use crm_config, nodes or status"
+            )));
+        }
     }
     .to_owned())
 }
@@ -264,7 +279,10 @@ impl Target {
             return Self {
                 owner: Owner {
                     section: "status".to_owned(),
-                    path: vec![("node_state".to_owned(), state), ("transient_attributes".to_owned(), id(&uuid))],
+                    path: vec![
+                        ("node_state".to_owned(), state),
+                        ("transient_attributes".to_owned(), id(&uuid)),
+                    ],
                 },
                 sets: "instance_attributes",
                 default_set: format!("status-{uuid}"),
@@ -298,7 +316,8 @@ pub fn node_id(document: &Document, name: &str) -> anyhow::Result<(String, Strin
     for element in nodes.chain(states).filter(|element| element.is("node") || element.is("node_state")) {
         let (Some(id), uname) = (element.id(), element.attr("uname")) else { continue };
         if uname == Some(name) {
-            let is_remote = element.attr("type") == Some("remote") || element.attr("remote_node") == Some("true");
+            let is_remote =
+                element.attr("type") == Some("remote") || element.attr("remote_node") == Some("true");
             return Ok((id.to_owned(), name.to_owned(), is_remote));
         }
     }
@@ -313,7 +332,8 @@ fn is_remote_name(document: &Document, name: &str) -> bool {
     let Some(resources) = edit::section(document, "resources") else { return false };
     resources.descendants().any(|element| match element.name() {
         "primitive" => {
-            let is_connection = element.attr("type") == Some("remote") && element.attr("provider") == Some("pacemaker");
+            let is_connection =
+                element.attr("type") == Some("remote") && element.attr("provider") == Some("pacemaker");
             is_connection && element.id() == Some(name)
         }
         "nvpair" => element.attr("name") == Some("remote-node") && element.attr("value") == Some(name),
@@ -349,12 +369,8 @@ fn query(request: &Request, found: &[Pair]) -> anyhow::Result<Report> {
     let default;
     let found = match (found, &request.default) {
         ([], Some(value)) => {
-            default = [Pair {
-                set: String::new(),
-                id: String::new(),
-                name: name.to_owned(),
-                value: value.clone(),
-            }];
+            default =
+                [Pair { set: String::new(), id: String::new(), name: name.to_owned(), value: value.clone() }];
             &default[..]
         }
         ([], None) => return Err(Failed::no_such("Error performing operation: No such device or address")),
@@ -390,7 +406,13 @@ fn update(
     if request.pattern.is_some() {
         for pair in found {
             let value = scored(value, &pair.value);
-            store(cluster, document, target, &PairSpec { name: Some(pair.name.clone()), ..spec.clone() }, &value)?;
+            store(
+                cluster,
+                document,
+                target,
+                &PairSpec { name: Some(pair.name.clone()), ..spec.clone() },
+                &value,
+            )?;
         }
         if found.is_empty() {
             return Err(Failed::no_such("no attribute's name matches"));

@@ -67,7 +67,6 @@ pub(super) fn primitive_text(
     view: &ResourceView,
     name: &str,
     at: Option<&[&str]>,
-    detail: bool,
 ) -> String {
     let ResourceViewKind::Primitive(primitive) = &view.kind else { return name.to_owned() };
     let own: Vec<&str> = primitive.nodes.iter().map(|place| place.node.as_str()).collect();
@@ -95,7 +94,6 @@ pub(super) fn primitive_text(
     if nodes.len() > 1 {
         line.push_str(&format!(" [ {} ]", nodes.join(" ")));
     }
-    let _ = detail;
     line
 }
 
@@ -213,8 +211,8 @@ impl Lister<'_> {
     }
 
     fn primitive(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
-        let line = primitive_text(self.overview, view, view.id.as_str(), None, self.options.detail);
-        outline.push(depth, line);
+        let at: Option<&[&str]> = self.options.hide_nodes.then_some(&[]);
+        outline.push(depth, primitive_text(self.overview, view, view.id.as_str(), at));
     }
 
     fn group(&self, view: &ResourceView, members: &[ResourceView], depth: usize, outline: &mut Outline) {
@@ -407,7 +405,7 @@ impl Lister<'_> {
             _ => Vec::new(),
         };
         let inside = replica.child.as_ref().unwrap_or(&replica.container);
-        primitive_text(self.overview, inside, &name, Some(&at), false)
+        primitive_text(self.overview, inside, &name, Some(&at))
     }
 
     fn replica_parts(

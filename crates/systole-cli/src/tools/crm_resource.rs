@@ -1,0 +1,300 @@
+//! `crm_resource`: everything about one resource.
+
+mod constraints;
+mod moves;
+mod settings;
+mod show;
+
+use crate::{
+    Cluster, Exit, Failed, Session,
+    args::{self, Parsed},
+    edit,
+    report::{self, OutputArgs, Report},
+    resource_ops, view,
+};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use std::{ffi::OsString, time::Duration};
+use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_output::tree::Tree;
+
+/// Show and change resources.
+#[derive(Parser, Default)]
+#[command(name = "crm_resource", disable_version_flag = true)]
+pub struct Args {
+    /// List all resources with their state
+    #[arg(short = 'L', long, help_heading = "Queries")]
+    list: bool,
+    /// List names of all instances
+    #[arg(short = 'l', long, help_heading = "Queries")]
+    list_raw: bool,
+    /// List operations that are recorded of active resources
+    #[arg(short = 'O', long, help_heading = "Queries")]
+    list_operations: bool,
+    /// List all recorded operations
+    #[arg(short = 'o', long, help_heading = "Queries")]
+    list_all_operations: bool,
+    /// Show the resource's state and configuration
+    #[arg(short = 'q', long, help_heading = "Queries")]
+    query_xml: bool,
+    /// Show the resource's configuration
+    #[arg(short = 'w', long, help_heading = "Queries")]
+    query_xml_raw: bool,
+    /// Show where the resource runs
+    #[arg(short = 'W', long, help_heading = "Queries")]
+    locate: bool,
+    /// Show constraints of the resource
+    #[arg(short = 'a', long, help_heading = "Queries")]
+    constraints: bool,
+    /// Show constraints of the resource, and of what it depends on
+    #[arg(short = 'A', long, help_heading = "Queries")]
+    stack: bool,
+    /// Print the value of a parameter
+    #[arg(short = 'g', long, value_name = "NAME", help_heading = "Queries")]
+    get_parameter: Option<String>,
+    /// Print an attribute of the resource's element: class, type...
+    #[arg(short = 'G', long, value_name = "NAME", help_heading = "Queries")]
+    get_property: Option<String>,
+    /// Set a parameter (to --parameter-value)
+    #[arg(short = 'p', long, value_name = "NAME", help_heading = "Changes")]
+    set_parameter: Option<String>,
+    /// Remove a parameter
+    #[arg(short = 'd', long, value_name = "NAME", help_heading = "Changes")]
+    delete_parameter: Option<String>,
+    /// Set an attribute of the resource's element (to --parameter-value)
+    #[arg(short = 'S', long, value_name = "NAME", help_heading = "Changes")]
+    set_property: Option<String>,
+    /// Make the resource run elsewhere (on --node, if given)
+    #[arg(short = 'M', long, help_heading = "Changes")]
+    r#move: bool,
+    /// Keep the resource off a node
+    #[arg(short = 'B', long, help_heading = "Changes")]
+    ban: bool,
+    /// Take back --move and --ban
+    #[arg(short = 'U', long, alias = "un-move", help_heading = "Changes")]
+    clear: bool,
+    /// With --clear: only what has expired
+    #[arg(short = 'e', long, help_heading = "Changes")]
+    expired: bool,
+    /// Forget failures
+    #[arg(short = 'C', long, help_heading = "Changes")]
+    cleanup: bool,
+    /// Forget all history, so that the state is probed afresh
+    #[arg(short = 'R', long, help_heading = "Changes")]
+    refresh: bool,
+    /// Stop and start the resource
+    #[arg(long, help_heading = "Changes")]
+    restart: bool,
+    /// Wait until the cluster has come to rest
+    #[arg(long, help_heading = "Changes")]
+    wait: bool,
+    /// Remove the resource (needs --resource-type)
+    #[arg(short = 'D', long, help_heading = "Changes")]
+    delete: bool,
+    /// The resource
+    #[arg(short = 'r', long, value_name = "ID")]
+    resource: Option<String>,
+    /// The node
+    #[arg(short = 'N', long, value_name = "NAME", visible_alias = "host", alias = "host-uname")]
+    node: Option<String>,
+    /// Kind of element: primitive, group, clone, bundle
+    #[arg(short = 't', long, value_name = "ELEMENT")]
+    resource_type: Option<String>,
+    /// Value of a parameter
+    #[arg(short = 'v', long, value_name = "VALUE", allow_hyphen_values = true)]
+    parameter_value: Option<String>,
+    /// Parameters are meta attributes
+    #[arg(short = 'm', long)]
+    meta: bool,
+    /// Parameters are capacities
+    #[arg(short = 'z', long)]
+    utilization: bool,
+    /// Parameters are attributes of the resource's element
+    #[arg(long)]
+    element: bool,
+    /// Also for what depends on the resource
+    #[arg(long)]
+    recursive: bool,
+    /// The set of parameters, by id
+    #[arg(short = 's', long, value_name = "ID")]
+    set_name: Option<String>,
+    /// The parameter, by id
+    #[arg(short = 'i', long, value_name = "ID")]
+    nvpair: Option<String>,
+    /// How long --move and --ban count, as ISO 8601: PT1H
+    #[arg(short = 'u', long, value_name = "TIME")]
+    lifetime: Option<String>,
+    /// --move, --ban and --clear are about the promoted role
+    #[arg(long, visible_alias = "master")]
+    promoted: bool,
+    /// With --cleanup: failures of this operation only
+    #[arg(short = 'n', long, value_name = "NAME")]
+    operation: Option<String>,
+    /// With --operation: repeated at this interval
+    #[arg(short = 'I', long, value_name = "TIME")]
+    interval: Option<String>,
+    /// How long to wait
+    #[arg(short = 'T', long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// All the same
+    #[arg(short = 'f', long)]
+    force: bool,
+    /// Only what was asked for
+    #[arg(short = 'Q', long)]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// The commands, by the names of their options.
+const COMMANDS: [&str; 22] = [
+    "list",
+    "list_raw",
+    "list_operations",
+    "list_all_operations",
+    "query_xml",
+    "query_xml_raw",
+    "locate",
+    "constraints",
+    "stack",
+    "get_parameter",
+    "get_property",
+    "set_parameter",
+    "delete_parameter",
+    "set_property",
+    "move",
+    "ban",
+    "clear",
+    "cleanup",
+    "refresh",
+    "restart",
+    "wait",
+    "delete",
+];
+
+/// Runs the tool.
+pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    let args: Args = match args::parse_tool(session, words)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    let command = command(session, words);
+    match perform(session, &args, command) {
+        Ok(report) => report::emit(session, &args.output, report),
+        Err(error) => report::emit_error(session, &args.output, error),
+    }
+}
+
+/// The command given last.
+fn command(session: &Session<'_>, words: &[OsString]) -> &'static str {
+    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
+    let matches = Args::command().infer_long_args(true).get_matches_from(argv);
+    debug_assert!(Args::from_arg_matches(&matches).is_ok());
+    args::last_given(&matches, &COMMANDS).unwrap_or("list")
+}
+
+fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
+    let timeout = duration(args.timeout.as_deref())?;
+    let mut cluster = Cluster::open(session)?;
+    match command {
+        "wait" => {
+            resource_ops::wait(&mut cluster, timeout)?;
+            return Ok(Report::silent());
+        }
+        "cleanup" | "refresh" => return cleanup(session, &mut cluster, args, command == "cleanup"),
+        "delete" => return delete(&mut cluster, args),
+        _ => {}
+    }
+    let view = view::look(session, &mut cluster)?;
+    match command {
+        "list" => Ok(show::list(&view)),
+        "list_raw" => Ok(show::list_raw(&view)),
+        "list_operations" | "list_all_operations" => {
+            Ok(show::operations(&view, args, command == "list_all_operations"))
+        }
+        "clear" => moves::clear(session, &mut cluster, &view, args),
+        _ => {
+            let id = args
+                .resource
+                .as_deref()
+                .ok_or_else(|| Failed::usage("Must supply a resource ID with -r/--resource"))?;
+            edit::resource(&view.document, id).or_else(|error| {
+                // Parts of bundles and instances are known to the state only.
+                resource_ops::find_views(&view.overview, id).map(|_| view.document.root()).map_err(|_| error)
+            })?;
+            of_resource(session, &mut cluster, &view, args, id, command)
+        }
+    }
+}
+
+fn of_resource(
+    session: &mut Session<'_>,
+    cluster: &mut Cluster,
+    view: &view::View,
+    args: &Args,
+    id: &str,
+    command: &str,
+) -> anyhow::Result<Report> {
+    match command {
+        "query_xml" => show::query(view, id, false),
+        "query_xml_raw" => show::query(view, id, true),
+        "locate" => show::locate(view, id, args.quiet),
+        "constraints" => Ok(constraints::show(view, id, false, args.force)),
+        "stack" => Ok(constraints::show(view, id, true, args.force)),
+        "get_parameter" | "get_property" => settings::get(view, args, id),
+        "set_parameter" | "set_property" => settings::set(cluster, view, args, id),
+        "delete_parameter" => settings::delete(cluster, view, args, id),
+        "move" => moves::move_away(session, cluster, view, args, id),
+        "ban" => moves::ban(session, cluster, view, args, id),
+        "restart" => {
+            resource_ops::restart(cluster, view, id, duration(args.timeout.as_deref())?)?;
+            Ok(Report::silent())
+        }
+        other => Err(Failed::usage(format!("--{other} cannot be used here"))),
+    }
+}
+
+fn duration(text: Option<&str>) -> anyhow::Result<Option<Duration>> {
+    text.map(|text| systole_types::parse_duration(text).map_err(|error| Failed::usage(error.to_string())))
+        .transpose()
+}
+
+fn cleanup(
+    session: &mut Session<'_>,
+    cluster: &mut Cluster,
+    args: &Args,
+    only_failed: bool,
+) -> anyhow::Result<Report> {
+    let view = view::look(session, cluster)?;
+    if let Some(id) = &args.resource {
+        resource_ops::find_views(&view.overview, id)?;
+    }
+    if let Some(node) = &args.node {
+        resource_ops::check_node(&view.overview, node)?;
+    }
+    cluster.cleanup(args.resource.as_deref(), args.node.as_deref(), only_failed)?;
+    let what = args.resource.as_deref().unwrap_or("all resources");
+    let place = args.node.as_deref().unwrap_or("all nodes");
+    Ok(Report { text: format!("Cleaned up {what} on {place}\n"), ..Report::default() })
+}
+
+fn delete(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {
+    let Some(id) = &args.resource else {
+        return Err(Failed::usage("Must supply a resource ID with -r/--resource"));
+    };
+    let Some(kind) = &args.resource_type else {
+        return Err(Failed::usage("You need to specify a resource type with -t"));
+    };
+    cluster.apply(
+        CibCall {
+            action: CibAction::Delete,
+            scope: Scope::Section("resources".to_owned()),
+            xml: Some(Tree::new(kind).attr("id", id.as_str()).to_xml()),
+            options: CibOptions::default(),
+        },
+        args.force,
+    )?;
+    Ok(Report::silent())
+}
