@@ -20,7 +20,13 @@ pub struct Tool {
 }
 
 /// Every tool there is, by name.
-pub const TOOLS: &[Tool] = &[Tool { name: "crm_error", about: "explain an error code", run: crm_error::run }];
+pub const TOOLS: &[Tool] = &[
+    Tool { name: "cibadmin", about: "ask for and change the configuration", run: cibadmin::run },
+    Tool { name: "crm_attribute", about: "node attributes and cluster options", run: crm_attribute::run },
+    Tool { name: "crm_error", about: "explain an error code", run: crm_error::run },
+    Tool { name: "crm_mon", about: "show the state of the cluster", run: crm_mon::run },
+    Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
+];
 
 /// The tool called `name`.
 pub fn find(name: &str) -> Option<&'static Tool> {

@@ -29,9 +29,12 @@ fn scores_are_those_of_the_corpus() {
     names.sort();
     let mut different = Vec::new();
     for name in &names {
-        let text = fs::read_to_string(corpus.join("xml").join(format!("{name}.xml"))).expect("a readable case");
-        let expected = fs::read_to_string(corpus.join("scores").join(format!("{name}.scores"))).expect("its scores");
-        let expected = sorted(expected.lines().filter(|line| line.contains(" score ")).map(str::to_owned).collect());
+        let text =
+            fs::read_to_string(corpus.join("xml").join(format!("{name}.xml"))).expect("a readable case");
+        let expected =
+            fs::read_to_string(corpus.join("scores").join(format!("{name}.scores"))).expect("its scores");
+        let expected =
+            sorted(expected.lines().filter(|line| line.contains(" score ")).map(str::to_owned).collect());
         let actual = std::panic::catch_unwind(|| sorted(scores(&text))).unwrap_or_default();
         if actual != expected {
             if only.is_some() {
@@ -40,7 +43,12 @@ fn scores_are_those_of_the_corpus() {
             different.push(name.clone());
         }
     }
-    println!("scores: {} of {} cases agree; not: {}", names.len() - different.len(), names.len(), different.join(" "));
+    println!(
+        "scores: {} of {} cases agree; not: {}",
+        names.len() - different.len(),
+        names.len(),
+        different.join(" ")
+    );
     assert!(different.len() <= MAX_DIFFERENT, "more cases differ than did before");
 }
 

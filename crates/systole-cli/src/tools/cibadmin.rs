@@ -9,10 +9,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, path::PathBuf};
-use systole_cib::{
-    ops::{CibAction, CibCall, CibOptions, Scope},
-    xml::Document,
-};
+use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::tree::Tree;
 
 /// Ask for and change the cluster's configuration and status.
@@ -127,7 +124,10 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if args.md5_sum {
         let text = input(session, args)?.context(Failed::new(Exit::Usage, "--md5-sum needs XML"))?;
         let document = parse(text.into_bytes(), "input")?;
-        let digest = systole_cib::digest::on_disk(&document);
+        let digest = systole_cib::digest::md5(&format!(
+            " {}\n",
+            document.root().write(systole_cib::xml::Style::Compact)
+        ));
         return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
     }
     let action = action(args)?;

@@ -169,6 +169,7 @@ fn list_options(args: &Args, view: &View) -> ListOptions {
         detail: args.show_detail,
         brief: args.brief,
         group_by_node: args.group_by_node,
+        hide_nodes: false,
         nodes: args.node.as_deref().and_then(|name| sections::nodes_named(view, name)),
         resources: args.resource.as_deref().map(|name| sections::resources_named(view, name)),
     }
