@@ -173,6 +173,11 @@ impl ExecutorMachine {
         lanes.chain(self.book.recurring.values().filter_map(|recurring| recurring.due)).min()
     }
 
+    /// Keys of the recurring operations in force.
+    pub fn recurring(&self) -> impl Iterator<Item = &str> {
+        self.book.recurring.keys().map(String::as_str)
+    }
+
     fn obey(&mut self, now: Now, message: ToExecutor) {
         match message {
             ToExecutor::Hello { protocol, .. } => self.welcome(protocol),

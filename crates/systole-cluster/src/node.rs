@@ -22,7 +22,7 @@ use disk::Disk;
 use local::Local;
 use membership::Group;
 use requests::Tools;
-use systole_types::{Monotonic, Now};
+use systole_types::{CibVersion, Monotonic, Now};
 
 /// What does not change while the program runs.
 #[derive(Clone, Debug)]
@@ -120,9 +120,19 @@ impl NodeMachine {
         self.replica.name_of(self.group.dc()?)
     }
 
-    /// Whether this node shares its replica with all members of the present view.
-    pub fn is_settled(&self) -> bool {
-        self.group.is_settled()
+    /// The number of the present view, if this node shares its replica with all its members.
+    pub fn settled_view(&self) -> Option<u64> {
+        self.group.is_settled().then(|| self.group.view_number())
+    }
+
+    /// The version of the CIB.
+    pub fn version(&self) -> CibVersion {
+        self.replica.version()
+    }
+
+    /// See [`crate::Snapshot::generation`].
+    pub fn generation(&self) -> u64 {
+        self.replica.generation
     }
 
     /// Whether the DC had nothing left to do when this node last heard of it, and nothing happened since.

@@ -40,7 +40,8 @@ impl Agents {
     /// Starts a process.
     pub fn spawn(&mut self, id: u64, run: RunId, operation: Operation, now: Micros, random: &mut Random) {
         let quick = random.between(2_000, 400_000);
-        let takes = if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
+        let takes =
+            if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
         let changes = matches!(operation.operation.as_str(), "start" | "stop");
         let acts_at = changes.then_some(now + takes / 2);
         self.processes.insert(id, Process { id, run: Some(run), operation, acts_at, ends_at: now + takes });

@@ -107,7 +107,8 @@ impl Cluster {
     pub fn run_until_done(&mut self, patience: Micros, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + patience;
         while !done(self) {
-            let Some(next) = self.next().filter(|next| *next <= end && self.checker.violation.is_none()) else {
+            let Some(next) = self.next().filter(|next| *next <= end && self.checker.violation.is_none())
+            else {
                 return false;
             };
             self.now = self.now.max(next);
@@ -124,7 +125,10 @@ impl Cluster {
     }
 
     fn clock(&self) -> Now {
-        Now { mono: Monotonic(Duration::from_micros(self.now)), wall: Timestamp(EPOCH + (self.now / 1_000_000) as i64) }
+        Now {
+            mono: Monotonic(Duration::from_micros(self.now)),
+            wall: Timestamp(EPOCH + (self.now / 1_000_000) as i64),
+        }
     }
 
     /// Everything that is due now, once.
@@ -163,7 +167,8 @@ impl Cluster {
             self.start_executor(idx);
         }
         let host = &mut self.hosts[idx];
-        if host.links_at.take_if(|at| *at <= now).is_some() && host.node.is_some() && host.executor.is_some() {
+        if host.links_at.take_if(|at| *at <= now).is_some() && host.node.is_some() && host.executor.is_some()
+        {
             host.is_linked = true;
             self.tell_executor(idx, executor::Event::Connected);
             self.tell_node(idx, Event::ExecutorConnected);
@@ -173,7 +178,8 @@ impl Cluster {
     fn start_node(&mut self, idx: NodeIdx) {
         let seed = (u128::from(self.random.bits()) << 64) | u128::from(self.random.bits());
         let host = &mut self.hosts[idx];
-        let config = NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
+        let config =
+            NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
         host.node = Some(NodeMachine::new(config));
         host.has_left = false;
         if let Some(away_since) = host.away_since.take() {
@@ -182,8 +188,12 @@ impl Cluster {
                 host.absent_until = self.now;
             }
         }
-        let event =
-            Event::Started { node: host.name.clone(), boot_id: host.boot_id(), seed, stored: host.disk.clone() };
+        let event = Event::Started {
+            node: host.name.clone(),
+            boot_id: host.boot_id(),
+            seed,
+            stored: host.disk.clone(),
+        };
         self.tell_node(idx, event);
         self.network.connect(idx, self.now, &mut self.random);
         self.arrange_link(idx);
@@ -366,7 +376,8 @@ impl Cluster {
     fn kill(&mut self, idx: NodeIdx, run: executor::RunId, signal: KillSignal) {
         let obeys = signal == KillSignal::Kill || self.random.chance(70);
         let agents = &mut self.hosts[idx].agents;
-        let of_run = agents.processes.values().find(|process| process.run == Some(run)).map(|process| process.id);
+        let of_run =
+            agents.processes.values().find(|process| process.run == Some(run)).map(|process| process.id);
         if let Some(process) = of_run.filter(|_| obeys).and_then(|id| agents.processes.get_mut(&id)) {
             process.acts_at = None;
             process.ends_at = self.now + self.random.between(100, 20_000);

@@ -1,1 +1,36 @@
-//! systole-testbed.
+//! The workshop's simulator: whole clusters on a seeded clock, network, disk, power and agents.
+//!
+//! The machines are the real ones of `systole-cluster`, the scheduler is the real one; everything around them is in
+//! memory. A [`scenario`] injects faults, a [`check::Checker`] watches, then faults end and the cluster must come to
+//! rest. The same seed gives the same story, to the letter.
+
+#![forbid(unsafe_code)]
+
+pub mod agents;
+pub mod check;
+pub mod cluster;
+pub mod host;
+pub mod network;
+mod random;
+pub mod scenario;
+
+pub use cluster::Cluster;
+pub use random::Random;
+
+use systole_cib::model::Cib;
+use systole_cluster::{InputKind, Plan};
+use systole_types::Timestamp;
+
+/// A moment, in microseconds since the simulation began; or a span.
+pub type Micros = u64;
+
+/// A host, by its place in the list.
+pub type NodeIdx = usize;
+
+/// One second.
+pub const SECOND: Micros = 1_000_000;
+
+/// The real scheduler.
+pub fn plan(cib: &Cib, now: Timestamp) -> Plan {
+    Plan { graph: systole_scheduler::schedule(cib, now).graph, kind: InputKind::Input, recheck: None }
+}

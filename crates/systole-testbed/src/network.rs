@@ -144,7 +144,8 @@ impl Network {
         self.cut_inboxes(group, random);
         self.n_views += 1;
         self.n_messages += 1;
-        let members: Vec<(u32, String)> = group.iter().map(|node| (id_of(*node), self.names[*node].clone())).collect();
+        let members: Vec<(u32, String)> =
+            group.iter().map(|node| (id_of(*node), self.names[*node].clone())).collect();
         for node in group {
             let view = View {
                 number: self.n_views,
@@ -168,9 +169,12 @@ impl Network {
         }
         for company in companies.into_values() {
             let least = company.iter().map(|node| self.got[*node]).max().unwrap_or(0);
-            let cut = if random.chance(50) { self.n_messages } else { random.between(least, self.n_messages) };
+            let cut =
+                if random.chance(50) { self.n_messages } else { random.between(least, self.n_messages) };
             for node in company {
-                self.ports[node].inbox.retain(|(_, number, arrival)| *number <= cut || matches!(arrival, Arrival::View(_)));
+                self.ports[node]
+                    .inbox
+                    .retain(|(_, number, arrival)| *number <= cut || matches!(arrival, Arrival::View(_)));
             }
         }
     }

@@ -1,0 +1,39 @@
+//! Tells many stories: `simulate [--seeds N] [--from SEED]`, or one: `simulate --seed SEED`.
+
+use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+use systole_testbed::scenario;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let option = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)?.parse::<u64>().ok()
+    };
+    if let Some(seed) = option("--seed") {
+        let outcome = scenario::tell(seed);
+        println!("{outcome}");
+        return if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    let (from, n_seeds) = (option("--from").unwrap_or(0), option("--seeds").unwrap_or(1000));
+    let started = Instant::now();
+    let mut faults = BTreeMap::new();
+    let mut failures = BTreeMap::<String, Vec<u64>>::new();
+    let (mut n_writes, mut n_changes) = (0, 0);
+    for seed in from..from + n_seeds {
+        let outcome = scenario::tell(seed);
+        for (fault, count) in outcome.faults {
+            *faults.entry(fault).or_insert(0) += count;
+        }
+        n_writes += outcome.n_writes;
+        n_changes += outcome.n_changes;
+        if let Some(violation) = outcome.violation {
+            failures.entry(violation).or_default().push(seed);
+        }
+    }
+    println!("{n_seeds} seeds from {from} in {:.1} s", started.elapsed().as_secs_f64());
+    println!("{n_writes} writes acknowledged, {n_changes} starts and stops, faults: {faults:?}");
+    for (violation, seeds) in &failures {
+        println!("{violation}: {} seeds: {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

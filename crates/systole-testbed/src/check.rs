@@ -1,0 +1,158 @@
+//! What must hold in every simulated cluster, at every moment.
+//!
+//! - **One active copy.** A resource is not started on a node while it is active on another, where that other one has
+//!   been a member of the same partition, never away for longer than a restart, since before the start was decided.
+//!   Where fencing is on: while it is active on any host that has power, whatever the partitions.
+//! - **One DC** for all settled members of a view, and the same replica.
+//! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
+//!   `admin_epoch` or generation.
+//! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
+
+use crate::{Micros, NodeIdx, agents::Process, host::Host, network::Network};
+use std::collections::{BTreeMap, BTreeSet};
+use systole_cib::ops::CibCall;
+use systole_types::CibVersion;
+use systole_wire::{
+    api::{Call, Reply},
+    exec::Operation,
+};
+
+/// Watches a cluster.
+#[derive(Debug)]
+pub struct Checker {
+    /// The first thing that did not hold.
+    pub violation: Option<String>,
+    /// Whether fencing is on: then nothing is recovered from a node that may still run.
+    pub fencing: bool,
+    /// When each start was decided, by transition key, and who was a member then.
+    starts: BTreeMap<String, (Micros, BTreeSet<NodeIdx>)>,
+    /// By node: boot or start of the daemon cannot be told apart here, so a lower value is forgiven once it is gone.
+    versions: Vec<Option<(u64, u64, CibVersion)>>,
+    /// Ids of elements whose creation was acknowledged.
+    kept: BTreeSet<String>,
+}
+
+impl Checker {
+    /// Of a cluster with so many hosts.
+    pub fn new(n_hosts: usize) -> Self {
+        Self {
+            violation: None,
+            fencing: false,
+            starts: BTreeMap::new(),
+            versions: vec![None; n_hosts],
+            kept: BTreeSet::new(),
+        }
+    }
+
+    /// How many writes were acknowledged.
+    pub fn n_acknowledged(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Something does not hold.
+    pub fn fail(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    /// An operation was handed to an executor.
+    pub fn asked(&mut self, now: Micros, operation: &Operation, members: BTreeSet<NodeIdx>) {
+        if operation.operation == "start" {
+            self.starts.insert(operation.transition_key.clone(), (now, members));
+        }
+    }
+
+    /// A resource has become active on a host.
+    pub fn started(
+        &mut self,
+        _now: Micros,
+        idx: NodeIdx,
+        resource: &str,
+        process: &Process,
+        hosts: &[Host],
+        network: &Network,
+    ) {
+        let Some((decided, members)) = self.starts.get(&process.operation.transition_key).cloned() else {
+            return;
+        };
+        for (other, host) in hosts.iter().enumerate() {
+            if other == idx || !host.agents.active.contains(resource) {
+                continue;
+            }
+            let was_here = members.contains(&other)
+                && host.absent_until < decided
+                && hosts[idx].absent_until < decided
+                && network.are_together(idx, other);
+            if was_here || self.fencing {
+                let (name, there) = (&hosts[idx].name, &host.name);
+                self.fail(format!("{resource} was started on {name} while it is active on {there}"));
+            }
+        }
+    }
+
+    /// A tool was answered.
+    pub fn answered(&mut self, call: &Call, reply: &Reply) {
+        if let (Call::Apply { change, force: false }, Reply::Applied { .. }) = (call, reply)
+            && let Some(id) = written_id(change)
+        {
+            self.kept.insert(id);
+        }
+    }
+
+    /// Looks at everything that can be seen from outside.
+    pub fn check(&mut self, _now: Micros, hosts: &[Host], network: &Network) {
+        let mut dcs: BTreeMap<u64, (NodeIdx, String)> = BTreeMap::new();
+        for (idx, host) in hosts.iter().enumerate() {
+            let Some(node) = &host.node else {
+                self.versions[idx] = None;
+                continue;
+            };
+            let rank = (node.version().admin_epoch, node.generation(), node.version());
+            if let Some(before) = self.versions[idx].replace(rank).filter(|before| *before > rank) {
+                self.fail(format!("the CIB of {} went back from {before:?} to {rank:?}", host.name));
+            }
+            let Some(view) = network.view(idx).filter(|view| node.settled_view() == Some(view.number)) else {
+                continue;
+            };
+            let dc = node.dc().unwrap_or_default().to_owned();
+            if let Some((other, theirs)) = dcs.get(&view.number).filter(|(_, theirs)| *theirs != dc) {
+                let other = &hosts[*other].name;
+                self.fail(format!("in one view, the DC is {theirs} for {other} and {dc} for {}", host.name));
+            }
+            dcs.insert(view.number, (idx, dc));
+        }
+    }
+
+    /// Looks at what takes longer: whether everything acknowledged is there, and whether replicas are the same.
+    pub fn check_replicas(&mut self, hosts: &[Host], network: &Network) {
+        let mut texts: BTreeMap<(u64, CibVersion), (NodeIdx, String)> = BTreeMap::new();
+        for (idx, host) in hosts.iter().enumerate() {
+            let Some(node) = &host.node else { continue };
+            let Some(view) = network.view(idx).filter(|view| node.settled_view() == Some(view.number)) else {
+                continue;
+            };
+            let ids: BTreeSet<&str> =
+                node.cib().root().descendants().filter_map(|element| element.id()).collect();
+            let lost = self.kept.iter().find(|id| view.has_quorum && !ids.contains(id.as_str())).cloned();
+            if let Some(id) = lost {
+                self.fail(format!("{id} was acknowledged, and {} with quorum does not have it", host.name));
+            }
+            let text = node.cib().to_text();
+            let key = (view.number, node.version());
+            if let Some((other, _)) = texts.get(&key).filter(|(_, theirs)| *theirs != text) {
+                let other = &hosts[*other].name;
+                self.fail(format!(
+                    "{other} and {} have different CIBs of version {}",
+                    host.name,
+                    node.version()
+                ));
+            }
+            texts.insert(key, (idx, text));
+        }
+    }
+}
+
+/// The id of the element a simulated write creates: the first in its text.
+fn written_id(change: &CibCall) -> Option<String> {
+    let (_, rest) = change.xml.as_deref()?.split_once("<nvpair id=\"")?;
+    rest.split_once('"').map(|(id, _)| id.to_owned())
+}
