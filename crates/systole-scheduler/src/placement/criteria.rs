@@ -22,20 +22,33 @@ impl<'s> Assigner<'s, '_> {
 
     /// Makes a first table for each resource: all nodes in a symmetric cluster, none in another.
     pub fn fill_tables(&mut self) {
-        let ordinary: Vec<NodeIdx> =
-            self.st.iter_nodes().filter(|(_, node)| !node.is_bundle()).map(|(node, _)| node).collect();
-        let everywhere: NodeTable = ordinary.iter().map(|node| self.base_entry(*node)).collect();
+        let nodes = |is_wanted: &dyn Fn(NodeIdx) -> bool| -> NodeTable {
+            let nodes = self.st.iter_nodes().filter(|(node, data)| !data.is_bundle() && is_wanted(*node));
+            nodes.map(|(node, _)| self.base_entry(node)).collect()
+        };
+        let configured = nodes(&|node| !self.is_left_over(node));
+        let with_left_over = nodes(&|_| true);
         for i in 0..self.tables.len() {
             let rsc = RscIdx::new(i);
             let is_guest_connection = self.is_connection(rsc) && self.st.rsc(rsc).container.is_some();
             if self.st.options.symmetric || is_guest_connection {
-                self.tables[i] = everywhere.clone();
+                let is_configured = self.st.rsc(rsc).removed.is_none();
+                self.tables[i] = if is_configured { configured.clone() } else { with_left_over.clone() };
             }
         }
         self.ban_from_configured_replicas();
         for i in 0..self.fixed.len() {
             self.bind_to_replica(RscIdx::new(i));
         }
+    }
+
+    /// A remote or guest node that only the history knows still. Configured resources know nothing of it.
+    fn is_left_over(&self, node: NodeIdx) -> bool {
+        let data = self.st.node(node);
+        let is_connected = data.connection().is_some_and(|connection| self.st.rsc(connection).removed.is_none());
+        data.is_remote_or_guest()
+            && !is_connected
+            && !self.st.cib.nodes.iter().any(|entry| entry.name == data.name)
     }
 
     /// The nodes of a bundle's replicas run nothing but what is inside.
@@ -80,7 +93,7 @@ impl<'s> Assigner<'s, '_> {
     fn ban_from_remote_nodes(&mut self, rsc: RscIdx) {
         let st = self.st;
         for entry in self.tables[rsc.i()].iter_mut() {
-            if st.node(entry.node).is_remote_or_guest() {
+            if st.node(entry.node).connection().is_some() {
                 entry.score = -INFINITY;
             }
         }
@@ -210,7 +223,7 @@ impl<'s> Assigner<'s, '_> {
         if threshold == Score::ZERO || resource.failure_ignored {
             return None;
         }
-        let n_failures = self.st.fail_count(rsc, node, Failures::Effective);
+        let n_failures = self.st.fail_count(rsc, node, Failures::EffectiveWithContained);
         let banned = if resource.is_unique { rsc } else { self.top_below_bundle(rsc) };
         (n_failures > Score::ZERO && n_failures >= threshold).then_some(banned)
     }

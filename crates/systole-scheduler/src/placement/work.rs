@@ -88,7 +88,7 @@ pub(super) struct Assigner<'s, 'c> {
     pub fixed: Vec<Fixed>,
     pub tables: Vec<NodeTable>,
     pub nodes: Vec<NodeState>,
-    /// Place of each node in the order of names.
+    /// Place of each node in the order of names, byte by byte: `node10` before `node9`.
     pub name_rank: Vec<u32>,
     pub colocations: Vec<Colocation<'s>>,
     pub locations: Vec<Location<'s>>,
@@ -107,7 +107,9 @@ pub(super) struct Assigner<'s, 'c> {
 impl<'s, 'c> Assigner<'s, 'c> {
     pub fn new(st: &'s Status<'c>, detail: Detail) -> Self {
         let mut name_rank = vec![0; st.nodes.len()];
-        for (rank, node) in (0..).zip(&st.nodes_by_name) {
+        let mut by_name: Vec<NodeIdx> = (0..st.nodes.len()).map(NodeIdx::new).collect();
+        by_name.sort_by_key(|node| st.node(*node).name.as_str());
+        for (rank, node) in (0..).zip(by_name) {
             name_rank[node.i()] = rank;
         }
         let mut work = Self {
