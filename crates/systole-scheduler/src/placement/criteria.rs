@@ -69,23 +69,42 @@ impl<'s> Assigner<'s, '_> {
                     self.tables[clone.i()].entry(node, || entry);
                 }
             }
-            Part::Connection => self.ban_from_remote_nodes(rsc),
+            Part::Connection => {
+                let st = self.st;
+                for entry in self.tables[rsc.i()].iter_mut() {
+                    if st.node(entry.node).is_remote_or_guest() {
+                        entry.score = -INFINITY;
+                    }
+                }
+            }
             Part::None | Part::Container | Part::Address => {}
         }
     }
 
     /// A replica's node may have an entry among the configured nodes, for its attributes. Then resources configured
-    /// before the bundle know it, and are banned from it.
+    /// before the replica know it: those before the bundle are banned from it, those of the bundle itself are not (it is
+    /// only found out to be a replica's node when they have been made).
     fn ban_from_configured_replicas(&mut self) {
+        if !self.st.options.symmetric {
+            return;
+        }
         for (node, data) in self.st.iter_nodes() {
             let NodeKind::Guest { container, is_bundle: true, .. } = data.kind else { continue };
-            if !self.st.options.symmetric || !self.st.cib.nodes.iter().any(|entry| entry.name == data.name) {
+            let Some((bundle, number)) = self.fixed[container.i()].replica else { continue };
+            if !self.st.cib.nodes.iter().any(|entry| entry.name == data.name) {
                 continue;
             }
-            let bundle = self.st.root_of(container);
+            let banned = Entry { node, score: -INFINITY, count: 0, discovery: Discovery::Never };
             for i in 0..bundle.i() {
-                let entry = Entry { node, score: -INFINITY, count: 0, discovery: Discovery::Never };
-                self.tables[i].entry(node, || entry);
+                self.tables[i].entry(node, || banned);
+            }
+            let free = Entry { node, score: data.base_score.value(), count: 0, discovery: Discovery::Always };
+            let Some(bundle) = self.st.rsc(bundle).bundle() else { continue };
+            for (n, replica) in (0..).zip(&bundle.replicas[..=number as usize]) {
+                let connection = replica.remote.filter(|_| n < number);
+                for rsc in [Some(replica.container), replica.ip, connection].into_iter().flatten() {
+                    self.tables[rsc.i()].entry(node, || free);
+                }
             }
         }
     }
