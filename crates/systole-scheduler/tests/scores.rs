@@ -11,9 +11,6 @@ use systole_scheduler::{
 };
 use systole_types::Timestamp;
 
-/// Cases whose scores differ still; a case that gets right has to be taken off the list.
-const MAX_DIFFERENT: usize = 10;
-
 #[test]
 fn scores_are_those_of_the_corpus() {
     let Some(corpus) = corpus() else {

@@ -186,6 +186,8 @@ pub struct ResourceSet {
     pub score: Option<Score>,
     /// `kind`.
     pub kind: Option<OrderKind>,
+    /// In a colocation each resource goes with the next rather than the one before: the deprecated `ordering="listed"`.
+    pub with_next: bool,
     /// `<resource_ref>`s in order: resources, templates or tags.
     pub members: Vec<ElementId>,
 }

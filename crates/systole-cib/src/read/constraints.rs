@@ -199,6 +199,9 @@ impl<'d> Reader<'d> {
             action: self.word(element, "action", &ACTIONS),
             score: self.score(element, "score"),
             kind: self.word(element, "kind", &KINDS),
+            with_next: element
+                .attr("ordering")
+                .is_some_and(|ordering| !ordering.eq_ignore_ascii_case("group")),
             members,
         })
     }

@@ -78,7 +78,13 @@ impl<'d> Reader<'d> {
 
     fn history_entry(&mut self, element: Element<'d>, resource: &str) -> Option<HistoryEntry> {
         let id = self.required(element, "id")?;
-        let magic: Option<TransitionMagic> = self.recorded_key(element, "transition-magic");
+        let mut magic: Option<TransitionMagic> = self.recorded_key(element, "transition-magic");
+        if let (Some(magic), Some(key)) =
+            (&mut magic, self.recorded_key::<TransitionKey>(element, "transition-key"))
+        {
+            // Where the two differ (in histories of long ago), the key tells what result was expected.
+            magic.key.target_rc = key.target_rc;
+        }
         let rc = self.number(element, "rc-code").map(OcfRc::from_code);
         let Some(rc) = rc.or(magic.as_ref().map(|magic| magic.rc)) else {
             self.warning(element, "rc-code is missing: the operation is ignored");

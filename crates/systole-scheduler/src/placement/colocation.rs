@@ -171,6 +171,8 @@ impl<'s> Assigner<'s, '_> {
         for (i, &dependent) in members.resources.iter().enumerate() {
             let primaries = if score > 0 { i.saturating_sub(1)..i } else { 0..i };
             for &primary in &members.resources[primaries] {
+                let (dependent, primary) =
+                    if set.with_next && score > 0 { (primary, dependent) } else { (dependent, primary) };
                 self.configured(constraint, &set.id, Some(score), None, (dependent, primary), roles);
             }
         }

@@ -45,7 +45,8 @@ impl<'s> Assigner<'s, '_> {
     /// A remote or guest node that only the history knows still. Configured resources know nothing of it.
     fn is_left_over(&self, node: NodeIdx) -> bool {
         let data = self.st.node(node);
-        let is_connected = data.connection().is_some_and(|connection| self.st.rsc(connection).removed.is_none());
+        let is_connected =
+            data.connection().is_some_and(|connection| self.st.rsc(connection).removed.is_none());
         data.is_remote_or_guest()
             && !is_connected
             && !self.st.cib.nodes.iter().any(|entry| entry.name == data.name)
