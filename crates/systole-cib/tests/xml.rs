@@ -16,7 +16,7 @@ fn order_text_and_comments_survive() {
         ("<!-- first --><a/><!--last-->", "<!-- first --><a/><!--last-->"),
         ("<a> x <b/> y</a>", "<a> x <b/> y</a>"),
         ("<a>1 &lt; 2 &amp;&#x41;<![CDATA[<&]]></a>", "<a>1 &lt; 2 &amp;A&lt;&amp;</a>"),
-        ("<a v='\"&#10;&#9;&apos;&gt;'/>", "<a v=\"&quot;&#xA;&#x9;'&gt;\"/>"),
+        ("<a v='\"&#10;&#9;&apos;&gt;'/>", "<a v=\"&quot;&#x0A;&#x09;'&gt;\"/>"),
         ("<a v='one\n two\tthree'/>", "<a v=\"one  two three\"/>"),
         ("<a  v = 'ä€'  />", "<a v=\"ä€\"/>"),
         ("<x:a x:v='1'/>", "<x:a x:v=\"1\"/>"),

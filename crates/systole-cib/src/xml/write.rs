@@ -23,7 +23,8 @@ impl Document {
 
     /// The document as text.
     pub fn write(&self, style: Style) -> String {
-        let mut writer = Writer { document: self, style, out: String::with_capacity(self.text.len() + 64) };
+        let out = String::with_capacity(self.text.len() + 64);
+        let mut writer = Writer { document: self, style, left_out: &[], out };
         for (key, _) in self.beside_root().filter(|(_, is_after)| !is_after) {
             writer.node(key.0);
         }
@@ -43,14 +44,23 @@ impl Element<'_> {
 
     /// The element, with all below it, as text.
     pub fn write(self, style: Style) -> String {
-        let mut writer = Writer { document: self.document, style, out: String::new() };
+        let mut writer = Writer { document: self.document, style, left_out: &[], out: String::new() };
+        writer.node(self.key);
+        writer.out
+    }
+
+    /// The element, with all below it, as compact text without attributes of these names.
+    pub(crate) fn write_without(self, left_out: &[&str]) -> String {
+        let mut writer =
+            Writer { document: self.document, style: Style::Compact, left_out, out: String::new() };
         writer.node(self.key);
         writer.out
     }
 
     /// The element without its children, as compact text.
     pub fn tag_to_text(self) -> String {
-        let mut writer = Writer { document: self.document, style: Style::Compact, out: String::new() };
+        let mut writer =
+            Writer { document: self.document, style: Style::Compact, left_out: &[], out: String::new() };
         writer.tag(self.key);
         writer.out.push_str("/>");
         writer.out
@@ -60,6 +70,8 @@ impl Element<'_> {
 struct Writer<'d> {
     document: &'d Document,
     style: Style,
+    /// Names of attributes that are not written.
+    left_out: &'d [&'d str],
     out: String,
 }
 
@@ -136,8 +148,12 @@ impl Writer<'_> {
         self.out.push('<');
         self.out.push_str(document.names.get(document.nodes[at as usize].name));
         for attr in document.attrs_of(at) {
+            let name = document.names.get(attr.name);
+            if self.left_out.contains(&name) {
+                continue;
+            }
             self.out.push(' ');
-            self.out.push_str(document.names.get(attr.name));
+            self.out.push_str(name);
             self.out.push_str("=\"");
             escape_attribute(&mut self.out, document.slice(attr.value));
             self.out.push('"');
@@ -164,16 +180,17 @@ impl Writer<'_> {
     }
 }
 
-/// Writes `value` as it has to stand between double quotes.
+/// Writes `value` as it has to stand between double quotes. Spelled as Pacemaker 3.0 does, since digests depend on it.
 pub fn escape_attribute(out: &mut String, value: &str) {
     escape(out, value, |b| match b {
         b'<' => Some("&lt;"),
         b'>' => Some("&gt;"),
         b'&' => Some("&amp;"),
         b'"' => Some("&quot;"),
-        b'\t' => Some("&#x9;"),
-        b'\n' => Some("&#xA;"),
-        b'\r' => Some("&#xD;"),
+        b'\t' => Some("&#x09;"),
+        b'\n' => Some("&#x0A;"),
+        b'\r' => Some("&#x0D;"),
+        0x7f => Some("&#x7F;"),
         _ => None,
     });
 }
@@ -184,7 +201,8 @@ pub fn escape_text(out: &mut String, text: &str) {
         b'<' => Some("&lt;"),
         b'>' => Some("&gt;"),
         b'&' => Some("&amp;"),
-        b'\r' => Some("&#xD;"),
+        b'\r' => Some("&#x0D;"),
+        0x7f => Some("&#x7F;"),
         _ => None,
     });
 }
