@@ -49,6 +49,8 @@ pub struct Action {
     pub downed: Vec<NodeUuid>,
     /// `<maintenance>`: nodes whose maintenance state changes, with the new one.
     pub maintenance: Vec<(NodeUuid, bool)>,
+    /// `<primitive>` of a cluster action: the resource it is about.
+    pub about: Option<ResourceRef>,
     /// Further attributes of the element itself: `mode` of `lrm_delete`, `shutdown-lock` of a stop.
     pub extra: Vec<(Arc<str>, Arc<str>)>,
 }

@@ -137,13 +137,17 @@ impl Builder {
 
     fn agent(&mut self, element: &Element) -> Result<(), ReadError> {
         let Some(action) = &mut self.action else { return Ok(()) };
-        action.kind = ActionKind::Resource(ResourceRef {
+        let resource = ResourceRef {
             id: ResourceId::new(element.need("id")?),
             long_id: element.get("long-id").map(ResourceId::new),
             class: element.need("class")?.into(),
             provider: element.get("provider").map(Into::into),
             kind: element.need("type")?.into(),
-        });
+        };
+        match action.kind {
+            ActionKind::Resource(_) => action.kind = ActionKind::Resource(resource),
+            ActionKind::Cluster | ActionKind::Pseudo => action.about = Some(resource),
+        }
         Ok(())
     }
 
@@ -198,6 +202,7 @@ fn read_action(element: &Element) -> Result<Action, ReadError> {
         attributes: BTreeMap::new(),
         downed: Vec::new(),
         maintenance: Vec::new(),
+        about: None,
         extra: extra.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
     })
 }

@@ -79,7 +79,11 @@ fn action(out: &mut String, action: &Action) {
         attribute(out, name, value);
     }
     out.push_str(">\n");
-    if let ActionKind::Resource(resource) = &action.kind {
+    let resource = match &action.kind {
+        ActionKind::Resource(resource) => Some(resource),
+        ActionKind::Cluster | ActionKind::Pseudo => action.about.as_ref(),
+    };
+    if let Some(resource) = resource {
         out.push_str("        <primitive");
         attribute(out, "id", resource.id.as_str());
         if let Some(long_id) = &resource.long_id {

@@ -24,7 +24,11 @@ fn a_graph_survives_being_written() {
         let graph = read_graph(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let again = read_graph(&write_graph(&graph)).expect("our own output is well formed");
         assert_eq!(graph, again, "{}", file.display());
-        assert_eq!(graph.synapses.len(), text.matches("<synapse ").count(), "{}", file.display());
+        for element in ["synapse", "rsc_op", "crm_event", "pseudo_event", "primitive"] {
+            let tag = format!("<{element} ");
+            let count = |text: &str| text.matches(&tag).count();
+            assert_eq!(count(&write_graph(&graph)), count(&text), "<{element}> of {}", file.display());
+        }
     }
 }
 

@@ -243,6 +243,7 @@ impl Draft<'_, '_> {
             (_, Some(rsc)) if !is_pseudo => ActionKind::Resource(self.resource_ref(rsc)),
             _ => ActionKind::Pseudo,
         };
+        let kind_is_cluster = kind == ActionKind::Cluster;
         let has_node = !is_pseudo || matches!(action.task, Task::Fence | Task::Shutdown);
         let node =
             action.node.filter(|_| has_node || matches!(action.task, Task::ClearFailCount | Task::LrmDelete));
@@ -259,6 +260,10 @@ impl Draft<'_, '_> {
             attributes: self.attributes(idx, node, cache),
             downed: node.map(|node| self.downed(idx, node)).unwrap_or_default(),
             maintenance: if is_maintenance { self.maintenance_changes() } else { Vec::new() },
+            about: match action.rsc {
+                Some(rsc) if kind_is_cluster => Some(self.resource_ref(rsc)),
+                _ => None,
+            },
             extra: self.extra(action),
         }
     }
