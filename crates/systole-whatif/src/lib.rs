@@ -1,1 +1,12 @@
-//! systole-whatif.
+//! What would happen: a transition graph carried out on a CIB, without a cluster. The engine of `crm_simulate`.
+//!
+//! Results go into the status section as a cluster would record them, so that the outcome can be scheduled again.
+
+#![forbid(unsafe_code)]
+
+mod carry_out;
+mod inject;
+mod record;
+
+pub use carry_out::{Outcome, Step, carry_out};
+pub use inject::{InjectError, Injected, Injections, OpFail, inject};

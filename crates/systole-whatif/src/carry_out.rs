@@ -1,0 +1,232 @@
+//! Carrying out a graph: every action succeeds, unless it is said to fail.
+
+use crate::{
+    inject::OpFail,
+    record::{Operation, Recorder},
+};
+use std::collections::BTreeMap;
+use systole_cib::xml::Document;
+use systole_graph::{Action, ActionKind, ResourceRef, TransitionGraph};
+use systole_types::{OcfRc, Timestamp};
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing but order.
+    Pseudo {
+        /// Operation key.
+        key: String,
+        /// Where, if anywhere.
+        node: Option<String>,
+    },
+    /// An agent's operation.
+    Resource {
+        /// Resource, as the history knows it.
+        resource: String,
+        /// `start`, `monitor`...
+        operation: String,
+        /// Milliseconds; 0 unless recurring.
+        interval_ms: u64,
+        /// Where.
+        node: String,
+    },
+    /// The cluster's own.
+    Cluster {
+        /// `do_shutdown`, `clear_failcount`...
+        operation: String,
+        /// What it is about.
+        resource: Option<String>,
+        /// Where.
+        node: String,
+    },
+    /// A node was fenced, or unfenced.
+    Fencing {
+        /// Which node.
+        target: String,
+        /// `reboot`, `off`, `on`.
+        action: String,
+    },
+    /// An action failed, as asked for.
+    Pretended {
+        /// Its number in the graph.
+        action: u32,
+        /// Its result.
+        rc: OcfRc,
+    },
+}
+
+/// What came of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What was done, in the order in which it was.
+    pub steps: Vec<Step>,
+    /// Whether all that could be done was done; a failure that was asked for does not count against it.
+    pub is_complete: bool,
+}
+
+/// Carries out `graph` on `document`, whose status section then says so. `knows` tells whether the cluster has a resource
+/// (or an instance with a history) of that name.
+///
+/// Synapses are passed over in sequence, each carried out as soon as it is ready, until none is left: as
+/// `crm_simulate --simulate` does.
+pub fn carry_out(
+    document: &mut Document,
+    graph: &TransitionGraph,
+    knows: &dyn Fn(&str) -> bool,
+    failures: &[OpFail],
+    now: Timestamp,
+) -> Outcome {
+    let mut recorder = Recorder::new(document, now);
+    let mut execution = Execution::new(graph, failures);
+    loop {
+        let mut remaining = Vec::with_capacity(execution.open.len());
+        let mut has_fired = false;
+        for at in std::mem::take(&mut execution.open) {
+            if execution.may_fire(at) {
+                execution.fire(at, &mut recorder, knows);
+                has_fired = true;
+            } else {
+                remaining.push(at);
+            }
+        }
+        execution.open = remaining;
+        if !has_fired {
+            break;
+        }
+    }
+    let is_complete = execution.open.is_empty() || execution.is_aborted;
+    Outcome { steps: execution.steps, is_complete }
+}
+
+struct Execution<'g> {
+    graph: &'g TransitionGraph,
+    failures: &'g [OpFail],
+    /// Synapses not fired yet, in sequence.
+    open: Vec<usize>,
+    waiting: Vec<usize>,
+    followers: BTreeMap<u32, Vec<usize>>,
+    is_aborted: bool,
+    steps: Vec<Step>,
+}
+
+const INFINITY: i32 = 1_000_000;
+
+impl<'g> Execution<'g> {
+    fn new(graph: &'g TransitionGraph, failures: &'g [OpFail]) -> Self {
+        let mut followers: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, synapse) in graph.synapses.iter().enumerate() {
+            synapse.inputs.iter().for_each(|&input| followers.entry(input).or_default().push(at));
+        }
+        Self {
+            graph,
+            failures,
+            open: (0..graph.synapses.len()).collect(),
+            waiting: graph.synapses.iter().map(|synapse| synapse.inputs.len()).collect(),
+            followers,
+            is_aborted: false,
+            steps: Vec::new(),
+        }
+    }
+
+    /// After a failure only pseudo-actions and what is of the highest priority goes on.
+    fn may_fire(&self, at: usize) -> bool {
+        let synapse = &self.graph.synapses[at];
+        let is_allowed =
+            !self.is_aborted || synapse.priority >= INFINITY || synapse.action.kind == ActionKind::Pseudo;
+        self.waiting[at] == 0 && is_allowed
+    }
+
+    fn fire(&mut self, at: usize, recorder: &mut Recorder<'_>, knows: &dyn Fn(&str) -> bool) {
+        let action = &self.graph.synapses[at].action;
+        let node = action.node.as_ref().map(|(name, _)| name.to_string());
+        let mut has_failed = false;
+        match &action.kind {
+            ActionKind::Pseudo => self.steps.push(Step::Pseudo { key: action.key.to_string(), node }),
+            ActionKind::Cluster if &*action.operation == "stonith" => self.fence(action, recorder),
+            ActionKind::Cluster => self.steps.push(Step::Cluster {
+                operation: action.operation.to_string(),
+                resource: action.about.as_ref().map(|about| about.id.to_string()),
+                node: node.unwrap_or_default(),
+            }),
+            ActionKind::Resource(agent) => has_failed = self.run(action, agent, recorder, knows),
+        }
+        for &follower in self.followers.get(&action.id).into_iter().flatten() {
+            if !has_failed || self.graph.synapses[follower].priority == INFINITY {
+                self.waiting[follower] -= 1;
+            }
+        }
+    }
+
+    fn fence(&mut self, action: &Action, recorder: &mut Recorder<'_>) {
+        let target = action.node.as_ref().map(|(name, _)| name.to_string()).unwrap_or_default();
+        let how = action.meta("stonith_action").unwrap_or_default().to_owned();
+        if !how.eq_ignore_ascii_case("on") {
+            let state = recorder.set_node_up(&target, false);
+            recorder.forget_node(state);
+        }
+        self.steps.push(Step::Fencing { target, action: how });
+    }
+
+    /// Runs an agent's operation; whether it failed.
+    fn run(
+        &mut self,
+        action: &Action,
+        agent: &ResourceRef,
+        recorder: &mut Recorder<'_>,
+        knows: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let Some((node, uuid)) = &action.node else { return false };
+        let known_as = agent.id.as_str();
+        let long = agent.long_id.as_ref().map(|id| id.as_str()).filter(|long| knows(long));
+        let resource = if knows(known_as) { known_as } else { long.unwrap_or(known_as) };
+        let interval_ms = action.meta("interval").and_then(|value| value.parse().ok()).unwrap_or(0);
+        let is_forgotten = matches!(&*action.operation, "delete" | "meta-data");
+        self.steps.push(Step::Resource {
+            resource: resource.to_owned(),
+            operation: action.operation.to_string(),
+            interval_ms: if is_forgotten { 0 } else { interval_ms },
+            node: node.to_string(),
+        });
+        if is_forgotten {
+            return false;
+        }
+        let target_rc = action.meta("op_target_rc").and_then(|rc| rc.parse().ok()).unwrap_or(0);
+        let target_rc = OcfRc::from_code(target_rc);
+        let mut operation = Operation {
+            resource: known_as,
+            task: &action.operation,
+            interval_ms,
+            rc: target_rc,
+            target_rc,
+            action: i64::from(action.id),
+            notification: action.meta("notify_type").zip(action.meta("notify_operation")),
+            migration: action.meta("migrate_source").zip(action.meta("migrate_target")),
+            digest: systole_scheduler::digest_of_action(action),
+        };
+        let uuid = if action.router.is_some() { node.as_str() } else { uuid.as_str() };
+        let state = recorder.node_state(node.as_str(), Some(uuid));
+        let history = recorder.history(state, resource, known_as, agent);
+        let failure = self.failures.iter().find_map(|failure| {
+            let mut names = [resource, known_as].into_iter();
+            let name = names.find(|name| failure.is_about(name, &action.operation, interval_ms, node.as_str()))?;
+            Some((name, failure.rc))
+        });
+        if let Some((name, rc)) = failure {
+            operation.rc = OcfRc::from_code(rc);
+            self.steps.push(Step::Pretended { action: action.id, rc: operation.rc });
+            self.is_aborted = true;
+            let offset = match &*action.operation {
+                "start" => self.graph.property("failed-start-offset"),
+                "stop" => self.graph.property("failed-stop-offset"),
+                _ => None,
+            };
+            let failed = Operation { resource: name, digest: None, ..operation };
+            recorder.add_failure(state, &failed, offset == Some("INFINITY"));
+            operation.rc = OcfRc::from_code(rc);
+            operation.digest = systole_scheduler::digest_of_action(action);
+            operation.resource = known_as;
+        }
+        recorder.record(state, history, &operation);
+        failure.is_some()
+    }
+}

@@ -1,0 +1,273 @@
+//! Writing the status section as a cluster would.
+
+use std::collections::BTreeMap;
+use systole_cib::xml::{Document, Element, Key};
+use systole_graph::ResourceRef;
+use systole_types::{OcfRc, Timestamp};
+
+/// Of whom a transition key says it comes.
+const NOBODY: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+/// The status section of a document, with what has been looked up in it.
+pub struct Recorder<'d> {
+    /// The CIB.
+    pub document: &'d mut Document,
+    now: Timestamp,
+    nodes: BTreeMap<String, Key>,
+    histories: BTreeMap<(Key, String), (Key, i64)>,
+}
+
+/// An operation that was, or is said to have been, carried out.
+pub struct Operation<'o> {
+    /// Resource, as histories know it.
+    pub resource: &'o str,
+    /// `start`, `monitor`...
+    pub task: &'o str,
+    /// Milliseconds; 0 unless recurring.
+    pub interval_ms: u64,
+    /// The result.
+    pub rc: OcfRc,
+    /// The result that counts as success.
+    pub target_rc: OcfRc,
+    /// The action's number.
+    pub action: i64,
+    /// When notifying: `post` and `start`, say.
+    pub notification: Option<(&'o str, &'o str)>,
+    /// When migrating: from and to.
+    pub migration: Option<(&'o str, &'o str)>,
+    /// Digest of the parameters.
+    pub digest: Option<String>,
+}
+
+impl<'d> Recorder<'d> {
+    /// Records into `document`; `now` is when things happen.
+    pub fn new(document: &'d mut Document, now: Timestamp) -> Self {
+        Self { document, now, nodes: BTreeMap::new(), histories: BTreeMap::new() }
+    }
+
+    /// `<status>`.
+    pub fn status(&mut self) -> Key {
+        let root = self.document.root_key();
+        self.child_or_new(root, "status")
+    }
+
+    fn child_or_new(&mut self, parent: Key, name: &str) -> Key {
+        match self.document.element(parent).child(name).map(Element::key) {
+            Some(known) => known,
+            None => self.document.append(parent, name),
+        }
+    }
+
+    /// The `<node_state>` of a node, made if there is none.
+    pub fn node_state(&mut self, name: &str, uuid: Option<&str>) -> Key {
+        if let Some(&known) = self.nodes.get(name) {
+            return known;
+        }
+        let status = self.status();
+        let find = |attribute: &str, value: &str| {
+            let states = self.document.element(status).children();
+            let mut states = states.filter(|state| state.is("node_state"));
+            states.find(|state| state.attr(attribute) == Some(value)).map(Element::key)
+        };
+        let by_name = find("uname", name);
+        let configured = self.configured_uuid(name);
+        let uuid = uuid.map(str::to_owned).or(configured);
+        let by_uuid = || uuid.as_deref().and_then(|uuid| find("id", uuid));
+        let state = match by_name.or_else(by_uuid) {
+            Some(known) => known,
+            None => self.document.append(status, "node_state"),
+        };
+        if self.document.element(state).id().is_none() {
+            self.document.set_attr(state, "id", uuid.as_deref().unwrap_or(name));
+        }
+        self.document.set_attr(state, "uname", name);
+        self.nodes.insert(name.to_owned(), state);
+        state
+    }
+
+    fn configured_uuid(&self, name: &str) -> Option<String> {
+        let nodes = self.document.root().child("configuration")?.child("nodes")?;
+        let mut nodes = nodes.children();
+        let node = nodes.find(|node| node.attr("uname") == Some(name))?;
+        node.id().map(str::to_owned)
+    }
+
+    /// Says that a node is up, or down for good.
+    pub fn set_node_up(&mut self, name: &str, up: bool) -> Key {
+        let state = self.node_state(name, None);
+        let (in_ccm, crmd, join) =
+            if up { ("true", "online", "member") } else { ("false", "offline", "down") };
+        for (attribute, value) in [("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", join)] {
+            self.document.set_attr(state, attribute, value);
+        }
+        self.document.set_attr(state, "crm-debug-origin", "crm_simulate");
+        state
+    }
+
+    /// Forgets what was done on a node, and its transient attributes.
+    pub fn forget_node(&mut self, state: Key) {
+        let parts: Vec<Key> = self
+            .document
+            .element(state)
+            .children()
+            .filter(|child| child.is("lrm") || child.is("transient_attributes"))
+            .map(Element::key)
+            .collect();
+        parts.into_iter().for_each(|part| self.document.remove(part));
+        self.histories.retain(|(node, _), _| *node != state);
+    }
+
+    /// The `<lrm_resource>` of a resource on a node, found by either name or made.
+    pub fn history(&mut self, state: Key, resource: &str, known_as: &str, agent: &ResourceRef) -> Key {
+        for name in [resource, known_as] {
+            if let Some((key, _)) = self.histories.get(&(state, name.to_owned())) {
+                return *key;
+            }
+        }
+        let id = self.document.element(state).id().unwrap_or_default().to_owned();
+        let lrm = self.child_or_new(state, "lrm");
+        if self.document.element(lrm).id().is_none() {
+            self.document.set_attr(lrm, "id", &id);
+        }
+        let resources = self.child_or_new(lrm, "lrm_resources");
+        let find = |name: &str| {
+            let mut known = self.document.element(resources).children();
+            known.find(|known| known.id() == Some(name)).map(|known| (name.to_owned(), known.key()))
+        };
+        let (name, key) = find(resource).or_else(|| find(known_as)).unwrap_or_else(|| {
+            let key = self.document.append(resources, "lrm_resource");
+            self.document.set_attr(key, "id", known_as);
+            self.document.set_attr(key, "class", &agent.class);
+            if let Some(provider) = &agent.provider {
+                self.document.set_attr(key, "provider", provider);
+            }
+            self.document.set_attr(key, "type", &agent.kind);
+            (known_as.to_owned(), key)
+        });
+        let calls = self.document.element(key).children().filter_map(|op| op.attr("call-id")?.parse().ok());
+        let last: i64 = calls.max().unwrap_or(0).max(0);
+        self.histories.insert((state, name), (key, last));
+        key
+    }
+
+    fn next_call(&mut self, history: Key) -> i64 {
+        for (key, last) in self.histories.values_mut() {
+            if *key == history {
+                *last += 1;
+                return *last;
+            }
+        }
+        1
+    }
+
+    /// Records an operation as the executor's answer would be.
+    pub fn record(&mut self, state: Key, history: Key, operation: &Operation<'_>) {
+        let node = self.document.element(state).attr("uname").unwrap_or_default().to_owned();
+        let name = self.document.element(history).id().unwrap_or_default().to_owned();
+        let call = match self.histories.get_mut(&(state, name)) {
+            Some((_, last)) => {
+                *last += 1;
+                *last
+            }
+            None => self.next_call(history),
+        };
+        let (resource, interval) = (operation.resource, operation.interval_ms);
+        let task = match operation.task {
+            "reload" | "reload-agent" => "start",
+            task => task,
+        };
+        let key = format!("{resource}_{task}_{interval}");
+        let has_failed = operation.rc != operation.target_rc;
+        let last = format!("{resource}_last_0");
+        let ids = match (task, operation.notification) {
+            ("notify", Some((kind, about))) => vec![format!("{resource}_{kind}_notify_{about}_0")],
+            ("migrate_to" | "migrate_from", _) => vec![key.clone()],
+            _ if has_failed && interval == 0 => vec![format!("{resource}_last_failure_0"), last],
+            _ if has_failed => vec![format!("{resource}_last_failure_0")],
+            _ if interval > 0 => vec![key.clone()],
+            _ => vec![last],
+        };
+        let rc = if task == "notify" { OcfRc::Ok } else { operation.rc };
+        let transition = format!("{}:-1:{}:{NOBODY}", operation.action, operation.target_rc.code());
+        for id in ids {
+            let entry = self.entry(history, &id);
+            let mut set = |name: &str, value: &str| {
+                self.document.set_attr(entry, name, value);
+            };
+            set("id", &id);
+            set("operation_key", &key);
+            set("operation", task);
+            set("crm-debug-origin", "crm_simulate");
+            set("crm_feature_set", "3.20.2");
+            set("transition-key", &transition);
+            set("transition-magic", &format!("0:{};{transition}", rc.code()));
+            set("exit-reason", if has_failed { "User-injected result" } else { "" });
+            set("on_node", &node);
+            set("call-id", &call.to_string());
+            set("rc-code", &rc.code().to_string());
+            set("op-status", "0");
+            set("interval", &interval.to_string());
+            set("last-rc-change", &self.now.0.to_string());
+            set("exec-time", "0");
+            set("queue-time", "0");
+            if let Some((source, target)) = operation.migration {
+                set("migrate_source", source);
+                set("migrate_target", target);
+            }
+            if let Some(digest) = &operation.digest {
+                set("op-digest", digest);
+            }
+        }
+    }
+
+    fn entry(&mut self, history: Key, id: &str) -> Key {
+        let known = self.document.element(history).children().find(|entry| entry.id() == Some(id));
+        match known.map(Element::key) {
+            Some(known) => known,
+            None => self.document.append(history, "lrm_rsc_op"),
+        }
+    }
+
+    /// Adds a transient attribute; one that is there already stays, and the new one comes after it.
+    pub fn add_transient(&mut self, state: Key, name: &str, value: &str) {
+        let id = self.document.element(state).id().unwrap_or_default().to_owned();
+        let attributes = self.child_or_new(state, "transient_attributes");
+        self.document.set_attr(attributes, "id", &id);
+        let set = self.child_or_new(attributes, "instance_attributes");
+        if self.document.element(set).id().is_none() {
+            self.document.set_attr(set, "id", &id);
+        }
+        let known = self.document.element(set).children().find(|pair| pair.attr("name") == Some(name));
+        let pair = match known.map(Element::key) {
+            Some(known) => known,
+            None => self.document.append(set, "nvpair"),
+        };
+        self.document.set_attr(pair, "id", &format!("{id}-{name}"));
+        self.document.set_attr(pair, "name", name);
+        self.document.set_attr(pair, "value", value);
+    }
+
+    /// A transient attribute's value.
+    pub fn transient(&self, state: Key, name: &str) -> Option<&str> {
+        let attributes = self.document.element(state).child("transient_attributes")?;
+        let mut pairs = attributes.children().flat_map(Element::children);
+        pairs.find(|pair| pair.attr("name") == Some(name))?.attr("value")
+    }
+
+    /// Counts a failure, as the controller would. What counts as none is left out.
+    pub fn add_failure(&mut self, state: Key, operation: &Operation<'_>, is_final: bool) -> Vec<(String, String)> {
+        let is_stopped_probe = operation.rc == OcfRc::NotRunning && operation.interval_ms == 0;
+        if operation.rc == OcfRc::Ok || is_stopped_probe {
+            return Vec::new();
+        }
+        let suffix = format!("{}#{}_{}", operation.resource, operation.task, operation.interval_ms);
+        let count = format!("fail-count-{suffix}");
+        let before: i64 = self.transient(state, &count).and_then(|value| value.parse().ok()).unwrap_or(0);
+        let value = if is_final { "INFINITY".to_owned() } else { (before + 1).to_string() };
+        let attributes = vec![(count, value), (format!("last-failure-{suffix}"), self.now.0.to_string())];
+        for (name, value) in &attributes {
+            self.add_transient(state, name, value);
+        }
+        attributes
+    }
+}
