@@ -8,6 +8,7 @@ pub mod crm_attribute;
 mod crm_error;
 pub mod crm_mon;
 mod crm_resource;
+mod crm_simulate;
 
 /// A tool with a name of its own.
 pub struct Tool {
@@ -26,6 +27,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_error", about: "explain an error code", run: crm_error::run },
     Tool { name: "crm_mon", about: "show the state of the cluster", run: crm_mon::run },
     Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
+    Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
 ];
 
 /// The tool called `name`.

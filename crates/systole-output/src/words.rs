@@ -84,6 +84,14 @@ pub fn date_text(at: Timestamp, offset: i64) -> String {
     )
 }
 
+/// `2026-11-22 14:42:14Z`.
+pub fn utc_text(at: Timestamp) -> String {
+    let (day, second) = (at.0.div_euclid(86_400), at.0.rem_euclid(86_400));
+    let (year, month, date) = civil(day);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Year, month (from 1) and day of the month, `day` days after 1970-01-01.
 fn civil(day: i64) -> (i64, usize, i64) {
     // Counted in eras of 400 years that begin on a 1st of March, so that the leap day comes last.

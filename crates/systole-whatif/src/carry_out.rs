@@ -201,7 +201,7 @@ impl<'g> Execution<'g> {
             action: i64::from(action.id),
             notification: action.meta("notify_type").zip(action.meta("notify_operation")),
             migration: action.meta("migrate_source").zip(action.meta("migrate_target")),
-            digest: systole_scheduler::digest_of_action(action),
+            digest: digest(action),
         };
         let uuid = if action.router.is_some() { node.as_str() } else { uuid.as_str() };
         let state = recorder.node_state(node.as_str(), Some(uuid));
@@ -223,10 +223,29 @@ impl<'g> Execution<'g> {
             let failed = Operation { resource: name, digest: None, ..operation };
             recorder.add_failure(state, &failed, offset == Some("INFINITY"));
             operation.rc = OcfRc::from_code(rc);
-            operation.digest = systole_scheduler::digest_of_action(action);
+            operation.digest = digest(action);
             operation.resource = known_as;
         }
         recorder.record(state, history, &operation);
         failure.is_some()
     }
+}
+
+/// The digest of what the agent was told, as the executor's answer carries it.
+fn digest(action: &Action) -> Option<String> {
+    let recurs = action.meta("interval").is_some();
+    let mut text = String::from(" <parameters");
+    for (name, value) in &action.attributes {
+        let is_left_out = matches!(&**name, "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip")
+            || (name.starts_with("CRM_meta_") && !(recurs && &**name == "CRM_meta_timeout"));
+        if !is_left_out {
+            text.push(' ');
+            text.push_str(name);
+            text.push_str("=\"");
+            systole_cib::xml::escape_attribute(&mut text, value);
+            text.push('"');
+        }
+    }
+    text.push_str("/>\n");
+    Some(format!("{:x}", md5::compute(text)))
 }

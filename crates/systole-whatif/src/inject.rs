@@ -204,10 +204,9 @@ fn inject_operation(
     let attributes = recorder.add_failure(state, &operation, &*key.operation == "stop" || is_fatal_start);
     let history = recorder.history(state, name, name, &agent);
     recorder.record(state, history, &operation);
-    let path = systole_cib::xpath::path_of(recorder.document.element(state));
     let id = recorder.document.element(state).id().unwrap_or_default().to_owned();
     let injected = attributes.into_iter().map(|(name, value)| {
-        Injected(format!("Injecting attribute {name}={value} into {path} '{id}'"))
+        Injected(format!("Injecting attribute {name}={value} into /node_state '{id}'"))
     });
     Ok(injected.collect())
 }
