@@ -53,6 +53,7 @@ pub fn plan(status: &Status<'_>, placement: &Placement) -> Plan {
     let mut draft = Draft::new(status, placement);
     draft.take_fencing_requests();
     draft.clear_outdated_fail_counts();
+    draft.clear_outdated_locks();
     draft.order_by_constraints();
     for root in draft.roots() {
         draft.order_internally(root);

@@ -211,14 +211,15 @@ impl<'s, 'a> Draft<'s, 'a> {
             queue: Vec::new(),
             singletons: BTreeMap::new(),
         };
-        draft.node.extend(status.nodes.iter().map(|node| NodeState {
-            online: node.online,
-            unclean: node.unclean,
-            shutdown: node.shutdown,
+        draft.node.extend(status.nodes.iter().zip(&placement.nodes).map(|(node, outlook)| NodeState {
+            online: outlook.online,
+            unclean: outlook.unclean,
+            shutdown: outlook.shutdown,
             reset: node.remote_requires_reset,
         }));
-        draft.apply_connections();
-        draft.drop_management_without_fencing();
+        for (state, managed) in draft.rsc.iter_mut().zip(&placement.managed) {
+            state.managed = *managed;
+        }
         draft
     }
 
@@ -230,35 +231,6 @@ impl<'s, 'a> Draft<'s, 'a> {
             managed: rsc.managed,
             partial_migration: rsc.partial_migration,
             ..RscState::default()
-        }
-    }
-
-    /// A remote or guest node is up if its connection will run somewhere, and otherwise on its way out.
-    fn apply_connections(&mut self) {
-        for (idx, rsc) in self.status.iter_resources() {
-            let is_connection = rsc.primitive().is_some_and(|p| p.is_remote_connection);
-            let Some(node) = rsc.remote_node.filter(|_| is_connection) else { continue };
-            let state = &mut self.node[node.i()];
-            if self.assigned[idx.i()].is_some() && self.next_role[idx.i()] != Role::Stopped {
-                state.online = true;
-                if self.status.node(node).unseen {
-                    state.unclean = false;
-                }
-            } else {
-                state.shutdown = true;
-            }
-        }
-    }
-
-    /// With fencing enabled but no fence device, nothing is started or stopped.
-    fn drop_management_without_fencing(&mut self) {
-        if self.status.options.fencing_enabled && !self.have_fencing {
-            let primitives = self.status.resources.iter().map(Resource::is_primitive);
-            self.rsc
-                .iter_mut()
-                .zip(primitives)
-                .filter(|(_, is)| *is)
-                .for_each(|(state, _)| state.managed = false);
         }
     }
 
@@ -482,7 +454,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     }
 
     fn judge_by_quorum(&mut self, action: ActIdx, rsc: RscIdx) {
-        let (role, next) = (self.r(rsc).role, self.next_role[rsc.i()]);
+        let (role, next) = (self.role(rsc), self.next_role[rsc.i()]);
         let policy = match self.status.options.no_quorum {
             _ if self.status.has_quorum => NoQuorum::Ignore,
             NoQuorum::Demote if matches!(role, Role::Promoted | Role::Unpromoted) => {
@@ -630,7 +602,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     pub fn state(&self, rsc: RscIdx, current: bool) -> Role {
         let resource = self.r(rsc);
         if resource.children.is_empty() {
-            return if current { resource.role } else { self.next_role[rsc.i()] };
+            return if current { self.role(rsc) } else { self.next_role[rsc.i()] };
         }
         resource.children.iter().map(|&child| self.state(child, current)).max().unwrap_or_default()
     }
@@ -678,9 +650,7 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// Top-level resources by priority, then as configured: the order in which the plan is made.
     pub fn roots(&self) -> Vec<RscIdx> {
-        let mut roots = self.status.roots.clone();
-        roots.sort_by_key(|&root| std::cmp::Reverse(self.r(root).meta.priority));
-        roots
+        self.placement.order.clone()
     }
 }
 

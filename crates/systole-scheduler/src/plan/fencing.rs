@@ -13,7 +13,7 @@ use crate::{
 impl Draft<'_, '_> {
     /// Starts with what the history says has to be fenced.
     pub(super) fn take_fencing_requests(&mut self) {
-        for request in &self.status.fencing {
+        for request in self.status.fencing.iter().chain(&self.placement.fencing) {
             if self.status.node(request.node).is_guest() {
                 self.lose_node(request.node, &request.reason, false);
             } else {
@@ -116,7 +116,7 @@ impl Draft<'_, '_> {
         let running = &self.status.node(node).running;
         let of = |rsc: RscIdx| {
             let priority = self.r(rsc).meta.priority.value();
-            if priority != 0 && self.r(rsc).role == systole_types::Role::Promoted {
+            if priority != 0 && self.role(rsc) == systole_types::Role::Promoted {
                 priority + 1
             } else {
                 priority

@@ -150,12 +150,12 @@ impl Draft<'_, '_> {
         current: bool,
     ) -> bool {
         (role == Role::Unknown || self.state(instance, current) == role)
-            && !self.is_blocked(instance)
+            && !self.is_any_blocked(instance)
             && self.location(instance, current) == Some(node)
     }
 
-    fn is_blocked(&self, rsc: RscIdx) -> bool {
-        self.r(rsc).blocked || self.r(rsc).children.iter().any(|&child| self.is_blocked(child))
+    fn is_any_blocked(&self, rsc: RscIdx) -> bool {
+        self.is_blocked(rsc) || self.r(rsc).children.iter().any(|&child| self.is_any_blocked(child))
     }
 
     /// The instance of `collective` that belongs to `rsc`: the one on its node, or on the best node that has one.

@@ -96,9 +96,9 @@ impl Draft<'_, '_> {
             } else if self.next_role[rsc.i()] == Role::Promoted {
                 need_promote = true;
             }
-        } else if self.r(rsc).blocked {
+        } else if self.is_blocked(rsc) {
             need_stop = true;
-        } else if self.r(rsc).role > Role::Started && current.is_some() && target.is_some() {
+        } else if self.role(rsc) > Role::Started && current.is_some() && target.is_some() {
             let start = self.start(rsc, target);
             need_stop |= !self.is(start, Flags::OPTIONAL);
         }
@@ -118,14 +118,14 @@ impl Draft<'_, '_> {
     /// Down to stopped and up to the role it has now: what a restart would be. Optional unless it is needed.
     fn create_restart(&mut self, rsc: RscIdx, need_stop: bool, need_promote: bool) {
         self.rsc[rsc.i()].restarting = true;
-        let original = self.r(rsc).role;
+        let original = self.role(rsc);
         let mut role = original;
         while role != Role::Stopped {
             let Some((what, next)) = step(role, Role::Stopped) else { break };
             self.take_step(rsc, what, !need_stop);
             role = next;
         }
-        while original <= self.next_role[rsc.i()] && role != original && !self.r(rsc).blocked {
+        while original <= self.next_role[rsc.i()] && role != original && !self.is_blocked(rsc) {
             let Some((what, next)) = step(role, original) else { break };
             let is_needed = need_stop || (next == Role::Promoted && need_promote);
             self.take_step(rsc, what, !is_needed);
@@ -136,7 +136,7 @@ impl Draft<'_, '_> {
 
     /// From the role it has to the one it should have.
     fn create_role_change(&mut self, rsc: RscIdx) {
-        let mut role = self.r(rsc).role;
+        let mut role = self.role(rsc);
         while role != self.next_role[rsc.i()] {
             let Some((what, next)) = step(role, self.next_role[rsc.i()]) else { break };
             self.take_step(rsc, what, false);
@@ -241,7 +241,7 @@ impl Draft<'_, '_> {
         let is_connection = primitive.is_some_and(|p| p.is_remote_connection);
         let restart = Relation::ORDERED | Relation::FIRST_FORCES_THEN | Relation::RESTART;
         self.order_tasks((rsc, Task::Stop), (rsc, Task::Start), restart);
-        if self.r(self.top(rsc)).is_promotable || self.r(rsc).role > Role::Unpromoted {
+        if self.r(self.top(rsc)).is_promotable || self.role(rsc) > Role::Unpromoted {
             self.order_tasks((rsc, Task::Demote), (rsc, Task::Stop), Relation::PROMOTED_THEN_NEEDS_FIRST);
             self.order_tasks((rsc, Task::Start), (rsc, Task::Promote), Relation::FIRST_ENABLES_THEN);
         }

@@ -8,7 +8,6 @@ use super::{
     task::{Key, Task},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
-use systole_cib::model::ResourceDiscovery;
 use systole_types::Role;
 
 impl Draft<'_, '_> {
@@ -66,11 +65,8 @@ impl Draft<'_, '_> {
         if lives_inside || resource.removed.is_some() || resource.known_on.contains(node) {
             return false;
         }
-        match self.discovery(rsc, node) {
-            ResourceDiscovery::Never => return false,
-            ResourceDiscovery::Exclusive => {}
-            ResourceDiscovery::Always if self.is_discovery_exclusive(rsc) => return false,
-            ResourceDiscovery::Always => {}
+        if !self.is_discovered(rsc, node) {
+            return false;
         }
         let top = self.top(rsc);
         if let crate::status::NodeKind::Guest { container, .. } = target.kind
@@ -99,7 +95,7 @@ impl Draft<'_, '_> {
         self.order_after_unfencing(rsc, node, probe, Relation::ORDERED);
         if !self.r(rsc).running_on.contains(&node) {
             self.a_mut(probe).expected_rc = Some(7);
-        } else if self.r(rsc).role == Role::Promoted {
+        } else if self.role(rsc) == Role::Promoted {
             self.a_mut(probe).expected_rc = Some(8);
         }
         probe

@@ -264,7 +264,7 @@ impl Draft<'_, '_> {
         if let Some(rsc) = first_rsc
             && relation.has_any(binds)
             && !self.rsc[rsc.i()].managed
-            && self.r(rsc).blocked
+            && self.is_blocked(rsc)
             && !self.is(first, runnable)
             && self.a(first).task == Task::Stop
         {
@@ -367,7 +367,7 @@ impl Draft<'_, '_> {
                 }
             }
             Relation::PROMOTED_THEN_NEEDS_FIRST if then_required => {
-                let was_promoted = self.a(then).rsc.is_some_and(|rsc| self.r(rsc).role == Role::Promoted);
+                let was_promoted = self.a(then).rsc.is_some_and(|rsc| self.role(rsc) == Role::Promoted);
                 if was_promoted {
                     self.take_because(first, optional, then);
                     if self.is(first, migratable) && !self.is(then, migratable) {

@@ -19,7 +19,7 @@ struct Recurring {
 impl Draft<'_, '_> {
     /// Sets up, keeps or cancels the recurring operations of an instance.
     pub(super) fn create_recurring(&mut self, rsc: RscIdx) {
-        if self.r(rsc).blocked || self.r(rsc).maintenance {
+        if self.is_blocked(rsc) || self.r(rsc).maintenance {
             return;
         }
         let node = self.assigned[rsc.i()];
@@ -111,14 +111,14 @@ impl Draft<'_, '_> {
         let ordered = Relation::ORDERED | Relation::FIRST_ENABLES_THEN;
         if next == Role::Promoted {
             self.order(after(Task::Promote), End::Action(action), ordered);
-        } else if self.r(rsc).role == Role::Promoted {
+        } else if self.role(rsc) == Role::Promoted {
             self.order(after(Task::Demote), End::Action(action), ordered);
         }
     }
 
     fn cancel_for_role_change(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: &Key) {
         let cancel = self.cancel(rsc, key, node);
-        let before = match (self.r(rsc).role, self.next_role[rsc.i()]) {
+        let before = match (self.role(rsc), self.next_role[rsc.i()]) {
             (Role::Started | Role::Unpromoted, Role::Promoted) => Task::Promote,
             (Role::Started | Role::Unpromoted, Role::Stopped) => Task::Stop,
             (Role::Promoted, _) => Task::Demote,

@@ -1,53 +1,63 @@
 //! What planning asks of placement.
 
-use super::draft::Draft;
-use crate::{NodeIdx, RscIdx};
-use systole_cib::model::ResourceDiscovery;
-use systole_types::{Role, Timestamp};
+use super::{ActIdx, draft::Draft};
+use crate::{NodeIdx, RscIdx, placement::Discovery};
+use systole_types::{Role, Score, Timestamp};
 
 impl Draft<'_, '_> {
     /// The role a resource has.
     pub(super) fn role(&self, rsc: RscIdx) -> Role {
-        self.r(rsc).role
+        self.placement.role[rsc.i()]
+    }
+
+    /// Whether a resource is left alone because of a failure.
+    pub(super) fn is_blocked(&self, rsc: RscIdx) -> bool {
+        self.placement.blocked[rsc.i()]
     }
 
     /// Nodes a resource is known to be allowed or banned on, by name.
-    pub(super) fn allowed_nodes(&self, _rsc: RscIdx) -> Vec<NodeIdx> {
-        self.status.nodes_by_name.clone()
+    pub(super) fn allowed_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
+        let nodes = self.status.nodes_by_name.iter().copied();
+        nodes.filter(|&node| self.is_allowed(rsc, node)).collect()
     }
 
     /// Whether a resource is known to be allowed or banned on a node.
-    pub(super) fn is_allowed(&self, _rsc: RscIdx, _node: NodeIdx) -> bool {
-        true
+    pub(super) fn is_allowed(&self, rsc: RscIdx, node: NodeIdx) -> bool {
+        self.placement.allowed[rsc.i()].get(node).is_some()
     }
 
     /// Nodes from the best to the worst.
     pub(super) fn nodes_by_preference(&self, rsc: RscIdx) -> Vec<NodeIdx> {
-        self.allowed_nodes(rsc)
+        let mut nodes = self.allowed_nodes(rsc);
+        nodes.sort_by_key(|&node| std::cmp::Reverse(self.placement.allowed[rsc.i()].score(node)));
+        nodes
     }
 
     /// Whether a resource is looked for on a node.
-    pub(super) fn discovery(&self, _rsc: RscIdx, _node: NodeIdx) -> ResourceDiscovery {
-        ResourceDiscovery::Always
-    }
-
-    /// Whether a resource is looked for only where a constraint says so.
-    pub(super) fn is_discovery_exclusive(&self, _rsc: RscIdx) -> bool {
-        false
+    pub(super) fn is_discovered(&self, rsc: RscIdx, node: NodeIdx) -> bool {
+        let entry = self.placement.allowed[rsc.i()].get(node);
+        let is_exclusive = self.placement.exclusive[rsc.i()] || self.placement.exclusive[self.top(rsc).i()];
+        match entry.map(|entry| entry.discovery) {
+            Some(Discovery::Never) => false,
+            Some(Discovery::Exclusive) => true,
+            Some(Discovery::Always) | None => !is_exclusive,
+        }
     }
 
     /// The node a resource is kept for while that is shut down, and since when.
     pub(super) fn shutdown_lock(&self, rsc: RscIdx) -> Option<(NodeIdx, Timestamp)> {
-        self.r(rsc).shutdown_lock
+        self.placement.locks[rsc.i()].map(|lock| (lock.node, lock.since))
     }
 
     /// Digests of all parameters of devices that unfence, for the fencer to compare. Whether any has changed.
-    pub(super) fn add_unfencing_digests(&mut self, _op: super::ActIdx, _node: NodeIdx) -> bool {
+    pub(super) fn add_unfencing_digests(&mut self, _op: ActIdx, _node: NodeIdx) -> bool {
         false
     }
 
     /// Resources that have to run together with this one: with their roles and this one's.
-    pub(super) fn mandatory_dependents(&self, _rsc: RscIdx) -> Vec<(RscIdx, Role, Role)> {
-        Vec::new()
+    pub(super) fn mandatory_dependents(&self, rsc: RscIdx) -> Vec<(RscIdx, Role, Role)> {
+        let colocations = self.placement.colocations.iter();
+        let mandatory = colocations.filter(|link| link.primary == rsc && link.score == Score::INFINITY);
+        mandatory.map(|link| (link.dependent, link.dependent_role, link.primary_role)).collect()
     }
 }
