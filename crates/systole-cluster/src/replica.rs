@@ -132,6 +132,14 @@ impl Replica {
         numbered.chain(known).collect()
     }
 
+    /// Whether the configuration has an entry for the cluster node numbered `id`.
+    pub fn is_configured(&self, id: u32) -> bool {
+        let id = id.to_string();
+        let nodes =
+            self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
+        nodes.is_some_and(|nodes| nodes.children_named("node").any(|entry| entry.id() == Some(&id)))
+    }
+
     /// Recurring operations in a node's history: operation keys.
     pub fn recorded_monitors(&self, node: &str) -> Vec<String> {
         let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));

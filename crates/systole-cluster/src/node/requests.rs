@@ -221,6 +221,7 @@ impl NodeMachine {
         }
         if outcome.as_ref().is_ok_and(|written| written.is_configuration) {
             self.configuration_changed();
+            self.publish_what_is_missing();
         }
         if from == self.group.own_id() && incarnation == self.incarnation() {
             self.outcome_known(number, outcome);
