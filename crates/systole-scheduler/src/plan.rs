@@ -52,6 +52,7 @@ pub struct Change {
 pub fn plan(status: &Status<'_>, placement: &Placement) -> Plan {
     let mut draft = Draft::new(status, placement);
     draft.take_fencing_requests();
+    draft.take_recurring();
     draft.clear_outdated_fail_counts();
     draft.clear_outdated_locks();
     draft.order_by_constraints();

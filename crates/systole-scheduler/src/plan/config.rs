@@ -64,6 +64,27 @@ impl Draft<'_, '_> {
         }
     }
 
+    /// Recurring operations that are running: what is there already need not be set up.
+    pub(super) fn take_recurring(&mut self) {
+        for i in 0..self.status.nodes_by_name.len() {
+            let node = self.status.nodes_by_name[i];
+            let target = self.status.node(node);
+            if !target.online {
+                continue;
+            }
+            for history in &target.histories {
+                let mut entries: Vec<&HistoryEntry> = history.history.operations.iter().collect();
+                entries.sort_by_key(|entry| entry.call_id);
+                let Some(since) = last_start(&entries) else { continue };
+                for entry in &entries[since..] {
+                    if entry.interval_ms > 0 && entry.status != OpStatus::Pending {
+                        self.action(history.resource, recurring_key(entry), Some(node), true);
+                    }
+                }
+            }
+        }
+    }
+
     /// Compares what was run with what the configuration says today.
     pub(super) fn check_histories(&mut self) {
         for i in 0..self.status.nodes_by_name.len() {
