@@ -14,7 +14,7 @@ use crate::{
     },
     released::Released,
 };
-use status::{Entry, Status};
+use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
 use systole_cib::xml::{Document, Element};
 use systole_types::{CibVersion, OcfRc, OpStatus, OperationKey};
@@ -249,7 +249,7 @@ impl Replica {
             return;
         }
         if operation.operation != "notify" {
-            self.status().record(&perform.node.to_string(), &name, &Entry::pending(operation));
+            self.status().record_pending(&perform.node.to_string(), &name, operation);
         }
         self.ledger.in_flight.insert(operation.transition_key.clone(), perform.clone());
     }
@@ -277,7 +277,7 @@ impl Replica {
                 self.status().erase_resource(name, &result.operation.resource);
             }
             _ if result.operation.operation == "notify" => {}
-            _ => self.status().record(&from.to_string(), name, &Entry::of(result)),
+            _ => self.status().record(&from.to_string(), name, result),
         }
     }
 

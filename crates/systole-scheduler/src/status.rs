@@ -24,7 +24,7 @@ mod resource;
 pub(crate) mod text;
 mod unpack;
 
-pub use digest::DigestChange;
+pub use digest::{DigestChange, recorded_digest};
 pub use failcount::{FailureRecord, Failures};
 pub(crate) use history::in_order;
 pub use index::{NodeIdx, NodeSet, RscIdx};

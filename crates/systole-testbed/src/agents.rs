@@ -13,6 +13,8 @@ pub struct Process {
     pub id: u64,
     /// The run it belongs to, of the executor's present program; `None` once that program was killed.
     pub run: Option<RunId>,
+    /// Whether the executor's next program waits for it.
+    pub is_awaited: bool,
     /// What it does.
     pub operation: Operation,
     /// When it changes the resource's state; `None` if it has, or does not.
@@ -28,6 +30,8 @@ pub struct Agents {
     pub active: BTreeSet<String>,
     /// Processes of agents, by number.
     pub processes: BTreeMap<u64, Process>,
+    /// Ends of processes that nobody waited for.
+    pub finished: BTreeMap<u64, AgentExit>,
     /// Resources whose start fails.
     pub failing_starts: BTreeSet<String>,
     /// Resources whose actions take longer than their timeouts.
@@ -44,7 +48,10 @@ impl Agents {
             if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
         let changes = matches!(operation.operation.as_str(), "start" | "stop");
         let acts_at = changes.then_some(now + takes / 2);
-        self.processes.insert(id, Process { id, run: Some(run), operation, acts_at, ends_at: now + takes });
+        self.processes.insert(
+            id,
+            Process { id, run: Some(run), is_awaited: false, operation, acts_at, ends_at: now + takes },
+        );
     }
 
     /// When something happens here next.

@@ -224,8 +224,15 @@ impl Cluster {
             }
             agents.processes.remove(&id);
             let exit = agents.exit(&process);
-            if let Some(run) = process.run {
-                self.tell_executor(idx, executor::Event::Exited { run, exit });
+            match process.run {
+                Some(run) => self.tell_executor(idx, executor::Event::Exited { run, exit }),
+                None if process.is_awaited => {
+                    let process = process.id.to_string();
+                    self.tell_executor(idx, executor::Event::LeftoverEnded { process, exit });
+                }
+                None => {
+                    self.hosts[idx].agents.finished.insert(process.id, exit);
+                }
             }
         }
     }
@@ -352,12 +359,7 @@ impl Cluster {
                 self.tell_executor(idx, executor::Event::Spawned { run, process: id.to_string() });
             }
             executor::Effect::Kill { run, signal } => self.kill(idx, run, signal),
-            executor::Effect::KillLeftover { process } => {
-                let id: u64 = process.parse().unwrap_or(0);
-                self.hosts[idx].agents.processes.remove(&id);
-                let at = now + self.random.between(100, 50_000);
-                self.hosts[idx].killed_leftovers.push_back((at, process));
-            }
+            executor::Effect::EndLeftover { process } => self.end_leftover(idx, process),
             executor::Effect::Send(message) => {
                 let host = &mut self.hosts[idx];
                 if host.is_linked {
@@ -370,6 +372,25 @@ impl Cluster {
             executor::Effect::Log { level, message } => {
                 self.tell(&self.hosts[idx].name.clone(), &format!("executor: {level}: {message}"));
             }
+        }
+    }
+
+    /// The executor is back and asks for a run of its former program: the run's keeper tells the result, mostly.
+    fn end_leftover(&mut self, idx: NodeIdx, process: String) {
+        let id: u64 = process.parse().unwrap_or(0);
+        let is_lost = self.random.chance(30);
+        let host = &mut self.hosts[idx];
+        if is_lost {
+            host.agents.processes.remove(&id);
+            host.agents.finished.remove(&id);
+            let at = self.now + self.random.between(100, 50_000);
+            host.killed_leftovers.push_back((at, process));
+        } else if let Some(running) = host.agents.processes.get_mut(&id) {
+            running.is_awaited = true;
+        } else if let Some(exit) = host.agents.finished.remove(&id) {
+            self.tell_executor(idx, executor::Event::LeftoverEnded { process, exit });
+        } else {
+            self.tell_executor(idx, executor::Event::LeftoverGone { process });
         }
     }
 
@@ -453,7 +474,7 @@ impl Cluster {
         host.executor = None;
         host.killed_leftovers.clear();
         for process in host.agents.processes.values_mut() {
-            process.run = None;
+            (process.run, process.is_awaited) = (None, false);
         }
         let was_linked = host.is_linked;
         host.unlink();

@@ -130,7 +130,8 @@ pub fn configuration(fencing: bool, no_quorum_policy: &str) -> String {
         <nvpair id="options-quorum" name="no-quorum-policy" value="{no_quorum_policy}"/>
         </cluster_property_set><cluster_property_set id="writes" score="-1"/></crm_config>
         <nodes>{nodes}</nodes>
-        <resources>{}{}<group id="g">{}{}</group></resources>
+        <resources>{}{}<group id="g">{}{}</group>
+        <primitive id="fence" class="stonith" type="fence_dummy"/></resources>
         <constraints/></configuration><status/></cib>"#,
         primitive(RESOURCES[0]),
         primitive(RESOURCES[1]),
@@ -163,6 +164,14 @@ pub fn tell(seed: u64) -> Outcome {
         n_writes: cluster.checker.n_acknowledged(),
         n_changes: cluster.hosts.iter().map(|host| host.agents.n_changes).sum(),
     }
+}
+
+/// The first node's CIB in the story of a seed, so many seconds after its begin and before any fault.
+pub fn dump(seed: u64, secs: u64) -> String {
+    let mut story = Story::begin(seed);
+    let end = story.cluster.now + secs * SECOND;
+    story.cluster.run_until(end);
+    story.cluster.hosts[0].node.as_ref().map_or_else(String::new, |node| node.cib().to_text())
 }
 
 impl Story {

@@ -1,51 +1,21 @@
 //! Edits of the status section, as Pacemaker writes it.
 
 use crate::message::{AttributeValue, NodeUpdate, Standing};
-use systole_cib::xml::{Document, Element, Key};
-use systole_types::Score;
+use systole_cib::{
+    history::{self, History},
+    model::{Agent, HistoryEntry},
+    xml::{Document, Element, Key},
+};
+use systole_scheduler::status::recorded_digest;
+use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Score, Timestamp, TransitionMagic};
 use systole_wire::exec::{Operation, OperationResult};
 
 /// The result code of an operation that has none yet.
 const RC_PENDING: i32 = 193;
-/// The status of an operation that has no result yet.
-const STATUS_PENDING: i32 = -1;
 
 /// The status section of a CIB, for changing it.
 pub(super) struct Status<'d> {
     document: &'d mut Document,
-}
-
-/// How an operation is written down.
-pub(super) struct Entry<'o> {
-    pub operation: &'o Operation,
-    pub rc: i32,
-    pub status: i32,
-    pub exit_reason: &'o str,
-    pub at: i64,
-    pub exec_ms: u64,
-    pub queue_ms: u64,
-    /// −1 while it is not known.
-    pub call: i64,
-}
-
-impl<'o> Entry<'o> {
-    pub fn pending(operation: &'o Operation) -> Self {
-        let (rc, status) = (RC_PENDING, STATUS_PENDING);
-        Self { operation, rc, status, exit_reason: "", at: 0, exec_ms: 0, queue_ms: 0, call: -1 }
-    }
-
-    pub fn of(result: &'o OperationResult) -> Self {
-        Self {
-            operation: &result.operation,
-            rc: result.rc,
-            status: result.status,
-            exit_reason: &result.exit_reason,
-            at: result.at,
-            exec_ms: result.exec_ms,
-            queue_ms: result.queue_ms,
-            call: i64::try_from(result.operation.call).unwrap_or(-1),
-        }
-    }
 }
 
 impl<'d> Status<'d> {
@@ -163,37 +133,35 @@ impl<'d> Status<'d> {
         entry.inspect(|key| self.document.remove(*key)).is_some()
     }
 
-    /// Writes down an operation of `resource` on a node: the result of what was done last, of each recurring
-    /// operation, and of the last failure each have an entry of their own.
-    pub fn record(&mut self, id: &str, node: &str, entry: &Entry<'_>) {
-        let operation = entry.operation;
-        let is_pending = entry.status == STATUS_PENDING;
-        let state = self.node(id, node);
-        let lrm = self.child(state, "lrm");
-        self.document.set_attr(lrm, "id", id);
-        let resources = self.child(lrm, "lrm_resources");
-        let resource = self.child_with_id(resources, "lrm_resource", &operation.resource);
-        self.set_all(resource, &[("class", &operation.class), ("type", &operation.agent)]);
-        match &operation.provider {
-            Some(provider) => self.document.set_attr(resource, "provider", provider),
-            None => self.document.remove_attr(resource, "provider"),
+    /// Writes down that an operation was asked for on a node. One that recurs is written down with its first result.
+    pub fn record_pending(&mut self, id: &str, node: &str, operation: &Operation) {
+        if operation.interval_ms == 0
+            && let Some(entry) = entry(node, operation)
+        {
+            history::record(self.document, &history_of(id, operation), &entry);
+        }
+    }
+
+    /// Writes down the result of an operation on a node. Recurring operations end where the state changes.
+    pub fn record(&mut self, id: &str, node: &str, result: &OperationResult) {
+        let operation = &result.operation;
+        let Some(pending) = entry(node, operation) else { return };
+        let (rc, status) = (OcfRc::from_code(result.rc), OpStatus::from_code(result.status));
+        let entry = HistoryEntry {
+            rc,
+            status,
+            call_id: i64::try_from(operation.call).unwrap_or(-1),
+            magic: pending.magic.clone().map(|magic| TransitionMagic { rc, status, ..magic }),
+            exit_reason: Some(result.exit_reason.as_str().into()),
+            last_rc_change: Some(Timestamp(result.at)),
+            exec_time_ms: Some(result.exec_ms),
+            queue_time_ms: Some(result.queue_ms),
+            ..pending
         };
-        if let Some(container) = operation.parameters.get("CRM_meta_container") {
-            self.document.set_attr(resource, "container", container);
-        }
-        if !is_pending && changes_state(operation) {
-            self.erase_recurring(resource);
-        }
-        let name = &operation.resource;
-        let failed = !is_pending && is_failure(entry);
-        if failed {
-            self.write_entry(resource, &format!("{name}_last_failure_0"), node, entry);
-        }
-        match operation.interval_ms {
-            0 => self.write_entry(resource, &format!("{name}_last_0"), node, entry),
-            // The entry of a recurring operation keeps its last success.
-            _ if failed || is_pending => {}
-            _ => self.write_entry(resource, &operation.key, node, entry),
+        history::record(self.document, &history_of(id, operation), &entry);
+        if let Some(key) = self.find_resource(node, &operation.resource).filter(|_| changes_state(operation))
+        {
+            self.erase_recurring(key);
         }
     }
 
@@ -206,39 +174,6 @@ impl<'d> Status<'d> {
         let recurring: Vec<Key> = entries.filter(is_recurring).map(Element::key).collect();
         for key in recurring {
             self.document.remove(key);
-        }
-    }
-
-    fn write_entry(&mut self, resource: Key, id: &str, node: &str, entry: &Entry<'_>) {
-        let key = self.child_with_id(resource, "lrm_rsc_op", id);
-        let operation = entry.operation;
-        let magic = format!("{}:{};{}", entry.status, entry.rc, operation.transition_key);
-        let at = entry.at.to_string();
-        self.set_all(
-            key,
-            &[
-                ("operation_key", &operation.key),
-                ("operation", &operation.operation),
-                ("crm_feature_set", super::FEATURE_SET),
-                ("transition-key", &operation.transition_key),
-                ("transition-magic", &magic),
-                ("exit-reason", entry.exit_reason),
-                ("on_node", node),
-                ("call-id", &entry.call.to_string()),
-                ("rc-code", &entry.rc.to_string()),
-                ("op-status", &entry.status.to_string()),
-                ("interval", &operation.interval_ms.to_string()),
-                ("last-rc-change", &at),
-                ("exec-time", &entry.exec_ms.to_string()),
-                ("queue-time", &entry.queue_ms.to_string()),
-            ],
-        );
-        for (parameter, attribute) in
-            [("CRM_meta_migrate_source", "migrate_source"), ("CRM_meta_migrate_target", "migrate_target")]
-        {
-            if let Some(value) = operation.parameters.get(parameter) {
-                self.document.set_attr(key, attribute, value);
-            }
         }
     }
 
@@ -285,11 +220,48 @@ impl<'d> Status<'d> {
     }
 }
 
-/// Whether a result is not the one its transition key asked for. A cancelled operation did not fail.
-fn is_failure(entry: &Entry<'_>) -> bool {
-    let target =
-        entry.operation.transition_key.split(':').nth(2).and_then(|text| text.parse().ok()).unwrap_or(0);
-    !super::is_success(entry.status, entry.rc, target)
+/// Whose history an operation belongs to.
+fn history_of(id: &str, operation: &Operation) -> History {
+    let container = operation.parameters.get("CRM_meta_container").map(|name| ResourceId::new(name));
+    History {
+        node: NodeUuid::new(id),
+        resource: ResourceId::new(&operation.resource),
+        agent: Agent {
+            class: operation.class.as_str().into(),
+            provider: operation.provider.as_deref().map(Into::into),
+            kind: operation.agent.as_str().into(),
+        },
+        container,
+    }
+}
+
+/// An operation as it is written down until it has a result; `None` if its keys are not those of an operation.
+fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
+    let migration = |name: &str| operation.parameters.get(name).map(|node| NodeId::new(node));
+    let (rc, status) = (OcfRc::from_code(RC_PENDING), OpStatus::Pending);
+    let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Some(HistoryEntry {
+        id: "".into(),
+        key: operation.key.parse().ok()?,
+        operation: operation.operation.as_str().into(),
+        interval_ms: operation.interval_ms,
+        call_id: -1,
+        rc,
+        status,
+        magic: Some(TransitionMagic { status, rc, key: operation.transition_key.parse().ok()? }),
+        exit_reason: None,
+        last_rc_change: None,
+        exec_time_ms: None,
+        queue_time_ms: None,
+        digest_all: Some(recorded_digest(parameters, operation.interval_ms > 0).into()),
+        digest_restart: None,
+        digest_secure: None,
+        on_node: Some(NodeId::new(node)),
+        migrate_source: migration("CRM_meta_migrate_source"),
+        migrate_target: migration("CRM_meta_migrate_target"),
+        feature_set: Some(super::FEATURE_SET.into()),
+        origin: None,
+    })
 }
 
 fn changes_state(operation: &Operation) -> bool {

@@ -131,6 +131,17 @@ impl Status<'_> {
     }
 }
 
+/// The digest of an operation as it was asked for (a graph's attributes), as the operation's history keeps it.
+pub fn recorded_digest<'p>(
+    attributes: impl IntoIterator<Item = (&'p str, &'p str)>,
+    is_recurring: bool,
+) -> String {
+    let is_kept = |name: &str| !is_left_out(name) || (is_recurring && name == "CRM_meta_timeout");
+    let kept: std::collections::BTreeMap<&str, &str> =
+        attributes.into_iter().filter(|(name, _)| is_kept(name)).collect();
+    parameter_digest(&kept)
+}
+
 /// Names that say who ran the operation and how, not what it was run with.
 fn is_left_out(name: &str) -> bool {
     name.starts_with("CRM_meta_")

@@ -9,6 +9,10 @@ fn main() -> ExitCode {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
+    if let Some(seed) = option("--dump") {
+        println!("{}", scenario::dump(seed, option("--at").unwrap_or(30)));
+        return ExitCode::SUCCESS;
+    }
     if let Some(seed) = option("--seed") {
         let outcome = scenario::tell(seed);
         println!("{outcome}");
