@@ -13,6 +13,7 @@ pub mod patch;
 mod read;
 pub mod spelling;
 pub mod validate;
+pub mod verify;
 pub mod xml;
 pub mod xpath;
 

@@ -25,8 +25,8 @@ impl Finding {
     }
 }
 
-/// References in constraints, sets, tags and primitives to ids that do not exist.
-fn references(document: &Document) -> Vec<Diagnostic> {
+/// References in constraints, sets and primitives to ids that do not exist. Tags may name what is not there.
+pub(crate) fn references(document: &Document) -> Vec<Diagnostic> {
     let Some(configuration) = document.root().child("configuration") else { return Vec::new() };
     let is_definition = |e: &Element<'_>| !matches!(e.name(), "resource_ref" | "obj_ref");
     let ids: BTreeSet<&str> =
@@ -37,7 +37,7 @@ fn references(document: &Document) -> Vec<Diagnostic> {
             "rsc_location" | "rsc_ticket" => &["rsc"],
             "rsc_colocation" => &["rsc", "with-rsc"],
             "rsc_order" => &["first", "then"],
-            "resource_ref" | "obj_ref" => &["id"],
+            "resource_ref" => &["id"],
             "primitive" => &["template"],
             _ => continue,
         };

@@ -7,7 +7,7 @@ use crate::{
     xml::Element,
 };
 use std::collections::BTreeSet;
-use systole_types::{CibVersion, ElementId, NodeId, NodeUuid, ResourceId, Score, Timestamp};
+use systole_types::{CibVersion, ElementId, NodeId, NodeUuid, ResourceId, Timestamp};
 
 impl<'d> Reader<'d> {
     pub fn cib(&mut self, root: Element<'d>) -> Cib {
@@ -184,9 +184,4 @@ pub(crate) fn version(root: Element<'_>) -> CibVersion {
         epoch: number("epoch"),
         num_updates: number("num_updates"),
     }
-}
-
-/// A score that is surely given: `zero` is what a pair without one means.
-pub(super) fn or_zero(score: Option<Score>) -> Score {
-    score.unwrap_or(Score::ZERO)
 }

@@ -1,6 +1,6 @@
 //! `<constraints>`.
 
-use super::{configuration::or_zero, context::Reader};
+use super::context::Reader;
 use crate::{
     model::{
         Cib, Colocation, ColocationMembers, Constraint, Location, LocationTarget, LossPolicy, Order,
@@ -84,25 +84,25 @@ impl<'d> Reader<'d> {
         })
     }
 
+    /// A node with a score, or rules. Sets may do with neither.
     fn preference(&mut self, element: Element<'d>) -> Option<Preference> {
-        if let Some(node) = element.attr("node") {
-            if element.attr("score").is_some() {
-                let score = self.score(element, "score")?;
-                return Some(Preference::Node { node: NodeId::new(node), score });
-            }
-            let score = or_zero(None);
-            if element.child("rule").is_none() && element.child("resource_set").is_none() {
-                self.warning(element, "score is missing: the constraint has no effect");
-                return Some(Preference::Node { node: NodeId::new(node), score });
-            }
+        if let Some(node) = element.attr("node").filter(|_| element.attr("score").is_some()) {
+            let score = self.score(element, "score")?;
+            return Some(Preference::Node { node: NodeId::new(node), score });
         }
-        let n_rules = element.children_named("rule").count();
         let rules = self.rules(element);
-        if n_rules > 0 && rules.is_empty() {
+        if !rules.is_empty() {
+            return Some(Preference::Rules(rules));
+        }
+        if element.child("rule").is_some() {
             self.error(element, "none of its rules can be read: the constraint is ignored");
             return None;
         }
-        Some(if rules.is_empty() { Preference::None } else { Preference::Rules(rules) })
+        if element.child("resource_set").is_none() {
+            self.error(element, "needs a node with a score, or a rule: the constraint is ignored");
+            return None;
+        }
+        Some(Preference::None)
     }
 
     fn colocation(&mut self, element: Element<'d>) -> Option<Colocation> {

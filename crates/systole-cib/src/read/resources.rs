@@ -3,9 +3,8 @@
 use super::context::Reader;
 use crate::{
     model::{
-        Agent, AttributeSet, Bundle, BundleNetwork, Cib, CloneChild, CloneResource, Container,
-        ContainerRuntime, Group, Operation, PortMapping, Primitive, Resource, StorageMapping, StorageSource,
-        Tag,
+        Agent, Bundle, BundleNetwork, Cib, CloneChild, CloneResource, Container, ContainerRuntime, Group,
+        Operation, PortMapping, Primitive, Resource, StorageMapping, StorageSource, Tag,
     },
     xml::Element,
 };
@@ -270,11 +269,4 @@ fn name_and_role(operation: &Operation) -> (std::sync::Arc<str>, Role) {
     let role = role.and_then(|(_, value)| value.parse().ok()).unwrap_or_default();
     let is_usual = matches!(role, Role::Started | Role::Unpromoted);
     (operation.name.clone(), if is_usual { Role::Unknown } else { role })
-}
-
-/// The value the pairs of some sets give a name: the first found, scores and rules left aside.
-#[allow(dead_code, reason = "used by verification")]
-pub(crate) fn first_value<'s>(sets: &'s [AttributeSet], name: &str) -> Option<&'s str> {
-    let mut pairs = sets.iter().flat_map(|set| &set.pairs);
-    pairs.find(|pair| &*pair.name == name).and_then(|pair| pair.value.as_deref())
 }

@@ -124,3 +124,9 @@ impl<'d> Reader<'d> {
         })
     }
 }
+
+/// The value some sets give a name: the first found, scores and rules left aside.
+pub(crate) fn first_value<'s>(sets: &'s [AttributeSet], name: &str) -> Option<&'s str> {
+    let mut pairs = sets.iter().flat_map(|set| &set.pairs);
+    pairs.find(|pair| &*pair.name == name).and_then(|pair| pair.value.as_deref())
+}

@@ -1,0 +1,126 @@
+//! What `crm_verify` says about a configuration, as far as that does not depend on the state of the cluster.
+//!
+//! Errors are what makes the cluster leave something out, or use a default in its place; warnings are what an
+//! administrator should know. Names that are only deprecated are neither. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
+
+mod options;
+mod resources;
+
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    model, read, spelling, validate,
+    xml::{Document, Element},
+};
+use options::Kind;
+use systole_types::parse_duration;
+
+/// Everything there is to say about the configuration of a CIB (and about records in its status that cannot be read).
+pub fn verify(document: &Document) -> Vec<Diagnostic> {
+    let root = document.root();
+    if !root.is("cib") {
+        return model::read(document).1;
+    }
+    let mut verifier = Verifier { found: Vec::new() };
+    let is_unchecked = matches!(root.attr("validate-with"), None | Some("none"));
+    let (cib, diagnostics) = model::read(document);
+    if is_unchecked {
+        verifier.warning(
+            root,
+            "schema validation of the configuration is disabled: set validate-with to a schema",
+        );
+        verifier.found.extend(diagnostics);
+    } else {
+        let strict = read::errors_of_configuration(document);
+        let is_told =
+            |d: &Diagnostic| strict.iter().any(|s| s.element == d.element && s.position == d.position);
+        verifier
+            .found
+            .extend(diagnostics.into_iter().filter(|d| d.severity == Severity::Warning && !is_told(d)));
+        verifier.found.extend(strict);
+    }
+    verifier.found.extend(validate::references(document));
+    if let Some(configuration) = root.child("configuration") {
+        verifier.options(configuration);
+        verifier.resources(configuration);
+        verifier.rules(configuration);
+        verifier.fencing(configuration, &cib);
+    }
+    verifier.found
+}
+
+struct Verifier {
+    found: Vec<Diagnostic>,
+}
+
+impl Verifier {
+    fn error(&mut self, element: Element<'_>, message: impl Into<String>) {
+        self.found.push(Diagnostic::about(Severity::Error, element, message));
+    }
+
+    fn warning(&mut self, element: Element<'_>, message: impl Into<String>) {
+        self.found.push(Diagnostic::about(Severity::Warning, element, message));
+    }
+
+    /// Values of cluster options.
+    fn options(&mut self, configuration: Element<'_>) {
+        let options = configuration.child("crm_config").into_iter().flat_map(Element::descendants);
+        for pair in options.filter(|e| e.is("nvpair")) {
+            let (Some(name), Some(value)) = (pair.attr("name"), pair.attr("value")) else { continue };
+            if options::kind(spelling::cluster_option(name)).is_some_and(|kind| !is_valid(kind, value)) {
+                self.error(
+                    pair,
+                    format!("using default value for cluster option '{name}' because '{value}' is invalid"),
+                );
+            }
+        }
+    }
+
+    /// Rules of location constraints have a score; every rule has conditions.
+    fn rules(&mut self, configuration: Element<'_>) {
+        for rule in configuration.descendants().filter(|e| e.is("rule") && e.attr("id-ref").is_none()) {
+            if rule.children().next().is_none() {
+                self.error(rule, "rules must contain at least one expression");
+            }
+            let is_location = rule.parent().is_some_and(|parent| parent.is("rsc_location"));
+            if is_location && rule.attr("score").is_none() && rule.attr("score-attribute").is_none() {
+                self.error(rule, "no score specified: 0 is assumed");
+            }
+        }
+    }
+
+    /// Fencing is on unless it is turned off; then there must be a device.
+    fn fencing(&mut self, configuration: Element<'_>, cib: &model::Cib) {
+        let option = |name| read::first_value(&cib.cluster_options, name);
+        let is_yes = |value: &str| read::parse_bool(value) == Some(true);
+        let is_enabled = option("fencing-enabled").is_none_or(|value| read::parse_bool(value) != Some(false));
+        let watchdog = option("fencing-watchdog-timeout").unwrap_or("0");
+        let is_watched = option("have-watchdog").is_some_and(is_yes)
+            && parse_duration(watchdog).map_or(true, |t| !t.is_zero());
+        let mut agents = configuration.descendants().filter(|e| e.is("primitive") || e.is("template"));
+        let has_device = agents.any(|e| e.attr("class") == Some("stonith"));
+        if is_enabled && !is_watched && !has_device {
+            let at = configuration.child("resources").unwrap_or(configuration);
+            self.error(
+                at,
+                "resource start-up is disabled since no fencing resources have been defined: either configure some or \
+                 disable fencing with the fencing-enabled option (clusters with shared data need fencing to ensure \
+                 data integrity)",
+            );
+        }
+    }
+}
+
+fn is_valid(kind: Kind, value: &str) -> bool {
+    let is_number = |text: &str| text.parse::<i64>().is_ok();
+    match kind {
+        Kind::Boolean => read::parse_bool(value).is_some(),
+        Kind::Duration => parse_duration(value).is_ok(),
+        Kind::WatchdogTimeout => is_number(value) || parse_duration(value).is_ok(),
+        Kind::Integer => is_number(value) || value.trim_start_matches(['-', '+']) == "INFINITY",
+        Kind::Score => {
+            value.parse::<systole_types::Score>().is_ok() || matches!(value, "red" | "yellow" | "green")
+        }
+        Kind::Percentage => value.strip_suffix('%').is_some_and(|number| number.parse::<u32>().is_ok()),
+        Kind::OneOf(words) => words.contains(&value),
+    }
+}

@@ -1,0 +1,217 @@
+//! One mistake at a time, and what is said about it.
+
+use systole_cib::{Severity, verify::verify, xml::Document};
+
+#[derive(Default)]
+struct Parts<'p> {
+    options: &'p str,
+    /// Inside of primitive A.
+    inside: &'p str,
+    resources: &'p str,
+    constraints: &'p str,
+    sections: &'p str,
+}
+
+fn cib(validate_with: &str, parts: &Parts<'_>) -> Document {
+    let Parts { options, inside, resources, constraints, sections } = parts;
+    let text = format!(
+        "<cib validate-with='{validate_with}' epoch='1'><configuration><crm_config><cluster_property_set id='o'>\
+         <nvpair id='o1' name='stonith-enabled' value='false'/>{options}</cluster_property_set></crm_config>\
+         <nodes><node id='1' uname='n1'/></nodes><resources><primitive id='A' class='ocf' provider='p' type='Dummy'>{inside}\
+         </primitive>{resources}</resources><constraints>{constraints}</constraints>{sections}</configuration><status/></cib>"
+    );
+    Document::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// The one thing that is said about the parts; empty if they are fine.
+fn check(parts: &Parts<'_>, severity: Severity, message: &str) {
+    let found = verify(&cib("pacemaker-3.9", parts));
+    if message.is_empty() {
+        assert!(found.is_empty(), "{found:?}");
+        return;
+    }
+    assert!(
+        found.iter().any(|d| d.severity == severity && d.to_string().contains(message)),
+        "{message:?} expected in {found:#?}"
+    );
+}
+
+#[test]
+fn cluster_options_have_values_they_can_have() {
+    for (name, value, is_valid) in [
+        ("no-quorum-policy", "foo", false),
+        ("no-quorum-policy", "suicide", true),
+        ("maintenance-mode", "maybe", false),
+        ("maintenance-mode", "yes", true),
+        ("cluster-delay", "foo", false),
+        ("crmd-transition-delay", "PT5S", true),
+        ("batch-limit", "many", false),
+        ("batch-limit", "-1", true),
+        ("placement-strategy", "foo", false),
+        ("node-health-strategy", "foo", false),
+        ("node-health-red", "-INFINITY", true),
+        ("load-threshold", "80", false),
+        ("stonith-watchdog-timeout", "-1", true),
+        ("stonith-timeout", "soon", false),
+        ("an-option-of-mine", "foo", true),
+    ] {
+        let options = format!("<nvpair id='x' name='{name}' value='{value}'/>");
+        let message = format!("using default value for cluster option '{name}' because '{value}' is invalid");
+        check(
+            &Parts { options: &options, ..Parts::default() },
+            Severity::Error,
+            if is_valid { "" } else { &message },
+        );
+    }
+}
+
+#[test]
+fn resources_can_be_run() {
+    use Severity::{Error, Warning};
+    let meta = |name: &str, value: &str| {
+        format!("<meta_attributes id='m'><nvpair id='mn' name='{name}' value='{value}'/></meta_attributes>")
+    };
+    let op = |attributes: &str| format!("<operations><op id='o2' {attributes}/></operations>");
+    for (inside, severity, message) in [
+        (meta("target-role", "Foo"), Error, "ignoring 'target-role' because 'Foo' is not valid"),
+        (meta("target-role", "Master"), Error, "'Master' only makes sense for promotable clones"),
+        (meta("target-role", "Stopped"), Error, ""),
+        (meta("requires", "foo"), Error, "'foo' is not one of nothing, quorum"),
+        (meta("multiple-active", "foo"), Warning, "'foo' is not one of block"),
+        (op("name='monitor' interval='foo'"), Error, "\"foo\" is not a span of time"),
+        (op("name='monitor' interval='10' on-fail='foo'"), Error, "unknown failure type (foo)"),
+        (op("name='monitor' interval='10' role='Foo'"), Error, "because Foo is not a valid role"),
+        (op("name='start' interval='10'"), Error, "a start action cannot be recurring"),
+        (op("interval='10'"), Error, "name is missing"),
+        (
+            "<operations><op id='a' name='monitor' interval='10'/><op id='b' name='monitor' interval='10s'/></operations>".into(),
+            Error,
+            "<op id=\"b\">: the operation is a duplicate of a",
+        ),
+        ("<meta_attributes id-ref='nope'/>".into(), Error, "id-ref refers to \"nope\", which does not exist"),
+        ("<foo/>".into(), Error, "<foo> is not known in a <primitive>"),
+    ] {
+        check(&Parts { inside: &inside, ..Parts::default() }, severity, message);
+    }
+    let inner = "<primitive id='B' class='lsb' type='x'/>";
+    for (resources, severity, message) in [
+        ("<group id='g'/>".to_owned(), Warning, "the group has no members"),
+        ("<clone id='c'/>".to_owned(), Error, "there is nothing to clone"),
+        ("<primitive id='B' template='nope'/>".to_owned(), Error, "there is no template \"nope\""),
+        ("<primitive id='B'/>".to_owned(), Error, "class is missing"),
+        ("<primitive id='B' class='ocf' type='x'/>".to_owned(), Error, "provider is missing"),
+        (
+            "<primitive id='A' class='lsb' type='x'/>".to_owned(),
+            Error,
+            "the id is already that of a <primitive>",
+        ),
+        (
+            format!("<bundle id='b'><podman image='i'/>{inner}</bundle>"),
+            Error,
+            "without either ip-range-start or control-port",
+        ),
+        (format!("<bundle id='b'>{inner}</bundle>"), Error, "needs a <podman> or <docker>"),
+        ("<bundle id='b'><podman/></bundle>".to_owned(), Error, "image is missing"),
+        (
+            format!(
+                "<bundle id='b'><podman image='i' replicas-per-host='2'/><network control-port='1'/>{inner}</bundle>"
+            ),
+            Error,
+            "requires replicas-per-host=1",
+        ),
+        (
+            format!("<clone id='c'>{}{inner}</clone>", meta("target-role", "Promoted")),
+            Error,
+            "only makes sense",
+        ),
+        (format!("<master id='c'>{}{inner}</master>", meta("target-role", "Promoted")), Error, ""),
+    ] {
+        check(&Parts { resources: &resources, ..Parts::default() }, severity, message);
+    }
+}
+
+#[test]
+fn constraints_are_about_something() {
+    use Severity::Error;
+    for (constraints, message) in [
+        ("<rsc_location id='l' rsc='A' node='n1' score='5'/>", ""),
+        (
+            "<rsc_location id='l' rsc='nope' node='n1' score='5'/>",
+            "rsc refers to \"nope\", which does not exist",
+        ),
+        ("<rsc_location id='l' rsc='A' node='n1' score='abc'/>", "score: \"abc\" is not a score"),
+        ("<rsc_location id='l' rsc='A' node='n1'/>", "needs a node with a score, or a rule"),
+        ("<rsc_location id='l' rsc='A' node='n1' score='5' role='Foo'/>", "\"Foo\" is not a role"),
+        (
+            "<rsc_location id='l' rsc='A' node='n1' score='5' resource-discovery='foo'/>",
+            "none of always, never, exclusive",
+        ),
+        ("<rsc_location id='l' node='n1' score='5'/>", "needs rsc, rsc-pattern or a <resource_set>"),
+        (
+            "<rsc_location id='l' rsc='A'><rule id='r' score='5'/></rsc_location>",
+            "must contain at least one expression",
+        ),
+        (
+            "<rsc_location id='l' rsc='A'><rule id='r'><expression id='e' attribute='x' operation='defined'/></rule></rsc_location>",
+            "no score specified",
+        ),
+        (
+            "<rsc_location id='l' rsc='A'><rule id='r' score='1'><expression id='e' attribute='x' operation='foo' value='1'/></rule></rsc_location>",
+            "operation: \"foo\" is none of lt",
+        ),
+        ("<rsc_colocation id='l' rsc='A' with-rsc='nope' score='5'/>", "with-rsc refers to \"nope\""),
+        ("<rsc_colocation id='l' rsc='A' score='5'/>", "with-rsc is missing"),
+        ("<rsc_order id='l' first='A' then='nope'/>", "then refers to \"nope\""),
+        ("<rsc_order id='l' first='A' then='A' kind='foo'/>", "kind: \"foo\" is none of Mandatory"),
+        ("<rsc_order id='l' first='A' then='A' symmetrical='foo'/>", "neither true nor false"),
+        (
+            "<rsc_order id='l'><resource_set id='s'><resource_ref id='nope'/></resource_set></rsc_order>",
+            "id refers to \"nope\"",
+        ),
+        ("<rsc_ticket id='l' rsc='A' ticket='t' loss-policy='foo'/>", "loss-policy: \"foo\" is none of"),
+        ("<rsc_magic id='l'/>", "<rsc_magic> is not known"),
+    ] {
+        check(&Parts { constraints, ..Parts::default() }, Error, message);
+    }
+    for (sections, message) in [
+        (
+            "<fencing-topology><fencing-level id='f' index='10' target='n1' devices='d'/></fencing-topology>",
+            "index must be",
+        ),
+        (
+            "<fencing-topology><fencing-level id='f' index='1' devices='d'/></fencing-topology>",
+            "needs target",
+        ),
+        ("<tags><tag id='t'><obj_ref id='not-there-yet'/></tag></tags>", ""),
+    ] {
+        check(&Parts { sections, ..Parts::default() }, Error, message);
+    }
+}
+
+#[test]
+fn fencing_needs_a_device() {
+    let message = "no fencing resources have been defined";
+    let text = cib("pacemaker-3.9", &Parts::default()).to_text();
+    for (from, to, is_told) in [
+        ("value=\"false\"", "value=\"true\"", true),
+        ("name=\"stonith-enabled\" value=\"false\"", "name=\"other\" value=\"x\"", true),
+        ("name=\"stonith-enabled\" value=\"false\"", "name=\"fencing-enabled\" value=\"no\"", false),
+    ] {
+        let without = Document::parse(&text.replace(from, to)).expect("well formed");
+        assert_eq!(verify(&without).iter().any(|d| d.message.contains(message)), is_told, "{to}");
+        let device = to_device(&text.replace(from, to));
+        assert!(!verify(&device).iter().any(|d| d.message.contains(message)), "with a device");
+    }
+}
+
+fn to_device(text: &str) -> Document {
+    let device = "<primitive id=\"F\" class=\"stonith\" type=\"fence_ipmilan\"/></resources>";
+    Document::parse(&text.replace("</resources>", device)).expect("well formed")
+}
+
+#[test]
+fn an_unchecked_cib_is_told_to_be_one() {
+    let found = verify(&cib("none", &Parts { inside: "<foo/>", ..Parts::default() }));
+    let told: Vec<_> = found.iter().map(|d| (d.severity, d.element.name.as_str())).collect();
+    assert_eq!(told, [(Severity::Warning, "cib"), (Severity::Warning, "foo")]);
+}
