@@ -56,6 +56,12 @@ pub enum Event {
         /// Which.
         process: String,
     },
+    /// There is a sign that the resource's state has changed by itself (its container has ended): its monitors take
+    /// their turn at once, whatever their interval. What counts is what the monitors say.
+    Stirred {
+        /// The instance.
+        resource: String,
+    },
     /// The moment `next_deadline` named has come.
     DeadlineReached,
 }
@@ -157,6 +163,7 @@ impl ExecutorMachine {
             Event::LeftoverGone { process } => {
                 self.leftover_ended(now, &process, &AgentExit::unknown());
             }
+            Event::Stirred { resource } => self.stir(now, &resource),
             Event::DeadlineReached => self.expire(now),
         }
         self.pump(now);
@@ -246,7 +253,9 @@ impl ExecutorMachine {
         if operation.interval_ms > 0 {
             let key = operation.key.clone();
             self.unqueue(&operation.resource, |queued| queued.key == key);
-            self.book.recurring.insert(key, Recurring { operation, reported: None, due: Some(due) });
+            self.book
+                .recurring
+                .insert(key, Recurring { operation, reported: None, due: Some(due), stirred: false });
             return self.enqueue_due(now);
         }
         let lane = self.book.lanes.entry(operation.resource.clone()).or_default();
@@ -337,8 +346,20 @@ impl ExecutorMachine {
 
     fn rest(&mut self, now: Now, operation: &Operation) {
         if let Some(entry) = self.book.recurring_of(operation) {
-            entry.due = Some(now.mono + Duration::from_millis(operation.interval_ms));
+            let interval = Duration::from_millis(operation.interval_ms);
+            entry.due = Some(if std::mem::take(&mut entry.stirred) { now.mono } else { now.mono + interval });
         }
+    }
+
+    fn stir(&mut self, now: Now, resource: &str) {
+        for entry in self.book.recurring.values_mut().filter(|entry| entry.operation.resource == resource) {
+            match &mut entry.due {
+                Some(due) => *due = now.mono,
+                // It may have looked too early: it looks again.
+                None => entry.stirred = true,
+            }
+        }
+        self.enqueue_due(now);
     }
 
     fn report(&mut self, now: Now, operation: Operation, exit: &AgentExit, span: Span) {

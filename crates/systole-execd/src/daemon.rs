@@ -1,6 +1,6 @@
 //! The loop: receive, handle, perform, sleep until the next deadline.
 
-use crate::{keeper::replace_file, runner::Runner};
+use crate::{containers::ContainerWatch, keeper::replace_file, runner::Runner};
 use anyhow::{Context, Result};
 use rustix::fs::chown;
 use std::{
@@ -62,6 +62,7 @@ pub fn run(config: &Config) -> Result<()> {
         clock: Clock::new(),
         runner: Runner::new(config, waker)
             .with_context(|| format!("cannot make the directory {}", config.run_dir.display()))?,
+        containers: ContainerWatch::new().context("cannot watch for containers that end")?,
         client: None,
         state_file: config.state_file.clone(),
         verbose: config.verbose,
@@ -74,6 +75,7 @@ pub fn run(config: &Config) -> Result<()> {
         let mut poll = Poll::new();
         let (stop_idx, wakes_idx, listener_idx) = (poll.add(&stop), poll.add(&wakes), poll.add(&listener));
         let (runs, leftovers) = executor.runner.add_to(&mut poll);
+        let containers_idx = poll.add(&executor.containers);
         let client_idx = executor.client.as_ref().map(|client| poll.add_connection(client));
         let ready = poll.wait(executor.clock.until(executor.machine.next_deadline()))?;
         if ready.has(stop_idx) {
@@ -85,6 +87,11 @@ pub fn run(config: &Config) -> Result<()> {
         }
         executor.runner.serve(&ready, &runs, &leftovers);
         executor.handle_runs();
+        if ready.has(containers_idx) {
+            for resource in executor.containers.ended() {
+                executor.handle(Event::Stirred { resource });
+            }
+        }
         if client_idx.is_some_and(|idx| ready.has(idx)) {
             executor.serve();
         }
@@ -101,6 +108,7 @@ struct Executor {
     machine: ExecutorMachine,
     clock: Clock,
     runner: Runner,
+    containers: ContainerWatch,
     client: Option<Connection>,
     state_file: PathBuf,
     verbose: bool,
@@ -130,7 +138,10 @@ impl Executor {
 
     fn perform(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
         match effect {
-            Effect::Execute { run, operation } => self.runner.execute(run, *operation),
+            Effect::Execute { run, operation } => {
+                self.containers.learn(&operation);
+                self.runner.execute(run, *operation);
+            }
             Effect::Kill { run, signal } => self.runner.kill(run, signal),
             Effect::EndLeftover { process } => self.runner.end_leftover(process),
             Effect::Send(message) => self.send(&message, events),

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod containers;
 mod daemon;
 mod keeper;
 mod leftover;

@@ -102,10 +102,26 @@ fn write_files(order: &BootOrder) -> Result<()> {
         let _ = fs::remove_file(file);
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    cluster_user()?;
     if !Path::new("/etc/localtime").exists() {
         fs::copy("/usr/share/zoneinfo/UTC", "/etc/localtime")
             .map(drop)
             .or_else(|_| fs::write("/etc/localtime", ""))?;
+    }
+    Ok(())
+}
+
+/// The user and group `systoled` works as; Pacemaker's packages make them, but are not needed here.
+fn cluster_user() -> Result<()> {
+    for (file, name, entry) in [
+        ("/etc/group", "haclient", "haclient:x:189:\n"),
+        ("/etc/passwd", "hacluster", "hacluster:x:189:189:cluster:/var/lib/pacemaker:/usr/sbin/nologin\n"),
+    ] {
+        let mut text = fs::read_to_string(file).unwrap_or_default();
+        if text.lines().all(|line| line.split(':').next() != Some(name)) {
+            text.push_str(entry);
+            fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
+        }
     }
     Ok(())
 }

@@ -39,6 +39,9 @@ pub(super) struct Recurring {
     /// When it takes its turn; `None` while it waits in its lane or runs.
     #[serde(skip)]
     pub due: Option<Monotonic>,
+    /// There was a sign of a change while it waited or ran: it takes another turn at once.
+    #[serde(skip)]
+    pub stirred: bool,
 }
 
 /// A resource's operations: one runs, the others wait.

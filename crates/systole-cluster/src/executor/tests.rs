@@ -1,7 +1,7 @@
 //! Scripts: a command at the margin, what the machine does about it indented below.
 //!
 //! `run RSC OP INTERVAL_MS`, `ended RUN RC`, `wait MS`, `cancel KEY`, `forget RSC`, `hello`, `acknowledge N`,
-//! `spawned RUN`, `gone RUN`, `late RUN RC`, `restart`, `reboot`.
+//! `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `restart`, `reboot`.
 
 use super::*;
 use std::fmt::Write as _;
@@ -74,6 +74,7 @@ impl Script {
                 let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
                 Event::Exited { run: RunId(number(1)), exit }
             }
+            "stirred" => Event::Stirred { resource: words[1].to_owned() },
             "wait" => return self.wait(number(1), output),
             "restart" => return self.start(output),
             "reboot" => {
@@ -169,6 +170,30 @@ wait 10000
     execute vip_monitor_10000 as 3
 ended 3 7
     result 2: vip_monitor_10000 rc 7 complete
+",
+    );
+}
+
+#[test]
+fn a_sign_of_a_change_brings_the_monitor_forward() {
+    check(
+        "
+run web monitor 60000
+    execute web_monitor_60000 as 1
+stirred web
+ended 1 0
+    result 1: web_monitor_60000 rc 0 complete
+wait 1
+    execute web_monitor_60000 as 2
+ended 2 0
+stirred vip
+wait 30000
+stirred web
+    execute web_monitor_60000 as 3
+ended 3 7
+    result 2: web_monitor_60000 rc 7 complete
+wait 60000
+    execute web_monitor_60000 as 4
 ",
     );
 }

@@ -1,0 +1,141 @@
+//! Signs of life, or rather death, of Podman's containers: a container that ends is noticed at once, not at the next
+//! round of its monitor a minute later.
+//!
+//! Podman has `conmon` leave a file named after a container in its `exits` directory when the container ends. That is a
+//! sign only: it brings the resource's own monitor forward, and what the monitor says counts.
+
+use rustix::{
+    fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
+    io::Errno,
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+use systole_wire::exec::Operation;
+
+/// Where root's Podman has its containers' ends noted.
+const EXITS: &str = "/run/libpod/exits";
+
+/// Where it keeps their names.
+const NAMES: &str = "/var/lib/containers/storage/overlay-containers/containers.json";
+
+/// Room for some forty notices at a time; more wait in the kernel.
+const BUFFER_BYTES: usize = 4 << 10;
+
+/// Watches containers end.
+pub(crate) struct ContainerWatch {
+    notices: OwnedFd,
+    watching: bool,
+    /// Instances by the name of their container.
+    instances: BTreeMap<String, String>,
+}
+
+impl ContainerWatch {
+    /// Watches nothing yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        let notices = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        Ok(Self { notices, watching: false, instances: BTreeMap::new() })
+    }
+
+    /// Learns from an operation about to run which instance has which container.
+    pub(crate) fn learn(&mut self, operation: &Operation) {
+        if operation.class != "ocf" || operation.agent != "podman" {
+            return;
+        }
+        let container = operation.parameters.get("name").unwrap_or(&operation.resource);
+        self.instances.insert(container.clone(), operation.resource.clone());
+        // The directory is made by the first container after a boot.
+        if !self.watching {
+            let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+            self.watching = inotify::add_watch(&self.notices, EXITS, flags).is_ok();
+        }
+    }
+
+    /// The instances whose containers have ended since the last call; all, where it is not known which.
+    pub(crate) fn ended(&mut self) -> Vec<String> {
+        let ids = self.read();
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let names = fs::read(NAMES).map(|bytes| names(&bytes)).unwrap_or_default();
+        let mut ended = Vec::new();
+        for id in ids {
+            match names.get(&id) {
+                Some(names) => {
+                    ended.extend(names.iter().filter_map(|name| self.instances.get(name)).cloned())
+                }
+                None => return self.instances.values().cloned().collect(),
+            }
+        }
+        ended
+    }
+
+    /// Ids of containers that have ended.
+    fn read(&mut self) -> Vec<String> {
+        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
+        let mut reader = Reader::new(&self.notices, &mut buffer);
+        let mut ids = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    // The directory is gone: it is looked for again with the next operation.
+                    if event.events().contains(ReadFlags::IGNORED) {
+                        self.watching = false;
+                    }
+                    let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
+                    if is_id(name) {
+                        ids.push(name.to_owned());
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return ids,
+            }
+        }
+    }
+}
+
+impl AsFd for ContainerWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notices.as_fd()
+    }
+}
+
+/// Whether a file's name is a container's id, and not that of a file still being written.
+fn is_id(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Containers' names by id, out of Podman's own list; nothing if it cannot be read.
+fn names(list: &[u8]) -> BTreeMap<String, Vec<String>> {
+    let list: serde_json::Value = serde_json::from_slice(list).unwrap_or_default();
+    let containers = list.as_array().into_iter().flatten();
+    let entry = |container: &serde_json::Value| {
+        let names = container["names"].as_array()?.iter().filter_map(|name| Some(name.as_str()?.to_owned()));
+        Some((container["id"].as_str()?.to_owned(), names.collect()))
+    };
+    containers.filter_map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_podmans_list() {
+        let list = br#"[{"id": "4f", "names": ["web-bundle-podman-0"], "layer": "x"}, {"id": "5a"}]"#;
+        let expected = BTreeMap::from([("4f".to_owned(), vec!["web-bundle-podman-0".to_owned()])]);
+        assert_eq!(names(list), expected);
+        assert_eq!(names(b"[{"), BTreeMap::new());
+    }
+
+    #[test]
+    fn files_being_written_are_no_ids() {
+        let id = "5f57911fe71281fb6348d1c098b0728b7d3aaeb625cd41f8a980402a1e6f3379";
+        for (name, is) in [(id, true), (&format!("{id}.A1B2C3"), false), ("", false)] {
+            assert_eq!(is_id(name), is, "{name}");
+        }
+    }
+}
