@@ -265,7 +265,10 @@ pub struct PrimitiveView {
     pub pending_on: Option<NodeId>,
     /// The result of a failed probe that counts as "not running" (on the node it is locked to or was on, if any).
     pub failed_probe: Option<OcfRc>,
-    /// The node it is shown at where it is on one only: its own, or that of its shutdown lock.
+    /// The node it counts as being on.
+    pub current: Option<LocationView>,
+    /// The node it is shown at where it is not on several: its own, that of an operation under way, or that of its
+    /// shutdown lock.
     pub shown_at: Option<LocationView>,
     /// Made by the cluster itself, and shown only where details are asked for: a connection to a guest node.
     pub is_internal: bool,

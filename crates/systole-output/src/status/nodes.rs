@@ -119,7 +119,7 @@ fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptio
         }
     } else {
         for view in running {
-            outline.push(2, resources::primitive_text(overview, view, view.id.as_str(), Some(&[])));
+            outline.push(2, resources::primitive_text(view, view.id.as_str(), resources::At::Nowhere));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use systole_scheduler::overview::{
-    Flags, Overview, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind,
+    Flags, LocationView, Overview, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind,
 };
 use systole_types::{NodeId, OcfRc, Role};
 
@@ -61,37 +61,45 @@ pub(super) fn brief_counts(views: &[&ResourceView], totals: bool, only_at: Optio
     lines
 }
 
-/// An instance's line. `name` stands in front; `at` is the node to show, where that is not the instance's own.
-pub(super) fn primitive_text(
-    overview: &Overview,
-    view: &ResourceView,
-    name: &str,
-    at: Option<&[&str]>,
-) -> String {
+/// Which node an instance's line shows.
+pub(super) enum At<'v> {
+    /// The instance's own.
+    Own,
+    /// This one: of what is inside a replica, the container's.
+    Node(Option<&'v LocationView>),
+    /// None: the line stands below its node.
+    Nowhere,
+}
+
+/// An instance's line. `name` stands in front.
+pub(super) fn primitive_text(view: &ResourceView, name: &str, at: At<'_>) -> String {
     let ResourceViewKind::Primitive(primitive) = &view.kind else { return name.to_owned() };
-    let own: Vec<&str> = primitive.nodes.iter().map(|place| place.node.as_str()).collect();
-    let nodes: &[&str] = at.unwrap_or(&own);
+    let is_multiple = primitive.nodes.len() > 1;
+    let node = match at {
+        At::Own => primitive.shown_at.as_ref(),
+        At::Node(node) => node,
+        At::Nowhere => None,
+    };
+    let node = node.filter(|_| !is_multiple);
     let mut line = format!("{name}\t({}):\t", agent_text(&primitive.agent));
     if view.flags.removed {
         line.push_str(" ORPHANED");
     }
     line.push(' ');
     line.push_str(&role_text(primitive, &view.flags));
-    let single = (nodes.len() == 1).then(|| nodes[0]);
-    if let Some(node) = single {
+    if let Some(node) = node {
         line.push(' ');
-        line.push_str(node);
+        line.push_str(node.node.as_str());
     }
-    if nodes.is_empty() && !view.flags.active {
-        if let Some(reason) = failed_probe(overview, view, None) {
-            line.push_str(&format!(" ({reason}) "));
-        }
+    if let Some(rc) = primitive.failed_probe {
+        line.push_str(&format!(" ({}) ", rc_text(rc)));
     }
-    let flags = primitive_flags(primitive, view, single.is_some());
+    let flags = primitive_flags(primitive, view, node);
     if !flags.is_empty() {
         line.push_str(&format!(" ({})", flags.join(", ")));
     }
-    if nodes.len() > 1 {
+    if is_multiple && !matches!(at, At::Nowhere) {
+        let nodes: Vec<&str> = primitive.nodes.iter().map(|place| place.node.as_str()).collect();
         line.push_str(&format!(" [ {} ]", nodes.join(" ")));
     }
     line
@@ -112,12 +120,12 @@ fn role_text(primitive: &PrimitiveView, flags: &Flags) -> String {
     }
 }
 
-fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, is_at_one: bool) -> Vec<String> {
+fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, at: Option<&LocationView>) -> Vec<String> {
     let mut flags = Vec::new();
-    if is_at_one && primitive.nodes.iter().any(|place| !place.online && place.unclean) {
+    if at.is_some_and(|place| !place.online && place.unclean) {
         flags.push("UNCLEAN".to_owned());
     }
-    if view.flags.locked_to.is_some() {
+    if at.is_some_and(|place| view.flags.locked_to.as_ref() == Some(&place.node)) {
         flags.push("LOCKED".to_owned());
     }
     if primitive.pending == Some("Monitoring") {
@@ -125,9 +133,7 @@ fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, is_at_one: bo
     }
     match view.flags.target_role {
         Some(Role::Stopped) => flags.push("disabled".to_owned()),
-        Some(Role::Unpromoted) if matches!(primitive.role, Role::Promoted) => {
-            flags.push("target-role:Unpromoted".to_owned());
-        }
+        Some(Role::Unpromoted) => flags.push("target-role:Unpromoted".to_owned()),
         _ => {}
     }
     if view.flags.blocked {
@@ -150,31 +156,6 @@ fn unmanaged_word(flags: &Flags) -> Option<&'static str> {
     } else {
         Some("unmanaged")
     }
-}
-
-/// Why a probe of the resource failed (on `node`, if given): `Not installed`.
-pub(super) fn failed_probe(
-    overview: &Overview,
-    view: &ResourceView,
-    node: Option<&str>,
-) -> Option<&'static str> {
-    overview
-        .history
-        .iter()
-        .filter(|history| node.is_none_or(|node| history.node.as_str() == node))
-        .flat_map(|history| &history.resources)
-        .filter(|history| history.resource == view.full_id || history.resource == view.id)
-        .flat_map(|history| &history.operations)
-        .filter(|operation| {
-            operation.interval_ms == 0 && (&*operation.task == "monitor" || &*operation.task == "probe")
-        })
-        .find(|operation| {
-            !matches!(
-                operation.rc,
-                OcfRc::Ok | OcfRc::NotRunning | OcfRc::Promoted | OcfRc::Degraded | OcfRc::DegradedPromoted
-            )
-        })
-        .map(|operation| rc_text(operation.rc))
 }
 
 struct Lister<'a> {
@@ -211,8 +192,11 @@ impl Lister<'_> {
     }
 
     fn primitive(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
-        let at: Option<&[&str]> = self.options.hide_nodes.then_some(&[]);
-        outline.push(depth, primitive_text(self.overview, view, view.id.as_str(), at));
+        if is_internal(view) && !self.options.detail {
+            return;
+        }
+        let at = if self.options.hide_nodes { At::Nowhere } else { At::Own };
+        outline.push(depth, primitive_text(view, view.id.as_str(), at));
     }
 
     fn group(&self, view: &ResourceView, members: &[ResourceView], depth: usize, outline: &mut Outline) {
@@ -398,14 +382,12 @@ impl Lister<'_> {
             Some(address) => format!("{name} ({address})"),
             None => name.to_owned(),
         };
-        let at: Vec<&str> = match &replica.container.kind {
-            ResourceViewKind::Primitive(container) => {
-                container.nodes.iter().map(|p| p.node.as_str()).collect()
-            }
-            _ => Vec::new(),
+        let at = match &replica.container.kind {
+            ResourceViewKind::Primitive(container) => container.current.as_ref(),
+            _ => None,
         };
         let inside = replica.child.as_ref().unwrap_or(&replica.container);
-        primitive_text(self.overview, inside, &name, Some(&at))
+        primitive_text(inside, &name, At::Node(at))
     }
 
     fn replica_parts(
@@ -440,6 +422,11 @@ enum Shown<'v> {
     Started(&'v str),
     /// Not at all, or among the nodes without an instance.
     Not,
+}
+
+/// Whether it is a connection that nobody configured by itself.
+fn is_internal(view: &ResourceView) -> bool {
+    matches!(&view.kind, ResourceViewKind::Primitive(primitive) if primitive.is_internal)
 }
 
 fn is_group(view: &ResourceView) -> bool {

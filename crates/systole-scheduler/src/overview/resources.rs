@@ -3,7 +3,7 @@
 use super::{Flags, LocationView, PrimitiveView, ReplicaView, ResourceView, ResourceViewKind};
 use crate::{
     NodeIdx, Resource, RscIdx, Status,
-    status::{BundleData, CloneData, Kind, NodeKind, Pending, PrimitiveData, Replica},
+    status::{BundleData, CloneData, Kind, Pending, PrimitiveData, Replica},
 };
 use systole_types::{NodeId, OcfRc, OpStatus, ResourceId, Role};
 
@@ -87,11 +87,9 @@ fn is_active(status: &Status<'_>, idx: RscIdx, all: bool) -> bool {
 fn primitive(status: &Status<'_>, idx: RscIdx, data: &PrimitiveData<'_>) -> PrimitiveView {
     let rsc = status.rsc(idx);
     let lock = rsc.shutdown_lock.map(|(node, _)| node);
-    let shown_at = match rsc.running_on.as_slice() {
-        [] => lock,
-        &[only] => Some(only),
-        _ => None,
-    };
+    let current = status.current_node(idx);
+    let shown_at = current.or_else(|| rsc.pending.as_ref().map(|pending| pending.node)).or(lock);
+    let shown_at = shown_at.filter(|_| rsc.running_on.len() < 2);
     PrimitiveView {
         agent: data.definition.agent.clone(),
         role: displayed_role(status, idx),
@@ -99,6 +97,7 @@ fn primitive(status: &Status<'_>, idx: RscIdx, data: &PrimitiveData<'_>) -> Prim
         pending: rsc.pending.as_ref().and_then(pending_word),
         pending_on: rsc.pending.as_ref().map(|pending| status.node(pending.node).name.clone()),
         failed_probe: failed_probe(status, idx, shown_at),
+        current: current.map(|node| location(status, node)),
         shown_at: shown_at.map(|node| location(status, node)),
         is_internal: rsc.meta.raw.get("internal_rsc").is_some_and(|value| &**value == "true"),
     }
@@ -176,9 +175,9 @@ fn clone(
 /// Nodes that the resource could run on as far as the configuration of the cluster goes, and does not.
 fn stopped_on(status: &Status<'_>, rsc: &Resource<'_>, child: &str) -> Vec<(NodeId, Option<OcfRc>)> {
     let could_run = |&node: &NodeIdx| {
-        let is_bundle_node = matches!(status.node(node).kind, NodeKind::Guest { is_bundle: true, .. });
-        let is_candidate =
-            if status.options.symmetric { !is_bundle_node } else { rsc.known_on.contains(node) };
+        let there = status.node(node);
+        let is_usual = there.is_configured && !there.is_bundle();
+        let is_candidate = if status.options.symmetric { is_usual } else { rsc.known_on.contains(node) };
         is_candidate && !rsc.running_on.contains(&node)
     };
     let nodes = status.nodes_by_name.iter().copied().filter(could_run);

@@ -83,7 +83,9 @@ impl<'a> Unpack<'a> {
             Some(if is_filler { Removed::ContainerFiller } else { Removed::Resource });
         if self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_remote_connection) {
             let node = self.ensure_remote_node(id);
+            let is_configured = self.node(node).is_configured;
             self.link_remote_node(rsc);
+            self.nodes[node.i()].is_configured = is_configured;
             self.nodes[node.i()].shutdown = true;
         }
         if self.options.stop_removed_resources {
