@@ -16,6 +16,7 @@ pub mod resource_ops;
 pub mod session;
 pub mod tools;
 pub mod verbs;
+pub mod verify;
 pub mod view;
 
 pub use cluster::Cluster;

@@ -8,13 +8,13 @@ use systole_output::tree::{Envelope, Tree};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct OutputArgs {
     /// Form of the output
-    #[arg(long, value_name = "FORM", value_parser = ["text", "console", "xml", "json", "log", "none"], help_heading = "Output")]
+    #[arg(long, value_name = "FORM", value_parser = ["text", "console", "xml", "json", "log", "none"], help_heading = "Output", global = true)]
     pub output_as: Option<String>,
     /// Write the output to a file instead (`-`: standard output)
-    #[arg(long, value_name = "DEST", help_heading = "Output")]
+    #[arg(long, value_name = "DEST", help_heading = "Output", global = true)]
     pub output_to: Option<PathBuf>,
     /// Same as --output-as=json
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", global = true)]
     pub json: bool,
 }
 

@@ -3,12 +3,13 @@
 use crate::{Exit, Session};
 use std::ffi::OsString;
 
-mod cibadmin;
+pub mod cibadmin;
 pub mod crm_attribute;
 mod crm_error;
 pub mod crm_mon;
-mod crm_resource;
+pub mod crm_resource;
 mod crm_simulate;
+mod crm_verify;
 
 /// A tool with a name of its own.
 pub struct Tool {
@@ -28,6 +29,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_mon", about: "show the state of the cluster", run: crm_mon::run },
     Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
+    Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
 ];
 
 /// The tool called `name`.

@@ -1,15 +1,22 @@
 //! `systole VERB ...`.
 
+mod cib;
+mod explain;
+mod node;
+mod option;
+mod resource;
+mod status;
+
 use crate::{Exit, Failed, Session, args, tools};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
 /// Keep services running on a group of hosts.
 ///
-/// Tools talk to the cluster through /run/systole/api.sock (SYSTOLE_SOCKET names another socket), or work on a file
-/// if CIB_file is set.
+/// Verbs talk to the cluster this node is part of (SYSTOLE_SOCKET names another socket than /run/systole/api.sock), or
+/// work on a CIB in a file if CIB_file is set.
 #[derive(Parser)]
-#[command(name = "systole", version)]
+#[command(name = "systole", version, subcommand_required = false)]
 struct Args {
     /// Print the names this binary answers to, one a line: links by these names are tools
     #[arg(long)]
@@ -20,6 +27,20 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// The state of nodes and resources
+    Status(status::Args),
+    /// Show, start, stop, move and clean up resources
+    #[command(alias = "rsc")]
+    Resource(resource::Args),
+    /// Standby, maintenance and attributes of nodes
+    Node(node::Args),
+    /// Cluster options
+    #[command(alias = "property")]
+    Option(option::Args),
+    /// Query, change and check the configuration as XML
+    Cib(cib::Args),
+    /// Why a resource is where it is, and why not elsewhere
+    Explain(explain::Args),
     /// A whole cluster on this one host, to try things out
     #[command(disable_help_flag = true)]
     Lab {
@@ -39,13 +60,6 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         session.command_line = args::command_line(tool.name, &args[1..]);
         return (tool.run)(session, &args[1..]);
     }
-    // `lab` has a main of its own, with its own streams and exit codes.
-    if args.first().is_some_and(|verb| verb == "lab") {
-        return match systole_lab::main(&args[1..]) {
-            0 => Ok(Exit::Ok),
-            code => Ok(Exit::ALL.iter().copied().find(|exit| exit.code() == code).unwrap_or(Exit::Error)),
-        };
-    }
     let args: Args = match args::parse(session, args)? {
         args::Parsed::Go(args) => args,
         args::Parsed::Over(exit) => return Ok(exit),
@@ -58,7 +72,19 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         return Ok(Exit::Ok);
     }
     match args.verb {
-        Some(Verb::Lab { .. }) => unreachable!("handled above"),
+        Some(Verb::Status(args)) => status::run(session, args),
+        Some(Verb::Resource(args)) => resource::run(session, args),
+        Some(Verb::Node(args)) => node::run(session, args),
+        Some(Verb::Option(args)) => option::run(session, args),
+        Some(Verb::Cib(args)) => cib::run(session, args),
+        Some(Verb::Explain(args)) => explain::run(session, args),
+        Some(Verb::Lab { args }) => lab(&args),
         None => Err(Failed::usage("no verb given: try `systole --help`")),
     }
+}
+
+/// The lab has a main of its own, with its own streams and exit codes.
+fn lab(args: &[OsString]) -> anyhow::Result<Exit> {
+    let code = systole_lab::main(args);
+    Ok(Exit::ALL.iter().copied().find(|exit| exit.code() == code).unwrap_or(Exit::Error))
 }

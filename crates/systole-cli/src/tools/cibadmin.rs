@@ -131,8 +131,67 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
     }
     let action = action(args)?;
-    let is_dangerous = matches!(action, CibAction::Erase | CibAction::Upgrade | CibAction::DeleteAll);
-    if is_dangerous && !args.force {
+    if args.node_path && action == CibAction::Query {
+        return paths(&mut Cluster::open(session)?, args);
+    }
+    let xml = input(session, args)?;
+    apply(
+        session,
+        Request {
+            action,
+            scope: args.scope.clone(),
+            xpath: args.xpath.clone(),
+            xml,
+            allow_create: args.allow_create,
+            no_children: args.no_children,
+            expand_scores: args.score,
+            force: args.force,
+        },
+    )
+}
+
+/// What is asked for.
+pub struct Request {
+    /// What to do.
+    pub action: CibAction,
+    /// A section's name.
+    pub scope: Option<String>,
+    /// An XPath; counts rather than the section.
+    pub xpath: Option<String>,
+    /// The XML that goes with the action.
+    pub xml: Option<String>,
+    /// Modify may create.
+    pub allow_create: bool,
+    /// Query without children.
+    pub no_children: bool,
+    /// `x++` is worked out.
+    pub expand_scores: bool,
+    /// Also what is dangerous, and without quorum.
+    pub force: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            action: CibAction::Query,
+            scope: None,
+            xpath: None,
+            xml: None,
+            allow_create: false,
+            no_children: false,
+            expand_scores: false,
+            force: false,
+        }
+    }
+}
+
+/// Carries a request out.
+///
+/// # Errors
+/// If it makes no sense, is dangerous, or the CIB cannot be changed; it is as it was then.
+pub fn apply(session: &mut Session<'_>, request: Request) -> anyhow::Result<Report> {
+    let is_dangerous = matches!(request.action, CibAction::Erase | CibAction::Upgrade | CibAction::DeleteAll);
+    if is_dangerous && !request.force {
         return Err(Failed::new(
             Exit::Unsafe,
             "The supplied command is considered dangerous. To prevent accidental destruction of the cluster, \
@@ -140,23 +199,18 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         )
         .into());
     }
-    let xml = input(session, args)?;
-    check_input(action, args, xml.as_deref())?;
+    check_input(&request)?;
     let call = CibCall {
-        action,
-        scope: scope(args),
-        xml,
+        action: request.action,
+        scope: scope(&request),
+        xml: request.xml,
         options: CibOptions {
-            allow_create: args.allow_create,
-            no_children: args.no_children,
-            expand_scores: args.score,
+            allow_create: request.allow_create,
+            no_children: request.no_children,
+            expand_scores: request.expand_scores,
         },
     };
-    let mut cluster = Cluster::open(session)?;
-    if args.node_path && action == CibAction::Query {
-        return paths(&mut cluster, args);
-    }
-    let applied = cluster.apply(call, args.force)?;
+    let applied = Cluster::open(session)?.apply(call, request.force)?;
     Ok(match applied.output {
         Some(xml) => Report::new(xml.clone(), Tree::with_cdata("output", xml)),
         None => Report::silent(),
@@ -187,8 +241,8 @@ fn action(args: &Args) -> anyhow::Result<CibAction> {
     }
 }
 
-fn scope(args: &Args) -> Scope {
-    match (&args.xpath, &args.scope) {
+fn scope(request: &Request) -> Scope {
+    match (&request.xpath, &request.scope) {
         (Some(xpath), _) => Scope::XPath(xpath.clone()),
         (None, Some(section)) if !matches!(section.as_str(), "all" | "cib") => {
             Scope::Section(section.clone())
@@ -214,13 +268,13 @@ fn input(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Option<String
     Ok(Some(document.to_text()))
 }
 
-fn check_input(action: CibAction, args: &Args, xml: Option<&str>) -> anyhow::Result<()> {
-    let needs_xml = match action {
+fn check_input(request: &Request) -> anyhow::Result<()> {
+    let needs_xml = match request.action {
         CibAction::Create | CibAction::Modify | CibAction::Replace | CibAction::Patch => true,
-        CibAction::Delete | CibAction::DeleteAll => args.xpath.is_none(),
+        CibAction::Delete | CibAction::DeleteAll => request.xpath.is_none(),
         _ => false,
     };
-    if needs_xml && xml.is_none() {
+    if needs_xml && request.xml.is_none() {
         return Err(Failed::usage(
             "this command needs XML: give --xml-text, --xml-file or --xml-pipe (a removal may give --xpath instead)",
         ));

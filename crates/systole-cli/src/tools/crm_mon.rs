@@ -10,7 +10,11 @@ use crate::{
 };
 use clap::Parser;
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
-use systole_output::status::{ListOptions, TextOptions, status_text, status_tree};
+use systole_output::{
+    status::{ListOptions, TextOptions, status_text, status_tree},
+    tree::Tree,
+};
+use systole_scheduler::Overview;
 
 /// Show the state of the cluster.
 #[derive(Parser, Default)]
@@ -92,6 +96,9 @@ pub struct Args {
     /// File that holds the number of the running process
     #[arg(short = 'p', long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
+    /// Say first what is dangerous or broken
+    #[arg(skip)]
+    pub warnings: bool,
     /// Form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -148,11 +155,14 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
             utc_offset: session.utc_offset,
         };
         let overview = &view.overview;
-        let report = Report {
+        let mut report = Report {
             text: status_text(overview, &options),
             trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },
             ..Report::default()
         };
+        if args.warnings {
+            warn(&mut report, &warnings(&mut cluster, overview)?);
+        }
         if !again {
             return report::emit(session, &args.output, report);
         }
@@ -161,6 +171,50 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
         cluster.next_change(interval)?;
         session.now = crate::session::system_time();
     }
+}
+
+/// What an administrator should know before anything else.
+fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    if !overview.summary.fencing_enabled {
+        warnings.push(
+            "data is at risk: fencing is disabled, so after a failure two nodes may write to the same data \
+             (fencing-enabled=false)"
+                .to_owned(),
+        );
+    }
+    if !cluster.is_live() {
+        return Ok(warnings);
+    }
+    let node = cluster.node()?;
+    if !node.has_quorum {
+        warnings.push(format!("the partition of {} has no quorum: {}", node.node, node.members.join(" ")));
+    }
+    if node.dc.is_none() {
+        warnings.push("no DC has been elected yet: nothing is scheduled".to_owned());
+    }
+    if !node.executor {
+        warnings.push(format!(
+            "systole-execd does not answer on {}: nothing is started or stopped there",
+            node.node
+        ));
+    }
+    if let Some(error) = &node.disk_error {
+        warnings.push(format!("{} cannot keep its CIB on disk: {error}", node.node));
+    }
+    Ok(warnings)
+}
+
+/// Puts warnings first.
+fn warn(report: &mut Report, warnings: &[String]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let lines: String = warnings.iter().map(|warning| format!("WARNING: {warning}\n")).collect();
+    report.text = format!("{lines}\n{}", report.text);
+    let tree =
+        Tree::new("warnings").children(warnings.iter().map(|text| Tree::with_text("warning", text.as_str())));
+    report.trees.insert(0, tree);
 }
 
 fn list_options(args: &Args, view: &View) -> ListOptions {

@@ -148,6 +148,20 @@ pub struct Args {
     output: OutputArgs,
 }
 
+impl Args {
+    /// Arguments for a command about a resource and a node.
+    pub fn about(resource: Option<String>, node: Option<String>, output: OutputArgs) -> Self {
+        Self { resource, node, output, ..Self::default() }
+    }
+
+    /// With the terms of a constraint.
+    pub fn constrain(&mut self, lifetime: Option<String>, promoted: bool, force: bool) {
+        self.lifetime = lifetime;
+        self.promoted = promoted;
+        self.force = force;
+    }
+}
+
 /// The commands, by the names of their options.
 const COMMANDS: [&str; 22] = [
     "list",
@@ -195,7 +209,11 @@ fn command(session: &Session<'_>, words: &[OsString]) -> &'static str {
     args::last_given(&matches, &COMMANDS).unwrap_or("list")
 }
 
-fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
+/// Carries out the command (the name of its option, `_` for `-`).
+///
+/// # Errors
+/// If there is no such resource or node, or the change cannot be made.
+pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
     let timeout = duration(args.timeout.as_deref())?;
     let mut cluster = Cluster::open(session)?;
     match command {

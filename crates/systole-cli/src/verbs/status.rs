@@ -1,0 +1,73 @@
+//! `systole status`.
+
+use crate::{Cluster, Exit, Session, report::OutputArgs, tools::crm_mon, view};
+use systole_output::status::classic;
+
+/// What `crm_mon -1r` shows, with a word on what is dangerous or broken in front.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Go on showing changes
+    #[arg(short, long)]
+    watch: bool,
+    /// Active resources only
+    #[arg(long)]
+    active: bool,
+    /// Details: ids of nodes, every instance, every part of a bundle
+    #[arg(short = 'd', long)]
+    detail: bool,
+    /// Node attributes too
+    #[arg(short = 'A', long)]
+    attributes: bool,
+    /// Fail counts too
+    #[arg(short = 'f', long)]
+    failcounts: bool,
+    /// Operation history too
+    #[arg(short = 'o', long)]
+    operations: bool,
+    /// Location constraints that ban, too
+    #[arg(short = 'b', long)]
+    bans: bool,
+    /// Resources below the nodes they are on
+    #[arg(short = 'n', long)]
+    by_node: bool,
+    /// Only this node, or nodes of this tag
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+    /// Only this resource, or resources of this tag
+    #[arg(long, value_name = "RSC")]
+    resource: Option<String>,
+    /// Resources only, in the layout of releases before 2.0
+    #[arg(long)]
+    classic: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Shows the state.
+pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
+    if args.classic {
+        let mut cluster = Cluster::open(session)?;
+        let view = view::look(session, &mut cluster)?;
+        session.print(&classic::resource_list(&view.overview))?;
+        return Ok(Exit::Ok);
+    }
+    crm_mon::show(
+        session,
+        crm_mon::Args {
+            one_shot: !args.watch,
+            inactive: !args.active,
+            show_detail: args.detail,
+            show_node_attributes: args.attributes,
+            failcounts: args.failcounts,
+            operations: args.operations,
+            neg_locations: args.bans.then(String::new),
+            group_by_node: args.by_node,
+            node: args.node,
+            resource: args.resource,
+            warnings: true,
+            interval: "10s".to_owned(),
+            output: args.output,
+            ..crm_mon::Args::default()
+        },
+    )
+}

@@ -1,0 +1,70 @@
+//! Checks of a configuration, with the lines that are wrong.
+
+use crate::report::Report;
+use systole_cib::{Diagnostic, Severity, read, validate, xml::Document};
+use systole_output::{diagnose, tree::Tree};
+
+/// What is wrong with a CIB.
+pub struct Findings {
+    /// Everything that was found, worst first.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// Checks a CIB.
+    pub fn of(document: &Document) -> Self {
+        let (_, mut diagnostics) = read(document);
+        for diagnostic in validate::configuration(document) {
+            if !diagnostics.contains(&diagnostic) {
+                diagnostics.push(diagnostic);
+            }
+        }
+        diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
+        Self { diagnostics }
+    }
+
+    /// How many of that kind there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+    }
+
+    /// Whether a part of the configuration is left out of account.
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// All findings for people, with their lines of `source`.
+    pub fn text(&self, source: &str) -> String {
+        self.diagnostics.iter().map(|diagnostic| diagnose::diagnostic(diagnostic, source)).collect()
+    }
+
+    /// All findings for programs.
+    pub fn tree(&self) -> Tree {
+        Tree::new("diagnostics").children(self.diagnostics.iter().map(|diagnostic| {
+            Tree::with_text("diagnostic", diagnostic.message.as_str())
+                .attr("severity", diagnostic.severity.to_string())
+                .attr("element", diagnostic.element.name.as_str())
+                .maybe("id", diagnostic.element.id.as_deref())
+                .maybe("line", diagnostic.position.map(|position| position.line))
+                .maybe("column", diagnostic.position.map(|position| position.column))
+        }))
+    }
+
+    /// `2 errors, 1 warning`.
+    pub fn summary(&self) -> String {
+        let counted =
+            |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
+        format!(
+            "{}, {}",
+            counted(self.count(Severity::Error), "error"),
+            counted(self.count(Severity::Warning), "warning")
+        )
+    }
+
+    /// A report that ends with exit code 78 if there are errors.
+    pub fn report(&self, name: &str, source: &str) -> Report {
+        let text = format!("{}{name}: {}\n", self.text(source), self.summary());
+        let report = Report::new(text, self.tree());
+        if self.has_errors() { report.ending(crate::Exit::Config) } else { report }
+    }
+}
