@@ -59,14 +59,14 @@ impl NodeApi {
         }
     }
 
-    /// Puts the CIB `xml` in the place of the one there is.
+    /// Puts the `<configuration>` in `xml` in the place of the one there is. The status is the cluster's own to write.
     ///
     /// # Errors
     /// If the cluster does not take it.
-    pub fn replace_cib(&mut self, xml: String) -> Result<()> {
+    pub fn replace_configuration(&mut self, xml: String) -> Result<()> {
         let change = CibCall {
             action: CibAction::Replace,
-            scope: Scope::All,
+            scope: Scope::Section("configuration".into()),
             xml: Some(xml),
             options: CibOptions::default(),
         };

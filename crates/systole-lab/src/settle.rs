@@ -15,11 +15,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// The cluster rests when its DC has had nothing to do for this long.
 const AT_REST_FOR: Duration = Duration::from_millis(1000);
 
-/// Waits until the cluster has a DC and every node is a member, then loads `xml`.
+/// Waits until the cluster has a DC and every node is a member, then loads the `<configuration>`.
 ///
 /// # Errors
 /// If that takes too long, or the cluster does not take the CIB.
-pub fn load(layout: &Layout, xml: &str, progress: &Progress, patience: Duration) -> Result<()> {
+pub fn load(layout: &Layout, configuration: &str, progress: &Progress, patience: Duration) -> Result<()> {
     let give_up = Instant::now() + patience;
     let n_nodes = control::status(layout)?.nodes.len();
     loop {
@@ -33,7 +33,7 @@ pub fn load(layout: &Layout, xml: &str, progress: &Progress, patience: Duration)
                 dc.node
             ));
             let lab = control::status(layout)?;
-            NodeApi::connect(&lab, &dc.node)?.replace_cib(xml.to_owned())?;
+            NodeApi::connect(&lab, &dc.node)?.replace_configuration(configuration.to_owned())?;
             progress.say("the CIB is loaded");
             return Ok(());
         }

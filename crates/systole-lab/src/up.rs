@@ -37,6 +37,9 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
         Document::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
     let cib = document.root();
     ensure!(cib.is("cib"), "{}: this is a <{}>, not a <cib>", args.file.display(), cib.name());
+    let configuration = cib.child("configuration");
+    let configuration = configuration
+        .with_context(|| format!("{}: there is no <configuration> in it", args.file.display()))?;
     let mut plan = Plan::new(&args.file, &node_names(cib), args.subnet)?;
     plan.daemons = !args.no_daemons;
     require_daemons(&plan)?;
@@ -56,7 +59,7 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
         return Ok(());
     }
     let patience = Duration::from_secs(args.timeout);
-    settle::load(layout, &text, &progress, patience)?;
+    settle::load(layout, &configuration.to_text(), &progress, patience)?;
     if args.no_wait {
         return Ok(());
     }
