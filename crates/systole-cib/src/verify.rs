@@ -66,7 +66,8 @@ impl Verifier {
         let options = configuration.child("crm_config").into_iter().flat_map(Element::descendants);
         for pair in options.filter(|e| e.is("nvpair")) {
             let (Some(name), Some(value)) = (pair.attr("name"), pair.attr("value")) else { continue };
-            if options::kind(spelling::cluster_option(name)).is_some_and(|kind| !is_valid(kind, value)) {
+            let kind = options::kind(spelling::cluster_option(name)).filter(|_| value != "#default");
+            if kind.is_some_and(|kind| !is_valid(kind, value)) {
                 self.error(
                     pair,
                     format!("using default value for cluster option '{name}' because '{value}' is invalid"),

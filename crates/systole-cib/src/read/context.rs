@@ -18,7 +18,7 @@ const MAX_DIAGNOSTICS: usize = 1000;
 
 /// How many elements may be read by way of references, altogether. Bounds what references within references, or
 /// many references to a large set, can make of a small CIB.
-const MAX_REFERRED: usize = 1_000_000;
+const MAX_REFERRED: usize = 250_000;
 
 /// How many references may lead to the next before it counts as a circle.
 const MAX_HOPS: usize = 32;
@@ -70,6 +70,7 @@ impl<'d> Reader<'d> {
             None => {
                 self.ids.insert(id, element);
             }
+            Some(_) if self.diagnostics.len() >= MAX_DIAGNOSTICS => self.n_dropped += 1,
             Some(first) => {
                 let line = first.position().map_or(String::new(), |p| format!(" (line {})", p.line));
                 let message =
@@ -80,16 +81,16 @@ impl<'d> Reader<'d> {
     }
 
     pub fn error(&mut self, element: Element<'_>, message: impl Into<String>) {
-        self.tell(Diagnostic::about(Severity::Error, element, message));
+        self.tell(Severity::Error, element, message);
     }
 
     pub fn warning(&mut self, element: Element<'_>, message: impl Into<String>) {
-        self.tell(Diagnostic::about(Severity::Warning, element, message));
+        self.tell(Severity::Warning, element, message);
     }
 
-    fn tell(&mut self, diagnostic: Diagnostic) {
+    fn tell(&mut self, severity: Severity, element: Element<'_>, message: impl Into<String>) {
         if self.diagnostics.len() < MAX_DIAGNOSTICS {
-            self.diagnostics.push(diagnostic);
+            self.diagnostics.push(Diagnostic::about(severity, element, message));
         } else {
             self.n_dropped += 1;
         }

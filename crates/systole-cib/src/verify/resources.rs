@@ -29,6 +29,8 @@ impl Verifier {
                 self.error(op, format!("ignoring the interval because a {name} action cannot be recurring"));
             }
             match seen.get(&(name, interval)) {
+                // Of operations that do not recur, the first counts without a word.
+                Some(_) if interval.is_zero() => {}
                 Some(first) => self.error(
                     op,
                     format!(
@@ -73,6 +75,7 @@ impl Verifier {
     fn meta(&mut self, pair: Element<'_>) {
         let (Some(name), Some(value)) = (pair.attr("name"), pair.attr("value")) else { return };
         match name {
+            _ if value == "#default" => {}
             "target-role" => match value.parse::<Role>() {
                 Err(_) => self.error(pair, format!("ignoring 'target-role' because '{value}' is not valid")),
                 Ok(Role::Promoted | Role::Unpromoted) if !may_be_promoted(pair) => {

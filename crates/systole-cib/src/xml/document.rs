@@ -216,7 +216,8 @@ impl Document {
     pub(super) fn position(&self, offset: u32) -> Position {
         let line = self.lines.partition_point(|start| *start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0) as usize;
-        let column = self.text.get(start..offset as usize).map_or(0, |before| before.chars().count());
+        let before = self.text.as_bytes().get(start..offset as usize).unwrap_or_default();
+        let column = before.iter().filter(|byte| !is_continuation(**byte)).count();
         Position { line: to_u32(line), column: to_u32(column + 1) }
     }
 }
@@ -498,6 +499,11 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_text())
     }
+}
+
+/// Whether a byte of UTF-8 belongs to the character before it.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
 }
 
 pub(super) fn to_u32(n: usize) -> u32 {
