@@ -51,9 +51,7 @@ pub struct Change {
 /// Works out what has to be done, and what has to wait for what.
 pub fn plan(status: &Status<'_>, placement: &Placement) -> Plan {
     let mut draft = Draft::new(status, placement);
-    draft.take_fencing_requests();
-    draft.take_recurring();
-    draft.clear_outdated_fail_counts();
+    draft.take_early_actions();
     draft.clear_outdated_locks();
     draft.order_by_constraints();
     for root in draft.roots() {

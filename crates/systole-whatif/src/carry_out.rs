@@ -208,7 +208,8 @@ impl<'g> Execution<'g> {
         let history = recorder.history(state, resource, known_as, agent);
         let failure = self.failures.iter().find_map(|failure| {
             let mut names = [resource, known_as].into_iter();
-            let name = names.find(|name| failure.is_about(name, &action.operation, interval_ms, node.as_str()))?;
+            let name =
+                names.find(|name| failure.is_about(name, &action.operation, interval_ms, node.as_str()))?;
             Some((name, failure.rc))
         });
         if let Some((name, rc)) = failure {
@@ -236,8 +237,10 @@ fn digest(action: &Action) -> Option<String> {
     let recurs = action.meta("interval").is_some();
     let mut text = String::from(" <parameters");
     for (name, value) in &action.attributes {
-        let is_left_out = matches!(&**name, "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip")
-            || (name.starts_with("CRM_meta_") && !(recurs && &**name == "CRM_meta_timeout"));
+        let is_left_out = matches!(
+            &**name,
+            "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip"
+        ) || (name.starts_with("CRM_meta_") && !(recurs && &**name == "CRM_meta_timeout"));
         if !is_left_out {
             text.push(' ');
             text.push_str(name);

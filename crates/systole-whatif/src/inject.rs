@@ -147,7 +147,8 @@ fn set_option(document: &mut Document, name: &str, value: &str) {
         document.set_attr(at, "id", "cib-bootstrap-options");
     }
     let set = document.element(at).id().unwrap_or_default().to_owned();
-    let known = document.element(at).children().find(|pair| pair.attr("name") == Some(name)).map(Element::key);
+    let known =
+        document.element(at).children().find(|pair| pair.attr("name") == Some(name)).map(Element::key);
     let pair = known.unwrap_or_else(|| document.append(at, "nvpair"));
     document.set_attr(pair, "id", &format!("{set}-{name}"));
     document.set_attr(pair, "name", name);
@@ -161,7 +162,8 @@ fn set_ticket(recorder: &mut Recorder<'_>, ticket: &str, attribute: &str, value:
         Some(known) => known,
         None => document.append(status, "tickets"),
     };
-    let known = document.element(tickets).children().find(|known| known.id() == Some(ticket)).map(Element::key);
+    let known =
+        document.element(tickets).children().find(|known| known.id() == Some(ticket)).map(Element::key);
     let state = known.unwrap_or_else(|| document.append(tickets, "ticket_state"));
     document.set_attr(state, "id", ticket);
     document.set_attr(state, attribute, value);
@@ -205,8 +207,8 @@ fn inject_operation(
     let history = recorder.history(state, name, name, &agent);
     recorder.record(state, history, &operation);
     let id = recorder.document.element(state).id().unwrap_or_default().to_owned();
-    let injected = attributes.into_iter().map(|(name, value)| {
-        Injected(format!("Injecting attribute {name}={value} into /node_state '{id}'"))
-    });
+    let injected = attributes
+        .into_iter()
+        .map(|(name, value)| Injected(format!("Injecting attribute {name}={value} into /node_state '{id}'")));
     Ok(injected.collect())
 }

@@ -255,7 +255,12 @@ impl<'d> Recorder<'d> {
     }
 
     /// Counts a failure, as the controller would. What counts as none is left out.
-    pub fn add_failure(&mut self, state: Key, operation: &Operation<'_>, is_final: bool) -> Vec<(String, String)> {
+    pub fn add_failure(
+        &mut self,
+        state: Key,
+        operation: &Operation<'_>,
+        is_final: bool,
+    ) -> Vec<(String, String)> {
         let is_stopped_probe = operation.rc == OcfRc::NotRunning && operation.interval_ms == 0;
         if operation.rc == OcfRc::Ok || is_stopped_probe {
             return Vec::new();

@@ -181,8 +181,9 @@ fn write_file(file: &PathBuf, text: &str) -> anyhow::Result<()> {
     if file.as_os_str() == "-" {
         return Ok(print!("{text}"));
     }
-    fs::write(file, text)
-        .map_err(|error| Failed::new(Exit::CannotCreate, format!("cannot write {}: {error}", file.display())).into())
+    fs::write(file, text).map_err(|error| {
+        Failed::new(Exit::CannotCreate, format!("cannot write {}: {error}", file.display())).into()
+    })
 }
 
 /// One run, and what it has said so far.
@@ -432,7 +433,9 @@ fn step_text(step: &Step) -> String {
         Step::Cluster { operation, resource: Some(resource), node } => {
             format!("Cluster action:  {operation} for {resource} on {node}")
         }
-        Step::Cluster { operation, resource: None, node } => format!("Cluster action:  {operation} on {node}"),
+        Step::Cluster { operation, resource: None, node } => {
+            format!("Cluster action:  {operation} on {node}")
+        }
         Step::Fencing { target, action } => format!("Fencing {target} ({action})"),
         Step::Pretended { action, rc } => format!("Pretending action {action} failed with rc={}", rc.code()),
     }

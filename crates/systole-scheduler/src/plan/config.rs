@@ -9,16 +9,38 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{DigestChange, Failures},
+    status::{DigestChange, EarlyAction, Failures},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, Role, Score};
 
 impl Draft<'_, '_> {
-    /// Fail counts that the history says have to be cleared.
-    pub(super) fn clear_outdated_fail_counts(&mut self) {
-        for clear in &self.status.clear_fail_counts {
-            self.clear_fail_count(clear.resource, clear.node);
+    /// What the history calls for, in the order found there.
+    pub(super) fn take_early_actions(&mut self) {
+        for early in &self.status.early {
+            match early {
+                EarlyAction::Fence(node) => self.take_fencing_request(*node),
+                EarlyAction::Stop { rsc, node, is_required } => {
+                    self.action(*rsc, Key::once(Task::Stop), Some(*node), !is_required);
+                }
+                EarlyAction::Demote { rsc, node } => {
+                    self.action(*rsc, Key::once(Task::Demote), Some(*node), false);
+                }
+                EarlyAction::Recurring { rsc, node, task, interval } => {
+                    let interval = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+                    self.action(*rsc, Key::Op(Task::named(task), interval), Some(*node), true);
+                }
+                EarlyAction::ClearFailCount(which) => {
+                    let clear = &self.status.clear_fail_counts[*which];
+                    self.clear_fail_count(clear.resource, clear.node);
+                }
+                EarlyAction::ClearHistory { rsc, node } => {
+                    self.action(*rsc, Key::once(Task::LrmDelete), Some(*node), false);
+                }
+            }
+        }
+        for request in &self.placement.fencing {
+            self.lose_node(request.node, &request.reason, request.priority_delay);
         }
     }
 
@@ -59,27 +81,6 @@ impl Draft<'_, '_> {
                     let clear = self.clear_fail_count(root, node);
                     let stop = End::Key(root, Key::once(Task::Stop));
                     self.order(End::Action(clear), stop, Relation::ORDERED);
-                }
-            }
-        }
-    }
-
-    /// Recurring operations that are running: what is there already need not be set up.
-    pub(super) fn take_recurring(&mut self) {
-        for i in 0..self.status.nodes_by_name.len() {
-            let node = self.status.nodes_by_name[i];
-            let target = self.status.node(node);
-            if !target.online {
-                continue;
-            }
-            for history in &target.histories {
-                let mut entries: Vec<&HistoryEntry> = history.history.operations.iter().collect();
-                entries.sort_by_key(|entry| entry.call_id);
-                let Some(since) = last_start(&entries) else { continue };
-                for entry in &entries[since..] {
-                    if entry.interval_ms > 0 && entry.status != OpStatus::Pending {
-                        self.action(history.resource, recurring_key(entry), Some(node), true);
-                    }
                 }
             }
         }

@@ -94,6 +94,8 @@ pub struct Action {
     pub key: Key,
     /// What is done; differs from the key's for `cancel`.
     pub task: Task,
+    /// The operation whose configured properties it has: what was to be done when it was made.
+    pub made_as: Task,
     /// Its name where there is no resource: `stonith-node1-reboot`.
     pub name: Option<Arc<str>>,
     /// Where.
@@ -188,12 +190,6 @@ pub struct Draft<'s, 'a> {
 impl<'s, 'a> Draft<'s, 'a> {
     /// An empty plan.
     pub fn new(status: &'s Status<'a>, placement: &'s Placement) -> Self {
-        let devices =
-            || status.resources.iter().filter(|rsc| rsc.primitive().is_some_and(|p| p.is_fence_device));
-        let unfences = |rsc: &Resource<'_>| {
-            rsc.meta.requires == Requires::Unfencing
-                || rsc.meta.raw.get("provides").is_some_and(|v| v.eq_ignore_ascii_case("unfencing"))
-        };
         let mut draft = Self {
             status,
             placement,
@@ -206,8 +202,8 @@ impl<'s, 'a> Draft<'s, 'a> {
             orders: Vec::new(),
             by_rsc: vec![Vec::new(); status.resources.len()],
             notifications: BTreeMap::new(),
-            have_fencing: status.options.have_watchdog || devices().next().is_some(),
-            have_unfencing: status.options.fencing_enabled && devices().any(unfences),
+            have_fencing: status.have_fencing,
+            have_unfencing: status.unfencing_in_use,
             queue: Vec::new(),
             singletons: BTreeMap::new(),
         };
@@ -659,6 +655,7 @@ impl Action {
         Self {
             rsc,
             key,
+            made_as: task.clone(),
             task,
             name: None,
             node,

@@ -295,6 +295,17 @@ impl Draft<'_, '_> {
         let resource = self.r(rsc);
         let own: Arc<str> = format!("{}_{}", resource.id, action.key).into();
         match &resource.history_id {
+            Some(known_as) if action.task == Task::Notified => {
+                (format!("{known_as}_notified_0").into(), Some(own))
+            }
+            Some(known_as) if matches!(action.key, Key::Notify(..)) => {
+                let meta = |name: &str| {
+                    let found = action.meta.iter().find(|(known, _)| &**known == name);
+                    found.map_or("", |(_, value)| &**value)
+                };
+                let (kind, task) = (meta("notify_type"), meta("notify_operation"));
+                (format!("{known_as}_{kind}_notify_{task}_0").into(), Some(own))
+            }
             Some(known_as) => (format!("{known_as}_{}", action.key).into(), Some(own)),
             None => (own, None),
         }
@@ -357,10 +368,7 @@ impl Draft<'_, '_> {
         if let Some(rsc) = action.rsc {
             all = (*self.operation_attributes(rsc, action, cache)).clone();
             if self.r(rsc).is_primitive() {
-                let parameters = self.cached_parameters(rsc, action.node, cache);
-                for (name, value) in parameters.iter() {
-                    all.entry(name.clone()).or_insert_with(|| value.clone());
-                }
+                self.add_parameters(rsc, action, &mut all, cache);
             }
         }
         for (name, value) in &action.meta {
@@ -382,12 +390,41 @@ impl Draft<'_, '_> {
         all
     }
 
+    /// Parameters of the operation, then those of the resource.
+    fn add_parameters(
+        &self,
+        rsc: RscIdx,
+        action: &Action,
+        all: &mut BTreeMap<Arc<str>, Arc<str>>,
+        cache: &mut Cache,
+    ) {
+        let has_own = self.r(rsc).primitive().is_some_and(|primitive| {
+            primitive.definition.operations.iter().any(|operation| !operation.parameters.is_empty())
+        });
+        if let Some(node) = action.node.filter(|_| has_own) {
+            let interval = Duration::from_millis(action.key.interval_ms().into());
+            let own = self.status.operation_parameters(rsc, node, action.made_as.as_str(), interval);
+            all.extend(own);
+        }
+        let parameters = self.cached_parameters(rsc, action.node, cache);
+        for (name, value) in parameters.iter() {
+            all.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if all.get("addr").is_some_and(|address| &**address == "#uname") && self.status.needs_host_name(rsc) {
+            let container = self.r(rsc).container.expect("only connections into containers need it");
+            let host = self.assigned[container.i()].or_else(|| self.current_node(container));
+            if let Some(host) = host {
+                all.insert("addr".into(), self.status.node(host).name.as_str().into());
+            }
+        }
+    }
+
     /// The operation's own attributes: its meta attributes by their names in graphs, its parameters by theirs.
     fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
-        let (task, interval) = match &action.key {
-            _ if action.task == Task::Cancel => (Task::Cancel, action.key.interval_ms()),
-            Key::Op(task, interval) => (task.clone(), *interval),
-            Key::Notify(..) => (Task::Notify, 0),
+        let interval = action.key.interval_ms();
+        let task = match &action.key {
+            Key::Notify(..) => Task::Notify,
+            Key::Op(..) => action.made_as.clone(),
         };
         let entry = cache.operations.entry((rsc, task.clone(), interval));
         let found = entry.or_insert_with(|| {
@@ -422,7 +459,7 @@ impl Draft<'_, '_> {
                 add("CRM_meta_remote_node", node.as_str());
             }
             if let Some(address) = self.r(rsc).meta.raw.get("external-ip") {
-                add("external_ip", address);
+                add("pcmk_external_ip", address);
             }
         }
         let mut at = Some(rsc);

@@ -11,15 +11,11 @@ use crate::{
 };
 
 impl Draft<'_, '_> {
-    /// Starts with what the history says has to be fenced.
-    pub(super) fn take_fencing_requests(&mut self) {
-        for request in self.status.fencing.iter().chain(&self.placement.fencing) {
-            if self.status.node(request.node).is_guest() {
-                self.lose_node(request.node, &request.reason, false);
-            } else {
-                self.node[request.node.i()].unclean = true;
-                self.fence_op(request.node, None, true, Some(&request.reason), request.priority_delay);
-            }
+    /// Takes over what the history says of a node that has to be fenced.
+    pub(super) fn take_fencing_request(&mut self, node: NodeIdx) {
+        let Some(request) = self.status.fencing.iter().find(|request| request.node == node) else { return };
+        if !self.status.node(node).is_guest() {
+            self.fence_op(node, None, true, Some(&request.reason), request.priority_delay);
         }
     }
 
@@ -88,6 +84,39 @@ impl Draft<'_, '_> {
             self.explain(op, Reason::Text(reason.into()), false);
         }
         op
+    }
+
+    /// Digests of the parameters of devices that unfence, for the fencer to compare. Whether any has changed since the node
+    /// was unfenced.
+    fn add_unfencing_digests(&mut self, op: ActIdx, node: NodeIdx) -> bool {
+        let status = self.status;
+        let (mut all, mut secure) = (String::new(), String::new());
+        let mut has_changed = false;
+        let remembered = |name: &str| status.node(node).attribute(name);
+        for (idx, rsc) in status.iter_resources().collect::<Vec<_>>().into_iter().rev() {
+            let Some(device) = rsc.primitive().filter(|primitive| primitive.is_fence_device) else {
+                continue;
+            };
+            let provides =
+                rsc.meta.raw.get("provides").is_some_and(|what| what.eq_ignore_ascii_case("unfencing"));
+            if rsc.meta.requires != Requires::Unfencing && !provides {
+                continue;
+            }
+            let name = format!("{}:{}:", rsc.id, device.definition.agent.kind);
+            let interval = std::time::Duration::ZERO;
+            let digest = format!("{name}{},", status.operation_digest(idx, node, "stonith-on", interval));
+            let secure_digest = format!("{name}{},", status.secure_digest(idx, node, "stonith-on"));
+            if let Some(before) = remembered("#digests-all") {
+                let is_same = before.contains(&digest)
+                    || remembered("#digests-secure").is_some_and(|before| before.contains(&secure_digest));
+                has_changed |= !is_same;
+            }
+            all.push_str(&digest);
+            secure.push_str(&secure_digest);
+        }
+        self.add_meta(op, "digests-all", all);
+        self.add_meta(op, "digests-secure", secure);
+        has_changed
     }
 
     /// How long fencing of this node waits so that the more important side of a split survives, in seconds.

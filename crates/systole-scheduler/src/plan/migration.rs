@@ -11,7 +11,7 @@ impl Draft<'_, '_> {
     /// Whether `rsc` can move from `current` to where it is assigned without being stopped.
     pub(super) fn can_migrate(&self, rsc: RscIdx, current: NodeIdx) -> bool {
         let state = &self.rsc[rsc.i()];
-        self.r(rsc).meta.allow_migrate
+        self.r(rsc).migratable
             && state.managed
             && !state.failed
             && !state.start_pending
@@ -66,7 +66,7 @@ impl Draft<'_, '_> {
         let (Some(first), Some(then)) = (self.end_rsc(&order.first), self.end_rsc(&order.then)) else {
             return Vec::new();
         };
-        let (first_can, then_can) = (self.r(first).meta.allow_migrate, self.r(then).meta.allow_migrate);
+        let (first_can, then_can) = (self.r(first).migratable, self.r(then).migratable);
         if !(first_can || then_can)
             || first == then
             || self.is_parent(first, then)

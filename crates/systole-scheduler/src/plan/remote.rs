@@ -37,8 +37,7 @@ impl Draft<'_, '_> {
             if !self.rsc[connection.i()].failed {
                 return Connection::Stopped;
             }
-            let reconnects = resource.meta.raw.get("reconnect_interval").is_some()
-                || self.has_parameter(connection, "reconnect_interval");
+            let reconnects = resource.reconnect_interval.is_some();
             let target = self.status.node(node);
             if self.next_role[connection.i()] == Role::Stopped
                 && reconnects
@@ -59,10 +58,6 @@ impl Draft<'_, '_> {
             }
             Some(_) => Connection::Alive,
         }
-    }
-
-    fn has_parameter(&self, rsc: RscIdx, name: &str) -> bool {
-        self.status.parameters(rsc, None).get(name).is_some()
     }
 
     /// Whether a remote node's connection is lost for good.

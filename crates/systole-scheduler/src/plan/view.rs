@@ -1,6 +1,6 @@
 //! What planning asks of placement.
 
-use super::{ActIdx, draft::Draft};
+use super::draft::Draft;
 use crate::{NodeIdx, RscIdx, placement::Discovery};
 use systole_types::{Role, Score, Timestamp};
 
@@ -18,7 +18,13 @@ impl Draft<'_, '_> {
     /// Nodes a resource is known to be allowed or banned on, by name.
     pub(super) fn allowed_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
         let nodes = self.status.nodes_by_name.iter().copied();
-        nodes.filter(|&node| self.is_allowed(rsc, node)).collect()
+        // Where a clone is not even looked for, it is not known to be allowed either.
+        let is_exclusive = self.placement.exclusive[rsc.i()] && self.r(rsc).is_clone();
+        let is_known = |node| match self.placement.allowed[rsc.i()].get(node) {
+            Some(entry) => !is_exclusive || entry.discovery == Discovery::Exclusive,
+            None => false,
+        };
+        nodes.filter(|&node| is_known(node)).collect()
     }
 
     /// Whether a resource is known to be allowed or banned on a node.
@@ -40,6 +46,7 @@ impl Draft<'_, '_> {
         match entry.map(|entry| entry.discovery) {
             Some(Discovery::Never) => false,
             Some(Discovery::Exclusive) => true,
+            None if self.status.node(node).is_bundle() => false,
             Some(Discovery::Always) | None => !is_exclusive,
         }
     }
@@ -47,11 +54,6 @@ impl Draft<'_, '_> {
     /// The node a resource is kept for while that is shut down, and since when.
     pub(super) fn shutdown_lock(&self, rsc: RscIdx) -> Option<(NodeIdx, Timestamp)> {
         self.placement.locks[rsc.i()].map(|lock| (lock.node, lock.since))
-    }
-
-    /// Digests of all parameters of devices that unfence, for the fencer to compare. Whether any has changed.
-    pub(super) fn add_unfencing_digests(&mut self, _op: ActIdx, _node: NodeIdx) -> bool {
-        false
     }
 
     /// Resources that have to run together with this one: with their roles and this one's.

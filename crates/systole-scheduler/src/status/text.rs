@@ -23,7 +23,11 @@ pub(crate) fn is_true(text: Option<&str>) -> bool {
 
 /// A score; `default` where there is none or it cannot be read.
 pub(crate) fn score(text: Option<&str>, default: Score) -> Score {
-    text.and_then(|text| text.parse().ok()).unwrap_or(default)
+    let Some(text) = text else { return default };
+    // What follows a number is left out of account: `1.0` is 1.
+    let is_number = |c: char| c.is_ascii_digit() || c == '-' || c == '+';
+    let number = || text.split(|c| !is_number(c)).next().and_then(|number| number.parse().ok());
+    text.parse().ok().or_else(number).unwrap_or(default)
 }
 
 /// A span of time; zero where it cannot be read.
