@@ -60,7 +60,7 @@ fn compact(document: &Document) -> String {
 }
 
 fn digest(text: &str) -> String {
-    format!("{:x}", md5::compute(format!(" {text}\n")))
+    systole_cib::digest::md5(&format!(" {text}\n"))
 }
 
 #[cfg(test)]
