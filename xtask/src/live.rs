@@ -73,12 +73,14 @@ impl Runner {
     fn with_cluster(&mut self, keep: bool) -> Result<()> {
         let before = Residue::take()?;
         println!("bringing {EXAMPLE} up for the tests that follow");
+        let since = Instant::now();
         let up = shell::run(&mut self.lab.command(&["up", EXAMPLE]));
-        if up.is_err() {
+        let came_up = up.is_ok();
+        if !came_up {
             shout(&self.last_words());
         }
-        self.report("a cluster comes up from a file and settles", Duration::ZERO, up);
-        if self.failed.is_empty() {
+        self.report("a cluster comes up from a file and settles", since.elapsed(), up);
+        if came_up {
             self.all(cluster::TESTS);
         }
         if keep {

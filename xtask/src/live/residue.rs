@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Everything on the host that a lab makes, at one moment.
+/// The name of the lab under test; others may be up beside it.
+const LAB: &str = "lab";
+
+/// Everything on the host that a lab makes, at one moment; less what belongs to a lab of another name.
 pub struct Residue(BTreeSet<String>);
 
 impl Residue {
@@ -27,6 +30,7 @@ impl Residue {
         }
         groups(Path::new("/sys/fs/cgroup"), &mut found);
         processes(&mut found);
+        found.retain(|item| !of_other_lab(item));
         Ok(Residue(found))
     }
 
@@ -55,19 +59,35 @@ fn groups(dir: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Processes a lab starts, and any in a namespace other than ours (a namespace lives as long as a process in it).
+/// Processes a lab starts: all but the supervisor and what holds a node are in namespaces other than ours (and a
+/// namespace lives as long as a process in it).
 fn processes(found: &mut BTreeSet<String>) {
-    const PROGRAMS: [&str; 6] = ["conmon", "haproxy", "systoled", "systole-execd", "unshare", "httpd"];
     for dir in entries("/proc") {
         // A process that has ended and is not waited for has no executable.
         let Ok(program) = fs::read_link(dir.join("exe")) else { continue };
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let command = fs::read(dir.join("cmdline")).unwrap_or_default();
-        let in_lab = command.split(|byte| *byte == 0).any(|word| word == b"lab");
-        if PROGRAMS.contains(&name.as_str()) || (name.starts_with("systole") && in_lab) || elsewhere(&dir) {
+        let words: Vec<_> = command.split(|byte| *byte == 0).collect();
+        let of_lab = words
+            .windows(2)
+            .any(|pair| pair[0] == b"lab" && [&b"supervise"[..], b"launch", b"init"].contains(&pair[1]));
+        let groups = fs::read_to_string(dir.join("cgroup")).unwrap_or_default();
+        let named = words.windows(2).find(|pair| pair[0] == b"--name").map(|pair| pair[1]);
+        if of_other_lab(&groups) || named.is_some_and(|name| name != LAB.as_bytes()) {
+            continue;
+        }
+        if of_lab || elsewhere(&dir) {
             found.insert(format!("process {} ({})", dir.display(), program.display()));
         }
     }
+}
+
+/// Whether a path or an interface's name has the mark of a lab other than ours.
+fn of_other_lab(text: &str) -> bool {
+    ["systole-lab/", "systole-lab/labs/", "class/net/sl-"].iter().any(|mark| {
+        let name = text.split_once(mark).map(|(_, rest)| rest);
+        let name = name.and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
+        name.is_some_and(|name| !["", LAB, "labs", "images"].contains(&name))
+    })
 }
 
 /// Whether a process is in other namespaces than we are.
