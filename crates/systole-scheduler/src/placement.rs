@@ -57,6 +57,8 @@ pub struct Placement {
     pub nodes: Vec<NodeOutlook>,
     /// All colocations, unpacked.
     pub colocations: Vec<ColocationLink>,
+    /// Per top-level resource, if there are any: positions in `colocations` of those that bind others to it.
+    dependents: Vec<(RscIdx, Vec<u32>)>,
     /// Nodes that have to be fenced because a ticket was lost.
     pub fencing: Vec<FencingRequest>,
     /// Lines of `crm_simulate --show-scores`, in the order worked out; empty unless [`Detail::Scores`] was asked for.
@@ -74,6 +76,8 @@ pub struct NodeOutlook {
     pub shutdown: bool,
     /// As [`Node::unclean`](crate::Node::unclean).
     pub unclean: bool,
+    /// How many resources will be there.
+    pub n_assigned: u32,
 }
 
 /// A resource waits for the node that was shut down with it: `shutdown-lock`.
@@ -96,6 +100,40 @@ pub struct ScoreLine {
     pub node: Option<NodeIdx>,
     /// How much.
     pub score: Score,
+}
+
+impl ScoreLine {
+    /// The line as `crm_simulate --show-scores` prints it.
+    pub fn text(&self, status: &Status<'_>) -> String {
+        let (resource, score) = (&status.rsc(self.resource).id, self.score);
+        match self.node.map(|node| &status.node(node).name) {
+            None => format!("{resource} promotion score (inactive): {score}"),
+            Some(node) if self.step == PROMOTION => format!("{resource} promotion score on {node}: {score}"),
+            Some(node) => format!("{}: {resource} allocation score on {node}: {score}", self.step),
+        }
+    }
+}
+
+impl Placement {
+    /// Colocations that bind others to a top-level resource: its own, and those of its members.
+    pub fn colocations_with(&self, rsc: RscIdx) -> impl Iterator<Item = &ColocationLink> {
+        let found = self.dependents.binary_search_by_key(&rsc, |(primary, _)| *primary);
+        let indexes = found.map_or(&[][..], |i| &self.dependents[i].1);
+        indexes.iter().map(|index| &self.colocations[*index as usize])
+    }
+
+    /// The nodes of a resource's table, best first.
+    pub fn best_first(&self, rsc: RscIdx, status: &Status<'_>) -> Vec<NodeIdx> {
+        let mut entries: Vec<&Entry> = self.allowed[rsc.i()].iter().collect();
+        entries.sort_by_key(|entry| {
+            let (node, outlook) = (status.node(entry.node), &self.nodes[entry.node.i()]);
+            let can_run = outlook.online && !outlook.shutdown && !outlook.unclean;
+            let is_available = can_run && !node.standby && !node.standby_on_fail && !node.maintenance;
+            let score = if is_available { entry.score } else { Score::MINUS_INFINITY.value() };
+            (std::cmp::Reverse(score), outlook.n_assigned, node.name.as_str())
+        });
+        entries.into_iter().map(|entry| entry.node).collect()
+    }
 }
 
 /// The step of [`ScoreLine`]s that tell promotion scores.

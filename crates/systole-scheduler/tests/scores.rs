@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf};
 use systole_cib::model::Cib;
 use systole_scheduler::{
     Status,
-    placement::{Detail, PROMOTION, Placement, assign_in_detail},
+    placement::{Detail, Placement, assign_in_detail},
 };
 use systole_types::Timestamp;
 
@@ -62,19 +62,7 @@ fn scores(text: &str) -> Vec<String> {
 }
 
 fn lines(status: &Status<'_>, placement: &Placement) -> Vec<String> {
-    let line = |line: &systole_scheduler::placement::ScoreLine| {
-        let resource = &status.rsc(line.resource).id;
-        let node = line.node.map(|node| &status.node(node).name);
-        match (line.step, node) {
-            (PROMOTION, None) => format!("{resource} promotion score (inactive): {}", line.score),
-            (PROMOTION, Some(node)) => format!("{resource} promotion score on {node}: {}", line.score),
-            (step, node) => {
-                let node = node.map_or("nowhere", systole_types::NodeId::as_str);
-                format!("{step}: {resource} allocation score on {node}: {}", line.score)
-            }
-        }
-    };
-    placement.scores.iter().map(line).collect()
+    placement.scores.iter().map(|line| line.text(status)).collect()
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {

@@ -6,7 +6,7 @@ use clap::Parser;
 use std::{ffi::OsString, fmt::Write as _, fs, path::PathBuf, time::Instant};
 use systole_cib::{model::Cib, xml::Document};
 use systole_output::{outline, status::ListOptions, words};
-use systole_scheduler::{Overview, Status, Transition, placement::ScoreLine};
+use systole_scheduler::{Overview, Status, Transition};
 use systole_types::Timestamp;
 use systole_whatif::{Injections, OpFail, Step};
 
@@ -353,7 +353,7 @@ impl Simulation<'_, '_> {
             self.heading("Assignment Scores")?;
         }
         let lines: Vec<String> =
-            transition.placement.scores.iter().map(|line| score_text(&transition.status, line)).collect();
+            transition.placement.scores.iter().map(|line| line.text(&transition.status)).collect();
         let bullet = if is_listed { "  * " } else { "" };
         for line in lines {
             self.session.print(&format!("{bullet}{line}\n"))?;
@@ -407,16 +407,6 @@ impl Args {
     fn detail(&self) -> systole_scheduler::placement::Detail {
         use systole_scheduler::placement::Detail;
         if self.show_scores { Detail::Scores } else { Detail::Result }
-    }
-}
-
-fn score_text(status: &Status<'_>, line: &ScoreLine) -> String {
-    let resource = &status.rsc(line.resource).id;
-    let node = line.node.map_or_else(|| "none".to_owned(), |node| status.node(node).name.to_string());
-    if line.step == systole_scheduler::placement::PROMOTION {
-        format!("{resource} promotion score on {node}: {}", line.score)
-    } else {
-        format!("{}: {resource} allocation score on {node}: {}", line.step, line.score)
     }
 }
 

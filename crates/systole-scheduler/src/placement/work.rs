@@ -201,7 +201,14 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 state.next_role = if state.assigned.is_some() { Role::Started } else { Role::Stopped };
             }
         }
+        let dependents = |root: &RscIdx| {
+            let found = self.with_this(*root);
+            (!found.is_empty()).then_some((*root, found))
+        };
+        let mut dependents: Vec<_> = self.st.roots.iter().filter_map(dependents).collect();
+        dependents.sort_by_key(|(root, _)| *root);
         Placement {
+            dependents,
             assigned: self.rsc.iter().map(|state| state.assigned).collect(),
             next_role: self.rsc.iter().map(|state| state.next_role).collect(),
             role: self.rsc.iter().map(|state| state.role).collect(),
@@ -224,6 +231,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                     online: node.online,
                     shutdown: node.shutdown,
                     unclean: node.unclean,
+                    n_assigned: node.n_assigned,
                 })
                 .collect(),
             colocations: self.colocations.iter().map(Colocation::publish).collect(),

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::RscIdx;
 use systole_cib::model::{self, Constraint, OrderAction, OrderKind, OrderMembers, ResourceSet};
+use systole_types::{Role, Score};
 
 /// Which of the relations of a constraint is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,31 @@ impl Draft<'_, '_> {
         for constraint in &status.cib.constraints {
             if let Constraint::Order(order) = constraint {
                 self.order_by_constraint(order);
+            }
+        }
+        let placement = self.placement;
+        for link in placement.colocations.iter().filter(|link| link.score == Score::MINUS_INFINITY) {
+            self.order_apart((link.dependent, link.dependent_role), (link.primary, link.primary_role));
+            self.order_apart((link.primary, link.primary_role), (link.dependent, link.dependent_role));
+        }
+    }
+
+    /// Of two resources that must not be together, one leaves its role before the other takes its own there.
+    fn order_apart(&mut self, (first, first_role): (RscIdx, Role), (then, then_role): (RscIdx, Role)) {
+        let leave: &[Task] = match first_role {
+            Role::Promoted => &[Task::Demote],
+            Role::Unpromoted => &[Task::Stop, Task::Promote],
+            _ => &[Task::Stop],
+        };
+        let enter: &[Task] = match then_role {
+            Role::Promoted => &[Task::Promote],
+            Role::Unpromoted => &[Task::Start, Task::Demote],
+            _ => &[Task::Start],
+        };
+        for leave in leave {
+            for enter in enter {
+                let relation = Relation::IF_REQUIRED_ON_SAME_NODE;
+                self.order_tasks((first, leave.clone()), (then, enter.clone()), relation);
             }
         }
     }

@@ -34,9 +34,7 @@ impl Draft<'_, '_> {
 
     /// Nodes from the best to the worst.
     pub(super) fn nodes_by_preference(&self, rsc: RscIdx) -> Vec<NodeIdx> {
-        let mut nodes = self.allowed_nodes(rsc);
-        nodes.sort_by_key(|&node| std::cmp::Reverse(self.placement.allowed[rsc.i()].score(node)));
-        nodes
+        self.placement.best_first(rsc, self.status)
     }
 
     /// Whether a resource is looked for on a node.
@@ -58,8 +56,7 @@ impl Draft<'_, '_> {
 
     /// Resources that have to run together with this one: with their roles and this one's.
     pub(super) fn mandatory_dependents(&self, rsc: RscIdx) -> Vec<(RscIdx, Role, Role)> {
-        let colocations = self.placement.colocations.iter();
-        let mandatory = colocations.filter(|link| link.primary == rsc && link.score == Score::INFINITY);
+        let mandatory = self.placement.colocations_with(rsc).filter(|link| link.score == Score::INFINITY);
         mandatory.map(|link| (link.dependent, link.dependent_role, link.primary_role)).collect()
     }
 }
