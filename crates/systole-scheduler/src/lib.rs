@@ -41,14 +41,19 @@ pub struct Transition<'a> {
 
 /// Works out what the cluster should do next.
 pub fn schedule(cib: &Cib, now: Timestamp) -> Transition<'_> {
-    schedule_in_detail(cib, now, placement::Detail::Result)
+    schedule_in_detail(cib, now, placement::Detail::Result, plan::Origin::Cluster)
 }
 
 /// As [`schedule`], keeping as much of the reasoning as wanted.
-pub fn schedule_in_detail(cib: &Cib, now: Timestamp, detail: placement::Detail) -> Transition<'_> {
+pub fn schedule_in_detail(
+    cib: &Cib,
+    now: Timestamp,
+    detail: placement::Detail,
+    origin: plan::Origin,
+) -> Transition<'_> {
     let status = Status::unpack(cib, now);
     let placement = placement::assign_in_detail(&status, detail);
-    let plan = plan::plan(&status, &placement);
+    let plan = plan::plan(&status, &placement, origin);
     let notes = status.notes.iter().chain(&placement.notes).chain(&plan.notes).cloned().collect();
     Transition { graph: plan.graph, status, placement, changes: plan.changes, notes }
 }

@@ -41,6 +41,16 @@ pub struct Plan {
     pub notes: Vec<Note>,
 }
 
+/// Where the CIB comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// From the cluster itself.
+    #[default]
+    Cluster,
+    /// From somebody who may have taken out parameters that are nobody else's business: their digests then decide alone.
+    Shown,
+}
+
 /// What happens to a resource or a node, for people: a line of the "Transition Summary".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -49,11 +59,13 @@ pub struct Change {
 }
 
 /// Works out what has to be done, and what has to wait for what.
-pub fn plan(status: &Status<'_>, placement: &Placement) -> Plan {
+pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin) -> Plan {
     let mut draft = Draft::new(status, placement);
+    draft.is_sanitized = origin == Origin::Shown;
     draft.take_early_actions();
     draft.clear_outdated_locks();
     draft.order_by_constraints();
+    draft.order_by_anti_colocations();
     for root in draft.roots() {
         draft.order_internally(root);
     }

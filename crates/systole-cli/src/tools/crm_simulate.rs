@@ -213,7 +213,12 @@ impl Simulation<'_, '_> {
         if !injections.is_empty() {
             self.say_time(&cib)?;
         }
-        let transition = systole_scheduler::schedule_in_detail(&cib, self.time_of(&cib), self.args.detail());
+        let transition = systole_scheduler::schedule_in_detail(
+            &cib,
+            self.time_of(&cib),
+            self.args.detail(),
+            systole_scheduler::plan::Origin::Shown,
+        );
         self.say_scores(&transition)?;
         if let Some(file) = &self.args.save_graph {
             write_file(file, &systole_graph::write_graph(&transition.graph))?;
@@ -447,7 +452,12 @@ fn profile(session: &mut Session<'_>, args: &Args, directory: &PathBuf) -> anyho
         let (cib, _) = systole_cib::read(&document);
         for _ in 0..args.repeat {
             let now = cib.execution_date.unwrap_or(session.now);
-            systole_scheduler::schedule_in_detail(&cib, now, args.detail());
+            systole_scheduler::schedule_in_detail(
+                &cib,
+                now,
+                args.detail(),
+                systole_scheduler::plan::Origin::Shown,
+            );
         }
         let seconds = begin.elapsed().as_secs_f64();
         session.print(&format!("  * Testing {} ... {seconds:.2} secs\n", file.display()))?;

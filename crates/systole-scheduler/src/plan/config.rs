@@ -3,7 +3,7 @@
 //! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
 
 use super::{
-    draft::{Draft, Flags, Reason},
+    draft::{ActIdx, Draft, Flags, Reason},
     relation::{End, Relation},
     task::{Key, Task},
 };
@@ -32,7 +32,8 @@ impl Draft<'_, '_> {
                 }
                 EarlyAction::ClearFailCount(which) => {
                     let clear = &self.status.clear_fail_counts[*which];
-                    self.clear_fail_count(clear.resource, clear.node);
+                    let action = self.clear_fail_count(clear.resource, clear.node);
+                    self.order_after_remote_fencing(clear.resource, action);
                 }
                 EarlyAction::ClearHistory { rsc, node } => {
                     self.action(*rsc, Key::once(Task::LrmDelete), Some(*node), false);
@@ -41,6 +42,18 @@ impl Draft<'_, '_> {
         }
         for request in &self.placement.fencing {
             self.lose_node(request.node, &request.reason, request.priority_delay);
+        }
+    }
+
+    /// A connection that is not to come back too soon keeps its failures until its node has been fenced.
+    fn order_after_remote_fencing(&mut self, rsc: RscIdx, clear: ActIdx) {
+        let resource = self.r(rsc);
+        if !self.status.options.fencing_enabled || resource.reconnect_interval.is_none() {
+            return;
+        }
+        if let Some(node) = resource.remote_node {
+            let fencing = self.fence_op(node, None, true, None, false);
+            self.link(fencing, clear, Relation::THEN_NEEDS_FIRST);
         }
     }
 
@@ -59,7 +72,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn clear_fail_count(&mut self, rsc: RscIdx, node: NodeIdx) -> super::draft::ActIdx {
+    fn clear_fail_count(&mut self, rsc: RscIdx, node: NodeIdx) -> ActIdx {
         let clear = self.action(rsc, Key::once(Task::ClearFailCount), Some(node), false);
         self.add_meta(clear, "op_no_wait", "true");
         clear
@@ -164,6 +177,12 @@ impl Draft<'_, '_> {
                 }
                 return true;
             }
+        }
+        if self.is_sanitized
+            && self.status.digest_change(rsc, node, entry, None) != DigestChange::None
+            && self.status.is_only_private_change(rsc, node, entry)
+        {
+            return false;
         }
         match self.status.digest_change(rsc, node, entry, None) {
             DigestChange::None => return false,

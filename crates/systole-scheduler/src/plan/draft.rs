@@ -182,6 +182,8 @@ pub struct Draft<'s, 'a> {
     pub have_fencing: bool,
     /// Whether nodes have to be unfenced.
     pub have_unfencing: bool,
+    /// Parameters that are nobody else's business may have been taken out of the CIB.
+    pub is_sanitized: bool,
     /// Work left for propagation.
     pub(super) queue: Vec<ActIdx>,
     singletons: BTreeMap<Arc<str>, ActIdx>,
@@ -204,6 +206,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             notifications: BTreeMap::new(),
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
+            is_sanitized: false,
             queue: Vec::new(),
             singletons: BTreeMap::new(),
         };

@@ -189,8 +189,10 @@ impl Draft<'_, '_> {
             return first;
         }
         let done = task.completion();
+        // A bundle has no notifications of its own; asking for them there means that its actions stand for themselves.
+        let is_in_bundle = self.r(self.status.root_of(first_rsc)).is_bundle();
         let waits_for_notification =
-            self.notifies(first_rsc) && (self.r(first_rsc).is_clone() || self.is_bundled(first_rsc));
+            self.notifies(first_rsc) && (self.r(first_rsc).is_clone() || is_in_bundle);
         let key = if waits_for_notification { Key::Notify(Moment::PostDone, done) } else { Key::once(done) };
         self.find_key(first_rsc, &key).unwrap_or(first)
     }

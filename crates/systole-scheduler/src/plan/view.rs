@@ -20,8 +20,12 @@ impl Draft<'_, '_> {
         let nodes = self.status.nodes_by_name.iter().copied();
         // Where a clone is not even looked for, it is not known to be allowed either.
         let is_exclusive = self.placement.exclusive[rsc.i()] && self.r(rsc).is_clone();
+        let is_asked = |node: NodeIdx| {
+            let outlook = &self.placement.nodes[node.i()];
+            is_exclusive && outlook.online && !outlook.unclean && self.status.node(node).discovery
+        };
         let is_known = |node| match self.placement.allowed[rsc.i()].get(node) {
-            Some(entry) => !is_exclusive || entry.discovery == Discovery::Exclusive,
+            Some(entry) => !is_asked(node) || entry.discovery == Discovery::Exclusive,
             None => false,
         };
         nodes.filter(|&node| is_known(node)).collect()

@@ -373,7 +373,7 @@ impl<'a> Unpack<'a> {
             container: Some(primitive.id.as_str()),
             allow_migrate: plain_meta(primitive, "remote-allow-migrate"),
             is_managed: plain_meta(primitive, "is-managed"),
-            start_timeout: plain_meta(primitive, "remote-connect-timeout"),
+            start_timeout: plain_meta(primitive, "remote-connect-timeout").or_else(|| Some("60s".into())),
             address: plain_meta(primitive, "remote-addr"),
             port: plain_meta(primitive, "remote-port"),
         };

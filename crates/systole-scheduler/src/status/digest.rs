@@ -73,6 +73,25 @@ impl Status<'_> {
         )
     }
 
+    /// Whether all that has changed since `entry` are parameters that are left out of CIBs shown to others. Only of interest
+    /// where the CIB at hand may be such a one.
+    pub fn is_only_private_change(&self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) -> bool {
+        let Some((private, digest)) = &entry.digest_secure else { return false };
+        // Before feature set 3.16.0 only the resource's own parameters counted.
+        let is_old = entry.feature_set.as_ref().is_none_or(|version| is_before(version, &[3, 16, 0]));
+        let interval = Duration::from_millis(entry.interval_ms);
+        let mut parameters = if is_old {
+            let mut own = (*self.parameters(rsc, Some(node))).clone();
+            let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);
+            own.retain(|name, _| !is_left_out(name) && !(is_device && is_for_fencer(name)));
+            own
+        } else {
+            self.digest_parameters(rsc, node, &entry.operation, interval, None).all
+        };
+        parameters.retain(|name, _| !private.split(' ').any(|private| private == &**name));
+        parameter_digest(&parameters) == **digest
+    }
+
     fn digest_parameters(
         &self,
         rsc: RscIdx,
@@ -140,6 +159,17 @@ pub fn recorded_digest<'p>(
     let kept: std::collections::BTreeMap<&str, &str> =
         attributes.into_iter().filter(|(name, _)| is_kept(name)).collect();
     parameter_digest(&kept)
+}
+
+/// Whether a version is lower than `than`.
+fn is_before(version: &str, than: &[u32]) -> bool {
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+    parts.as_slice() < than
+}
+
+/// Parameters of fence devices that are for the fencer and not for the agent.
+fn is_for_fencer(name: &str) -> bool {
+    name.starts_with("pcmk_") || matches!(name, "provides" | "stonith-timeout")
 }
 
 /// Names that say who ran the operation and how, not what it was run with.
