@@ -14,7 +14,8 @@ pub use resources::resource_list;
 pub use text::{Section, TextOptions, failure_line, status_text};
 
 use std::collections::BTreeSet;
-use systole_scheduler::overview::{ResourceView, ResourceViewKind};
+use systole_scheduler::overview::{FailureView, ResourceHistoryView, ResourceView, ResourceViewKind};
+use systole_types::{OcfRc, OpStatus};
 
 /// What to list, and how.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,24 @@ fn places(view: &ResourceView) -> BTreeSet<&str> {
         ResourceViewKind::Primitive(primitive) => primitive.nodes.iter().map(|p| p.node.as_str()).collect(),
         _ => parts(view).into_iter().flat_map(places).collect(),
     }
+}
+
+/// Whether a failure is worth showing: a probe that finds the agent missing or misconfigured on a node where the
+/// resource is not wanted is none.
+fn is_worth_showing(failure: &FailureView) -> bool {
+    let is_probe = failure.interval_ms == 0 && matches!(&*failure.task, "monitor" | "probe");
+    let is_expected = matches!(failure.rc, OcfRc::NotInstalled | OcfRc::InvalidParam)
+        || failure.status == OpStatus::NotInstalled;
+    !(is_probe && is_expected)
+}
+
+/// Operations worth showing, with the word for each: not notifications, nor probes that found nothing.
+fn operations_shown(history: &ResourceHistoryView) -> impl Iterator<Item = (&str, &FailureView)> {
+    history.operations.iter().filter_map(|operation| {
+        let is_probe = operation.interval_ms == 0 && &*operation.task == "monitor";
+        let is_dull = &*operation.task == "notify" || (is_probe && operation.rc == OcfRc::NotRunning);
+        (!is_dull).then(|| (if is_probe { "probe" } else { &*operation.task }, operation))
+    })
 }
 
 /// All instances of agents below (or at) `view`.

@@ -205,6 +205,8 @@ pub struct Flags {
     pub disabled: bool,
     /// `target-role` where it says something: what displays show.
     pub target_role: Option<Role>,
+    /// `target-role` as written.
+    pub target_role_text: Option<Arc<str>>,
     /// `description`.
     pub description: Option<Arc<str>>,
     /// Held for a node that shut down cleanly.

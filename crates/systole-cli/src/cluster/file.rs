@@ -72,6 +72,14 @@ impl CibFile {
         let applied = ops::apply(&mut document, change, &self.stamp)
             .map_err(|error| Failed::new(exit_of_failure(error.failure), error.message))?;
         if applied.changed != ops::Changed::Nothing {
+            // Who changed a cluster's configuration is not who edits a file of it.
+            let (old, root) = (self.document.root(), document.root_key());
+            for name in ["update-origin", "update-client", "update-user"] {
+                match old.attr(name) {
+                    Some(value) => document.set_attr(root, name, value),
+                    None => document.remove_attr(root, name),
+                };
+            }
             self.store(&document)?;
             self.document = document;
         }

@@ -148,7 +148,7 @@ fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, at: Option<&L
 }
 
 /// `maintenance`, `unmanaged`, or nothing.
-fn unmanaged_word(flags: &Flags) -> Option<&'static str> {
+pub(super) fn unmanaged_word(flags: &Flags) -> Option<&'static str> {
     if flags.maintenance {
         Some("maintenance")
     } else if flags.managed {

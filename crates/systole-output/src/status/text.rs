@@ -1,9 +1,9 @@
 //! The whole status as text, in the layout of Pacemaker 2.1 and 3.0.
 
 use super::{
-    ListOptions,
+    ListOptions, is_worth_showing,
     nodes::{node_list, node_name},
-    resource_list,
+    operations_shown, resource_list,
 };
 use crate::{
     outline::{Outline, Style},
@@ -331,7 +331,7 @@ fn is_wanted_below(
 
 fn history_lines(resource: &ResourceHistoryView, options: &TextOptions, all: bool, lines: &mut Outline) {
     let has_failed = resource.fail_count != Score::ZERO || resource.last_failure.is_some();
-    if !all && !has_failed {
+    if (!all && !has_failed) || (all && operations_shown(resource).next().is_none()) {
         return;
     }
     let mut head = format!("{}:", resource.resource);
@@ -351,14 +351,14 @@ fn history_lines(resource: &ResourceHistoryView, options: &TextOptions, all: boo
     }
     lines.push(0, head);
     if all {
-        for operation in &resource.operations {
-            lines.push(1, operation_line(operation, options));
+        for (task, operation) in operations_shown(resource) {
+            lines.push(1, operation_line(task, operation, options));
         }
     }
 }
 
-fn operation_line(operation: &FailureView, options: &TextOptions) -> String {
-    let mut line = format!("({}) {}", operation.call, operation.task);
+fn operation_line(task: &str, operation: &FailureView, options: &TextOptions) -> String {
+    let mut line = format!("({}) {task}", operation.call);
     let mut details = Vec::new();
     if operation.interval_ms > 0 {
         details.push(format!("interval=\"{}ms\"", operation.interval_ms));
@@ -383,7 +383,7 @@ fn failures(overview: &Overview, options: &TextOptions) -> Outline {
     for failure in &overview.failures {
         let wanted =
             options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(failure.resource.as_str()));
-        if wanted && options.list.wants_node(failure.node.as_str()) {
+        if wanted && is_worth_showing(failure) && options.list.wants_node(failure.node.as_str()) {
             outline.push(0, failure_line(failure, options.list.detail, options.utc_offset));
         }
     }
@@ -404,7 +404,7 @@ pub fn failure_line(failure: &FailureView, detail: bool, utc_offset: i64) -> Str
             failure.call,
             op_status_text(failure.status)
         );
-        if let Some(reason) = &failure.exit_reason {
+        if let Some(reason) = failure.exit_reason.as_deref().filter(|reason| !reason.is_empty()) {
             line.push_str(&format!(", exitreason='{reason}'"));
         }
         if let Some(at) = at {
@@ -422,12 +422,12 @@ pub fn failure_line(failure: &FailureView, detail: bool, utc_offset: i64) -> Str
     line.push_str(&format!("{task} on {}", failure.node));
     if ran {
         line.push_str(&format!(" returned '{}'", rc_text(failure.rc)));
-        if let Some(reason) = &failure.exit_reason {
+        if let Some(reason) = failure.exit_reason.as_deref().filter(|reason| !reason.is_empty()) {
             line.push_str(&format!(" ({reason})"));
         }
     } else {
         line.push_str(&format!(" could not be executed ({}", op_status_text(failure.status)));
-        if let Some(reason) = &failure.exit_reason {
+        if let Some(reason) = failure.exit_reason.as_deref().filter(|reason| !reason.is_empty()) {
             line.push_str(&format!(": {reason}"));
         }
         line.push(')');

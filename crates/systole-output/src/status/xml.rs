@@ -181,7 +181,7 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
             .attr("disabled", flags.disabled)
             .attr("failed", flags.failed)
             .attr("failure_ignored", flags.failure_ignored)
-            .maybe("target_role", flags.target_role.map(|role| role.as_str()))
+            .maybe("target_role", flags.target_role_text.as_deref())
             .children(
                 instances
                     .iter()
@@ -220,7 +220,7 @@ fn primitive_tree(view: &ResourceView) -> Tree {
         .attr("id", view.id.as_str())
         .attr("resource_agent", agent_text(&primitive.agent))
         .attr("role", primitive.role.as_str())
-        .maybe("target_role", flags.target_role.map(|role| role.as_str()))
+        .maybe("target_role", flags.target_role_text.as_deref())
         .attr("active", flags.active)
         .attr("orphaned", flags.removed)
         .attr("removed", flags.removed)
@@ -232,6 +232,7 @@ fn primitive_tree(view: &ResourceView) -> Tree {
         .attr("nodes_running_on", primitive.nodes.len())
         .maybe("pending", primitive.pending)
         .maybe("locked_to", flags.locked_to.as_ref().map(|node| node.as_str()))
+        .maybe("description", flags.description.as_deref())
         .children(places(primitive))
 }
 
@@ -270,7 +271,9 @@ fn history(overview: &Overview, options: &TextOptions) -> Tree {
             .resources
             .iter()
             .filter(|resource| super::text::wants_history(overview, options, resource))
-            .filter(|resource| all || has_failed(resource))
+            .filter(|resource| {
+                if all { super::operations_shown(resource).next().is_some() } else { has_failed(resource) }
+            })
             .map(|resource| resource_history(resource, options, all));
         let node = Tree::new("node").attr("name", history.node.as_str()).children(shown);
         if !node.is_childless() {
@@ -301,10 +304,10 @@ fn resource_history(resource: &ResourceHistoryView, options: &TextOptions, all: 
     if !all {
         return tree;
     }
-    tree.children(resource.operations.iter().map(|operation| {
+    tree.children(super::operations_shown(resource).map(|(task, operation)| {
         Tree::new("operation_history")
             .attr("call", operation.call)
-            .attr("task", &*operation.task)
+            .attr("task", task)
             .attr("rc", operation.rc.code())
             .attr("rc_text", rc_text(operation.rc))
             .maybe("interval", (operation.interval_ms > 0).then(|| format!("{}ms", operation.interval_ms)))
@@ -316,7 +319,8 @@ fn resource_history(resource: &ResourceHistoryView, options: &TextOptions, all: 
 
 fn failures(overview: &Overview, options: &TextOptions) -> Tree {
     let wanted = |failure: &&FailureView| {
-        options.list.wants_node(failure.node.as_str())
+        super::is_worth_showing(failure)
+            && options.list.wants_node(failure.node.as_str())
             && options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(failure.resource.as_str()))
     };
     Tree::new("failures").children(overview.failures.iter().filter(wanted).map(|failure| {

@@ -39,6 +39,7 @@ fn flags(status: &Status<'_>, idx: RscIdx) -> Flags {
         failure_ignored: rsc.failure_ignored,
         disabled: is_disabled(rsc),
         target_role: rsc.meta.target_role.filter(|_| is_disabled(rsc)),
+        target_role_text: rsc.meta.raw.get("target-role").cloned(),
         description: description(rsc),
         locked_to: rsc.shutdown_lock.map(|(node, _)| status.node(node).name.clone()),
     }
