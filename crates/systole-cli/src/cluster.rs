@@ -60,6 +60,14 @@ impl Cluster {
         matches!(self, Self::Daemon(_))
     }
 
+    /// The file, if this is one that can be written.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::File(file) => file.path(),
+            Self::Daemon(_) => None,
+        }
+    }
+
     /// The whole CIB.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 use crate::{Exit, Session};
 use std::ffi::OsString;
 
+mod attributes;
 pub mod cibadmin;
 pub mod crm_attribute;
 mod crm_error;
 pub mod crm_mon;
 pub mod crm_resource;
+mod crm_node;
 mod crm_simulate;
 mod crm_verify;
 
@@ -23,12 +25,17 @@ pub struct Tool {
 
 /// Every tool there is, by name.
 pub const TOOLS: &[Tool] = &[
+    Tool { name: "attrd_updater", about: "node attributes that last until a reboot", run: attributes::updater },
     Tool { name: "cibadmin", about: "ask for and change the configuration", run: cibadmin::run },
     Tool { name: "crm_attribute", about: "node attributes and cluster options", run: crm_attribute::run },
     Tool { name: "crm_error", about: "explain an error code", run: crm_error::run },
+    Tool { name: "crm_failcount", about: "show or remove fail counts", run: attributes::failcount },
+    Tool { name: "crm_master", about: "promotion scores", run: attributes::master },
     Tool { name: "crm_mon", about: "show the state of the cluster", run: crm_mon::run },
+    Tool { name: "crm_node", about: "what a node knows of itself and its cluster", run: crm_node::run },
     Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
+    Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
 ];
 

@@ -42,6 +42,11 @@ impl CibFile {
         Ok(Self { path: None, document: parse(bytes, "standard input")?, stamp })
     }
 
+    /// The file; none for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// The CIB.
     pub fn document(&self) -> &Document {
         &self.document

@@ -112,6 +112,25 @@ pub struct Request {
     pub wide: bool,
 }
 
+impl Request {
+    /// A query of the node attribute `name` in the status section.
+    pub fn named(name: &str) -> Self {
+        Self {
+            command: Command::Query,
+            name: Some(name.to_owned()),
+            pattern: None,
+            section: "status".to_owned(),
+            node: None,
+            utilization: false,
+            set_id: None,
+            pair_id: None,
+            default: None,
+            quiet: false,
+            wide: false,
+        }
+    }
+}
+
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
     let args: Args = match args::parse_tool(session, args)? {

@@ -1,6 +1,6 @@
 //! `crm_simulate`: what the cluster would do, now or after changes that are only thought of.
 
-use crate::{Exit, Failed, Session, args};
+use crate::{Cluster, Exit, Failed, Session, args};
 use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, fmt::Write as _, fs, path::PathBuf, time::Instant};
@@ -142,18 +142,14 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
 
 /// The CIB, and the file it came from.
 fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document, Option<PathBuf>)> {
-    let from_environment = || session.var("CIB_file").map(PathBuf::from);
-    let file = match &args.xml_file {
-        Some(file) if file.as_os_str() != "-" => Some(file.clone()),
-        None if args.live_check => from_environment(),
-        _ => None,
-    };
+    if args.live_check && args.xml_file.is_none() {
+        let mut cluster = Cluster::open(session)?;
+        let file = cluster.file().map(|file| file.to_owned());
+        return Ok((cluster.cib()?, file));
+    }
+    let file = args.xml_file.clone().filter(|file| file.as_os_str() != "-");
     let text = match &file {
         Some(file) => fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
-        None if args.live_check => {
-            let message = "there is no connection to a cluster here: give a file with --xml-file";
-            return Err(Failed::new(Exit::Disconnected, message).into());
-        }
         None if args.xml_file.is_some() || args.xml_pipe => {
             String::from_utf8(session.read_input()?).context("standard input is not text")?
         }

@@ -116,19 +116,7 @@ fn switch(
 }
 
 fn request(node: &str, name: &str, section: &str, command: Command) -> Request {
-    Request {
-        command,
-        name: Some(name.to_owned()),
-        pattern: None,
-        section: section.to_owned(),
-        node: Some(node.to_owned()),
-        utilization: false,
-        set_id: None,
-        pair_id: None,
-        default: None,
-        quiet: false,
-        wide: false,
-    }
+    Request { command, section: section.to_owned(), node: Some(node.to_owned()), ..Request::named(name) }
 }
 
 fn attribute(

@@ -93,22 +93,21 @@ pub(super) fn node_name(node: &NodeView, detail: bool) -> String {
 }
 
 fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptions, outline: &mut Outline) {
-    if node.kind == NodeViewKind::Guest && !node.online && !options.detail && node.running.is_empty() {
-        return;
-    }
     let mut line = format!("{} {}: {}", label(node), node_name(node, options.detail), node_status(node));
     if options.detail && node.kind == NodeViewKind::Member {
         if let Some(features) = features_shown(node) {
             line.push_str(&format!(", feature set {features}"));
         }
     }
-    let running: Vec<&ResourceView> = if options.group_by_node {
-        running_on(overview, node).into_iter().filter(|view| wanted_here(overview, view, options)).collect()
-    } else {
-        Vec::new()
-    };
-    if running.is_empty() {
+    if !options.group_by_node {
         outline.push(0, line);
+        return;
+    }
+    let running: Vec<&ResourceView> = running_on(overview, node)
+        .into_iter()
+        .filter(|view| wanted_here(overview, view, options))
+        .collect();
+    if options.brief && running.is_empty() {
         return;
     }
     outline.push(0, line + ":");
@@ -117,10 +116,14 @@ fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptio
         for text in resources::brief_counts(&running, false, Some(node.name.as_str())) {
             outline.push(2, text);
         }
-    } else {
-        for view in running {
-            outline.push(2, resources::primitive_text(view, view.id.as_str(), resources::At::Nowhere));
+        return;
+    }
+    for view in running.into_iter().filter(|view| options.detail || !resources::is_internal(view)) {
+        let mut text = resources::primitive_text(view, view.id.as_str(), resources::At::Nowhere);
+        if let Some(description) = &view.flags.description {
+            text.push_str(&format!(" ({description})"));
         }
+        outline.push(2, text);
     }
 }
 

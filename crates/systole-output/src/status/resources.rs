@@ -192,11 +192,16 @@ impl Lister<'_> {
     }
 
     fn primitive(&self, view: &ResourceView, depth: usize, outline: &mut Outline) {
-        if is_internal(view) && !self.options.detail {
+        let is_asked_for = self.options.resources.is_some() && self.options.names(view);
+        if is_internal(view) && !self.options.detail && !is_asked_for {
             return;
         }
         let at = if self.options.hide_nodes { At::Nowhere } else { At::Own };
-        outline.push(depth, primitive_text(view, view.id.as_str(), at));
+        let mut line = primitive_text(view, view.id.as_str(), at);
+        if let Some(description) = view.flags.description.as_ref().filter(|_| self.options.detail) {
+            line.push_str(&format!(" ({description})"));
+        }
+        outline.push(depth, line);
     }
 
     fn group(&self, view: &ResourceView, members: &[ResourceView], depth: usize, outline: &mut Outline) {
@@ -425,7 +430,7 @@ enum Shown<'v> {
 }
 
 /// Whether it is a connection that nobody configured by itself.
-fn is_internal(view: &ResourceView) -> bool {
+pub(super) fn is_internal(view: &ResourceView) -> bool {
     matches!(&view.kind, ResourceViewKind::Primitive(primitive) if primitive.is_internal)
 }
 

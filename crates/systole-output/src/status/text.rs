@@ -310,7 +310,9 @@ pub(super) fn wants_history(
         return true;
     }
     overview.resources.iter().any(|root| {
-        let named = options.list.names(root);
+        // What is asked of a part of a bundle is told of the whole.
+        let is_bundle = matches!(root.kind, systole_scheduler::overview::ResourceViewKind::Bundle { .. });
+        let named = options.list.names(root) || (is_bundle && options.list.wants(root));
         super::primitives(root).into_iter().any(|part| {
             (part.id == history.resource || part.full_id == history.resource)
                 && (named || is_wanted_below(root, part, options))

@@ -38,7 +38,8 @@ pub fn status_tree(overview: &Overview, options: &TextOptions) -> Vec<Tree> {
         (Section::Bans, bans(overview, options)),
     ] {
         let is_wanted = has(section) || (section == Section::Operations && has(Section::FailCounts));
-        if is_wanted && !tree.is_childless() {
+        let is_said_empty = section == Section::Operations && options.list.resources.is_some();
+        if is_wanted && (!tree.is_childless() || is_said_empty) {
             trees.push(tree);
         }
     }
@@ -151,7 +152,7 @@ fn resources(overview: &Overview, options: &TextOptions) -> Option<Tree> {
             tree.push(resource_part(view, list, list.names(view)));
         }
     }
-    (!tree.is_childless()).then_some(tree)
+    (!tree.is_childless() || list.resources.is_some()).then_some(tree)
 }
 
 /// A resource with all its parts.
@@ -167,7 +168,7 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
         ResourceViewKind::Primitive(_) => primitive_tree(view),
         ResourceViewKind::Group { members } => Tree::new("group")
             .attr("id", view.full_id.as_str())
-            .attr("number_resources", members.len())
+            .attr("number_resources", members.iter().filter(wanted).count())
             .attr("maintenance", flags.maintenance)
             .attr("managed", flags.managed)
             .attr("disabled", flags.disabled)

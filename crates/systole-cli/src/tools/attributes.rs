@@ -1,0 +1,372 @@
+//! Tools that are `crm_attribute` for one purpose: `crm_failcount`, `crm_master`, `crm_standby`, `attrd_updater`.
+
+use super::crm_attribute::{self, Command, Request, promotion_resource, section_of_lifetime};
+use crate::{
+    Cluster, Exit, Failed, Session,
+    args::{self, Parsed},
+    edit,
+    report::{self, OutputArgs, Report},
+};
+use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
+use systole_output::tree::Tree;
+use systole_types::Score;
+
+/// Show or remove fail counts.
+#[derive(Parser, Default)]
+#[command(name = "crm_failcount", disable_version_flag = true)]
+struct FailcountArgs {
+    /// Print the fail count
+    #[arg(short = 'G', long)]
+    query: bool,
+    /// Forget failures
+    #[arg(short = 'D', long)]
+    delete: bool,
+    /// The resource
+    #[arg(short = 'r', long, value_name = "ID")]
+    resource: Option<String>,
+    /// Of this operation only
+    #[arg(short = 'n', long, value_name = "NAME")]
+    operation: Option<String>,
+    /// With --operation: repeated at this interval
+    #[arg(short = 'I', long, value_name = "TIME")]
+    interval: Option<String>,
+    /// The node; this one by default
+    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    node: Option<String>,
+    /// Print the value alone
+    #[arg(short = 'q', long, short_alias = 'Q')]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs `crm_failcount`.
+pub fn failcount(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: FailcountArgs = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    match failcount_report(session, &args) {
+        Ok(report) => report::emit(session, &args.output, report),
+        Err(error) => report::emit_error(session, &args.output, error),
+    }
+}
+
+fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::Result<Report> {
+    let resource =
+        args.resource.as_deref().ok_or_else(|| Failed::usage("name the resource with -r/--resource"))?;
+    let mut cluster = Cluster::open(session)?;
+    let node = match &args.node {
+        Some(node) => node.clone(),
+        None => cluster.local_node(session)?,
+    };
+    let document = cluster.cib()?;
+    let (uuid, ..) = crm_attribute::node_id(&document, &node)?;
+    if args.delete {
+        cluster.cleanup(Some(resource), Some(&node), true)?;
+        let text = format!("Cleaned up {resource} on {node}\n");
+        return Ok(Report { text, ..Report::default() });
+    }
+    let state = edit::section(&document, "status")
+        .into_iter()
+        .flat_map(|status| status.children())
+        .find(|state| state.id() == Some(uuid.as_str()));
+    let name = format!("fail-count-{resource}");
+    let wanted = args.operation.as_ref().map(|operation| {
+        let interval = args.interval.as_deref().and_then(|text| systole_types::parse_duration(text).ok());
+        format!("{name}#{operation}_{}", interval.unwrap_or_default().as_millis())
+    });
+    let mut total = Score::ZERO;
+    for pair in state.into_iter().flat_map(|state| state.descendants()).filter(|pair| pair.is("nvpair")) {
+        let found = pair.attr("name").unwrap_or("");
+        let is_meant = match &wanted {
+            Some(wanted) => found == wanted,
+            None => found == name || found.strip_prefix(&name).is_some_and(|rest| rest.starts_with('#')),
+        };
+        if is_meant {
+            total += pair.attr("value").and_then(|value| value.parse().ok()).unwrap_or_default();
+        }
+    }
+    let text = if args.quiet { format!("{total}\n") } else { format!("scope=status  name={name} value={total}\n") };
+    Ok(Report::new(
+        text,
+        Tree::new("attribute").attr("name", name).attr("value", total.to_string()).attr("scope", "status"),
+    ))
+}
+
+/// Show, set or remove a resource's promotion score (deprecated: use crm_attribute --promotion).
+#[derive(Parser, Default)]
+#[command(name = "crm_master", disable_version_flag = true)]
+struct MasterArgs {
+    /// Print the score
+    #[arg(short = 'G', long)]
+    query: bool,
+    /// Set the score
+    #[arg(short = 'v', long, value_name = "VALUE", allow_hyphen_values = true)]
+    update: Option<String>,
+    /// Remove the score
+    #[arg(short = 'D', long)]
+    delete: bool,
+    /// The resource; by default the one whose agent calls this
+    #[arg(short = 'r', long, value_name = "ID")]
+    resource: Option<String>,
+    /// The node; this one by default
+    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    node: Option<String>,
+    /// reboot or forever
+    #[arg(short = 'l', long, value_name = "TIME")]
+    lifetime: Option<String>,
+    /// The attribute, by id
+    #[arg(short = 'i', long, value_name = "ID")]
+    id: Option<String>,
+    /// Print the value alone
+    #[arg(short = 'q', long, short_alias = 'Q')]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs `crm_master`.
+pub fn master(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: MasterArgs = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    let output = args.output.clone();
+    let result = promotion_resource(session, args.resource.unwrap_or_default()).and_then(|resource| {
+        let section = section_of_lifetime(args.lifetime.as_deref().unwrap_or("reboot"))?;
+        let request = Request {
+            command: command(args.update, args.delete),
+            section,
+            node: args.node,
+            pair_id: args.id,
+            quiet: args.quiet,
+            wide: true,
+            ..Request::named(&format!("master-{resource}"))
+        };
+        crm_attribute::perform(session, request)
+    });
+    finish(session, &output, result)
+}
+
+/// Show, set or remove a node's standby mode.
+#[derive(Parser, Default)]
+#[command(name = "crm_standby", disable_version_flag = true)]
+struct StandbyArgs {
+    /// Print whether the node is in standby
+    #[arg(short = 'G', long)]
+    query: bool,
+    /// Set it: on or off
+    #[arg(short = 'v', long, value_name = "VALUE")]
+    update: Option<String>,
+    /// Remove it
+    #[arg(short = 'D', long)]
+    delete: bool,
+    /// The node; this one by default
+    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    node: Option<String>,
+    /// reboot or forever
+    #[arg(short = 'l', long, value_name = "TIME")]
+    lifetime: Option<String>,
+    /// The attribute, by id
+    #[arg(short = 'i', long, value_name = "ID")]
+    id: Option<String>,
+    /// Print the value alone
+    #[arg(short = 'q', long, short_alias = 'Q')]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs `crm_standby`.
+pub fn standby(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: StandbyArgs = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    let output = args.output.clone();
+    let result = section_of_lifetime(args.lifetime.as_deref().unwrap_or("forever")).and_then(|section| {
+        let request = Request {
+            command: command(args.update, args.delete),
+            section,
+            node: args.node,
+            pair_id: args.id,
+            default: Some("off".to_owned()),
+            quiet: args.quiet,
+            wide: true,
+            ..Request::named("standby")
+        };
+        crm_attribute::perform(session, request)
+    });
+    finish(session, &output, result)
+}
+
+/// Show, set or remove node attributes that are gone with the node's next reboot.
+#[derive(Parser, Default)]
+#[command(name = "attrd_updater", disable_version_flag = true)]
+struct UpdaterArgs {
+    /// The attribute
+    #[arg(short = 'n', long, value_name = "NAME")]
+    name: Option<String>,
+    /// Set the value
+    #[arg(short = 'U', long, value_name = "VALUE", allow_hyphen_values = true, short_alias = 'v')]
+    update: Option<String>,
+    /// Set the value, and how long changes are held back
+    #[arg(short = 'B', long, value_name = "VALUE", allow_hyphen_values = true)]
+    update_both: Option<String>,
+    /// Set how long changes are held back (nothing is held back here; taken for compatibility)
+    #[arg(short = 'Y', long)]
+    update_delay: bool,
+    /// Print the value
+    #[arg(short = 'Q', long)]
+    query: bool,
+    /// Remove the attribute
+    #[arg(short = 'D', long)]
+    delete: bool,
+    /// Write changes that are held back (there are none; taken for compatibility)
+    #[arg(short = 'R', long)]
+    refresh: bool,
+    /// How long changes are held back (not at all; taken for compatibility)
+    #[arg(short = 'd', long, value_name = "TIME")]
+    delay: Option<String>,
+    /// The node; this one by default
+    #[arg(short = 'N', long, value_name = "NODE")]
+    node: Option<String>,
+    /// All nodes
+    #[arg(short = 'A', long)]
+    all: bool,
+    /// Set of attributes (taken for compatibility)
+    #[arg(short = 's', long, value_name = "ID")]
+    set: Option<String>,
+    /// Section (taken for compatibility)
+    #[arg(short = 'S', long, value_name = "SECTION")]
+    section: Option<String>,
+    /// Keep the attribute out of the CIB (it is kept there all the same)
+    #[arg(short = 'p', long)]
+    private: bool,
+    /// Wait until the attribute is known (always at least here)
+    #[arg(short = 'W', long, value_name = "WHERE")]
+    wait: Option<String>,
+    /// Print nothing but what was asked for
+    #[arg(short = 'q', long)]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Words that parameters of old agents may carry along
+    #[arg(hide = true)]
+    ignored: Vec<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs `attrd_updater`.
+pub fn updater(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    let args: UpdaterArgs = match args::parse_tool(session, words)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
+    let matches = UpdaterArgs::command().infer_long_args(true).get_matches_from(argv);
+    let last = args::last_given(&matches, &["query", "update", "update_both", "delete"]);
+    let result = update_or_query(session, &args, last);
+    finish(session, &args.output, result)
+}
+
+fn update_or_query(
+    session: &mut Session<'_>,
+    args: &UpdaterArgs,
+    last: Option<&str>,
+) -> anyhow::Result<Report> {
+    if args.refresh || (args.update_delay && last.is_none()) {
+        return Ok(Report::silent());
+    }
+    let name = args.name.as_deref().ok_or_else(|| Failed::usage("name the attribute with -n/--name"))?;
+    let value = match last {
+        Some("update") => args.update.clone(),
+        Some("update_both") => args.update_both.clone(),
+        Some("delete") => None,
+        Some("query") => return updater_query(session, args, name),
+        _ => return Err(Failed::usage("no command given: try --update, --query or --delete")),
+    };
+    let mut cluster = Cluster::open(session)?;
+    let node = match &args.node {
+        Some(node) => node.clone(),
+        None => cluster.local_node(session)?,
+    };
+    let value = match value {
+        Some(value) if value.contains("++") || value.contains("+=") => {
+            let document = cluster.cib()?;
+            let old = transient(&document, name).into_iter().find(|(at, _)| *at == node).map(|(_, value)| value);
+            Some(crm_attribute::scored(&value, &old.unwrap_or_default()))
+        }
+        value => value,
+    };
+    cluster.set_transient(&node, name, value.as_deref())?;
+    Ok(Report::silent())
+}
+
+fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> anyhow::Result<Report> {
+    let mut cluster = Cluster::open(session)?;
+    let only = match (&args.node, args.all) {
+        (Some(node), _) => Some(node.clone()),
+        (None, true) => None,
+        (None, false) => Some(cluster.local_node(session)?),
+    };
+    let document = cluster.cib()?;
+    let mut report = Report::silent();
+    for (node, value) in transient(&document, name) {
+        if only.as_deref().is_some_and(|only| only != node) {
+            continue;
+        }
+        report.text.push_str(&format!("name=\"{name}\" host=\"{node}\" value=\"{value}\"\n"));
+        report.trees.push(Tree::new("attribute").attr("name", name).attr("value", value).attr("host", node));
+    }
+    if report.trees.is_empty() {
+        return Err(Failed::no_such(format!("Could not query value of {name}: attribute does not exist")));
+    }
+    Ok(report)
+}
+
+/// Nodes with their values of a transient attribute.
+fn transient(document: &systole_cib::xml::Document, name: &str) -> Vec<(String, String)> {
+    let states = edit::section(document, "status").into_iter().flat_map(|status| status.children());
+    states
+        .filter_map(|state| {
+            let attributes = state.child("transient_attributes")?;
+            let pair = attributes
+                .descendants()
+                .find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
+            Some((state.attr("uname")?.to_owned(), pair.attr("value")?.to_owned()))
+        })
+        .collect()
+}
+
+fn command(update: Option<String>, delete: bool) -> Command {
+    match (update, delete) {
+        (_, true) => Command::Delete,
+        (Some(value), false) => Command::Update(value),
+        (None, false) => Command::Query,
+    }
+}
+
+fn finish(
+    session: &mut Session<'_>,
+    output: &OutputArgs,
+    result: anyhow::Result<Report>,
+) -> anyhow::Result<Exit> {
+    match result {
+        Ok(report) => report::emit(session, output, report),
+        Err(error) => report::emit_error(session, output, error),
+    }
+}
