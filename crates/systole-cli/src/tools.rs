@@ -8,8 +8,8 @@ pub mod cibadmin;
 pub mod crm_attribute;
 mod crm_error;
 pub mod crm_mon;
-pub mod crm_resource;
 mod crm_node;
+pub mod crm_resource;
 mod crm_simulate;
 mod crm_verify;
 
@@ -25,7 +25,11 @@ pub struct Tool {
 
 /// Every tool there is, by name.
 pub const TOOLS: &[Tool] = &[
-    Tool { name: "attrd_updater", about: "node attributes that last until a reboot", run: attributes::updater },
+    Tool {
+        name: "attrd_updater",
+        about: "node attributes that last until a reboot",
+        run: attributes::updater,
+    },
     Tool { name: "cibadmin", about: "ask for and change the configuration", run: cibadmin::run },
     Tool { name: "crm_attribute", about: "node attributes and cluster options", run: crm_attribute::run },
     Tool { name: "crm_error", about: "explain an error code", run: crm_error::run },

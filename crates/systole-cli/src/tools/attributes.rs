@@ -91,7 +91,8 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
             total += pair.attr("value").and_then(|value| value.parse().ok()).unwrap_or_default();
         }
     }
-    let text = if args.quiet { format!("{total}\n") } else { format!("scope=status  name={name} value={total}\n") };
+    let text =
+        if args.quiet { format!("{total}\n") } else { format!("scope=status  name={name} value={total}\n") };
     Ok(Report::new(
         text,
         Tree::new("attribute").attr("name", name).attr("value", total.to_string()).attr("scope", "status"),
@@ -307,7 +308,8 @@ fn update_or_query(
     let value = match value {
         Some(value) if value.contains("++") || value.contains("+=") => {
             let document = cluster.cib()?;
-            let old = transient(&document, name).into_iter().find(|(at, _)| *at == node).map(|(_, value)| value);
+            let old =
+                transient(&document, name).into_iter().find(|(at, _)| *at == node).map(|(_, value)| value);
             Some(crm_attribute::scored(&value, &old.unwrap_or_default()))
         }
         value => value,
@@ -344,9 +346,8 @@ fn transient(document: &systole_cib::xml::Document, name: &str) -> Vec<(String, 
     states
         .filter_map(|state| {
             let attributes = state.child("transient_attributes")?;
-            let pair = attributes
-                .descendants()
-                .find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
+            let pair =
+                attributes.descendants().find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
             Some((state.attr("uname")?.to_owned(), pair.attr("value")?.to_owned()))
         })
         .collect()

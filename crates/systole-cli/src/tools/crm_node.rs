@@ -77,7 +77,10 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     let report = cluster.node()?;
     if args.name {
-        return Ok(Report::new(format!("{}\n", report.node), Tree::new("node-info").attr("uname", report.node)));
+        return Ok(Report::new(
+            format!("{}\n", report.node),
+            Tree::new("node-info").attr("uname", report.node),
+        ));
     }
     if args.cluster_id {
         let tree = Tree::new("node-info").attr("nodeid", report.node_id);
@@ -101,7 +104,10 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     if args.partition {
         let trees = report.members.iter().map(|name| Tree::new("node").attr("name", name.as_str()));
-        return Ok(Report::new(format!("{}\n", report.members.join(" ")), Tree::new("nodes").children(trees)));
+        return Ok(Report::new(
+            format!("{}\n", report.members.join(" ")),
+            Tree::new("nodes").children(trees),
+        ));
     }
     Err(Failed::usage("no command given: try --name or --list, or --help"))
 }
@@ -133,7 +139,9 @@ fn list(document: &Document, members: &[String], partition_only: bool) -> Report
 
 fn remove(cluster: &mut Cluster, name: &str, force: bool) -> anyhow::Result<Report> {
     if cluster.is_live() && cluster.node()?.members.iter().any(|member| member == name) {
-        return Err(Failed::new(Exit::Unsafe, format!("{name} is a member of the cluster: stop it first")).into());
+        return Err(
+            Failed::new(Exit::Unsafe, format!("{name} is a member of the cluster: stop it first")).into()
+        );
     }
     if !force {
         let message = "The supplied command is considered dangerous. To prevent accidental destruction of the \

@@ -103,10 +103,8 @@ fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptio
         outline.push(0, line);
         return;
     }
-    let running: Vec<&ResourceView> = running_on(overview, node)
-        .into_iter()
-        .filter(|view| wanted_here(overview, view, options))
-        .collect();
+    let running: Vec<&ResourceView> =
+        running_on(overview, node).into_iter().filter(|view| wanted_here(overview, view, options)).collect();
     if options.brief && running.is_empty() {
         return;
     }
