@@ -65,7 +65,6 @@ pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin) -> Plan 
     draft.take_early_actions();
     draft.clear_outdated_locks();
     draft.order_by_constraints();
-    draft.order_by_anti_colocations();
     for root in draft.roots() {
         draft.order_internally(root);
     }

@@ -96,36 +96,6 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// What must not be together on a node comes only once the other is gone from it.
-    pub(super) fn order_by_anti_colocations(&mut self) {
-        let placement = self.placement;
-        for link in placement.colocations.iter().filter(|link| link.score == Score::MINUS_INFINITY) {
-            let (dependent, primary) =
-                ((link.dependent, link.dependent_role), (link.primary, link.primary_role));
-            self.order_apart(dependent, primary);
-            self.order_apart(primary, dependent);
-        }
-    }
-
-    fn order_apart(&mut self, first: (RscIdx, Role), then: (RscIdx, Role)) {
-        let leave: &[Task] = match first.1 {
-            Role::Promoted => &[Task::Demote],
-            Role::Unpromoted => &[Task::Stop, Task::Promote],
-            _ => &[Task::Stop],
-        };
-        let come: &[Task] = match then.1 {
-            Role::Promoted => &[Task::Promote],
-            Role::Unpromoted => &[Task::Start, Task::Demote],
-            _ => &[Task::Start],
-        };
-        for leave in leave {
-            for come in come {
-                let relation = Relation::IF_REQUIRED_ON_SAME_NODE;
-                self.order_tasks((first.0, leave.clone()), (then.0, come.clone()), relation);
-            }
-        }
-    }
-
     fn order_by_constraint(&mut self, order: &model::Order) {
         match &order.members {
             OrderMembers::Pair { first, first_action, then, then_action } => {
