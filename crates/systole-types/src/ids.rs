@@ -44,6 +44,13 @@ macro_rules! id {
             }
         }
 
+        impl From<Arc<str>> for $name {
+            /// Shares the text.
+            fn from(text: Arc<str>) -> Self {
+                Self(text)
+            }
+        }
+
         impl PartialEq<str> for $name {
             fn eq(&self, other: &str) -> bool {
                 &*self.0 == other

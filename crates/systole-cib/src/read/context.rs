@@ -4,21 +4,18 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     xml::Element,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Duration};
 use systole_types::{ElementId, Role, Score, parse_duration};
 
 /// More diagnostics than this are counted, not kept.
 const MAX_DIAGNOSTICS: usize = 1000;
 
-/// How many elements may be read by way of references, altogether. Bounds what references within references, or
-/// many references to a large set, can make of a small CIB.
-const MAX_REFERRED: usize = 250_000;
+/// How many elements may be read by way of references, altogether; long values count as several. Bounds what references
+/// within references, or many references to a large set, can make of a small CIB.
+const MAX_REFERRED: usize = 500_000;
+
+/// How many bytes of values count as one more element.
+const BYTES_PER_ELEMENT: usize = 256;
 
 /// How many references may lead to the next before it counts as a circle.
 const MAX_HOPS: usize = 32;
@@ -31,7 +28,7 @@ pub(super) struct Reader<'d> {
     /// Unknown elements are errors.
     pub is_strict: bool,
     referred_left: usize,
-    strings: BTreeSet<Arc<str>>,
+    strings: Strings,
     diagnostics: Vec<Diagnostic>,
     n_dropped: usize,
 }
@@ -52,7 +49,7 @@ impl<'d> Reader<'d> {
             open_rules: Vec::new(),
             is_strict: false,
             referred_left: MAX_REFERRED,
-            strings: BTreeSet::new(),
+            strings: Strings::default(),
             diagnostics: Vec::new(),
             n_dropped: 0,
         };
@@ -104,16 +101,9 @@ impl<'d> Reader<'d> {
         self.diagnostics
     }
 
-    /// The shared copy of a text: a status section says the same thing many times.
+    /// A copy of a text, often one made before: a status section says the same thing many times.
     pub fn shared(&mut self, text: &str) -> Arc<str> {
-        match self.strings.get(text) {
-            Some(shared) => Arc::clone(shared),
-            None => {
-                let shared: Arc<str> = text.into();
-                self.strings.insert(Arc::clone(&shared));
-                shared
-            }
-        }
+        self.strings.share(text)
     }
 
     pub fn text(&mut self, element: Element<'d>, name: &str) -> Option<Arc<str>> {
@@ -234,9 +224,15 @@ impl<'d> Reader<'d> {
 
     /// Whether what is below `to` may be read once more on behalf of `element`.
     pub fn may_refer(&mut self, element: Element<'d>, to: Element<'d>) -> bool {
-        let n_left = self.referred_left;
-        let n_wanted = to.descendants().take(n_left + 1).count();
-        if n_wanted > n_left {
+        let mut n_wanted = 0;
+        for element in to.descendants() {
+            let n_bytes: usize = element.attrs().map(|(_, value)| value.len()).sum();
+            n_wanted += 1 + n_bytes / BYTES_PER_ELEMENT;
+            if n_wanted > self.referred_left {
+                break;
+            }
+        }
+        if n_wanted > self.referred_left {
             self.error(
                 element,
                 format!("references expand to more than {MAX_REFERRED} elements: the rest is ignored"),
@@ -245,6 +241,29 @@ impl<'d> Reader<'d> {
         }
         self.referred_left -= n_wanted;
         true
+    }
+}
+
+/// Texts made lately, each in the one place its look gives it: what comes often is found, at next to no cost.
+#[derive(Default)]
+struct Strings(Vec<Option<Arc<str>>>);
+
+impl Strings {
+    const N_PLACES: usize = 4096;
+
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if self.0.is_empty() {
+            self.0.resize(Self::N_PLACES, None);
+        }
+        let tail = &text.as_bytes()[text.len().saturating_sub(24)..];
+        let hash = tail
+            .iter()
+            .fold(text.len() as u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+        let place = &mut self.0[(hash >> 20) as usize % Self::N_PLACES];
+        match place {
+            Some(known) if **known == *text => Arc::clone(known),
+            _ => Arc::clone(place.insert(text.into())),
+        }
     }
 }
 

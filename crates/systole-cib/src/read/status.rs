@@ -111,9 +111,9 @@ impl<'d> Reader<'d> {
             digest_all: self.text(element, "op-digest"),
             digest_restart: self.digest(element, "op-force-restart", "op-restart-digest"),
             digest_secure: self.digest(element, "op-secure-params", "op-secure-digest"),
-            on_node: element.attr("on_node").map(NodeId::new),
-            migrate_source: element.attr("migrate_source").map(NodeId::new),
-            migrate_target: element.attr("migrate_target").map(NodeId::new),
+            on_node: self.text(element, "on_node").map(NodeId::from),
+            migrate_source: self.text(element, "migrate_source").map(NodeId::from),
+            migrate_target: self.text(element, "migrate_target").map(NodeId::from),
             feature_set: self.text(element, "crm_feature_set"),
             origin: self.text(element, "crm-debug-origin"),
         })
@@ -127,7 +127,9 @@ impl<'d> Reader<'d> {
         interval_ms: u64,
     ) -> Option<OperationKey> {
         if element.attr("operation_key").is_some() {
-            return self.value(element, "operation_key");
+            let key: OperationKey = self.value(element, "operation_key")?;
+            let (resource, operation) = (self.shared(key.resource.as_str()), self.shared(&key.operation));
+            return Some(OperationKey { resource: resource.into(), operation, ..key });
         }
         let operation = self.required(element, "operation")?;
         Some(OperationKey::new(resource, operation, Duration::from_millis(interval_ms)))

@@ -1,0 +1,49 @@
+//! How fast a CIB is read: `cargo bench -p systole-cib -- FILE...`, best of five rounds.
+//!
+//! Where Linux tells it, time on the processor is measured, so that what else runs on the machine counts less.
+
+use std::{
+    env, fs,
+    hint::black_box,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+use systole_cib::{model, xml::Document};
+
+fn main() {
+    let files: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    if files.is_empty() {
+        println!("SKIPPED: name the CIBs to read, as in: cargo bench -p systole-cib -- big.xml");
+    }
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let document = Document::parse(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let megabytes = text.len() as f64 / 1e6;
+        println!("{file}: {megabytes:.1} MB, {} nodes", document.n_nodes());
+        measure("parse", megabytes, || Document::parse(&text));
+        measure("clone", megabytes, || document.clone());
+        measure("read", megabytes, || model::read(&document));
+        measure("write", megabytes, || document.to_text());
+        measure("digest", megabytes, || systole_cib::digest::on_disk(document.root()));
+    }
+}
+
+fn measure<T>(what: &str, megabytes: f64, mut work: impl FnMut() -> T) {
+    let round = |_| {
+        let start = time_used();
+        black_box(work());
+        time_used() - start
+    };
+    let best = (0..5).map(round).min().unwrap_or_default();
+    println!("  {what:8} {:8.1} ms {:8.0} MB/s", best.as_secs_f64() * 1e3, megabytes / best.as_secs_f64());
+}
+
+/// Time on the processor so far; on other systems than Linux, time gone by.
+fn time_used() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    match stat.split(' ').next().and_then(|nanos| nanos.parse().ok()) {
+        Some(nanos) => Duration::from_nanos(nanos),
+        None => START.elapsed(),
+    }
+}
