@@ -31,7 +31,7 @@ pub fn older_meta_attribute(name: &str) -> &str {
 }
 
 /// Cluster options that were renamed: older name, today's name. Names with underscores are of schemas before 3.0.
-const CLUSTER_OPTIONS: [(&str, &str); 24] = [
+const CLUSTER_OPTIONS: [(&str, &str); 22] = [
     ("stonith-enabled", "fencing-enabled"),
     ("stonith-action", "fencing-action"),
     ("stonith-timeout", "fencing-timeout"),
@@ -43,8 +43,6 @@ const CLUSTER_OPTIONS: [(&str, &str); 24] = [
     ("crmd-finalization-timeout", "join-finalization-timeout"),
     ("crmd-integration-timeout", "join-integration-timeout"),
     ("crmd-transition-delay", "transition-delay"),
-    ("transition_idle_timeout", "cluster-delay"),
-    ("transition-idle-timeout", "cluster-delay"),
     ("cluster_recheck_interval", "cluster-recheck-interval"),
     ("dc_deadtime", "dc-deadtime"),
     ("election_timeout", "election-timeout"),

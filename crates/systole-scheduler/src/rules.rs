@@ -165,8 +165,9 @@ pub enum Merge {
     Overwrite,
 }
 
-/// Merges the sets whose rules hold into `into`, by precedence: the set named `first` (if any), then by falling score, then
-/// in document order; inside one set the first pair of a name counts. A pair without value is skipped.
+/// Merges the sets whose rules hold into `into`, by precedence: the set named `first` (if any), then by falling score; of
+/// sets of the same score the last one in the document counts. Inside one set the first pair of a name counts. A pair
+/// without value is skipped.
 pub fn merge(
     sets: &[AttributeSet],
     first: Option<&str>,
@@ -181,7 +182,10 @@ pub fn merge(
     let mut ranked: Vec<&AttributeSet> = sets.iter().collect();
     let is_first = |set: &AttributeSet| first == Some(set.id.as_str());
     match how {
-        Merge::KeepFirst => ranked.sort_by_key(|set| (Reverse(is_first(set)), Reverse(set.score))),
+        Merge::KeepFirst => {
+            ranked.reverse();
+            ranked.sort_by_key(|set| (Reverse(is_first(set)), Reverse(set.score)));
+        }
         Merge::Overwrite => ranked.sort_by_key(|set| (is_first(set), set.score)),
     }
     for set in ranked {

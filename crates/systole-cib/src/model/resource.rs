@@ -40,7 +40,7 @@ pub struct Agent {
     pub kind: Arc<str>,
 }
 
-/// A `<primitive>`, with what its template adds merged in (the primitive's own sets come first).
+/// A `<primitive>`, with what its template adds merged in (before the primitive's own sets, which thereby count first).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Primitive {
     /// `id`.

@@ -79,12 +79,12 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Adds what the template has: its sets behind the primitive's own, and those operations that the primitive
-    /// does not define itself for the same role.
+    /// Adds what the template has: its sets before the primitive's own (of sets of the same score the last one counts),
+    /// and those operations that the primitive does not define itself for the same role.
     fn merge(&mut self, primitive: &mut Primitive, template: Element<'d>) {
-        primitive.meta.extend(self.meta(template));
-        primitive.parameters.extend(self.parameters(template));
-        primitive.utilization.extend(self.utilization(template));
+        primitive.meta.splice(0..0, self.meta(template));
+        primitive.parameters.splice(0..0, self.parameters(template));
+        primitive.utilization.splice(0..0, self.utilization(template));
         let own: Vec<_> = primitive.operations.iter().map(name_and_role).collect();
         let added: Vec<_> = self.operations(template);
         let added: Vec<_> = added.into_iter().filter(|op| !own.contains(&name_and_role(op))).collect();

@@ -253,10 +253,8 @@ impl Lister<'_> {
         if *unique {
             flags.push("unique".to_owned());
         }
-        match view.flags.target_role {
-            Some(Role::Stopped) => flags.push("disabled".to_owned()),
-            _ if view.flags.disabled => flags.push("disabled".to_owned()),
-            _ => {}
+        if view.flags.disabled {
+            flags.push("disabled".to_owned());
         }
         flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
         outline.push(depth, format!("Clone Set: {} [{child}]{}:", view.id, in_brackets(&flags)));

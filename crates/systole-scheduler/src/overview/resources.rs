@@ -38,7 +38,7 @@ fn flags(status: &Status<'_>, idx: RscIdx) -> Flags {
         failed: rsc.failed,
         failure_ignored: rsc.failure_ignored,
         disabled: is_disabled(rsc),
-        target_role: rsc.meta.target_role.filter(|_| is_disabled(rsc)),
+        target_role: shown_target_role(status, rsc),
         target_role_text: rsc.meta.raw.get("target-role").cloned(),
         description: description(rsc),
         locked_to: rsc.shutdown_lock.map(|(node, _)| status.node(node).name.clone()),
@@ -51,6 +51,15 @@ fn description(rsc: &Resource<'_>) -> Option<std::sync::Arc<str>> {
         Kind::Group(data) => data.definition.description.clone(),
         Kind::Clone(data) => data.definition.and_then(|clone| clone.description.clone()),
         Kind::Bundle(data) => data.definition.description.clone(),
+    }
+}
+
+/// `target-role` where it keeps the resource from what it could be; a clone's may be given inside it.
+fn shown_target_role(status: &Status<'_>, rsc: &Resource<'_>) -> Option<Role> {
+    let first = rsc.children.first().filter(|_| rsc.is_clone()).map(|&first| status.rsc(first));
+    match (rsc.meta.target_role, first) {
+        (None, Some(first)) => first.meta.target_role.filter(|_| is_disabled(first)),
+        (role, _) => role.filter(|_| is_disabled(rsc)),
     }
 }
 
