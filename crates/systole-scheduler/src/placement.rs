@@ -16,6 +16,7 @@ mod instances;
 mod location;
 mod primitive;
 mod promotable;
+mod reason;
 mod table;
 mod ticket;
 mod utilization;

@@ -275,7 +275,9 @@ impl<'s> Assigner<'s, '_> {
             factor_of(colocation.score),
             wishes,
         );
+        let told = self.before_colocation(primary);
         self.tables[primary.i()] = table;
+        self.because_of_colocation(primary, told, &colocation);
     }
 
     /// Adds what `source` (and through it others) wishes to `table`, weighed by `factor`.

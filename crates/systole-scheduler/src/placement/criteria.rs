@@ -190,6 +190,9 @@ impl<'s> Assigner<'s, '_> {
         }
         for node in (0..self.nodes.len()).map(NodeIdx::new).filter(|node| *node != lock.node) {
             self.prefer(rsc, node, -INFINITY);
+            self.because(rsc, Some(node), -INFINITY, None, |work| {
+                format!("it waits for {}, which was shut down (shutdown-lock)", work.st.node(lock.node).name)
+            });
         }
     }
 
@@ -204,6 +207,7 @@ impl<'s> Assigner<'s, '_> {
             let [node] = self.fixed[i].active[..] else { continue };
             if self.st.options.symmetric || self.tables[i].get(node).is_some() {
                 self.prefer(rsc, node, stickiness);
+                self.because(rsc, Some(node), stickiness, None, |_| "resource-stickiness".to_owned());
             }
         }
     }
@@ -233,6 +237,11 @@ impl<'s> Assigner<'s, '_> {
             && let Some(banned) = self.banned_by_failures(rsc, node)
         {
             self.prefer(banned, node, -INFINITY);
+            self.because(banned, Some(node), -INFINITY, None, |work| {
+                let n_failures = work.st.fail_count(rsc, node, Failures::EffectiveWithContained);
+                let threshold = work.st.rsc(rsc).meta.migration_threshold;
+                format!("failures there: {n_failures}, migration-threshold: {threshold}")
+            });
         }
     }
 
@@ -258,6 +267,9 @@ impl<'s> Assigner<'s, '_> {
             && entry.discovery != Discovery::Exclusive
         {
             entry.score = -INFINITY;
+            self.because(rsc, Some(node), -INFINITY, None, |_| {
+                "resource-discovery is exclusive to other nodes".to_owned()
+            });
         }
     }
 

@@ -77,6 +77,9 @@ impl<'s> Assigner<'s, '_> {
             }
             if n_assigned >= max {
                 self.ban_everywhere(instance);
+                self.because(instance, None, -INFINITY, None, |_| {
+                    "there are as many instances as there may be".to_owned()
+                });
             } else if self.assign_instance(instance, None, node_max).is_some() {
                 n_assigned += 1;
             }
@@ -180,6 +183,14 @@ impl<'s> Assigner<'s, '_> {
             }
         }
         self.tables[instance.i()] = table;
+        for node in full.iter().filter(|_| self.keeps_reasons()).copied().collect::<Vec<_>>() {
+            let is_full = self.parent_entry(instance, node).is_some_and(|entry| entry.count >= node_max);
+            if is_full {
+                self.because(instance, Some(node), -INFINITY, None, |_| {
+                    "the node has as many instances as it may have".to_owned()
+                });
+            }
+        }
         for child in self.rsc[instance.i()].children.clone() {
             for node in &full {
                 if let Some(entry) = self.tables[child.i()].get_mut(*node) {

@@ -3,7 +3,6 @@
 //! Source: Pacemaker Explained, "Deciding Which Nodes a Resource Can Run On".
 
 use super::{
-    Detail,
     table::{Discovery, INFINITY, add},
     work::Assigner,
 };
@@ -244,25 +243,11 @@ impl<'s> Assigner<'s, '_> {
                     self.rsc[rsc.i()].exclusive = true;
                 }
             }
-            if self.detail >= Detail::Scores && score != 0 {
-                self.note_location(rsc, node, location, score);
+            if score != 0 {
+                let reason = if location.id.is_some() { "location constraint" } else { "node health" };
+                self.because(rsc, Some(node), score, location.id, |_| reason.to_owned());
             }
         }
-    }
-
-    fn note_location(&mut self, rsc: RscIdx, node: NodeIdx, location: &Location<'_>, score: i32) {
-        let (resource, node) = (&self.st.rsc(rsc).id, &self.st.node(node).name);
-        let reason = if location.id.is_some() { "location constraint" } else { "node health" };
-        let kind = if score <= -INFINITY {
-            NoteKind::Banned { reason: reason.into() }
-        } else {
-            NoteKind::Scored { score: Score::finite(score.into()), reason: reason.into() }
-        };
-        let note = Note::new(Level::Info, kind).resource(resource).node(node);
-        self.notes.push(match location.id {
-            Some(id) => note.element(id),
-            None => note,
-        });
     }
 
     /// A node attribute as a resource sees it: of a guest node, with `container-attribute-target=host`, that of the

@@ -116,7 +116,9 @@ impl Assigner<'_, '_> {
         if self.rsc[colocation.primary.i()].unassigned {
             self.assign(colocation.primary, None, OnFailure::Stop);
         }
+        let told = self.before_colocation(rsc);
         self.apply_to_dependent(rsc, colocation.primary, &colocation);
+        self.because_of_colocation(rsc, told, &colocation);
         if let Some(before) = before
             && !self.any_usable(&self.tables[rsc.i()])
         {
@@ -129,6 +131,9 @@ impl Assigner<'_, '_> {
         let state = &self.rsc[rsc.i()];
         if state.next_role == Role::Stopped {
             self.ban_everywhere(rsc);
+            self.because(rsc, None, -INFINITY, None, |work| {
+                work.st.rsc(rsc).next_role_reason.unwrap_or("target-role").to_owned()
+            });
         } else if state.next_role > state.role
             && !self.st.has_quorum
             && self.st.options.no_quorum == NoQuorum::Freeze

@@ -4,12 +4,14 @@
 
 use super::{table::INFINITY, work::Assigner};
 use crate::{NodeIdx, RscIdx, status::FencingRequest};
+use std::sync::Arc;
 use systole_cib::model::{LossPolicy, TicketConstraint, TicketResources};
 use systole_types::Role;
 
 /// A resource needs a ticket in a role.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TicketDependency {
+    ticket: Arc<str>,
     role: Role,
     loss_policy: LossPolicy,
     granted: bool,
@@ -43,16 +45,17 @@ impl<'s> Assigner<'s, '_> {
                 None if role == Role::Promoted => LossPolicy::Demote,
                 None => LossPolicy::Stop,
             };
-            let dependency = TicketDependency { role, loss_policy, granted, standby };
-            self.rsc[rsc.i()].tickets.push(dependency);
+            let ticket = constraint.ticket.clone();
+            let dependency = TicketDependency { ticket, role, loss_policy, granted, standby };
             if !granted || standby {
-                self.withhold(rsc, dependency);
+                self.withhold(rsc, &dependency);
             }
+            self.rsc[rsc.i()].tickets.push(dependency);
         }
     }
 
     /// What follows for a resource from a ticket that is not granted, or in standby.
-    fn withhold(&mut self, rsc: RscIdx, ticket: TicketDependency) {
+    fn withhold(&mut self, rsc: RscIdx, ticket: &TicketDependency) {
         if self.has_children(rsc) {
             for child in self.rsc[rsc.i()].children.clone() {
                 self.withhold(child, ticket);
@@ -62,18 +65,18 @@ impl<'s> Assigner<'s, '_> {
         let is_lost = !ticket.granted && !self.fixed[rsc.i()].active.is_empty();
         if !is_lost {
             if ticket.role != Role::Promoted || ticket.loss_policy == LossPolicy::Stop {
-                self.ban_everywhere(rsc);
+                self.ban_without(rsc, ticket);
             }
             return;
         }
         let role_matches = ticket.role == Role::Unknown || ticket.role == self.rsc[rsc.i()].role;
         match ticket.loss_policy {
-            LossPolicy::Stop => self.ban_everywhere(rsc),
+            LossPolicy::Stop => self.ban_without(rsc, ticket),
             // What is promoted is demoted by the choice of roles.
             LossPolicy::Demote if ticket.role == Role::Promoted => {}
-            LossPolicy::Demote => self.ban_everywhere(rsc),
+            LossPolicy::Demote => self.ban_without(rsc, ticket),
             LossPolicy::Fence if role_matches => {
-                self.ban_everywhere(rsc);
+                self.ban_without(rsc, ticket);
                 for node in self.fixed[rsc.i()].active.clone() {
                     self.request_fencing(node);
                 }
@@ -84,6 +87,12 @@ impl<'s> Assigner<'s, '_> {
             }
             LossPolicy::Fence | LossPolicy::Freeze => {}
         }
+    }
+
+    fn ban_without(&mut self, rsc: RscIdx, ticket: &TicketDependency) {
+        self.ban_everywhere(rsc);
+        let state = if ticket.granted { "in standby" } else { "not granted" };
+        self.because(rsc, None, -INFINITY, None, |_| format!("ticket {} is {state}", ticket.ticket));
     }
 
     fn request_fencing(&mut self, node: NodeIdx) {

@@ -84,6 +84,9 @@ impl Assigner<'_, '_> {
         for node in candidates {
             if !fits(self, node, &needed) {
                 self.prefer(rsc, node, -INFINITY);
+                self.because(rsc, Some(node), -INFINITY, None, |_| {
+                    "the node has not the capacity left".to_owned()
+                });
             }
         }
         roomiest.filter(|_| !any_fits)

@@ -201,6 +201,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 state.next_role = if state.assigned.is_some() { Role::Started } else { Role::Stopped };
             }
         }
+        let notes = self.distinct_notes();
         let dependents = |root: &RscIdx| {
             let found = self.with_this(*root);
             (!found.is_empty()).then_some((*root, found))
@@ -237,7 +238,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             colocations: self.colocations.iter().map(Colocation::publish).collect(),
             fencing: self.fencing,
             scores: self.scores,
-            notes: self.notes,
+            notes,
         }
     }
 
