@@ -49,8 +49,10 @@ pub(crate) enum Message {
     Membership(MembershipUpdate),
     /// From the DC: have this operation run.
     Perform(Box<Perform>),
-    /// From the DC: leave the cluster now, nothing runs on you any more.
+    /// From the DC: this node is to leave, nothing runs on it any more.
     Leave { node: u32 },
+    /// From the DC: it knows that this node leaves in good order, so the node can go.
+    Farewell { node: u32 },
     /// Results of my executor, to be recorded.
     Record { results: Vec<OperationResult> },
     /// From the DC: these operations (transition keys) did not answer in time.

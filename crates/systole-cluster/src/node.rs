@@ -200,7 +200,8 @@ impl NodeMachine {
             }
             Message::Membership(update) => self.membership_published(&update),
             Message::Perform(perform) => self.performed(&perform),
-            Message::Leave { node } => self.left(node),
+            Message::Leave { node } => self.is_to_leave(node),
+            Message::Farewell { node } => self.leave(node),
             Message::Record { results } => self.recorded(from, &results),
             Message::Overdue { keys, at } => {
                 let results = self.replica.overdue(&keys, at);

@@ -182,6 +182,10 @@ impl Replica {
             if std::mem::take(&mut entry.leaving) {
                 Status::of(&mut self.cib).erase_node(&hello.name);
             }
+            if !hello.live {
+                // Whoever was asked to leave has done so, one way or another, and is back.
+                Status::of(&mut self.cib).remove_attributes(&hello.name, |name| name == "shutdown");
+            }
             if entry.boot_id != hello.boot_id {
                 entry.boot_id = hello.boot_id.clone();
                 entry.recorded = 0;

@@ -26,7 +26,7 @@ pub struct Checker {
     pub fencing: bool,
     /// When each start was decided, by transition key, and who was a member then.
     starts: BTreeMap<String, (Micros, BTreeSet<NodeIdx>)>,
-    /// By node: boot or start of the daemon cannot be told apart here, so a lower value is forgiven once it is gone.
+    /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
     /// Ids of elements whose creation was acknowledged.
     kept: BTreeSet<String>,
@@ -47,6 +47,11 @@ impl Checker {
     /// How many writes were acknowledged.
     pub fn n_acknowledged(&self) -> usize {
         self.kept.len()
+    }
+
+    /// The daemon of a host starts: its replica comes from disk, which may be behind.
+    pub fn daemon_starts(&mut self, idx: NodeIdx) {
+        self.versions[idx] = None;
     }
 
     /// Something does not hold.
@@ -71,6 +76,9 @@ impl Checker {
         hosts: &[Host],
         network: &Network,
     ) {
+        if process.operation.class == "stonith" {
+            return;
+        }
         let Some((decided, members)) = self.starts.get(&process.operation.transition_key).cloned() else {
             return;
         };

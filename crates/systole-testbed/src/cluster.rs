@@ -47,6 +47,8 @@ pub struct Cluster {
     pub asked: BTreeMap<u64, (NodeIdx, Call, Micros)>,
     /// Answers, in order.
     pub answers: Vec<(u64, Reply)>,
+    /// Whether nodes that leave in good order are started again at once.
+    pub restarts_left_nodes: bool,
     /// What happened, for people.
     pub story: VecDeque<String>,
 }
@@ -71,6 +73,7 @@ impl Cluster {
             n_requests: 0,
             asked: BTreeMap::new(),
             answers: Vec::new(),
+            restarts_left_nodes: false,
             story: VecDeque::new(),
         }
     }
@@ -182,6 +185,7 @@ impl Cluster {
             NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
         host.node = Some(NodeMachine::new(config));
         host.has_left = false;
+        self.checker.daemon_starts(idx);
         if let Some(away_since) = host.away_since.take() {
             // A short restart goes unnoticed; see the DC's grace.
             if self.now - away_since > 1_900_000 {
@@ -306,6 +310,9 @@ impl Cluster {
             Effect::LeaveCluster => {
                 self.stop_node(idx);
                 self.hosts[idx].has_left = true;
+                if self.restarts_left_nodes {
+                    self.restart_left_nodes();
+                }
             }
             Effect::Die { reason } => {
                 let name = self.hosts[idx].name.clone();
@@ -484,6 +491,20 @@ impl Cluster {
         if was_linked {
             self.tell_node(idx, Event::ExecutorLost);
         }
+    }
+
+    /// Starts the daemons of nodes that left in good order.
+    pub fn restart_left_nodes(&mut self) {
+        let at = self.now + crate::SECOND;
+        for host in self.hosts.iter_mut().filter(|host| host.has_left && host.is_on) {
+            host.node_starts_at.get_or_insert(at);
+        }
+    }
+
+    /// Whether someone was asked to take a host for off.
+    pub fn is_being_confirmed(&self, idx: NodeIdx) -> bool {
+        let is_it = |call: &Call| matches!(call, Call::ConfirmOff { node } if *node == self.hosts[idx].name);
+        self.asked.values().any(|(_, call, _)| is_it(call))
     }
 
     /// Cuts the network: nodes with the same number can reach each other.

@@ -70,9 +70,13 @@ pub enum Fault {
     Cleanup,
     /// A node leaves in good order.
     Shutdown,
+    /// A node that left is started again.
+    StartLeft,
+    /// An administrator confirms that a host without power is off.
+    ConfirmOff,
 }
 
-const FAULTS: [(Fault, u64); 18] = [
+const FAULTS: [(Fault, u64); 20] = [
     (Fault::PowerOff, 6),
     (Fault::PowerOn, 10),
     (Fault::Partition, 8),
@@ -91,6 +95,8 @@ const FAULTS: [(Fault, u64); 18] = [
     (Fault::Standby, 4),
     (Fault::Cleanup, 3),
     (Fault::Shutdown, 3),
+    (Fault::StartLeft, 3),
+    (Fault::ConfirmOff, 8),
 ];
 
 impl fmt::Display for Outcome {
@@ -218,7 +224,7 @@ impl Story {
         let is_on = cluster.hosts[idx].is_on;
         match fault {
             Fault::PowerOff if is_on => cluster.power_off(idx),
-            Fault::PowerOn if !is_on => cluster.power_on(idx),
+            Fault::PowerOn if !is_on && !cluster.is_being_confirmed(idx) => cluster.power_on(idx),
             Fault::Partition => {
                 let zones: Vec<u32> = NODES.iter().map(|_| cluster.random.between(0, 1) as u32).collect();
                 cluster.partition(&zones);
@@ -258,6 +264,11 @@ impl Story {
                 return cluster.ask(idx, call).is_some();
             }
             Fault::Shutdown => return cluster.ask(idx, Call::Shutdown).is_some(),
+            Fault::StartLeft if cluster.hosts[idx].has_left => cluster.restart_left_nodes(),
+            Fault::ConfirmOff if !is_on => {
+                let other = (idx + 1) % NODES.len();
+                return cluster.ask(other, Call::ConfirmOff { node: NODES[idx].to_owned() }).is_some();
+            }
             _ => return false,
         }
         true
@@ -310,21 +321,10 @@ impl Story {
             self.mend_agents(idx);
             self.fill_disk(idx, false);
             self.cluster.power_on(idx);
-            let host = &mut self.cluster.hosts[idx];
-            if host.has_left && host.node.is_none() {
-                host.node_starts_at.get_or_insert(self.cluster.now + SECOND);
-            }
         }
-        let end = self.cluster.now + 70 * SECOND;
-        self.cluster.run_until(end);
-        for idx in 0..NODES.len() {
-            // Whoever was asked to leave may have left only now.
-            let host = &mut self.cluster.hosts[idx];
-            if host.node.is_none() {
-                host.node_starts_at.get_or_insert(self.cluster.now + SECOND);
-            }
-        }
-        let end = self.cluster.now + 30 * SECOND;
+        self.cluster.restarts_left_nodes = true;
+        self.cluster.restart_left_nodes();
+        let end = self.cluster.now + 100 * SECOND;
         self.cluster.run_until(end);
         for idx in 0..NODES.len() {
             self.standby[idx] = true;

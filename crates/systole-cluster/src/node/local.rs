@@ -298,11 +298,17 @@ impl NodeMachine {
         }
     }
 
-    /// A node was told to leave: this one does so at once.
-    pub(super) fn left(&mut self, node: u32) {
+    /// A node is to leave. It goes when the DC has heard this itself: else the DC might take it for lost.
+    pub(super) fn is_to_leave(&mut self, node: u32) {
         if let Some(entry) = self.replica.ledger.nodes.get_mut(&node) {
             entry.leaving = true;
         }
+        if self.is_dc() {
+            self.cast(Message::Farewell { node });
+        }
+    }
+
+    pub(super) fn leave(&mut self, node: u32) {
         if node == self.group.own_id() {
             self.log(Level::Notice, "leaving the cluster in good order");
             self.answer_shutdown();
