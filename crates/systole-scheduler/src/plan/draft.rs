@@ -253,22 +253,16 @@ impl<'s, 'a> Draft<'s, 'a> {
         self.actions[action.i()].flags.has(flags)
     }
 
-    /// Sets flags; whoever depends on the action is looked at again.
+    /// Sets flags.
     pub fn set(&mut self, action: ActIdx, flags: Flags) {
         let old = self.actions[action.i()].flags;
-        if !old.has(flags) {
-            self.actions[action.i()].flags = old.with(flags);
-            self.touch(action);
-        }
+        self.actions[action.i()].flags = old.with(flags);
     }
 
-    /// Takes flags away; whoever depends on the action is looked at again.
+    /// Takes flags away.
     pub fn unset(&mut self, action: ActIdx, flags: Flags) {
         let old = self.actions[action.i()].flags;
-        if old.has_any(flags) {
-            self.actions[action.i()].flags = old.without(flags);
-            self.touch(action);
-        }
+        self.actions[action.i()].flags = old.without(flags);
     }
 
     /// Gives a reason, unless there is one and `overwrite` is false.

@@ -262,6 +262,9 @@ impl Draft<'_, '_> {
         self.assigned[rsc.i()] = None;
         self.next_role[rsc.i()] = Role::Stopped;
         self.drop_actions_of_unassigned(rsc);
+        for action in self.by_rsc[rsc.i()].clone() {
+            self.touch(action);
+        }
     }
 
     /// Actions made before it was known that an instance runs nowhere.

@@ -110,10 +110,10 @@ impl Draft<'_, '_> {
             self.follow(link, then, &mut n_possible);
         }
         if enough > 0 {
-            if n_possible >= enough {
-                self.set(then, Flags::RUNNABLE);
-            } else {
-                self.unset(then, Flags::RUNNABLE);
+            let is_possible = n_possible >= enough;
+            if is_possible != was_runnable {
+                self.a_mut(then).flags = Flags(self.a(then).flags.0 ^ Flags::RUNNABLE.0);
+                self.touch(then);
             }
         }
         if was_runnable && !self.is(then, Flags::RUNNABLE) {
@@ -249,9 +249,9 @@ impl Draft<'_, '_> {
                     self.update_by(first_rsc, first, then, node, first_flags, filter, kind);
                 }
                 _ if then_rsc.is_some() => self.update(first, then, node, first_flags, filter, kind),
-                Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.unset(then, optional),
-                Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.unset(then, runnable),
-                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) => self.unset(first, runnable),
+                Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.take(then, optional),
+                Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.take(then, runnable),
+                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) => self.take(first, runnable),
                 _ => {}
             }
         }
@@ -270,7 +270,15 @@ impl Draft<'_, '_> {
             && !self.is(first, runnable)
             && self.a(first).task == Task::Stop
         {
-            self.unset(then, runnable);
+            self.take(then, runnable);
+        }
+    }
+
+    /// Takes flags away; if they were there, all that depends on the action is looked at again.
+    fn take(&mut self, action: ActIdx, flags: Flags) {
+        if self.a(action).flags.has_any(flags) {
+            self.unset(action, flags);
+            self.touch(action);
         }
     }
 
@@ -356,6 +364,18 @@ impl Draft<'_, '_> {
         filter: Flags,
         kind: Relation,
     ) {
+        let before = (self.a(first).flags, self.a(then).flags);
+        self.judge_pair(first, then, first_flags, filter, kind);
+        let has_changed = (self.a(first).flags != before.0, self.a(then).flags != before.1);
+        if has_changed.0 {
+            self.touch(first);
+        }
+        if has_changed.1 {
+            self.touch(then);
+        }
+    }
+
+    fn judge_pair(&mut self, first: ActIdx, then: ActIdx, first_flags: Flags, filter: Flags, kind: Relation) {
         let (optional, runnable, migratable) = (Flags::OPTIONAL, Flags::RUNNABLE, Flags::MIGRATABLE);
         let then_required = !self.is(then, optional);
         match kind {
@@ -491,6 +511,7 @@ impl Draft<'_, '_> {
                 self.unset(action, Flags::RUNNABLE);
                 self.explain(action, Reason::ColocatedWith(because), false);
                 self.block_dependents(action);
+                self.touch(action);
             }
         }
         for child in self.r(rsc).children.clone() {
