@@ -311,6 +311,10 @@ fn an_upgrade_leaves_no_older_element() {
          <primitive id='C' class='lsb' type='x'><operations><op id='o' name='monitor' interval='5' role='Master'/>\
          </operations></primitive></master><bundle id='b'><docker image='i' masters='1'/></bundle><primitive id=\"B\"",
     );
+    let rules = "<constraints><rsc_location id='two' rsc='A'><rule id='r1' score='1'><expression id='e1' attribute='a' \
+                 operation='defined'/></rule><rule id='r2' score='2' role='Slave'><expression id='e2' attribute='b' \
+                 operation='defined'/></rule></rsc_location>";
+    let old = old.replace("<constraints>", rules);
     let mut document = Document::parse(&old).expect("well formed");
     run(&mut document, &call(Upgrade, "", "")).expect("upgraded");
     for expression in [
@@ -318,6 +322,8 @@ fn an_upgrade_leaves_no_older_element() {
         "//clone[@id='m']/meta_attributes/nvpair[@name='promotable' and @value='true']",
         "//docker[@promoted-max='1'][not(@masters)]",
         "//op[@role='Promoted']",
+        "//rsc_location[@id='two'][@rsc='A'][count(rule)=1]/rule[@id='r1']",
+        "//rsc_location[@id='two-2'][@rsc='A'][count(rule)=1]/rule[@id='r2'][@role='Unpromoted']",
     ] {
         assert_eq!(
             systole_cib::xpath::find(&document, expression).expect(expression).len(),
@@ -328,4 +334,28 @@ fn an_upgrade_leaves_no_older_element() {
     let before = document.clone();
     run(&mut document, &call(Upgrade, "", "")).expect("again");
     assert!(document == before, "the newest needs no upgrade");
+}
+
+#[test]
+fn an_upgrade_leaves_decisions_to_people() {
+    for (from, to, message) in [
+        (
+            "<primitive id=\"B\"",
+            "<bundle id='b'><rkt image='i'/></bundle><primitive id=\"B\"",
+            "<bundle id=\"b\"> (line 11): rkt",
+        ),
+        (
+            "class=\"ocf\" provider=\"heartbeat\" type=\"Dummy\"/>",
+            "class=\"upstart\" type=\"x\"/>",
+            "<primitive id=\"B\">",
+        ),
+        ("score=\"5\"/>", "score=\"5\"><lifetime/></rsc_location>", "<rsc_location id=\"l\">"),
+    ] {
+        let mut document = Document::parse(&CIB.replace(from, to)).expect("well formed");
+        let error = run(&mut document, &call(Upgrade, "", "")).expect_err(to);
+        assert!(
+            error.message.starts_with(message) && error.message.contains("not supported any more"),
+            "{error}"
+        );
+    }
 }

@@ -3,8 +3,14 @@
 //! What is renamed is what schema 4.0 does not know any more. Names of cluster options that are only deprecated
 //! (`stonith-enabled`) stay as they are written, since other tools look for them.
 
-use super::{Failure, apply::OpError};
-use crate::xml::{Document, Element, Key};
+use super::{
+    Failure,
+    apply::{OpError, line_of},
+};
+use crate::{
+    ElementName,
+    xml::{Document, Element, Key},
+};
 
 /// The newest schema.
 pub(super) const NEWEST: &str = "pacemaker-4.0";
@@ -22,12 +28,31 @@ pub(super) fn upgrade(document: &mut Document) -> Result<(), OpError> {
     }
     let below = root.child("configuration").into_iter().flat_map(Element::descendants);
     let elements: Vec<Key> = below.map(Element::key).collect();
+    for key in &elements {
+        check_supported(document.element(*key))?;
+    }
     for key in elements {
         upgrade_element(document, key);
     }
     let root = document.root_key();
     document.set_attr(root, "validate-with", NEWEST);
     Ok(())
+}
+
+/// What is gone without a replacement has to be decided about by the administrator.
+fn check_supported(element: Element<'_>) -> Result<(), OpError> {
+    let problem = match (element.name(), element.attr("class")) {
+        ("rkt", _) => "rkt containers are not supported any more: use <podman> instead, or delete the bundle",
+        ("primitive" | "template", Some("nagios" | "upstart")) => {
+            "its class is not supported any more: delete it"
+        }
+        ("lifetime", _) if element.parent().is_some_and(|parent| parent.is("rsc_location")) => {
+            "<lifetime> is not supported any more: put its conditions into the constraint's rule"
+        }
+        _ => return Ok(()),
+    };
+    let at = if element.id().is_some() { element } else { element.parent().unwrap_or(element) };
+    Err(OpError::new(Failure::Invalid, format!("{}{}: {problem}", ElementName::of(at), line_of(at))))
 }
 
 fn upgrade_element(document: &mut Document, key: Key) {
@@ -48,12 +73,41 @@ fn upgrade_element(document: &mut Document, key: Key) {
                 document.remove(key);
             }
         }
-        "rsc_location" | "rsc_colocation" | "rsc_order" | "rsc_ticket" | "resource_set" | "rule" | "op" => {
+        "lifetime" => document.remove(key),
+        "rsc_location" => {
+            role(document, key, "role");
+            one_rule_each(document, key);
+        }
+        "rsc_colocation" | "rsc_order" | "rsc_ticket" | "resource_set" | "rule" | "op" => {
             for name in ["role", "rsc-role", "with-rsc-role"] {
                 role(document, key, name);
             }
         }
         _ => {}
+    }
+}
+
+/// A location constraint has one rule only: others get constraints of their own, which comes to the same.
+fn one_rule_each(document: &mut Document, key: Key) {
+    let constraint = document.element(key);
+    let rules: Vec<Key> = constraint.children_named("rule").map(Element::key).collect();
+    let id = constraint.id().unwrap_or_default().to_owned();
+    let attrs: Vec<(String, String)> =
+        constraint.attrs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut before = constraint.next_sibling().map(Element::key);
+    let parent = constraint.parent().map(Element::key);
+    for (n, rule) in rules.into_iter().enumerate().skip(1).rev() {
+        let copy = match (before, parent) {
+            (Some(next), _) => document.insert_before(next, "rsc_location"),
+            (None, Some(parent)) => document.append(parent, "rsc_location"),
+            (None, None) => return,
+        };
+        for (name, value) in &attrs {
+            document.set_attr(copy, name, value);
+        }
+        document.set_attr(copy, "id", &format!("{id}-{}", n + 1));
+        document.move_to(rule, copy, None);
+        before = Some(copy);
     }
 }
 
