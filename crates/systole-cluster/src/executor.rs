@@ -5,7 +5,7 @@ mod book;
 use crate::Level;
 use book::{Book, Lane, MAX_QUEUED, Queued, Recurring, Running, Span, Stage};
 use std::{collections::VecDeque, time::Duration};
-use systole_types::{Monotonic, Now, OcfRc, OpStatus};
+use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
     exec::{FromExecutor, Operation, ToExecutor},
@@ -253,9 +253,10 @@ impl ExecutorMachine {
         if operation.interval_ms > 0 {
             let key = operation.key.clone();
             self.unqueue(&operation.resource, |queued| queued.key == key);
-            self.book
-                .recurring
-                .insert(key, Recurring { operation, reported: None, due: Some(due), stirred: false });
+            self.book.recurring.insert(
+                key,
+                Recurring { operation, reported: None, reported_at: None, due: Some(due), stirred: false },
+            );
             return self.enqueue_due(now);
         }
         let lane = self.book.lanes.entry(operation.resource.clone()).or_default();
@@ -340,7 +341,10 @@ impl ExecutorMachine {
         let Some(entry) = self.book.recurring_of(&running.operation) else { return };
         let outcome = (exit.rc.code(), exit.status.code());
         if entry.reported.replace(outcome) != Some(outcome) {
-            self.report(now, running.operation, exit, span);
+            // History tells two results of one call apart by whole seconds only, and must take the newer for the newer.
+            let wall = entry.reported_at.map_or(now.wall, |at| now.wall.max(Timestamp(at + 1)));
+            entry.reported_at = Some(wall.0);
+            self.report(Now { wall, ..now }, running.operation, exit, span);
         }
     }
 

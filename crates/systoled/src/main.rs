@@ -4,6 +4,7 @@ use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
 use systole_cib::model::Cib;
 use systole_cluster::{InputKind, Plan};
+use systole_scheduler::note::Level;
 use systole_types::Timestamp;
 use systoled::{Config, Layout};
 
@@ -72,7 +73,12 @@ impl Arguments {
 /// The scheduler, as the cluster's machines want it.
 fn plan(cib: &Cib, now: Timestamp) -> Plan {
     let transition = systole_scheduler::schedule(cib, now);
-    Plan { graph: transition.graph, kind: InputKind::Input, recheck: None }
+    let kind = match transition.notes.iter().map(|note| note.level).max() {
+        None | Some(Level::Info) => InputKind::Input,
+        Some(Level::Warning) => InputKind::Warning,
+        Some(Level::ConfigError) => InputKind::Error,
+    };
+    Plan { graph: transition.graph, kind, recheck: transition.status.recheck.earliest() }
 }
 
 fn main() -> ExitCode {

@@ -36,6 +36,9 @@ pub(super) struct Recurring {
     pub operation: Operation,
     /// Exit code and status last reported.
     pub reported: Option<(i32, i32)>,
+    /// The moment that was reported with it, seconds since 1970.
+    #[serde(default)]
+    pub reported_at: Option<i64>,
     /// When it takes its turn; `None` while it waits in its lane or runs.
     #[serde(skip)]
     pub due: Option<Monotonic>,

@@ -346,3 +346,23 @@ hello
 ",
     );
 }
+
+#[test]
+fn two_results_of_a_monitor_within_a_second_can_be_told_apart() {
+    let mut machine = ExecutorMachine::new();
+    let now = Now { wall: Timestamp(100), ..Now::default() };
+    machine.handle(now, Event::Started { boot_id: String::new(), state: None });
+    machine.handle(now, Event::Message(ToExecutor::Run(Box::new(operation(1, "vip", "monitor", 10)))));
+    let mut moments = Vec::new();
+    for (run, rc) in [(1, OcfRc::Ok), (2, OcfRc::NotRunning), (3, OcfRc::Ok)] {
+        let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
+        let effects = machine.handle(now, Event::Exited { run: RunId(run), exit });
+        moments.extend(effects.iter().filter_map(|effect| match effect {
+            Effect::Send(FromExecutor::Result(result)) => Some(result.at),
+            _ => None,
+        }));
+        let later = Now { mono: now.mono + Duration::from_millis(10 * run), ..now };
+        machine.handle(later, Event::DeadlineReached);
+    }
+    assert_eq!(moments, [100, 101, 102]);
+}

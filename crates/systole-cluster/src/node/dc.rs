@@ -193,10 +193,11 @@ impl NodeMachine {
         self.cast(Message::Membership(update));
     }
 
-    /// A CIB that replaced the old one may not know the cluster's nodes, or how they stand: they are written down again.
+    /// A CIB that replaced the old one may not know the cluster's nodes, or how they stand, or what the cluster is made
+    /// of: it is written down again.
     pub(super) fn publish_what_is_missing(&mut self) {
-        let is_missing =
-            self.group.members().iter().any(|(id, name)| {
+        let is_missing = !self.replica.has_own_properties()
+            || self.group.members().iter().any(|(id, name)| {
                 !self.replica.is_configured(*id) || self.replica.node_state(name).is_none()
             });
         if let Some(dc) = self.dc.as_mut().filter(|_| is_missing) {

@@ -8,6 +8,9 @@ use systole_cib::{
 };
 use systole_types::CibVersion;
 
+/// The options the cluster itself writes: what it runs, and on which cluster layer.
+const OWN_PROPERTIES: [&str; 2] = ["dc-version", "cluster-infrastructure"];
+
 /// What came of a tool's write.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written {
@@ -59,10 +62,18 @@ impl Replica {
             }
         }
         let options = self.child_or_new(configuration, "crm_config");
-        for (name, value) in [("dc-version", &update.version), ("cluster-infrastructure", &update.stack)] {
+        for (name, value) in OWN_PROPERTIES.into_iter().zip([&update.version, &update.stack]) {
             changed |= self.set_property(options, name, value);
         }
         changed
+    }
+
+    /// Whether the options the cluster itself writes are there.
+    pub fn has_own_properties(&self) -> bool {
+        let configuration = self.cib.root().child("configuration");
+        let options =
+            configuration.and_then(|configuration| configuration.child("crm_config")).map(Element::key);
+        options.is_some_and(|key| OWN_PROPERTIES.iter().all(|name| self.find_property(key, name).is_some()))
     }
 
     fn child_or_new(&mut self, parent: Key, name: &str) -> Key {

@@ -15,7 +15,7 @@ use systole_link::{Connection, Limits, Waker, waker};
 use systole_wire::api::{Call, Reply, Request, Response};
 
 pub const NODES: [&str; 3] = ["a", "b", "c"];
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 const LIMITS: Limits = Limits { line: 16 << 20, unsent: 16 << 20 };
 
 /// Set for this program when it is to be an executor: the node's directory.
@@ -265,6 +265,11 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if thread::panicking()
+            && let Some(node) = self.running().first()
+        {
+            eprintln!("--- the CIB on {node}\n{}", self.cib(node));
+        }
         for (_, mut child) in std::mem::take(&mut *self.programs.borrow_mut()) {
             let _ = child.kill();
             let _ = child.wait();

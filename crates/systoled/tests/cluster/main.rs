@@ -114,3 +114,13 @@ fn bad_requests_are_answered_and_change_nothing() {
     }
     assert_eq!(cluster.cib("a"), before);
 }
+
+#[test]
+fn a_client_that_does_not_read_is_dropped_and_stalls_nobody() {
+    let cluster = Cluster::start("deaf", 1);
+    let mut deaf = UnixStream::connect(cluster.dir("a").join("api.sock")).expect("connect");
+    deaf.set_write_timeout(Some(PATIENCE)).expect("timeout");
+    let requests = "{\"id\":1,\"client\":\"deaf\",\"call\":\"cib\"}\n".repeat(10_000);
+    until("the end of the connection", || deaf.write_all(requests.as_bytes()).err());
+    assert!(cluster.cib("a").contains("<cib"));
+}
