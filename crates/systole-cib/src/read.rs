@@ -27,7 +27,7 @@ impl Cib {
     }
 }
 
-pub(crate) use {configuration::version, context::parse_bool, sets::first_value};
+pub(crate) use {configuration::version, context::parse_bool, sets::value_of};
 
 /// Everything in the configuration that cannot be understood, elements of unknown names included.
 pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {

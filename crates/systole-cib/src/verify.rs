@@ -91,7 +91,7 @@ impl Verifier {
 
     /// Fencing is on unless it is turned off; then there must be a device.
     fn fencing(&mut self, configuration: Element<'_>, cib: &model::Cib) {
-        let option = |name| read::first_value(&cib.cluster_options, name);
+        let option = |name| read::value_of(&cib.cluster_options, name);
         let is_yes = |value: &str| read::parse_bool(value) == Some(true);
         let is_enabled = option("fencing-enabled").is_none_or(|value| read::parse_bool(value) != Some(false));
         let watchdog = option("fencing-watchdog-timeout").unwrap_or("0");

@@ -8,6 +8,7 @@ use crate::{
     },
     xml::Element,
 };
+use std::{collections::BTreeSet, sync::Arc};
 use systole_types::{ElementId, ResourceId, Role};
 
 impl<'d> Reader<'d> {
@@ -79,15 +80,15 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Adds what the template has: its sets before the primitive's own (of sets of the same score the last one counts),
-    /// and those operations that the primitive does not define itself for the same role.
+    /// Adds what the template has: its sets before the primitive's own, and those operations that the primitive does not
+    /// define itself for the same role.
     fn merge(&mut self, primitive: &mut Primitive, template: Element<'d>) {
-        primitive.meta.splice(0..0, self.meta(template));
-        primitive.parameters.splice(0..0, self.parameters(template));
-        primitive.utilization.splice(0..0, self.utilization(template));
-        let own: Vec<_> = primitive.operations.iter().map(name_and_role).collect();
-        let added: Vec<_> = self.operations(template);
-        let added: Vec<_> = added.into_iter().filter(|op| !own.contains(&name_and_role(op))).collect();
+        primitive.meta.splice(..0, self.meta(template));
+        primitive.parameters.splice(..0, self.parameters(template));
+        primitive.utilization.splice(..0, self.utilization(template));
+        let own: BTreeSet<_> = primitive.operations.iter().map(name_and_role).collect();
+        let mut added = self.operations(template);
+        added.retain(|op| !own.contains(&name_and_role(op)));
         primitive.operations.extend(added);
     }
 
@@ -264,7 +265,7 @@ impl<'d> Reader<'d> {
 
 /// By what Pacemaker tells whether a primitive's operation takes the place of its template's: the name, and the role
 /// where that is not the usual one.
-fn name_and_role(operation: &Operation) -> (std::sync::Arc<str>, Role) {
+fn name_and_role(operation: &Operation) -> (Arc<str>, Role) {
     let role = operation.properties.iter().find(|(name, _)| &**name == "role");
     let role = role.and_then(|(_, value)| value.parse().ok()).unwrap_or_default();
     let is_usual = matches!(role, Role::Started | Role::Unpromoted);

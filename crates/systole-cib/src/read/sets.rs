@@ -90,11 +90,10 @@ impl<'d> Reader<'d> {
         Some(NvPair { id: target.id().map(ElementId::new), name: self.shared(kind.todays_name(name)), value })
     }
 
-    /// The `<op>`s of all `<operations>` in a primitive or template.
+    /// The `<op>`s of a primitive or template. Only the first `<operations>` counts.
     pub fn operations(&mut self, parent: Element<'d>) -> Vec<Operation> {
         let mut operations = Vec::new();
-        for list in parent.children_named("operations") {
-            let Some(list) = self.resolve(list) else { continue };
+        if let Some(list) = parent.child("operations").and_then(|list| self.resolve(list)) {
             for child in list.children() {
                 match child.name() {
                     "op" => operations.extend(self.operation(child)),
@@ -125,8 +124,12 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// The value some sets give a name: the first found, scores and rules left aside.
-pub(crate) fn first_value<'s>(sets: &'s [AttributeSet], name: &str) -> Option<&'s str> {
-    let mut pairs = sets.iter().flat_map(|set| &set.pairs);
-    pairs.find(|pair| &*pair.name == name).and_then(|pair| pair.value.as_deref())
+/// The value some sets give a name, rules left aside. The set `cib-bootstrap-options` counts first, then those of the
+/// highest score, the last of several; within a set, the first pair.
+pub(crate) fn value_of<'s>(sets: &'s [AttributeSet], name: &str) -> Option<&'s str> {
+    let values = sets.iter().filter_map(|set| {
+        let value = set.pairs.iter().find(|pair| &*pair.name == name)?.value.as_deref()?;
+        Some(((set.id == "cib-bootstrap-options", set.score), value))
+    });
+    values.max_by_key(|(rank, _)| *rank).map(|(_, value)| value)
 }
