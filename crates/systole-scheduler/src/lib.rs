@@ -18,6 +18,7 @@ pub mod status;
 
 pub use note::Note;
 pub use overview::Overview;
+pub use status::compare_names;
 pub use status::{Node, NodeIdx, Resource, RscIdx, Status};
 
 use systole_cib::model::Cib;

@@ -391,9 +391,38 @@ pub struct ResourceHistoryView {
     pub operations: Vec<FailureView>,
 }
 
+impl ResourceView {
+    fn drop_pending(&mut self) {
+        match &mut self.kind {
+            ResourceViewKind::Primitive(primitive) => {
+                primitive.pending = None;
+                if primitive.pending_on.take().is_some() && primitive.nodes.is_empty() {
+                    primitive.shown_at = None;
+                }
+            }
+            ResourceViewKind::Group { members } => members.iter_mut().for_each(Self::drop_pending),
+            ResourceViewKind::Clone { instances, .. } => instances.iter_mut().for_each(Self::drop_pending),
+            ResourceViewKind::Bundle { replicas, .. } => {
+                for replica in replicas {
+                    let parts = [&mut replica.ip, &mut replica.child, &mut replica.remote];
+                    parts.into_iter().flatten().for_each(Self::drop_pending);
+                    replica.container.drop_pending();
+                }
+            }
+        }
+    }
+}
+
 impl Overview {
     /// What displays show of `status`.
     pub fn new(status: &Status<'_>) -> Self {
         build::overview(status)
+    }
+
+    /// The same without operations under way: as things will be once those are over.
+    #[must_use]
+    pub fn without_pending(mut self) -> Self {
+        self.resources.iter_mut().for_each(ResourceView::drop_pending);
+        self
     }
 }

@@ -36,6 +36,7 @@ pub use resource::{
     Ban, BundleData, ClearFailCount, CloneData, GroupData, HistoryRef, Kind, PrimitiveData, Removed, Replica,
     Resource,
 };
+pub use text::compare_names;
 
 use crate::{Note, rules::Recheck};
 use index::Names;

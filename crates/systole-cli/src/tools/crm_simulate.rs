@@ -314,6 +314,7 @@ impl Simulation<'_, '_> {
             return Ok(());
         }
         let overview = Overview::new(status);
+        let overview = if is_first { overview } else { overview.without_pending() };
         let summary = &overview.summary;
         if is_first && summary.maintenance {
             let text = "\n              *** Resource management is DISABLED ***\n  \

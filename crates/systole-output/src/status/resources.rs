@@ -276,8 +276,8 @@ impl Lister<'_> {
             }
         }
         let n_active = promoted.len() + started.len();
-        promoted.sort_unstable();
-        started.sort_unstable();
+        promoted.sort_unstable_by(|a, b| systole_scheduler::compare_names(a, b));
+        started.sort_unstable_by(|a, b| systole_scheduler::compare_names(a, b));
         if !promoted.is_empty() {
             outline.push(depth + 1, name_list("Promoted", &promoted));
         }

@@ -49,7 +49,7 @@ pub(crate) fn at_least(text: Option<&str>, min: u32) -> Option<u32> {
 }
 
 /// Compares names so that numbers in them count as numbers, and the case of letters does not: `node9` before `node10`.
-pub(crate) fn compare_names(a: &str, b: &str) -> Ordering {
+pub fn compare_names(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while let (Some(&x), Some(&y)) = (a.first(), b.first()) {
         if x.is_ascii_digit() && y.is_ascii_digit() {
