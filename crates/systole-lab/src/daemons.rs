@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard},
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// A daemon that dies is started again after this long.
@@ -59,15 +59,13 @@ impl Daemons {
     pub fn ended(&'static self, pid: Pid, status: WaitStatus) {
         let Some(ended) = self.lock().remove(&pid.as_raw_pid()) else { return };
         let wait = if ended.since.elapsed() >= HAS_STARTED { RESTART_AFTER } else { ended.restart_after };
-        say(
-            ended.program,
-            &format!("{} (process {pid}) ended: {status:?}; restart in {wait:?}", ended.program),
-        );
+        let how = how_ended(status);
+        say("warning", &format!("{} (process {pid}) {how}; it is started again in {wait:?}", ended.program));
         thread::spawn(move || {
             thread::sleep(wait);
             let next_wait = (wait * 2).min(RESTART_AFTER_AT_MOST);
             if let Err(error) = self.spawn(ended.program, next_wait) {
-                say(ended.program, &format!("{error:#}"));
+                say("error", &format!("{error:#}"));
             }
         });
     }
@@ -109,11 +107,15 @@ fn log_file(program: &str) -> Result<File> {
     File::options().create(true).append(true).open(&path).with_context(|| format!("cannot open {path}"))
 }
 
-/// Writes a line of the node's own into a daemon's log.
-fn say(program: &str, text: &str) {
-    use std::io::Write;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    if let Ok(mut log) = log_file(program) {
-        let _ = writeln!(log, "{}.{:03} init: {text}", now.as_secs(), now.subsec_millis());
+fn how_ended(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
     }
+}
+
+/// Writes a line on the node's console.
+fn say(level: &str, text: &str) {
+    systole_link::log_line("init", level, text);
 }

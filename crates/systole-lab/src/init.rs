@@ -28,6 +28,8 @@ pub struct BootOrder {
     pub hub_dir: PathBuf,
     /// The directory of this build's programs.
     pub bin_dir: PathBuf,
+    /// The names of the tools.
+    pub tools: Vec<String>,
     /// A tree of files to copy to the node.
     pub files: Option<PathBuf>,
     /// The host's cgroup hierarchies.

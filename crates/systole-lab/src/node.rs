@@ -149,6 +149,7 @@ impl Node {
             disk,
             hub_dir: self.layout.hub_dir(),
             bin_dir: plan.bin_dir.clone(),
+            tools: plan.tools.clone(),
             files: plan.files.clone(),
             hierarchies: hierarchies.to_vec(),
             boot_id: fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned(),

@@ -1,6 +1,6 @@
 //! What a lab is brought up with: worked out by `up`, read by the supervisor.
 
-use crate::{layout::Layout, network::Subnet};
+use crate::{command::run, layout::Layout, network::Subnet};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -30,6 +30,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// Where this build's programs are.
     pub bin_dir: PathBuf,
+    /// The names this program answers to, as tools.
+    pub tools: Vec<String>,
     /// Whether the nodes start their daemons.
     pub daemons: bool,
 }
@@ -74,6 +76,7 @@ impl Plan {
                 .map(|(idx, name)| PlannedNode { name, address: subnet.node(idx) })
                 .collect(),
             bin_dir: program.parent().context("this program is in no directory")?.to_owned(),
+            tools: tool_names(&program)?,
             program,
             file,
             subnet,
@@ -100,6 +103,11 @@ impl Plan {
         fs::write(&file, serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", file.display()))
     }
+}
+
+fn tool_names(program: &Path) -> Result<Vec<String>> {
+    let names = run(&program.to_string_lossy(), &["--list-tools"])?;
+    Ok(names.lines().map(str::to_owned).filter(|name| is_host_name(name)).collect())
 }
 
 fn is_host_name(name: &str) -> bool {

@@ -69,6 +69,7 @@ pub fn enter(order: &BootOrder) -> Result<()> {
     devices(&root)?;
     control_groups(&root, &order.hierarchies)?;
     bind_read_only(&order.bin_dir, &below(&root, NODE_BIN))?;
+    tools(&root, &order.tools)?;
     bind_read_only(Path::new(IMAGE_STORE), &below(&root, IMAGE_STORE))?;
     bind(&order.hub_dir, &below(&root, NODE_RUN))?;
     if let Some(files) = &order.files {
@@ -87,6 +88,21 @@ fn host_aliases(root: &Path) -> Result<()> {
             let _ = symlink(target, here);
         } else if host.is_dir() {
             bind_read_only(&host, &here)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tools under all their names, over those of a Pacemaker that is installed on the host.
+fn tools(root: &Path, names: &[String]) -> Result<()> {
+    let program = Path::new(NODE_BIN).join("systole");
+    for name in names {
+        for dir in ["usr/sbin", "usr/bin"] {
+            let link = root.join(dir).join(name);
+            if dir == "usr/sbin" || link.symlink_metadata().is_ok() {
+                let _ = fs::remove_file(&link);
+                symlink(&program, &link).with_context(|| format!("cannot link {}", link.display()))?;
+            }
         }
     }
     Ok(())

@@ -5,9 +5,11 @@ use anyhow::{Result, bail};
 use std::{
     collections::BTreeMap,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
-use systole_cib::xml::{Document, Element};
+use systole_cib::model::Cib;
+use systole_scheduler::Status;
+use systole_types::Timestamp;
 use systole_wire::api::NodeReport;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -73,6 +75,7 @@ pub fn wait(layout: &Layout, from: Known, progress: &Progress, patience: Duratio
             if let Some(known) = &known {
                 tell_changes(known, &active, progress);
             }
+            progress.show(&format!("{} resources are active", active.len()));
             known = Some(active);
         }
         match dc.and_then(|dc| dc.idle) {
@@ -104,35 +107,19 @@ fn reports(layout: &Layout) -> Result<Vec<NodeReport>> {
     Ok(reachable.filter_map(|node| NodeApi::connect(&lab, &node.name).ok()?.report().ok()).collect())
 }
 
-/// Active resources by the operation history: what is active, and where.
+/// What is active, and where, as the scheduler understands the CIB.
 fn active(cib: &str) -> BTreeMap<(String, String), &'static str> {
+    let Ok((cib, _)) = Cib::parse(cib) else { return BTreeMap::new() };
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let status = Status::unpack(&cib, Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX)));
     let mut found = BTreeMap::new();
-    let Ok(document) = Document::parse(cib) else { return found };
-    let status = document.root().child("status");
-    for state in status.into_iter().flat_map(|status| status.children_named("node_state")) {
-        let node = state.attr("uname").unwrap_or_default();
-        let lrm = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
-        for resource in lrm.into_iter().flat_map(|lrm| lrm.children_named("lrm_resource")) {
-            if let (Some(id), Some(state)) = (resource.id(), state_of(resource)) {
-                found.insert((id.to_owned(), node.to_owned()), state);
-            }
+    for resource in status.resources.iter().filter(|resource| resource.is_primitive()) {
+        let state = if resource.failed { "failed" } else { resource.role.as_str() };
+        for &node in &resource.running_on {
+            found.insert((resource.id.to_string(), status.node(node).name.to_string()), state);
         }
     }
     found
-}
-
-/// The state that the last finished operation left the resource in; `None` if it is stopped.
-fn state_of(resource: Element<'_>) -> Option<&'static str> {
-    let call = |op: &Element<'_>| op.attr("call-id").and_then(|call| call.parse::<i64>().ok()).unwrap_or(-1);
-    let last = resource
-        .children_named("lrm_rsc_op")
-        .filter(|op| call(op) >= 0 && op.attr("interval").is_none_or(|interval| interval == "0"))
-        .max_by_key(call)?;
-    match (last.attr("operation")?, last.attr("rc-code")?) {
-        ("stop", _) | (_, "7") => None,
-        (_, "0" | "8" | "9") => Some("started"),
-        _ => Some("failed"),
-    }
 }
 
 fn tell_changes(

@@ -17,7 +17,10 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use systole_cib::xml::{Document, Element};
+use systole_cib::{
+    Severity,
+    xml::{Document, Element},
+};
 
 /// How long nodes may take to boot.
 const BOOT_WITHIN: Duration = Duration::from_secs(30);
@@ -35,8 +38,10 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
         fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let document =
         Document::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
+    let document = document.from_file(&args.file.to_string_lossy());
     let cib = document.root();
     ensure!(cib.is("cib"), "{}: this is a <{}>, not a <cib>", args.file.display(), cib.name());
+    refuse_mistakes(&document)?;
     let configuration = cib.child("configuration");
     let configuration = configuration
         .with_context(|| format!("{}: there is no <configuration> in it", args.file.display()))?;
@@ -64,6 +69,19 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
         return Ok(());
     }
     settle::wait(layout, settle::Known::Nothing, &progress, patience)
+}
+
+/// Turns away a CIB that the cluster would not take, before anything is brought up for it.
+fn refuse_mistakes(document: &Document) -> Result<()> {
+    let diagnostics = systole_cib::validate::configuration(document);
+    let errors: Vec<_> = diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+    match errors.as_slice() {
+        [] => Ok(()),
+        [one] => bail!("the cluster would not take this CIB: {one}"),
+        [first, others @ ..] => {
+            bail!("the cluster would not take this CIB: {first} (and {} more like this)", others.len())
+        }
+    }
 }
 
 /// Turns away a second lab of the same name, and leftovers.

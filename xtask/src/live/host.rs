@@ -31,12 +31,19 @@ fn expect(said: &str, words: &[&str]) -> Result<()> {
 fn broken_cib(lab: &Lab) -> Result<()> {
     let before = Residue::take()?;
     let file = std::env::temp_dir().join(format!("systole-broken-{}.xml", std::process::id()));
-    let result = ["<cib><configuration></cib>", "", "<crm_mon/>"].into_iter().try_for_each(|text| {
-        fs::write(&file, text)?;
-        expect(&lab.refuse(&["up", &file.to_string_lossy()])?, &[&file.to_string_lossy()])
-    });
+    let result =
+        ["<cib><configuration></cib>", "", "<crm_mon/>", "<cib/>"].into_iter().try_for_each(|text| {
+            fs::write(&file, text)?;
+            expect(&lab.refuse(&["up", &file.to_string_lossy()])?, &[&file.to_string_lossy()])
+        });
     let _ = fs::remove_file(&file);
     result?;
+    let mistake = "<cib><configuration><crm_config/><nodes/><resources><primitive id=\"web\"/></resources>\
+                   <constraints/></configuration><status/></cib>";
+    fs::write(&file, mistake)?;
+    let said = lab.refuse(&["up", &file.to_string_lossy()]);
+    let _ = fs::remove_file(&file);
+    expect(&said?, &["web", &file.to_string_lossy()])?;
     expect(&lab.refuse(&["up", "/nowhere/at-all.xml"])?, &["/nowhere/at-all.xml"])?;
     before.compare(&Residue::take()?)
 }
