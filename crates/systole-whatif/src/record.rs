@@ -131,8 +131,11 @@ impl<'d> Recorder<'d> {
         }
         let resources = self.child_or_new(lrm, "lrm_resources");
         let find = |name: &str| {
-            let mut known = self.document.element(resources).children();
-            known.find(|known| known.id() == Some(name)).map(|known| (name.to_owned(), known.key()))
+            let mut known =
+                self.document.element(resources).children().filter(|known| known.id() == Some(name));
+            // Of several, nobody could say which one is meant: a new one is made then.
+            let first = known.next().filter(|_| known.next().is_none());
+            first.map(|known| (name.to_owned(), known.key()))
         };
         let (name, key) = find(resource).or_else(|| find(known_as)).unwrap_or_else(|| {
             let key = self.document.append(resources, "lrm_resource");

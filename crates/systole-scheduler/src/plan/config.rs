@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{DigestChange, EarlyAction, Failures},
+    status::{DigestChange, EarlyAction, Failures, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, Role, Score};
@@ -109,8 +109,18 @@ impl Draft<'_, '_> {
                 continue;
             }
             for history in &target.histories {
-                if !history.history.operations.is_empty() {
+                if history.history.operations.is_empty() {
+                    continue;
+                }
+                // A history with an instance number that means nothing (any more) is looked at for the instance of that
+                // very name too.
+                let name = &history.history.resource;
+                let exact = self.status.find_resource(name.as_str());
+                if self.r(history.resource).known_as() == name || exact.is_none() {
                     self.check_history(history.resource, node, history.history);
+                }
+                if let Some(exact) = exact.filter(|&exact| exact != history.resource) {
+                    self.check_history(exact, node, history.history);
                 }
             }
         }
@@ -135,8 +145,7 @@ impl Draft<'_, '_> {
         if !is_active {
             return;
         }
-        let mut entries: Vec<&HistoryEntry> = history.operations.iter().collect();
-        entries.sort_by_key(|entry| entry.call_id);
+        let entries = in_order(&history.operations);
         let Some(since) = last_start(&entries) else { return };
         for entry in &entries[since..] {
             self.check_entry(rsc, node, entry);

@@ -129,29 +129,15 @@ impl Draft<'_, '_> {
         let members: Vec<(NodeIdx, i32)> = status
             .iter_nodes()
             .filter(|(_, node)| is_member(node))
-            .map(|(idx, _)| (idx, self.node_priority(idx)))
+            .map(|(idx, _)| (idx, self.status.node(idx).priority))
             .collect();
         let n_online = members.iter().filter(|(idx, _)| self.node[idx.i()].online).count();
         let highest = members.iter().map(|(_, priority)| *priority).max().unwrap_or(0);
         let lowest = members.iter().map(|(_, priority)| *priority).min().unwrap_or(0);
-        if n_online > members.len() / 2 || highest == lowest || self.node_priority(node) < highest {
+        if n_online > members.len() / 2 || highest == lowest || status.node(node).priority < highest {
             return 0;
         }
         status.options.priority_fencing_delay.as_secs()
-    }
-
-    /// The priorities of what runs on a node, summed; a promoted instance counts one more.
-    fn node_priority(&self, node: NodeIdx) -> i32 {
-        let running = &self.status.node(node).running;
-        let of = |rsc: RscIdx| {
-            let priority = self.r(rsc).meta.priority.value();
-            if priority != 0 && self.role(rsc) == systole_types::Role::Promoted {
-                priority + 1
-            } else {
-                priority
-            }
-        };
-        running.iter().map(|&rsc| of(rsc)).sum()
     }
 
     /// Unfences a node (all a device can reach, without one) because something changed.

@@ -45,8 +45,10 @@ impl Status<'_> {
         let interval = Duration::from_millis(entry.interval_ms);
         let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
         if let Some((names, digest)) = &entry.digest_restart {
+            // An entry without names (they come with spaces around them) is about all parameters.
+            let is_about_all = names.is_empty();
             let names: Vec<&str> = names.split(' ').collect();
-            let restart = parameters.all.iter().filter(|(name, _)| names.contains(&&***name));
+            let restart = parameters.all.iter().filter(|(name, _)| is_about_all || names.contains(&&***name));
             if parameter_digest(restart) != **digest {
                 return DigestChange::Restart;
             }
@@ -67,29 +69,40 @@ impl Status<'_> {
     /// The digest of parameters less `passwd`, `password` and `user`: how unfencing by a device is remembered without
     /// giving secrets away.
     pub fn secure_digest(&self, rsc: RscIdx, node: NodeIdx, task: &str) -> String {
-        let parameters = self.digest_parameters(rsc, node, task, Duration::ZERO, None).all;
+        let version = self.cib.feature_set.as_deref();
+        let parameters = self.open_parameters(rsc, node, task, Duration::ZERO, version);
         parameter_digest(
             parameters.iter().filter(|(name, _)| !matches!(&***name, "passwd" | "password" | "user")),
         )
     }
 
-    /// Whether all that has changed since `entry` are parameters that are left out of CIBs shown to others. Only of interest
-    /// where the CIB at hand may be such a one.
+    /// Whether only private parameters differ from those that `entry` was run with.
     pub fn is_only_private_change(&self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) -> bool {
         let Some((private, digest)) = &entry.digest_secure else { return false };
-        // Before feature set 3.16.0 only the resource's own parameters counted.
-        let is_old = entry.feature_set.as_ref().is_none_or(|version| is_before(version, &[3, 16, 0]));
+        let version = entry.feature_set.as_deref().or(self.cib.feature_set.as_deref());
         let interval = Duration::from_millis(entry.interval_ms);
-        let mut parameters = if is_old {
-            let mut own = (*self.parameters(rsc, Some(node))).clone();
-            let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);
-            own.retain(|name, _| !is_left_out(name) && !(is_device && is_for_fencer(name)));
-            own
-        } else {
-            self.digest_parameters(rsc, node, &entry.operation, interval, None).all
-        };
+        let mut parameters = self.open_parameters(rsc, node, &entry.operation, interval, version);
         parameters.retain(|name, _| !private.split(' ').any(|private| private == &**name));
         parameter_digest(&parameters) == **digest
+    }
+
+    /// Parameters that a secure digest may be of. Before feature set 3.16.0 only the resource's own counted, and of fence
+    /// devices only those that the agent itself understands.
+    fn open_parameters(
+        &self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        task: &str,
+        interval: Duration,
+        feature_set: Option<&str>,
+    ) -> Attributes {
+        if !feature_set.is_some_and(|version| is_before(version, &[3, 16, 0])) {
+            return self.digest_parameters(rsc, node, task, interval, None).all;
+        }
+        let mut own = (*self.parameters(rsc, Some(node))).clone();
+        let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);
+        own.retain(|name, _| !is_left_out(name) && !(is_device && is_for_fencer(name)));
+        own
     }
 
     fn digest_parameters(

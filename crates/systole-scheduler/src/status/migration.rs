@@ -13,20 +13,27 @@ use systole_types::{NodeId, OcfRc, OpStatus, Role};
 const RC_UNKNOWN: OcfRc = OcfRc::Other(193);
 
 impl<'a> Unpack<'a> {
-    /// The history of a resource on a node, by names.
-    fn history_of(&self, rsc: RscIdx, node: &NodeId) -> Option<&'a ResourceHistory> {
-        let id = &self.rsc(rsc).id;
-        let states = self.cib.node_states.iter().filter(|state| state.name.as_ref() == Some(node));
-        states.filter_map(|state| state.history.as_ref()).flatten().find(|history| history.resource == *id)
+    /// Histories of a resource on a node, by names; usually one.
+    fn histories_of(
+        &self,
+        rsc: RscIdx,
+        node: &NodeId,
+    ) -> impl Iterator<Item = &'a ResourceHistory> + use<'a> {
+        let id = self.rsc(rsc).id.clone();
+        let node = node.clone();
+        let states = self.cib.node_states.iter().filter(move |state| state.name.as_ref() == Some(&node));
+        let histories = states.filter_map(|state| state.history.as_ref()).flatten();
+        histories.filter(move |history| history.resource == id)
     }
 
     fn operations(&self, rsc: RscIdx, node: &NodeId) -> impl Iterator<Item = &'a HistoryEntry> + use<'a> {
-        self.history_of(rsc, node).into_iter().flat_map(|history| &history.operations)
+        self.histories_of(rsc, node).flat_map(|history| &history.operations)
     }
 
     /// A start, stop or migration on `node` that is newer than `than`.
     fn has_acted_after(&self, rsc: RscIdx, node: &NodeId, than: &HistoryEntry) -> bool {
-        self.operations(rsc, node).any(|entry| {
+        let Some(history) = only(self.histories_of(rsc, node)) else { return false };
+        history.operations.iter().any(|entry| {
             !std::ptr::eq(entry, than)
                 && matches!(&*entry.operation, "start" | "stop" | "migrate_to" | "migrate_from")
                 && is_newer(entry, than).is_gt()
@@ -35,7 +42,7 @@ impl<'a> Unpack<'a> {
 
     /// A monitor on `node`, newer than `than`, that found the resource not running.
     fn was_stopped_after(&self, rsc: RscIdx, node: &NodeId, than: &HistoryEntry) -> bool {
-        let monitor = self.operations(rsc, node).find(|entry| &*entry.operation == "monitor");
+        let monitor = only(self.operations(rsc, node).filter(|entry| &*entry.operation == "monitor"));
         monitor.is_some_and(|entry| {
             entry.rc == OcfRc::NotRunning && entry.status == OpStatus::Done && is_newer(entry, than).is_gt()
         })
@@ -161,11 +168,15 @@ impl<'a> Unpack<'a> {
 
     /// The migration operation on `node` whose other end is `other`, if it succeeded.
     fn successful(&self, rsc: RscIdx, node: &NodeId, task: &str, other: &NodeId) -> Option<&'a HistoryEntry> {
-        let mut entries = self.operations(rsc, node);
-        let found = entries.find(|entry| {
+        let found = only(self.operations(rsc, node).filter(|entry| {
             let end = if task == "migrate_to" { &entry.migrate_target } else { &entry.migrate_source };
             &*entry.operation == task && end.as_ref() == Some(other)
-        })?;
+        }))?;
         (found.rc == OcfRc::Ok && found.status == OpStatus::Done).then_some(found)
     }
+}
+
+/// The one element there is: of several, nobody could say which one is meant, and none counts (as in Pacemaker).
+fn only<T>(mut elements: impl Iterator<Item = T>) -> Option<T> {
+    elements.next().filter(|_| elements.next().is_none())
 }
