@@ -137,7 +137,7 @@ fn node_tree(overview: &Overview, node: &NodeView, options: &ListOptions) -> Tre
     if !options.group_by_node {
         return tree;
     }
-    tree.children(running.into_iter().map(primitive_tree))
+    tree.children(running.into_iter().map(|view| primitive_tree(view, true)))
 }
 
 fn resources(overview: &Overview, options: &TextOptions) -> Option<Tree> {
@@ -165,14 +165,14 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
     let wanted = |part: &&ResourceView| (named || options.wants(part)) && options.is_at_wanted_node(part);
     let flags = &view.flags;
     match &view.kind {
-        ResourceViewKind::Primitive(_) => primitive_tree(view),
+        ResourceViewKind::Primitive(_) => primitive_tree(view, options.detail),
         ResourceViewKind::Group { members } => Tree::new("group")
             .attr("id", view.full_id.as_str())
             .attr("number_resources", members.iter().filter(wanted).count())
             .attr("maintenance", flags.maintenance)
             .attr("managed", flags.managed)
             .attr("disabled", flags.disabled)
-            .children(members.iter().filter(wanted).map(primitive_tree)),
+            .children(members.iter().filter(wanted).map(|part| primitive_tree(part, options.detail))),
         ResourceViewKind::Clone { unique, promotable, instances, .. } => Tree::new("clone")
             .attr("id", view.id.as_str())
             .attr("multi_state", *promotable)
@@ -206,15 +206,17 @@ fn replica_tree(replica: &ReplicaView, options: &ListOptions, named: bool) -> Op
         return None;
     }
     let shown = super::replica_parts(replica).filter(|part| named || options.names(part));
-    let tree =
-        Tree::new("replica").attr("id", replica.number.to_string()).children(shown.map(primitive_tree));
+    let tree = Tree::new("replica")
+        .attr("id", replica.number.to_string())
+        .children(shown.map(|part| primitive_tree(part, options.detail)));
     (!tree.is_childless()).then_some(tree)
 }
 
-/// An instance of an agent.
-fn primitive_tree(view: &ResourceView) -> Tree {
+/// An instance of an agent, with its description if that is wanted.
+fn primitive_tree(view: &ResourceView, describe: bool) -> Tree {
     let ResourceViewKind::Primitive(primitive) = &view.kind else {
-        return Tree::new("resource").children(parts(view).into_iter().map(primitive_tree));
+        let parts = parts(view).into_iter().map(|part| primitive_tree(part, describe));
+        return Tree::new("resource").children(parts);
     };
     let flags = &view.flags;
     Tree::new("resource")
@@ -233,7 +235,7 @@ fn primitive_tree(view: &ResourceView) -> Tree {
         .attr("nodes_running_on", primitive.nodes.len())
         .maybe("pending", primitive.pending)
         .maybe("locked_to", flags.locked_to.as_ref().map(|node| node.as_str()))
-        .maybe("description", flags.description.as_deref())
+        .maybe("description", flags.description.as_deref().filter(|_| describe))
         .children(places(primitive))
 }
 

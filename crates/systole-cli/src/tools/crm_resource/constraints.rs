@@ -15,7 +15,7 @@ pub(super) fn show(view: &View, id: &str, recursive: bool, force: bool) -> Repor
         enclosing_clone(element).or(group).and_then(|whole| whole.id().map(str::to_owned))
     });
     let top = if force { id.to_owned() } else { whole.unwrap_or_else(|| id.to_owned()) };
-    let mut lister = Lister { view, recursive, seen: Vec::new(), text: Outline::new(), trees: Vec::new() };
+    let mut lister = Lister { view, recursive, chain: Vec::new(), text: Outline::new(), trees: Vec::new() };
     lister.resource(&top, 0, true, Direction::Both);
     Report {
         text: lister.text.render_without_first_bullets(Style { depth: 0, bullet: "* " }),
@@ -35,17 +35,15 @@ enum Direction {
 struct Lister<'v> {
     view: &'v View,
     recursive: bool,
-    seen: Vec<String>,
+    /// Resources from the first down to the one at hand.
+    chain: Vec<String>,
     text: Outline,
     trees: Vec<Tree>,
 }
 
 impl Lister<'_> {
     fn resource(&mut self, id: &str, depth: usize, is_top: bool, direction: Direction) {
-        if self.seen.iter().any(|seen| seen == id) {
-            return;
-        }
-        self.seen.push(id.to_owned());
+        self.chain.push(id.to_owned());
         self.locations(id, depth);
         let goes_on = is_top || self.recursive;
         if goes_on && direction != Direction::ToPrimaries {
@@ -54,6 +52,7 @@ impl Lister<'_> {
         if goes_on && direction != Direction::ToDependents {
             self.colocations(id, depth, false);
         }
+        self.chain.pop();
     }
 
     fn locations(&mut self, id: &str, depth: usize) {
@@ -112,9 +111,6 @@ impl Lister<'_> {
         let mut has_title = false;
         for (colocation, dependent, primary) in found {
             let other = if of_dependents { dependent } else { primary };
-            if self.seen.iter().any(|seen| seen == other) {
-                continue;
-            }
             if !has_title {
                 has_title = true;
                 let title = if of_dependents {
@@ -125,7 +121,15 @@ impl Lister<'_> {
                 self.text.push(depth, title);
             }
             let score = colocation.score.map_or("INFINITY".to_owned(), |score| score.to_string());
-            self.text.push(depth + 1, format!("{other} (score={score}, id={})", colocation.id));
+            let is_loop = self.chain.iter().any(|above| above == other);
+            self.text.push(
+                depth + 1,
+                if is_loop {
+                    format!("{other} (id={} - loop)", colocation.id)
+                } else {
+                    format!("{other} (score={score}, id={})", colocation.id)
+                },
+            );
             self.trees.push(
                 Tree::new("rsc_colocation")
                     .attr("id", colocation.id.as_str())
@@ -134,6 +138,9 @@ impl Lister<'_> {
                     .attr("score", score)
                     .attr("node-attribute", colocation.node_attribute.as_deref().unwrap_or("#uname")),
             );
+            if is_loop {
+                continue;
+            }
             let direction = if of_dependents { Direction::ToDependents } else { Direction::ToPrimaries };
             self.resource(other, depth + 2, false, direction);
         }

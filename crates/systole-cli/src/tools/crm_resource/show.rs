@@ -8,7 +8,7 @@ use systole_output::{
     tree::Tree,
     words::op_status_text,
 };
-use systole_scheduler::overview::{Overview, ResourceView, ResourceViewKind};
+use systole_scheduler::overview::{FailureView, Overview, ResourceView, ResourceViewKind};
 use systole_types::Role;
 
 /// All resources with their state.
@@ -122,7 +122,7 @@ fn locations(resource: &ResourceView, places: &mut Vec<(String, bool)>) {
 }
 
 /// Recorded operations.
-pub(super) fn operations(view: &View, args: &Args, _all: bool) -> Report {
+pub(super) fn operations(view: &View, args: &Args, all: bool) -> Report {
     let overview = &view.overview;
     let instances: Vec<&ResourceView> = overview.resources.iter().flat_map(primitives).collect();
     let mut report = Report::silent();
@@ -144,7 +144,7 @@ pub(super) fn operations(view: &View, args: &Args, _all: bool) -> Report {
                 }
                 _ => None,
             });
-            for operation in &resource.operations {
+            for operation in if all { &resource.operations[..] } else { since_start(&resource.operations) } {
                 let lead = match &agent {
                     Some((agent, role)) => format!("{name}\t({agent}):\t {role}: "),
                     None => format!("{name}: "),
@@ -166,7 +166,7 @@ pub(super) fn operations(view: &View, args: &Args, _all: bool) -> Report {
                         .attr("rc", operation.rc.code())
                         .attr("status", op_status_text(operation.status))
                         .attr("rsc", name)
-                        .maybe("agent", agent.as_ref().map(|(agent, _)| agent.as_str()))
+                        .maybe("agent", agent.as_ref().map(|(agent, _)| with_all_parts(agent)))
                         .maybe("exec-time", operation.exec_ms),
                 );
             }
@@ -174,4 +174,22 @@ pub(super) fn operations(view: &View, args: &Args, _all: bool) -> Report {
     }
     report.trees.push(tree);
     report
+}
+
+/// Of operations in the order they were called, those since the last start; none if a stop came after it.
+fn since_start(operations: &[FailureView]) -> &[FailureView] {
+    let last = |tasks: &[&str]| operations.iter().rposition(|operation| tasks.contains(&&*operation.task));
+    match (last(&["start", "migrate_from"]), last(&["stop", "migrate_to"])) {
+        (start, Some(stop)) if start.is_none_or(|start| start < stop) => &[],
+        (Some(start), _) => &operations[start..],
+        _ => operations,
+    }
+}
+
+/// The agent with three parts, the middle one empty where there is no provider: as this list has always shown it.
+fn with_all_parts(agent: &str) -> String {
+    match agent.split(':').count() {
+        2 => agent.replacen(':', "::", 1),
+        _ => agent.to_owned(),
+    }
 }
