@@ -133,11 +133,31 @@ impl Told<'_, '_> {
             let why = rsc.next_role_reason.map_or(String::new(), |why| format!(" ({why})"));
             facts.push(format!("it is to be stopped{why}"));
         }
+        facts.extend(self.colocations());
         facts.extend(self.notes(None).map(text_of));
         for fact in facts {
             outline.push(2, fact.as_str());
             tree.push(Tree::with_text("note", fact));
         }
+    }
+
+    /// What it is placed with or away from, and what is placed with it.
+    fn colocations(&self) -> Vec<String> {
+        let chain: Vec<RscIdx> =
+            std::iter::successors(Some(self.rsc), |rsc| self.status.rsc(*rsc).parent).collect();
+        let name = |rsc: RscIdx| &self.status.rsc(rsc).id;
+        self.placement
+            .colocations
+            .iter()
+            .filter_map(|link| {
+                let from = if link.id.starts_with('#') { String::new() } else { format!(", {}", link.id) };
+                if chain.contains(&link.dependent) && !chain.contains(&link.primary) {
+                    return Some(format!("placed with {} (score {}{from})", name(link.primary), link.score));
+                }
+                let draws = chain.contains(&link.primary) && !chain.contains(&link.dependent);
+                draws.then(|| format!("draws {} along (score {}{from})", name(link.dependent), link.score))
+            })
+            .collect()
     }
 
     fn node(&self, idx: NodeIdx, outline: &mut Outline, tree: &mut Tree) {

@@ -390,7 +390,8 @@ impl Lister<'_> {
             _ => None,
         };
         let inside = replica.child.as_ref().unwrap_or(&replica.container);
-        primitive_text(inside, &name, At::Node(at))
+        let at = if self.options.hide_nodes { At::Nowhere } else { At::Node(at) };
+        primitive_text(inside, &name, at)
     }
 
     fn replica_parts(

@@ -342,7 +342,7 @@ fn history_lines(resource: &ResourceHistoryView, options: &TextOptions, all: boo
     } else {
         head.push_str(&format!(" migration-threshold={}", resource.migration_threshold.value()));
         if has_failed {
-            head.push_str(&format!(" fail-count={}", resource.fail_count));
+            head.push_str(&format!(" fail-count={}", resource.fail_count.value()));
         }
         if let Some(at) = resource.last_failure {
             head.push_str(&format!(" last-failure='{}'", date_text(at, options.utc_offset)));

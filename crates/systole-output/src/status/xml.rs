@@ -300,7 +300,7 @@ fn resource_history(resource: &ResourceHistoryView, options: &TextOptions, all: 
         tree = tree.attr("migration-threshold", resource.migration_threshold.value());
         if has_failed(resource) {
             tree = tree
-                .attr("fail-count", resource.fail_count.to_string())
+                .attr("fail-count", resource.fail_count.value())
                 .maybe("last-failure", resource.last_failure.map(date));
         }
     }

@@ -1,0 +1,186 @@
+//! What administrators do, on a CIB in a file: what changes, what is said, and that nothing changes when something is
+//! wrong.
+
+mod support;
+
+use support::Place;
+
+const WEB: &str = include_str!("cibs/web.xml");
+
+fn web() -> Place {
+    Place::new().with_cib(WEB)
+}
+
+#[test]
+fn mistakes_are_told_by_exit_codes_and_change_nothing() {
+    for (command, code, said) in [
+        ("systole nonsense", 64, "unrecognized subcommand"),
+        ("systole resource move", 64, "required"),
+        ("systole resource disable nope", 105, "'nope' not found"),
+        ("systole resource disable vip nope", 105, "'nope' not found"),
+        ("systole resource move vip nowhere", 105, "'nowhere' not found"),
+        ("systole resource move vip alpha", 108, "already"),
+        ("systole resource move ping", 64, "active in 3 locations"),
+        ("systole resource ban vip --lifetime soon", 64, "soon"),
+        ("systole resource restart old", 102, "running cluster"),
+        ("systole resource enable vip --wait", 102, "running cluster"),
+        ("systole node standby nowhere", 105, "nowhere"),
+        ("systole option set maintenance-mode", 64, "NAME=VALUE"),
+        ("systole option get no-such-option", 105, "is not set"),
+        ("systole explain nope", 105, "nope"),
+        ("systole cib replace no-such-file.xml", 66, "no-such-file.xml"),
+        ("systole cib create -o resources -X '<primitive id=\"vip\"/>'", 108, "vip"),
+        ("systole cib replace -X '<cib><a'", 65, "command line:1:"),
+        ("systole cib query --xpath '//['", 65, "XPath"),
+        ("systole cib query --xpath //nothing", 105, ""),
+        ("systole cib erase", 107, "--force"),
+        ("systole status --watch=maybe", 64, ""),
+        ("cibadmin", 64, "no command"),
+        ("cibadmin --no-such-option", 64, ""),
+        ("cibadmin -Q -E", 64, "more than one"),
+        ("sed 's/ epoch=\"[0-9]*\"/ epoch=\"1\"/' cib.xml | cibadmin -R -p", 103, "version"),
+        ("cibadmin -E", 107, "--force"),
+        ("crm_resource -r nope -W", 105, "'nope' not found"),
+        ("crm_resource -r vip -p ip", 64, "value"),
+        ("crm_resource -M", 64, "resource ID"),
+        ("crm_resource -D -r vip", 64, "resource type"),
+        ("crm_attribute -n x -G", 105, ""),
+        ("crm_attribute -N nowhere -n x -v 1", 105, "nowhere"),
+        ("crm_attribute -N alpha -D", 64, "name or pattern"),
+        ("crm_attribute -p '' -G", 64, "resource agent"),
+        ("crm_node -R alpha", 107, "--force"),
+        ("crm_failcount -G", 64, "resource"),
+        ("attrd_updater -U 1", 64, "name"),
+        ("crm_mon -1 --include=nonsense", 64, "nonsense"),
+        ("crm_verify", 64, "source"),
+        ("crm_verify -X '<cib'", 65, "1:"),
+        ("CIB_file=missing.xml crm_mon -1", 105, "missing.xml"),
+        ("env -u CIB_file SYSTOLE_SOCKET=/none.sock crm_mon -1", 102, "not connected"),
+    ] {
+        let place = web();
+        let outcome = place.sh(command);
+        assert_eq!(outcome.code, code, "{command}: {outcome:?}");
+        assert!(outcome.err.contains(said), "{command} says {:?}, not {said:?}", outcome.err);
+        assert!(code == 64 || outcome.out.is_empty(), "{command} prints {:?}", outcome.out);
+        assert_eq!(place.cib_text(), WEB, "{command} changed the CIB");
+    }
+}
+
+#[test]
+fn commands_do_and_undo_what_they_say() {
+    for (commands, present, absent) in [
+        (&["systole resource disable vip"][..], "vip-meta_attributes-target-role", ""),
+        (
+            &["systole resource disable ping"],
+            "ping-clone-meta_attributes-target-role",
+            "ping-meta_attributes",
+        ),
+        (&["systole resource disable proxy"], "proxy-meta_attributes-target-role", ""),
+        (&["systole resource enable old"], "", "old-meta_attributes-target-role"),
+        (&["systole resource unmanage mail"], "mail-meta_attributes-is-managed", ""),
+        (&["systole resource unmanage mail", "systole resource manage mail"], "", "is-managed"),
+        (&["systole resource move vip beta"], "id=\"cli-prefer-vip\"", ""),
+        (&["systole resource move vip"], "id=\"cli-ban-vip-on-alpha\"", ""),
+        (&["systole resource ban vip beta"], "id=\"cli-ban-vip-on-beta\"", ""),
+        (&["systole resource ban vip beta", "systole resource clear vip"], "", "cli-ban"),
+        (&["systole resource cleanup smtp"], "", "fail-count-smtp"),
+        (&["systole node standby beta"], "nodes-2-standby", ""),
+        (&["systole node standby beta", "systole node unstandby beta"], "", "nodes-2-standby"),
+        (&["systole node maintenance gamma"], "nodes-3-maintenance", ""),
+        (&["systole node attribute beta rack="], "", "nodes-2-rack"),
+        (&["systole node attribute beta zone=x --transient"], "status-2-zone", ""),
+        // The option is there under its older name: it is changed, not given twice.
+        (
+            &["systole option set fencing-enabled=true"],
+            "name=\"stonith-enabled\" value=\"true\"",
+            "\"fencing-enabled\"",
+        ),
+        (&["systole option unset fencing-enabled"], "", "stonith-enabled"),
+        (&["crm_attribute -N alpha -n a -v 5", "crm_attribute -N alpha -n a -v value++"], "value=\"6\"", ""),
+        (&["crm_attribute -N alpha -l reboot -n a -v -INFINITY"], "value=\"-INFINITY\"", ""),
+        (&["crm_standby -N alpha -v on"], "nodes-1-standby", ""),
+        (&["crm_master -r db -N alpha -v 10"], "name=\"master-db\" value=\"10\"", ""),
+        (&["attrd_updater -N alpha -n t -U 1 -D"], "", "status-1-t"),
+        (&["crm_failcount -D -r smtp -N gamma"], "", "fail-count-smtp"),
+        (&["crm_resource -r vip -m -p priority -v 5"], "vip-meta_attributes-priority", ""),
+        (&["crm_resource -r vip -m -p priority -v 5", "crm_resource -r vip -m -d priority"], "", "priority"),
+        (&["crm_resource -D -t primitive -r old"], "", "<primitive id=\"old\""),
+        (&["crm_node --force -R gamma"], "", "uname=\"gamma\""),
+        (&["cibadmin -D -A \"//primitive[@id='old']\""], "", "<primitive id=\"old\""),
+    ] {
+        let place = web();
+        for command in commands {
+            let outcome = place.sh(command);
+            assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
+        }
+        let text = place.cib_text();
+        assert!(text.contains(present), "{commands:?} leaves {present:?} in\n{text}");
+        assert!(absent.is_empty() || !text.contains(absent), "{commands:?} leaves no {absent:?} in\n{text}");
+    }
+}
+
+#[test]
+fn queries_print_what_scripts_read() {
+    for (command, out) in [
+        ("crm_resource -r vip -g ip", "192.0.2.10\n"),
+        ("crm_resource -W -r vip", "resource vip is running on: alpha\n"),
+        ("crm_resource -Q -W -r vip", "alpha\n"),
+        ("crm_attribute -N beta -n rack -G -q", "b\n"),
+        ("crm_attribute -N beta -n rack -G", "scope=nodes name=rack value=b\n"),
+        ("crm_attribute --name nothing --query --quiet --default '' --node beta", "\n"),
+        ("crm_failcount -G -r smtp -N gamma -q", "INFINITY\n"),
+        ("crm_standby -G -N alpha -q", "off\n"),
+        ("systole option get fencing-enabled", "false\n"),
+        ("OCF_RESKEY_CRM_meta_on_node=alpha crm_node -n", "alpha\n"),
+        ("crm_error 105", "No such object\n"),
+        ("cat $CIB_file | CIB_file=- crm_resource -Q -W -r vip", "alpha\n"),
+    ] {
+        let outcome = web().sh(command);
+        assert_eq!((outcome.out.as_str(), outcome.code), (out, 0), "{command}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_missing_parenthesis_is_shown_in_its_line() {
+    let broken = "<cib>\n  <configuration>\n    <resources & >\n  </configuration>\n</cib>\n";
+    let outcome = Place::new().with_cib(broken).sh("systole cib verify cib.xml");
+    assert_eq!(outcome.code, 65);
+    assert!(outcome.err.contains("cib.xml:3:"), "{}", outcome.err);
+    assert!(outcome.err.contains(" 3 |     <resources & >"), "{}", outcome.err);
+}
+
+#[test]
+fn json_says_what_text_says() {
+    let outcome = web().sh("systole status --json");
+    let value: serde_json::Value = serde_json::from_str(&outcome.out).expect("JSON");
+    assert_eq!(value["summary"][0]["current_dc"][0]["name"], "alpha");
+    assert_eq!(value["resources"][0]["bundle"][0]["id"], "proxy");
+    assert_eq!(value["status"][0]["code"], 0);
+    let refused = web().sh("crm_resource -r nope -W --json");
+    let value: serde_json::Value = serde_json::from_str(&refused.out).expect("JSON");
+    assert_eq!((refused.code, &value["status"][0]["code"]), (105, &serde_json::json!(105)));
+}
+
+#[test]
+fn status_in_text() {
+    let text = web().sh("systole status -f --bans").out;
+    let masked = text.lines().filter(|line| !line.contains("Last updated")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(masked);
+}
+
+#[test]
+fn status_with_details() {
+    let text = web().sh("crm_mon -1rRAn --exclude=times").out;
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn explanations() {
+    let text = web().sh("systole explain vip; systole explain smtp; systole explain old").out;
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn configuration_in_text() {
+    insta::assert_snapshot!(web().sh("systole resource config").out);
+}
