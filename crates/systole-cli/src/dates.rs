@@ -39,10 +39,10 @@ pub fn utc_offset(tz: Option<&str>, at: Timestamp) -> i64 {
 /// Looks `at` up in a zone file (TZif, RFC 8536): the first block will do until 2038, the second goes on.
 fn offset_in(bytes: &[u8], at: Timestamp) -> Option<i64> {
     let first = Block::at(bytes, 0, 4)?;
-    if bytes.get(4)? >= &b'2' {
-        if let Some(offset) = Block::at(bytes, first.end, 8).and_then(|block| block.offset(bytes, at)) {
-            return Some(offset);
-        }
+    if bytes.get(4)? >= &b'2'
+        && let Some(offset) = Block::at(bytes, first.end, 8).and_then(|block| block.offset(bytes, at))
+    {
+        return Some(offset);
     }
     first.offset(bytes, at)
 }

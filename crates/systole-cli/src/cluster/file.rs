@@ -163,10 +163,11 @@ fn history_to_forget(
         let Some(id) = element.id() else { continue };
         let doom = |name| (name, edit::xpath_text(id), parent.clone());
         match element.name() {
-            "lrm_resource" if resource.is_none_or(|wanted| without_number(id) == without_number(wanted)) => {
-                if !only_failed || has_failed(element, state) {
-                    doomed.push(doom("lrm_resource"));
-                }
+            "lrm_resource"
+                if resource.is_none_or(|wanted| without_number(id) == without_number(wanted))
+                    && (!only_failed || has_failed(element, state)) =>
+            {
+                doomed.push(doom("lrm_resource"));
             }
             "nvpair" if is_fail_count_of(element.attr("name").unwrap_or(""), resource) => {
                 doomed.push(doom("nvpair"))
@@ -211,10 +212,10 @@ fn without_number(id: &str) -> &str {
 /// If the directory cannot be written to, or the disk is full. The file is as it was then.
 pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if let Ok(meta) = fs::metadata(&target) {
-        if !meta.is_file() {
-            return Err(Failed::new(Exit::CannotCreate, "this is not a regular file").into());
-        }
+    if let Ok(meta) = fs::metadata(&target)
+        && !meta.is_file()
+    {
+        return Err(Failed::new(Exit::CannotCreate, "this is not a regular file").into());
     }
     let name = target.file_name().context("the path has no file name")?.to_string_lossy().into_owned();
     let beside = target.with_file_name(format!(".{name}.{}", std::process::id()));

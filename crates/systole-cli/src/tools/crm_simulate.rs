@@ -175,7 +175,10 @@ fn effective_time(session: &Session<'_>, args: &Args) -> anyhow::Result<Option<T
 
 fn write_file(file: &PathBuf, text: &str) -> anyhow::Result<()> {
     if file.as_os_str() == "-" {
-        return Ok(print!("{text}"));
+        return {
+            print!("{text}");
+            Ok(())
+        };
     }
     fs::write(file, text).map_err(|error| {
         Failed::new(Exit::CannotCreate, format!("cannot write {}: {error}", file.display())).into()

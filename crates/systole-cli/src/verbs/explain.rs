@@ -194,7 +194,8 @@ impl Told<'_, '_> {
             (node.pending, "the node is still joining"),
         ]
         .into_iter()
-        .filter_map(|(holds, text)| holds.then(|| text.to_owned()))
+        .filter(|&(holds, _text)| holds)
+        .map(|(_holds, text)| text.to_owned())
         .collect()
     }
 

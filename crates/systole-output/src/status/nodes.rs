@@ -94,10 +94,11 @@ pub(super) fn node_name(node: &NodeView, detail: bool) -> String {
 
 fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptions, outline: &mut Outline) {
     let mut line = format!("{} {}: {}", label(node), node_name(node, options.detail), node_status(node));
-    if options.detail && node.kind == NodeViewKind::Member {
-        if let Some(features) = features_shown(node) {
-            line.push_str(&format!(", feature set {features}"));
-        }
+    if options.detail
+        && node.kind == NodeViewKind::Member
+        && let Some(features) = features_shown(node)
+    {
+        line.push_str(&format!(", feature set {features}"));
     }
     if !options.group_by_node {
         outline.push(0, line);
