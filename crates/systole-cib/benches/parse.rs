@@ -8,7 +8,11 @@ use std::{
     sync::LazyLock,
     time::{Duration, Instant},
 };
-use systole_cib::{model, xml::Document};
+use systole_cib::{
+    model,
+    ops::{self, CibAction, CibCall, CibOptions, Scope, Stamp},
+    xml::{Document, Element},
+};
 
 fn main() {
     let files: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
@@ -24,6 +28,22 @@ fn main() {
         measure("clone", megabytes, || document.clone());
         measure("read", megabytes, || model::read(&document));
         measure("write", megabytes, || document.to_text());
+        let call = CibCall {
+            action: CibAction::Modify,
+            scope: Scope::Section("status".to_owned()),
+            xml: document
+                .root()
+                .child("status")
+                .and_then(|status| status.child("node_state"))
+                .map(Element::tag_to_text),
+            options: CibOptions::default(),
+        };
+        let mut n = 0;
+        measure("modify", megabytes, || {
+            n += 1;
+            let xml = call.xml.as_ref().map(|xml| xml.replace("crmd=", &format!("x=\"{n}\" crmd=")));
+            ops::apply(&mut document.clone(), &CibCall { xml, ..call.clone() }, &Stamp::default())
+        });
         measure("digest", megabytes, || systole_cib::digest::on_disk(document.root()));
     }
 }

@@ -69,8 +69,8 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-fn damaged(damages: &[Damage]) -> String {
-    let mut tokens = tokens(CIB);
+fn damaged(text: &str, damages: &[Damage]) -> String {
+    let mut tokens = tokens(text);
     for damage in damages {
         let n = tokens.len();
         match damage {
@@ -108,7 +108,7 @@ proptest! {
 
     #[test]
     fn a_damaged_cib_is_read_or_refused(damages in damages()) {
-        let text = damaged(&damages);
+        let text = damaged(CIB, &damages);
         let Ok(document) = Document::parse(&text) else { return Ok(()) };
         prop_assert_eq!(&Document::parse(&document.write(Style::Compact)).expect("what was written"), &document);
         let first = model::read(&document);
@@ -125,6 +125,24 @@ proptest! {
                 },
                 Err(_) => prop_assert_eq!(&target, &whole, "a refused call changes nothing"),
             }
+        }
+    }
+
+    #[test]
+    fn a_damaged_patchset_is_applied_or_refused(damages in damages()) {
+        let whole = Document::parse(CIB).expect("the whole one");
+        let changed = CIB.replace("value=\"db\"", "value=\"web\" more=\"1\"");
+        let changed = changed.replacen("<tag id=\"tag\">", "<tag id=\"new\"/><tag id=\"tag\">", 1);
+        let group = "<group id=\"g\"><primitive id=\"B\" class=\"systemd\" type=\"b\"/><primitive id=\"C\" class=\"stonith\" \
+                     type=\"fence_x\"/></group>";
+        let changed = changed.replace(group, "").replace("</resources>", &format!("{group}</resources>"));
+        let new = Document::parse(&changed).expect("well formed");
+        let patch = patch::diff(&whole, &new, Versions::Ignored).expect("a difference").write(Style::Compact);
+        let Ok(patch) = Document::parse(&damaged(&patch, &damages)) else { return Ok(()) };
+        let mut target = whole.clone();
+        if patch::apply(&mut target, patch.root()).is_ok() {
+            let again = Document::parse(&target.write(Style::Compact)).expect("what was written");
+            prop_assert_eq!(&again, &target);
         }
     }
 

@@ -69,6 +69,18 @@ fn a_patchset_of_debians_crm_diff_is_applied() {
 }
 
 #[test]
+fn an_element_moves_once() {
+    let path = "path=\"/a/b[@id='1']\"";
+    let patch = format!(
+        "<diff format='2'><change operation='move' {path} position='0'/><change operation='move' {path} position='1'/></diff>"
+    );
+    let error = apply(&mut parse("<a><b id='1'/><b id='2'/></a>"), parse(&patch).root())
+        .expect_err("twice")
+        .to_string();
+    assert!(error.contains("moves twice"), "{error}");
+}
+
+#[test]
 fn order_comments_text_and_twins_survive_too() {
     for (old, new) in [
         ("<a><b/><c/><d/></a>", "<a><d/><c/><b/></a>"),

@@ -105,7 +105,7 @@ pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<A
     new.tidy();
     let has_set_version = perform(&mut new, call)?;
     check_depth(&new)?;
-    let changed = changes(document, &new);
+    let changed = changes(document, &new, call.action);
     if changed == Changed::Configuration {
         check_valid(document, &new)?;
     }
@@ -396,7 +396,13 @@ const VOLATILE: [&str; 9] = [
     "dc-uuid",
 ];
 
-fn changes(old: &Document, new: &Document) -> Changed {
+/// What is different. An action that puts whole elements in place may have put back what was there.
+fn changes(old: &Document, new: &Document, action: CibAction) -> Changed {
+    if old.n_edits() == new.n_edits() {
+        return Changed::Nothing;
+    }
+    let may_be_same =
+        matches!(action, CibAction::Replace | CibAction::Patch | CibAction::Upgrade | CibAction::Erase);
     let settings = |document: &Document| -> Vec<(String, String)> {
         let attrs = document.root().attrs().filter(|(name, _)| !VOLATILE.contains(name));
         let mut attrs: Vec<_> = attrs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -407,10 +413,10 @@ fn changes(old: &Document, new: &Document) -> Changed {
         (old.root().child("configuration"), new.root().child("configuration"));
     if old_configuration != new_configuration || settings(old) != settings(new) {
         Changed::Configuration
-    } else if old != new {
-        Changed::Status
-    } else {
+    } else if may_be_same && old == new {
         Changed::Nothing
+    } else {
+        Changed::Status
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     xml::{Content, Document, Element, Key},
     xpath::at_path,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use systole_types::CibVersion;
 
 /// Applies a patchset. Returns the version the CIB has afterwards, if the patchset says one.
@@ -98,8 +98,12 @@ fn changes(document: &mut Document, patch: Element<'_>) -> Result<(), PatchError
             _ => {}
         }
     }
+    let mut moved = BTreeSet::new();
     for (_, place) in placed.values().flatten() {
         if let Placed::Moved(key) = place {
+            if !moved.insert(*key) {
+                return Err(PatchError::NotAPatch("an element moves twice".to_owned()));
+            }
             document.detach(*key);
         }
     }

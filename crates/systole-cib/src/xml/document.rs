@@ -93,6 +93,8 @@ pub struct Document {
     pub(super) lines: Arc<[u32]>,
     /// Roughly how many bytes belong to nothing any more.
     wasted: usize,
+    /// How many edits were made.
+    n_edits: u64,
 }
 
 impl Document {
@@ -126,6 +128,7 @@ impl Document {
             source_len: 0,
             lines: Arc::from([]),
             wasted: 0,
+            n_edits: 0,
         }
     }
 
@@ -168,6 +171,11 @@ impl Document {
     /// How many nodes the document has; removed ones count until it is tidied.
     pub fn n_nodes(&self) -> usize {
         self.nodes.len() - 1
+    }
+
+    /// How many edits were made that changed something. Copies count on from there.
+    pub(crate) fn n_edits(&self) -> u64 {
+        self.n_edits
     }
 
     /// What a node is.
@@ -267,11 +275,13 @@ impl Document {
                     return false;
                 }
                 self.wasted += old.len as usize;
+                self.n_edits += 1;
                 self.attrs[at].value = self.push_text(value);
                 return true;
             }
         }
         let value = self.push_text(value);
+        self.n_edits += 1;
         self.push_attr(key, Attr { name, value });
         true
     }
@@ -285,12 +295,14 @@ impl Document {
         self.attrs.copy_within(start + at + 1..end, start + at);
         self.nodes[key.0 as usize].span.len -= 1;
         self.wasted += size_of::<Attr>();
+        self.n_edits += 1;
         true
     }
 
     /// Gives an element another name.
     pub fn rename(&mut self, key: Key, name: &str) {
         self.nodes[key.0 as usize].name = self.names.intern(name);
+        self.n_edits += 1;
     }
 
     /// Takes a node and all below it out of the document.
@@ -304,9 +316,17 @@ impl Document {
     }
 
     /// Moves a node, with all below it, to `parent`: before one of its children, or to the end.
+    ///
+    /// # Panics
+    /// If `parent` is the node itself or below it.
     pub fn move_to(&mut self, key: Key, parent: Key, before: Option<Key>) {
         if before == Some(key) {
             return;
+        }
+        let mut up = parent.0;
+        while up != NONE {
+            assert_ne!(up, key.0, "an element cannot move into itself");
+            up = self.nodes[up as usize].parent;
         }
         self.unlink(key);
         self.link(key, parent, before);
@@ -364,6 +384,7 @@ impl Document {
                 copy.root = key.0;
             }
         }
+        copy.n_edits = self.n_edits;
         copy
     }
 
@@ -445,6 +466,7 @@ impl Document {
     }
 
     pub(super) fn link(&mut self, key: Key, parent: Key, before: Option<Key>) {
+        self.n_edits += 1;
         let next = before.map_or(NONE, |key| key.0);
         let prev = match before {
             Some(sibling) => self.nodes[sibling.0 as usize].prev,
@@ -463,6 +485,7 @@ impl Document {
     }
 
     fn unlink(&mut self, key: Key) {
+        self.n_edits += 1;
         let Node { parent, prev, next, .. } = self.nodes[key.0 as usize];
         match prev {
             NONE => self.nodes[parent as usize].first = next,
