@@ -7,10 +7,11 @@
 use super::{
     colocation::{Colocation, NO_VALUE},
     location::Host,
-    table::{INFINITY, NodeTable, SPENT, add},
+    table::{Entry, INFINITY, NodeTable, SPENT, add},
     work::{Assigner, Part},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
+use std::iter::Peekable;
 use systole_types::Role;
 
 /// What a colocation decides about a dependent at the moment.
@@ -33,13 +34,26 @@ pub(super) struct Wishes {
     pub only_positive: bool,
 }
 
+/// The best scores of a resource: where every node is a place of its own, those of its table.
+enum Best<'t> {
+    Own(&'t NodeTable),
+    ByPlace(Vec<(u32, i32)>),
+}
+
+/// Best scores, being looked up node after node.
+enum Lookup<'t> {
+    Own(Peekable<std::slice::Iter<'t, Entry>>),
+    ByPlace(&'t [(u32, i32)]),
+}
+
 impl<'s> Assigner<'s, '_> {
     // Attribute values
 
     /// The number of the value by which a colocation compares nodes, as a resource sees it.
     pub fn place_value(&self, node: NodeIdx, attribute: Option<u16>, rsc: RscIdx) -> u32 {
-        let is_guest = self.st.node(node).is_guest();
-        let node = if is_guest { self.node_meant(node, rsc) } else { Some(node) };
+        let sees_hosts = self.fixed[rsc.i()].sees_hosts;
+        let node =
+            if sees_hosts && self.st.node(node).is_guest() { self.node_meant(node, rsc) } else { Some(node) };
         match (node, attribute) {
             (None, _) => NO_VALUE,
             (Some(node), None) => node.0,
@@ -369,10 +383,30 @@ impl<'s> Assigner<'s, '_> {
         only_positive: bool,
     ) {
         let best = self.best_scores(source, colocation);
+        let mut best = match &best {
+            Best::Own(table) => Lookup::Own(table.iter().peekable()),
+            Best::ByPlace(best) => Lookup::ByPlace(best),
+        };
         for entry in table.iter_mut() {
-            let value = self.place_value(entry.node, colocation.attribute, target);
-            let found = best.binary_search_by_key(&value, |(place, _)| *place);
-            let score = found.map_or(-INFINITY, |i| best[i].1);
+            let score = match &mut best {
+                Lookup::Own(rest) if !self.fixed[target.i()].sees_hosts => {
+                    // Both tables are in the order of nodes.
+                    while rest.next_if(|own| own.node < entry.node).is_some() {}
+                    let own = rest.peek().filter(|own| own.node == entry.node && self.is_available(own.node));
+                    own.map_or(-INFINITY, |own| own.score.max(-INFINITY))
+                }
+                Lookup::Own(_) => {
+                    let place = self.place_value(entry.node, None, target);
+                    let own = self.tables[source.i()].get(NodeIdx(place));
+                    let own = own.filter(|own| self.is_available(own.node));
+                    own.map_or(-INFINITY, |own| own.score.max(-INFINITY))
+                }
+                Lookup::ByPlace(best) => {
+                    let value = self.place_value(entry.node, colocation.attribute, target);
+                    let found = best.binary_search_by_key(&value, |(place, _)| *place);
+                    found.map_or(-INFINITY, |i| best[i].1)
+                }
+            };
             if factor < 0.0 && score < 0 && !self.double_negative_counts(colocation, score) {
                 continue;
             }
@@ -400,11 +434,13 @@ impl<'s> Assigner<'s, '_> {
     }
 
     /// The best score of a resource among the nodes of each place.
-    fn best_scores(&self, source: RscIdx, colocation: &Colocation<'s>) -> Vec<(u32, i32)> {
+    fn best_scores(&self, source: RscIdx, colocation: &Colocation<'s>) -> Best<'_> {
         let with_group;
         let table = if self.lacks_group_locations(source, colocation) {
             with_group = self.with_group_locations(source);
             &with_group
+        } else if colocation.attribute.is_none() && !self.fixed[source.i()].sees_hosts {
+            return Best::Own(&self.tables[source.i()]);
         } else {
             &self.tables[source.i()]
         };
@@ -415,7 +451,7 @@ impl<'s> Assigner<'s, '_> {
             .collect();
         best.sort_by_key(|&(value, score)| (value, std::cmp::Reverse(score)));
         best.dedup_by_key(|(value, _)| *value);
-        best
+        Best::ByPlace(best)
     }
 
     /// Members other than the first do not have the scores of their group's locations in their tables; a colocation

@@ -57,6 +57,8 @@ pub(super) struct Fixed {
     /// The bundle's replica it is the container, address, connection or content of.
     pub replica: Option<(RscIdx, u32)>,
     pub part: Part,
+    /// Guest nodes may count as the host of their container for it.
+    pub sees_hosts: bool,
 }
 
 /// What a resource is to a bundle.
@@ -152,7 +154,8 @@ impl<'s, 'c> Assigner<'s, 'c> {
             .collect();
         for i in 0..st.resources.len() {
             let active = work.active_nodes(RscIdx::new(i));
-            work.fixed.push(Fixed { active, replica: None, part: Part::None });
+            let sees_hosts = st.resources[i].meta.attributes_on_host;
+            work.fixed.push(Fixed { active, replica: None, part: Part::None, sees_hosts });
         }
         for (bundle, rsc) in st.iter_resources() {
             let Some(data) = rsc.bundle() else { continue };
@@ -170,6 +173,11 @@ impl<'s, 'c> Assigner<'s, 'c> {
                     }
                 }
             }
+        }
+        for i in 0..st.resources.len() {
+            let rsc = RscIdx::new(i);
+            let is_inside = work.inner_clone(rsc) == Some(work.top_below_bundle(rsc));
+            work.fixed[i].sees_hosts |= is_inside;
         }
         work
     }

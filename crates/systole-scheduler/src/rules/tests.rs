@@ -145,14 +145,14 @@ fn the_earliest_change_among_the_conditions_looked_at_is_kept() {
 }
 
 #[test]
-fn of_several_sets_the_one_of_the_highest_score_counts() {
+fn of_several_sets_the_one_of_the_highest_score_counts_of_equal_ones_the_last() {
     let mut ruled_out = set("ruled-out", 100, &[("a", "never")]);
     ruled_out.rule = Some(rule(BooleanOp::And, vec![Condition::Invalid]));
     let sets = [
         ruled_out,
         set("low", 1, &[("a", "low"), ("b", "low"), ("b", "twice")]),
+        set("same", 5, &[("a", "earlier in the document"), ("c", "same")]),
         set("high", 5, &[("a", "high")]),
-        set("same", 5, &[("a", "later in the document"), ("c", "same")]),
         set("cib-bootstrap-options", 0, &[("c", "bootstrap"), ("d", "bootstrap")]),
     ];
     let check = |first, how, expected: &[(&str, &str)]| {
