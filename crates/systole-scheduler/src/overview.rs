@@ -182,26 +182,6 @@ pub struct ResourceView {
     pub flags: Flags,
 }
 
-impl ResourceView {
-    fn forget_pending(&mut self) {
-        match &mut self.kind {
-            ResourceViewKind::Primitive(primitive) => {
-                (primitive.pending, primitive.pending_on) = (None, None)
-            }
-            ResourceViewKind::Group { members: parts } | ResourceViewKind::Clone { instances: parts, .. } => {
-                parts.iter_mut().for_each(Self::forget_pending);
-            }
-            ResourceViewKind::Bundle { replicas, .. } => {
-                for replica in replicas {
-                    let parts =
-                        [&mut replica.ip, &mut replica.child, &mut replica.remote].into_iter().flatten();
-                    parts.chain([&mut replica.container]).for_each(Self::forget_pending);
-                }
-            }
-        }
-    }
-}
-
 /// Flags that any kind of resource has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flags {
@@ -434,13 +414,6 @@ impl ResourceView {
 }
 
 impl Overview {
-    /// The same without operations under way: what displays show of a cluster that is only imagined.
-    #[must_use]
-    pub fn without_pending(mut self) -> Self {
-        self.resources.iter_mut().for_each(ResourceView::forget_pending);
-        self
-    }
-
     /// What displays show of `status`.
     pub fn new(status: &Status<'_>) -> Self {
         build::overview(status)
