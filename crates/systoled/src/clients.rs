@@ -6,7 +6,7 @@ use systole_link::{Connection, Limits, LinkError, Listener, Poll, Ready};
 use systole_wire::api::{Refusal, RefusalKind, Reply, Request, Response};
 
 /// Bounds of each connection. A CIB travels as one line.
-const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
+const LIMITS: Limits = Limits { line: 64 << 20, unsent: 16 << 20 };
 
 /// How many tools may be connected at once.
 const MAX_CLIENTS: usize = 256;
