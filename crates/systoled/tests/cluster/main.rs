@@ -124,3 +124,26 @@ fn a_client_that_does_not_read_is_dropped_and_stalls_nobody() {
     until("the end of the connection", || deaf.write_all(requests.as_bytes()).err());
     assert!(cluster.cib("a").contains("<cib"));
 }
+
+#[test]
+fn daemons_killed_again_and_again_lose_nothing() {
+    let cluster = Cluster::start("again", 3);
+    cluster.load(&["one", "two", "three", "four", "five", "six"]);
+    cluster.settle();
+    let (starts, stops) = (cluster.total("start"), cluster.total("stop"));
+    for round in 0..12 {
+        let node = NODES[round * 7 % 3];
+        let program = if round % 2 == 0 { "systoled" } else { "executor" };
+        cluster.kill_program(node, program);
+        cluster.start_program(node, program);
+    }
+    cluster.wait_members(NODES.len());
+    cluster.settle();
+    assert_eq!((cluster.total("start"), cluster.total("stop")), (starts, stops));
+    for resource in ["one", "two", "three", "four", "five", "six"] {
+        let home = cluster.home(resource);
+        cluster.break_resource(home, resource);
+        until("recovery", || cluster.is_active(home, resource).then_some(()));
+    }
+    cluster.settle();
+}
