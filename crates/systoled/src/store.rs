@@ -162,6 +162,17 @@ impl CibStore {
     /// # Errors
     /// If the disk is full, or gone, or read-only.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let written = self.try_write(snapshot);
+        if written.is_err() {
+            // Half a file would only take what little room there is.
+            for name in ["cib.new", "cib.new.sig", "cib.generation.new", "cib.last.new"] {
+                let _ = fs::remove_file(self.path(name));
+            }
+        }
+        written
+    }
+
+    fn try_write(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
         let cib = self.path("cib.xml");
         let (new, new_signature) = (self.path("cib.new"), self.path("cib.new.sig"));
         let document = Document::parse(&snapshot.xml)
