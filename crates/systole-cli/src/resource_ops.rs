@@ -143,7 +143,7 @@ impl Place<'_> {
     pub fn prefer(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
         let id = edit::clean_id(&format!("cli-prefer-{}", self.resource));
         // Another node may have been preferred until now, with a rule or without.
-        delete_constraints(cluster, &[id.clone()])?;
+        delete_constraints(cluster, std::slice::from_ref(&id))?;
         self.constrain(cluster, &id, "INFINITY")
     }
 
