@@ -1,7 +1,7 @@
 //! What must hold in every simulated cluster, at every moment.
 //!
-//! - **One active copy.** A resource is not started on a node while it is active on another, where that other one has
-//!   been a member of the same partition, never away for longer than a restart, since before the start was decided.
+//! - **One active copy.** A resource is not started on a node while it is active on another, where both have been in the
+//!   same partition, never away for longer than a restart of their daemon, since before the start was decided.
 //!   Where fencing is on: while it is active on any host that has power, whatever the partitions.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
@@ -24,8 +24,8 @@ pub struct Checker {
     pub violation: Option<String>,
     /// Whether fencing is on: then nothing is recovered from a node that may still run.
     pub fencing: bool,
-    /// When each start was decided, by transition key, and who was a member then.
-    starts: BTreeMap<String, (Micros, BTreeSet<NodeIdx>)>,
+    /// When each start was handed to its executor, by transition key.
+    starts: BTreeMap<String, Micros>,
     /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
     /// Ids of elements whose creation was acknowledged.
@@ -60,16 +60,16 @@ impl Checker {
     }
 
     /// An operation was handed to an executor.
-    pub fn asked(&mut self, now: Micros, operation: &Operation, members: BTreeSet<NodeIdx>) {
+    pub fn asked(&mut self, now: Micros, operation: &Operation) {
         if operation.operation == "start" {
-            self.starts.insert(operation.transition_key.clone(), (now, members));
+            self.starts.insert(operation.transition_key.clone(), now);
         }
     }
 
     /// A resource has become active on a host.
     pub fn started(
         &mut self,
-        _now: Micros,
+        now: Micros,
         idx: NodeIdx,
         resource: &str,
         process: &Process,
@@ -79,18 +79,14 @@ impl Checker {
         if process.operation.class == "stonith" {
             return;
         }
-        let Some((decided, members)) = self.starts.get(&process.operation.transition_key).cloned() else {
-            return;
-        };
+        let Some(decided) = self.starts.get(&process.operation.transition_key).copied() else { return };
+        let is_here = |host: &Host| !host.is_absent(now) && host.joined_at < decided;
         for (other, host) in hosts.iter().enumerate() {
             if other == idx || !host.agents.active.contains(resource) {
                 continue;
             }
-            let was_here = members.contains(&other)
-                && host.absent_until < decided
-                && hosts[idx].absent_until < decided
-                && network.are_together(idx, other);
-            if was_here || self.fencing {
+            let are_partners = is_here(host) && is_here(&hosts[idx]) && network.share_zone(idx, other);
+            if are_partners || self.fencing {
                 let (name, there) = (&hosts[idx].name, &host.name);
                 self.fail(format!("{resource} was started on {name} while it is active on {there}"));
             }
@@ -107,7 +103,7 @@ impl Checker {
     }
 
     /// Looks at everything that can be seen from outside.
-    pub fn check(&mut self, _now: Micros, hosts: &[Host], network: &Network) {
+    pub fn check(&mut self, hosts: &[Host], network: &Network) {
         let mut dcs: BTreeMap<u64, (NodeIdx, String)> = BTreeMap::new();
         for (idx, host) in hosts.iter().enumerate() {
             let Some(node) = &host.node else {

@@ -186,12 +186,8 @@ impl Cluster {
         host.node = Some(NodeMachine::new(config));
         host.has_left = false;
         self.checker.daemon_starts(idx);
-        if let Some(away_since) = host.away_since.take() {
-            // A short restart goes unnoticed; see the DC's grace.
-            if self.now - away_since > 1_900_000 {
-                host.absent_until = self.now;
-            }
-        }
+        host.has_to_join |= host.is_absent(self.now);
+        host.away_since = None;
         let event = Event::Started {
             node: host.name.clone(),
             boot_id: host.boot_id(),
@@ -324,9 +320,7 @@ impl Cluster {
     fn pass_to_executor(&mut self, idx: NodeIdx, message: ToExecutor) {
         if let ToExecutor::Run(operation) = &message {
             let now = self.now;
-            let view = self.network.view(idx).map_or(&[][..], |view| &view.members);
-            let members = view.iter().map(|(id, _)| *id as usize - 1).collect();
-            self.checker.asked(now, operation, members);
+            self.checker.asked(now, operation);
         }
         let host = &mut self.hosts[idx];
         if host.is_linked {
@@ -413,8 +407,16 @@ impl Cluster {
     }
 
     fn check(&mut self) {
-        let now = self.now;
-        self.checker.check(now, &self.hosts, &self.network);
+        for idx in 0..self.hosts.len() {
+            let view = self.network.view(idx).map(|view| view.number);
+            let settled_view = self.hosts[idx].node.as_ref().and_then(NodeMachine::settled_view);
+            let is_settled = settled_view.is_some() && settled_view == view;
+            if self.hosts[idx].has_to_join && is_settled && self.network.is_complete(idx) {
+                self.hosts[idx].has_to_join = false;
+                self.hosts[idx].joined_at = self.now;
+            }
+        }
+        self.checker.check(&self.hosts, &self.network);
     }
 
     /// Switches a host on; its daemons start by themselves.
@@ -510,13 +512,12 @@ impl Cluster {
     /// Cuts the network: nodes with the same number can reach each other.
     pub fn partition(&mut self, zones: &[u32]) {
         self.tell("net", &format!("=== zones {zones:?}"));
-        let now = self.now;
         for (idx, host) in self.hosts.iter_mut().enumerate() {
             if zones.iter().filter(|zone| **zone == zones[idx]).count() < zones.len() {
-                host.absent_until = host.absent_until.max(now);
+                host.has_to_join = true;
             }
         }
-        self.network.partition(zones, now, &mut self.random);
+        self.network.partition(zones, self.now, &mut self.random);
     }
 
     /// A resource dies by itself.

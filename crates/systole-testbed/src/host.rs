@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use systole_cluster::{NodeMachine, Snapshot, Token, executor::ExecutorMachine};
 use systole_wire::exec::{FromExecutor, ToExecutor};
 
+/// A daemon that is back within this time was restarted; nobody must have missed it.
+pub const RESTART: Micros = 1_900_000;
+
 /// A host.
 pub struct Host {
     /// Its name.
@@ -41,8 +44,11 @@ pub struct Host {
     pub agents: Agents,
     /// Process groups whose end the executor waits for.
     pub killed_leftovers: VecDeque<(Micros, String)>,
-    /// Until when the node was not a member, or its daemon was away for longer than a restart.
-    pub absent_until: Micros,
+    /// Whether the node has to join (again): it had no power, was cut off, or its daemon was away for longer than a
+    /// restart takes.
+    pub has_to_join: bool,
+    /// When it last joined.
+    pub joined_at: Micros,
     /// Since when its daemon is away.
     pub away_since: Option<Micros>,
     /// Whether the daemon has left in good order and is not to be started until someone does.
@@ -70,10 +76,16 @@ impl Host {
             executor_state: None,
             agents: Agents::default(),
             killed_leftovers: VecDeque::new(),
-            absent_until: 0,
+            has_to_join: true,
+            joined_at: 0,
             away_since: Some(0),
             has_left: false,
         }
+    }
+
+    /// Whether the others cannot count on it being there, or know that it was away only for a restart.
+    pub fn is_absent(&self, now: Micros) -> bool {
+        self.has_to_join || self.away_since.is_some_and(|since| now - since > RESTART)
     }
 
     /// The name of its present boot.

@@ -59,9 +59,15 @@ impl Network {
         self.ports[node].view.as_ref()
     }
 
-    /// Whether two connected nodes can reach each other.
-    pub fn are_together(&self, a: NodeIdx, b: NodeIdx) -> bool {
-        self.ports[a].is_up && self.ports[b].is_up && self.ports[a].zone == self.ports[b].zone
+    /// Whether the hosts of two nodes can reach each other.
+    pub fn share_zone(&self, a: NodeIdx, b: NodeIdx) -> bool {
+        self.ports[a].zone == self.ports[b].zone
+    }
+
+    /// Whether the view of a node has everybody it can reach.
+    pub fn is_complete(&self, node: NodeIdx) -> bool {
+        let mates = self.ports.iter().filter(|port| port.is_up && port.zone == self.ports[node].zone).count();
+        self.ports[node].view.as_ref().is_some_and(|view| view.members.len() == mates)
     }
 
     /// Whether nobody is cut off.
