@@ -1,4 +1,4 @@
-//! Workshop commands: `cargo xtask demo|test|tools|bench|fix`.
+//! Workshop commands: `cargo xtask demo|test|simulate|tools|bench|fix`.
 
 mod bench;
 mod client;
@@ -9,6 +9,7 @@ mod live;
 mod measure;
 mod packages;
 mod shell;
+mod simulate;
 mod test;
 mod tools;
 
@@ -32,6 +33,8 @@ enum Task {
     Live(live::Options),
     /// Run every test: formatting, lints, unit and integration tests, and (as root) the live tests in a real lab.
     Test(test::Options),
+    /// Tell random stories of simulated clusters, with faults by a seed, and see whether they keep their promises.
+    Simulate(simulate::Options),
     /// Make a directory of links, one per tool name, all to the release binary.
     Tools {
         /// Where; made if missing.
@@ -57,6 +60,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo(options) => demo::run(&options),
         Task::Live(options) => live::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Tools { dir } => tools::link(&dir),
         Task::Bench(options) => bench::run(&options),

@@ -3,6 +3,7 @@
 use crate::{
     live, packages,
     shell::{self, shout},
+    simulate,
 };
 use anyhow::Result;
 use std::time::Instant;
@@ -20,8 +21,12 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// Runs every step in turn and stops at the first that fails.
 pub fn run(options: &Options) -> Result<()> {
-    let quick: [Step; 3] =
-        [("formatting", formatting), ("lints", lints), ("unit and integration tests", cargo_test)];
+    let quick: [Step; 4] = [
+        ("formatting", formatting),
+        ("lints", lints),
+        ("unit and integration tests", cargo_test),
+        ("simulated clusters", simulation),
+    ];
     for (what, step) in quick {
         timed(what, step)?;
     }
@@ -62,6 +67,10 @@ fn lints() -> Result<()> {
         "-D",
         "warnings",
     ]))
+}
+
+fn simulation() -> Result<()> {
+    simulate::run(&simulate::Options::for_tests())
 }
 
 fn cargo_test() -> Result<()> {

@@ -6,6 +6,7 @@ use crate::{
     check::Checker,
     host::Host,
     network::{Arrival, Network, id_of},
+    pop_if,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -247,7 +248,7 @@ impl Cluster {
 
     fn disk_acts(&mut self, idx: NodeIdx) {
         let now = self.now;
-        while let Some((_, token, snapshot)) = self.hosts[idx].writing.pop_front_if(|(at, ..)| *at <= now) {
+        while let Some((_, token, snapshot)) = pop_if(&mut self.hosts[idx].writing, |(at, ..)| *at <= now) {
             let event = if self.hosts[idx].is_full {
                 Event::DiskFailed { token, error: "No space left on device".to_owned() }
             } else {
@@ -256,14 +257,14 @@ impl Cluster {
             };
             self.tell_node(idx, event);
         }
-        while let Some((_, process)) = self.hosts[idx].killed_leftovers.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((_, process)) = pop_if(&mut self.hosts[idx].killed_leftovers, |(at, _)| *at <= now) {
             self.tell_executor(idx, executor::Event::LeftoverGone { process });
         }
     }
 
     fn link_delivers(&mut self, idx: NodeIdx) {
         let now = self.now;
-        while let Some((_, message)) = self.hosts[idx].to_executor.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((_, message)) = pop_if(&mut self.hosts[idx].to_executor, |(at, _)| *at <= now) {
             if let ToExecutor::Run(operation) = &message
                 && operation.operation != "monitor"
             {
@@ -272,7 +273,7 @@ impl Cluster {
             }
             self.tell_executor(idx, executor::Event::Message(message));
         }
-        while let Some((_, message)) = self.hosts[idx].to_node.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((_, message)) = pop_if(&mut self.hosts[idx].to_node, |(at, _)| *at <= now) {
             self.tell_node(idx, Event::Executor(message));
         }
     }

@@ -13,10 +13,12 @@ pub mod host;
 pub mod network;
 mod random;
 pub mod scenario;
+pub mod script;
 
 pub use cluster::Cluster;
 pub use random::Random;
 
+use std::collections::VecDeque;
 use systole_cib::model::Cib;
 use systole_cluster::{InputKind, Plan};
 use systole_types::Timestamp;
@@ -26,6 +28,11 @@ pub type Micros = u64;
 
 /// A host, by its place in the list.
 pub type NodeIdx = usize;
+
+/// Takes the first of a queue if its time has come.
+fn pop_if<T>(queue: &mut VecDeque<T>, is_due: impl Fn(&T) -> bool) -> Option<T> {
+    if is_due(queue.front()?) { queue.pop_front() } else { None }
+}
 
 /// One second.
 pub const SECOND: Micros = 1_000_000;

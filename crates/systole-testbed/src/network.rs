@@ -3,7 +3,7 @@
 //! Every message of a view has a number there; members get them in this order. Members that go from one view to the
 //! next together have got the same messages of the first one.
 
-use crate::{Micros, NodeIdx, Random};
+use crate::{Micros, NodeIdx, Random, pop_if};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use systole_wire::hub::View;
 
@@ -82,7 +82,7 @@ impl Network {
 
     /// What a node gets now, if anything.
     pub fn receive(&mut self, node: NodeIdx, now: Micros) -> Option<Arrival> {
-        let (_, number, arrival) = self.ports[node].inbox.pop_front_if(|(at, ..)| *at <= now)?;
+        let (_, number, arrival) = pop_if(&mut self.ports[node].inbox, |(at, ..)| *at <= now)?;
         self.got[node] = self.got[node].max(number);
         Some(arrival)
     }

@@ -222,7 +222,7 @@ impl<'d> Status<'d> {
 
 /// Whose history an operation belongs to.
 fn history_of(id: &str, operation: &Operation) -> History {
-    let container = operation.parameters.get("CRM_meta_container").map(|name| ResourceId::new(name));
+    let container = operation.parameters.get("CRM_meta_container").map(ResourceId::new);
     History {
         node: NodeUuid::new(id),
         resource: ResourceId::new(&operation.resource),
@@ -237,7 +237,7 @@ fn history_of(id: &str, operation: &Operation) -> History {
 
 /// An operation as it is written down until it has a result; `None` if its keys are not those of an operation.
 fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
-    let migration = |name: &str| operation.parameters.get(name).map(|node| NodeId::new(node));
+    let migration = |name: &str| operation.parameters.get(name).map(NodeId::new);
     let (rc, status) = (OcfRc::from_code(RC_PENDING), OpStatus::Pending);
     let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     Some(HistoryEntry {

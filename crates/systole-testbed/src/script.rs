@@ -1,0 +1,162 @@
+//! Stories written down: a command at the margin, what can be seen then indented below.
+//!
+//! | command | meaning |
+//! | --- | --- |
+//! | `boot NODE...` | gives hosts power |
+//! | `kill NODE` | takes a host's power away |
+//! | `cut NODE`, `heal` | cuts a host off; makes the network whole |
+//! | `restart systoled NODE`, `restart execd NODE` | kills a daemon, which is back half a second later |
+//! | `crash RSC` | the resource dies where it runs |
+//! | `fail RSC NODE` | from now on the resource cannot be started there |
+//! | `fill NODE`, `empty NODE` | the host's disk is full; has space again |
+//! | `write NODE NAME`, `force NODE NAME` | a tool there adds a cluster option |
+//! | `has NODE NAME` | whether the node's CIB has the option |
+//! | `confirm NODE` | an administrator vouches that a host is off |
+//! | `stop NODE` | the node leaves in good order |
+//! | `wait SECS` | lets time pass |
+//! | `settle` | waits until the cluster has nothing to do |
+//! | `show` | members, DC and resources, as seen on each host |
+//! | `changes` | how many resources were started or stopped since the last time this was asked |
+
+use crate::{Cluster, NodeIdx, SECOND, plan, scenario};
+use std::fmt::Write as _;
+use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_wire::api::{Call, Reply};
+
+/// Plays a script and returns it with what could be seen.
+///
+/// # Panics
+/// If the script has a command or a node that does not exist.
+pub fn play(fencing: bool, script: &str) -> String {
+    let cluster = Cluster::new(&scenario::NODES, &scenario::configuration(fencing, "stop"), plan, 1);
+    let mut player = Player { cluster, output: String::new(), n_changes: 0 };
+    player.cluster.checker.fencing = fencing;
+    for line in script.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with(' ')) {
+        writeln!(player.output, "{line}").expect("text grows");
+        player.command(line);
+        if let Some(violation) = &player.cluster.checker.violation {
+            writeln!(player.output, "    VIOLATION: {violation}").expect("text grows");
+        }
+    }
+    player.output
+}
+
+struct Player {
+    cluster: Cluster,
+    output: String,
+    n_changes: u64,
+}
+
+impl Player {
+    fn command(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["boot", ..] => words[1..].iter().for_each(|name| self.cluster.power_on(node(name))),
+            ["kill", name] => self.cluster.power_off(node(name)),
+            ["cut", name] => {
+                let zones: Vec<u32> = scenario::NODES.iter().map(|other| u32::from(*other == name)).collect();
+                self.cluster.partition(&zones);
+            }
+            ["heal"] => self.cluster.partition(&[0; scenario::NODES.len()]),
+            ["restart", "systoled", name] => self.cluster.restart_node(node(name), SECOND / 2),
+            ["restart", "execd", name] => self.cluster.restart_executor(node(name), SECOND / 2),
+            ["crash", resource] => {
+                (0..scenario::NODES.len()).for_each(|idx| self.cluster.crash_resource(idx, resource));
+            }
+            ["fail", resource, name] => {
+                self.cluster.hosts[node(name)].agents.failing_starts.insert(resource.to_owned());
+            }
+            ["fill", name] => self.cluster.hosts[node(name)].is_full = true,
+            ["empty", name] => self.cluster.hosts[node(name)].is_full = false,
+            ["write", name, option] => self.write(node(name), option, false),
+            ["force", name, option] => self.write(node(name), option, true),
+            ["confirm", name] => {
+                let witness = (0..scenario::NODES.len()).find(|idx| self.cluster.hosts[*idx].node.is_some());
+                self.ask(witness.expect("some node runs"), Call::ConfirmOff { node: name.to_owned() });
+            }
+            ["has", name, option] => {
+                let daemon = self.cluster.hosts[node(name)].node.as_ref();
+                let has = daemon.is_some_and(|daemon| daemon.cib().find_id(option).is_some());
+                self.print(if has { "yes" } else { "no" });
+            }
+            ["stop", name] => self.ask(node(name), Call::Shutdown),
+            ["wait", secs] => {
+                let end = self.cluster.now + secs.parse::<u64>().expect("seconds") * SECOND;
+                self.cluster.run_until(end);
+            }
+            ["settle"] => self.settle(),
+            ["show"] => self.show(),
+            ["changes"] => {
+                let n_changes: u64 = self.cluster.hosts.iter().map(|host| host.agents.n_changes).sum();
+                let before = std::mem::replace(&mut self.n_changes, n_changes);
+                self.print(&(n_changes - before).to_string());
+            }
+            _ => panic!("no command {line:?}"),
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        writeln!(self.output, "    {text}").expect("text grows");
+    }
+
+    fn settle(&mut self) {
+        // What was caused just now has to be noticed first: by a monitor, at the latest.
+        let end = self.cluster.now + 15 * SECOND;
+        self.cluster.run_until(end);
+        let at_rest = |cluster: &Cluster| {
+            cluster.hosts.iter().filter_map(|host| host.node.as_ref()).all(|node| node.is_idle())
+        };
+        if !self.cluster.run_until_done(300 * SECOND, at_rest) {
+            self.print("there is still something to do");
+        }
+    }
+
+    fn show(&mut self) {
+        for (idx, host) in self.cluster.hosts.iter().enumerate() {
+            let line = match &host.node {
+                _ if !host.is_on => format!("{}: off", host.name),
+                None => format!("{}: systoled is down", host.name),
+                Some(daemon) => {
+                    let view = self.cluster.network.view(idx);
+                    let members = view.map_or(&[][..], |view| &view.members);
+                    let names: Vec<&str> = members.iter().map(|(_, name)| name.as_str()).collect();
+                    let quorum =
+                        if view.is_some_and(|view| view.has_quorum) { "quorum" } else { "no quorum" };
+                    let dc = daemon.dc().unwrap_or("none");
+                    format!("{}: members {}, {quorum}, DC {dc}", host.name, names.join(" "))
+                }
+            };
+            let active: Vec<&str> =
+                host.agents.active.iter().map(String::as_str).filter(|name| *name != "fence").collect();
+            let runs = if active.is_empty() { String::new() } else { format!(", runs {}", active.join(" ")) };
+            writeln!(self.output, "    {line}{runs}").expect("text grows");
+        }
+    }
+
+    fn write(&mut self, idx: NodeIdx, option: &str, force: bool) {
+        let pair = format!(r#"<nvpair id="{option}" name="{option}" value="1"/>"#);
+        let xml = format!(r#"<cluster_property_set id="writes">{pair}</cluster_property_set>"#);
+        let options = CibOptions { allow_create: true, ..CibOptions::default() };
+        let scope = Scope::Section("crm_config".to_owned());
+        let change = CibCall { action: CibAction::Modify, scope, xml: Some(xml), options };
+        self.ask(idx, Call::Apply { change, force });
+    }
+
+    /// Asks, and waits for the answer.
+    fn ask(&mut self, idx: NodeIdx, call: Call) {
+        let Some(number) = self.cluster.ask(idx, call) else { return self.print("systoled is down") };
+        self.cluster.run_until_done(90 * SECOND, |cluster| !cluster.asked.contains_key(&number));
+        let answer = self.cluster.answers.iter().find(|(answered, _)| *answered == number);
+        let text = match answer.map(|(_, reply)| reply) {
+            Some(Reply::Done) => "done".to_owned(),
+            Some(Reply::Applied { .. }) => "applied".to_owned(),
+            Some(Reply::Refused(refusal)) => format!("refused: {}", refusal.message),
+            other => format!("{other:?}"),
+        };
+        self.print(&text);
+    }
+}
+
+fn node(name: &str) -> NodeIdx {
+    scenario::NODES.iter().position(|node| *node == name).expect("a node of the script's cluster")
+}

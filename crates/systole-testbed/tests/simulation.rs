@@ -1,0 +1,33 @@
+//! Many random stories: whatever fails, nothing is lost or run twice, and afterwards the cluster comes to rest.
+//!
+//! `SYSTOLE_SEEDS` sets how many are told; `cargo xtask simulate` tells as many as one likes, faster.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use systole_testbed::scenario;
+
+#[test]
+fn whatever_fails_the_cluster_keeps_its_promises() {
+    let n_seeds = std::env::var("SYSTOLE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(120);
+    let next = AtomicU64::new(0);
+    let tell_some = || {
+        while let seed @ 0.. = next.fetch_add(1, Ordering::Relaxed)
+            && seed < n_seeds
+        {
+            let outcome = scenario::tell(seed);
+            assert!(outcome.violation.is_none(), "{outcome}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(tell_some)).collect();
+        for worker in workers {
+            worker.join().expect("every story ends well");
+        }
+    });
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    for seed in [1, 7, 21] {
+        assert_eq!(scenario::tell(seed).story, scenario::tell(seed).story);
+    }
+}

@@ -1,0 +1,224 @@
+//! What a cluster does when something happens, as scripts. See `systole_testbed::script` for the commands.
+
+use systole_testbed::script;
+
+#[track_caller]
+fn check(fencing: bool, expected: &str) {
+    let actual = script::play(fencing, expected);
+    assert_eq!(actual.trim(), expected.trim(), "\n--- what happened ---\n{actual}");
+}
+
+const UP: &str = "boot a b c\nsettle\n";
+
+#[track_caller]
+fn without_fencing(script: &str) {
+    check(false, &format!("{UP}{}", script.trim_start()));
+}
+
+#[track_caller]
+fn with_fencing(script: &str) {
+    check(true, &format!("{UP}{}", script.trim_start()));
+}
+
+#[test]
+fn a_cluster_comes_up() {
+    without_fencing(
+        "
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+",
+    );
+}
+
+#[test]
+fn what_ran_on_a_lost_node_runs_elsewhere() {
+    without_fencing(
+        "
+kill a
+settle
+show
+    a: off
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+boot a
+settle
+show
+    a: members a b c, quorum, DC b, runs g0 g1
+    b: members a b c, quorum, DC b, runs r0
+    c: members a b c, quorum, DC b, runs r1
+",
+    );
+}
+
+#[test]
+fn a_restart_of_systoled_stops_nothing() {
+    without_fencing(
+        "
+changes
+    5
+restart systoled a
+wait 1
+restart systoled b
+settle
+changes
+    0
+crash r0
+settle
+changes
+    1
+",
+    );
+}
+
+#[test]
+fn a_restart_of_the_executor_stops_nothing_and_monitors_go_on() {
+    without_fencing(
+        "
+changes
+    5
+restart execd a
+restart execd b
+restart execd c
+settle
+changes
+    0
+crash r0
+settle
+changes
+    1
+",
+    );
+}
+
+#[test]
+fn with_fencing_nothing_is_recovered_before_the_lost_node_is_known_to_be_off() {
+    with_fencing(
+        "
+kill a
+wait 60
+show
+    a: off
+    b: members b c, quorum, DC b
+    c: members b c, quorum, DC b, runs g0 g1
+confirm a
+    done
+settle
+show
+    a: off
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
+fn a_member_is_not_off() {
+    with_fencing(
+        "
+confirm a
+    refused: a is a member of the cluster: it is not off
+",
+    );
+}
+
+#[test]
+fn a_partition_without_quorum_stops_its_resources_and_refuses_changes() {
+    without_fencing(
+        "
+cut a
+settle
+show
+    a: members a, no quorum, DC a
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+write a x
+    refused: this partition has no quorum: the change is refused unless it is forced
+force a y
+    applied
+write b z
+    applied
+heal
+settle
+show
+    a: members a b c, quorum, DC a, runs g0 g1
+    b: members a b c, quorum, DC a, runs r0
+    c: members a b c, quorum, DC a, runs r1
+has a y
+    no
+has a z
+    yes
+",
+    );
+}
+
+#[test]
+fn a_failed_start_sends_the_resource_elsewhere() {
+    without_fencing(
+        "
+fail r0 a
+crash r0
+settle
+show
+    a: members a b c, quorum, DC a, runs r1
+    b: members a b c, quorum, DC a, runs r0
+    c: members a b c, quorum, DC a, runs g0 g1
+",
+    );
+}
+
+#[test]
+fn a_node_leaves_in_good_order() {
+    without_fencing(
+        "
+stop a
+    done
+settle
+show
+    a: systoled is down
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
+fn one_full_disk_of_three_does_not_stand_in_the_way() {
+    without_fencing(
+        "
+fill a
+write b x
+    applied
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+",
+    );
+}
+
+#[test]
+fn two_full_disks_of_three_refuse_changes_while_resources_go_on() {
+    without_fencing(
+        "
+fill a
+fill b
+write c x
+    refused: the change is in force, but may be lost when nodes restart: the CIB cannot be written to disk on a (No space left on device), b (No space left on device): free space there and try again
+write c y
+    refused: the CIB cannot be written to disk on a (No space left on device), b (No space left on device): free space there and try again
+crash r0
+settle
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+empty a
+empty b
+wait 20
+write c z
+    applied
+",
+    );
+}

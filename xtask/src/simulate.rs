@@ -1,0 +1,50 @@
+//! `cargo xtask simulate`: random stories of whole clusters, in memory.
+
+use crate::shell;
+use anyhow::Result;
+use clap::Args;
+
+/// What is told.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// How many stories.
+    #[arg(long, default_value_t = 3000)]
+    seeds: u64,
+    /// The first one's seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Tell this one story, and all that happened in it.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+}
+
+impl Options {
+    /// As many stories as the tests tell.
+    pub fn for_tests() -> Self {
+        Self { seeds: 3000, from: 0, seed: None }
+    }
+}
+
+/// Builds the simulator and runs it.
+///
+/// # Errors
+/// If it cannot be built, or some story ends badly.
+pub fn run(options: &Options) -> Result<()> {
+    let build = [
+        "run",
+        "--quiet",
+        "--profile",
+        "simulation",
+        "--package",
+        "systole-testbed",
+        "--bin",
+        "simulate",
+        "--",
+    ];
+    let mut command = shell::cargo(build);
+    match options.seed {
+        Some(seed) => command.args(["--seed", &seed.to_string()]),
+        None => command.args(["--seeds", &options.seeds.to_string(), "--from", &options.from.to_string()]),
+    };
+    shell::run(&mut command)
+}
