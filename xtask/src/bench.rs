@@ -1,5 +1,8 @@
 //! `cargo xtask bench`: our figures beside the incumbent's, taken in the same run.
 
+mod incumbent;
+mod live;
+
 use crate::{
     measure::{self, Usage},
     shell,
@@ -24,6 +27,12 @@ pub struct Options {
     /// The largest synthetic cluster, in resource instances.
     #[arg(long, default_value_t = 1000)]
     instances: u32,
+    /// Leave out what takes a lab (and root).
+    #[arg(long)]
+    no_lab: bool,
+    /// Only what takes a lab.
+    #[arg(long, conflicts_with = "no_lab")]
+    only_lab: bool,
 }
 
 /// Sizes of synthetic clusters: nodes, resource instances.
@@ -31,9 +40,16 @@ const SIZES: &[(u32, u32)] = &[(4, 100), (8, 300), (16, 1000), (32, 2000), (64, 
 
 /// Prints every table.
 pub fn run(options: &Options) -> Result<()> {
+    if options.only_lab {
+        return live::run();
+    }
     let bench = Bench::new(options)?;
     bench.scheduling()?;
-    bench.status()
+    bench.status()?;
+    if options.no_lab {
+        return Ok(());
+    }
+    live::run()
 }
 
 struct Bench<'a> {

@@ -122,6 +122,20 @@ pub fn enter(hierarchies: &[Hierarchy], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Moves a process to the group `path`, where cgroup v2 is in use; makes the group.
+///
+/// # Errors
+/// If it is not let in.
+pub fn set_apart(hierarchies: &[Hierarchy], path: &Path, pid: u32) -> Result<()> {
+    for hierarchy in hierarchies.iter().filter(|hierarchy| hierarchy.v1_options.is_none()) {
+        let group = hierarchy.mount_point.join(path);
+        fs::create_dir_all(&group).with_context(|| format!("cannot make {}", group.display()))?;
+        let procs = group.join("cgroup.procs");
+        fs::write(&procs, pid.to_string()).with_context(|| format!("cannot enter {}", procs.display()))?;
+    }
+    Ok(())
+}
+
 /// Every process in the group `path` or below.
 pub fn processes(hierarchies: &[Hierarchy], path: &Path) -> Vec<i32> {
     let mut pids = Vec::new();

@@ -21,6 +21,9 @@ use std::{
 /// How long a node's first process may take to appear.
 const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
+/// The group of the processes that hold nodes. No node's name has an underscore first.
+const KEEPERS: &str = "_keepers";
+
 /// One node.
 pub struct Node {
     planned: PlannedNode,
@@ -77,6 +80,8 @@ impl Node {
         cgroup::create(hierarchies, &self.cgroup())?;
         let mut keeper = self.launch(plan, &dir)?;
         let result = wait_for_child(&mut keeper).and_then(|init| {
+            // cgroup v2 lets no process be in the node's group itself once containers have groups below it.
+            cgroup::set_apart(hierarchies, &self.layout.cgroup().join(KEEPERS), keeper.id())?;
             network::plug(&self.layout, self.idx, init, self.cut)?;
             let order = self.order(plan, hierarchies, daemons, dir);
             let mut pipe = keeper.stdin.take().expect("standard input is piped");

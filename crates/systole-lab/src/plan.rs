@@ -112,7 +112,7 @@ fn tool_names(program: &Path) -> Result<Vec<String>> {
 
 fn is_host_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' || byte == b'_';
-    (1..=63).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with(['-', '.'])
+    (1..=63).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with(['-', '.', '_'])
 }
 
 #[cfg(test)]
@@ -121,9 +121,15 @@ mod tests {
 
     #[test]
     fn names_that_would_lead_out_of_the_labs_directories_are_turned_away() {
-        for (name, good) in
-            [("controller-0", true), ("a.b", true), ("..", false), ("a/b", false), ("-x", false), ("", false)]
-        {
+        for (name, good) in [
+            ("controller-0", true),
+            ("a.b", true),
+            ("..", false),
+            ("a/b", false),
+            ("-x", false),
+            ("_x", false),
+            ("", false),
+        ] {
             assert_eq!(is_host_name(name), good, "{name}");
         }
     }

@@ -69,7 +69,9 @@ pub fn enter(order: &BootOrder) -> Result<()> {
     devices(&root)?;
     control_groups(&root, &order.hierarchies)?;
     bind_read_only(&order.bin_dir, &below(&root, NODE_BIN))?;
-    tools(&root, &order.tools)?;
+    if order.daemons {
+        tools(&root, &order.tools)?;
+    }
     bind_read_only(Path::new(IMAGE_STORE), &below(&root, IMAGE_STORE))?;
     bind(&order.hub_dir, &below(&root, NODE_RUN))?;
     if let Some(files) = &order.files {

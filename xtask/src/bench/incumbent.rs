@@ -1,0 +1,90 @@
+//! Corosync and Pacemaker as Debian packages them, in the nodes of a lab.
+
+use crate::{
+    lab::{Lab, Node, wait_until},
+    shell,
+};
+use anyhow::{Context, Result, ensure};
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
+
+/// Pacemaker's daemons; Corosync's memory is not counted, since we need it too in the end.
+pub const DAEMONS: [&str; 7] = [
+    "pacemakerd",
+    "pacemaker-based",
+    "pacemaker-fenced",
+    "pacemaker-execd",
+    "pacemaker-attrd",
+    "pacemaker-schedulerd",
+    "pacemaker-controld",
+];
+
+/// It waits 20 s for nodes that may come late, and more for fencing.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is missing to run it, if something is.
+pub fn missing() -> Option<&'static str> {
+    ["/usr/sbin/corosync", "/usr/sbin/pacemakerd"].into_iter().find(|program| !Path::new(program).exists())
+}
+
+/// Starts both on every node and loads the example.
+///
+/// # Errors
+/// If they do not form a cluster.
+pub fn start(lab: &Lab) -> Result<()> {
+    let nodes = lab.nodes()?;
+    let corosync = corosync_conf(&nodes);
+    for node in &nodes {
+        let script = format!(
+            "set -e
+             install -d -o hacluster -g haclient -m 750 /var/lib/pacemaker /var/lib/pacemaker/blackbox \
+                 /var/lib/pacemaker/cib /var/lib/pacemaker/cores /var/lib/pacemaker/pengine /run/crm /var/log/pacemaker
+             install -d /var/log/cluster /var/lib/corosync /run/corosync /run/resource-agents /etc/corosync
+             install -d -g haclient -m 750 /etc/pacemaker
+             rm -f /etc/corosync/authkey
+             echo 'only for a bench on one machine' >/etc/pacemaker/authkey
+             chgrp haclient /etc/pacemaker/authkey; chmod 640 /etc/pacemaker/authkey
+             cat >/etc/corosync/corosync.conf <<'END'\n{corosync}END
+             corosync -f >/var/log/cluster/out 2>&1 </dev/null &
+             for i in $(seq 100); do corosync-cfgtool -s >/dev/null 2>&1 && break; sleep 0.1; done
+             PCMK_logfile=/var/log/pacemaker/pacemaker.log PCMK_logfacility=none \
+                 pacemakerd -f >/var/log/pacemaker/out 2>&1 </dev/null &"
+        );
+        lab.exec(&node.name, &["sh", "-c", &script])?;
+    }
+    let first = &nodes.first().context("there are no nodes")?.name;
+    wait_until("the incumbent has quorum and a DC", PATIENCE, || {
+        let text = lab.exec(first, &["crm_mon", "-1"])?;
+        ensure!(text.contains("partition with quorum"), "no quorum yet");
+        Ok(())
+    })?;
+    let xml = configuration()?;
+    lab.exec(first, &["cibadmin", "--replace", "--scope", "configuration", "--xml-text", &xml]).map(drop)
+}
+
+fn corosync_conf(nodes: &[Node]) -> String {
+    let mut text = "totem {\n version: 2\n cluster_name: bench\n transport: knet\n crypto_cipher: none\n crypto_hash: none\n}\n\
+                    quorum {\n provider: corosync_votequorum\n}\n\
+                    logging {\n to_stderr: no\n to_syslog: no\n to_logfile: yes\n logfile: /var/log/cluster/corosync.log\n}\n\
+                    nodelist {\n"
+        .to_owned();
+    for (idx, node) in nodes.iter().enumerate() {
+        let _ = write!(
+            text,
+            " node {{\n ring0_addr: {}\n name: {}\n nodeid: {}\n }}\n",
+            node.address,
+            node.name,
+            idx + 1
+        );
+    }
+    text + "}\n"
+}
+
+/// The example's configuration in the words of Pacemaker 2.1.
+fn configuration() -> Result<String> {
+    let file = shell::root().join("examples/haproxy.xml");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (start, end) = (text.find("<configuration>"), text.find("</configuration>"));
+    let (start, end) = (start.context("no configuration")?, end.context("no configuration")?);
+    let text = &text[start..end + "</configuration>".len()];
+    Ok(text.replace("fencing-enabled", "stonith-enabled"))
+}
