@@ -6,16 +6,12 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use systole_link::{Connection, Limits, Listener, Poll, Signals};
 use systole_wire::hub::ToHub;
 
 /// Bounds of each connection: a node may fall this far behind before it is dropped from the membership.
 pub const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
-
-/// How long the last words to a connection that is being closed may take: it is closed at the next round.
-const IDLE_ROUND: Duration = Duration::from_secs(60);
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +59,7 @@ impl Hub {
             let (stop_idx, listener_idx) = (poll.add(stop), poll.add(&self.listener));
             let links: Vec<(Link, usize)> =
                 self.connections.iter().map(|(&link, c)| (link, poll.add_connection(c))).collect();
-            let ready = poll.wait(Some(IDLE_ROUND))?;
+            let ready = poll.wait(None)?;
             if ready.has(stop_idx) {
                 return Ok(());
             }
