@@ -2,6 +2,8 @@
 //!
 //! Where Linux tells it, time on the processor is measured, so that what else runs on the machine counts less.
 
+#![expect(clippy::disallowed_methods, reason = "it measures files given on the command line")]
+
 use std::{
     env, fs,
     hint::black_box,
