@@ -14,6 +14,10 @@ use crate::{NodeIdx, RscIdx, status::Kind};
 use std::iter::Peekable;
 use systole_types::Role;
 
+/// How far wishes are followed from colocation to colocation. What lies beyond does not count, so that a configuration
+/// made to hurt neither exhausts the stack nor takes for ever. (A group's members are such a chain.)
+pub(super) const LONGEST_CHAIN: usize = 300;
+
 /// What a colocation decides about a dependent at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Affects {
@@ -257,11 +261,15 @@ impl<'s> Assigner<'s, '_> {
 
     /// Bans a dependent from all nodes but those given; scores given with them are added if `merge`.
     pub fn restrict_to(&mut self, dependent: RscIdx, nodes: &[(NodeIdx, i32)], merge: bool) {
+        let mut nodes = nodes.to_vec();
+        nodes.sort_by_key(|(node, _)| *node);
+        // Of several scores for a node the first given counts.
+        nodes.dedup_by_key(|(node, _)| *node);
         for entry in self.tables[dependent.i()].iter_mut() {
-            match nodes.iter().find(|(node, _)| *node == entry.node) {
-                None => entry.score = -INFINITY,
-                Some((_, score)) if merge => entry.score = add(entry.score, *score),
-                Some(_) => {}
+            match nodes.binary_search_by_key(&entry.node, |(node, _)| *node) {
+                Err(_) => entry.score = -INFINITY,
+                Ok(found) if merge => entry.score = add(entry.score, nodes[found].1),
+                Ok(_) => {}
             }
         }
     }
@@ -304,9 +312,23 @@ impl<'s> Assigner<'s, '_> {
         factor: f32,
         wishes: Wishes,
     ) {
-        if self.rsc[source.i()].summing {
+        if self.rsc[source.i()].summing || self.chain_length >= LONGEST_CHAIN {
             return;
         }
+        self.chain_length += 1;
+        self.add_wishes_of(source, target, table, colocation, factor, wishes);
+        self.chain_length -= 1;
+    }
+
+    fn add_wishes_of(
+        &mut self,
+        source: RscIdx,
+        target: RscIdx,
+        table: &mut NodeTable,
+        colocation: &Colocation<'s>,
+        factor: f32,
+        wishes: Wishes,
+    ) {
         self.rsc[source.i()].summing = true;
         if let Kind::Group(_) = self.kind(source) {
             if let Some(&first) = self.rsc[source.i()].children.first() {

@@ -1,6 +1,7 @@
 //! Choosing the node of a primitive, and the order in which resources are assigned.
 
 use super::{
+    affinity::LONGEST_CHAIN,
     table::{Entry, INFINITY},
     work::Assigner,
 };
@@ -8,6 +9,7 @@ use crate::{
     NodeIdx, RscIdx,
     status::{Kind, NoQuorum, PlacementStrategy},
 };
+use std::collections::BTreeSet;
 use systole_types::Role;
 
 /// What becomes of a resource for which there is no node.
@@ -31,11 +33,56 @@ impl Assigner<'_, '_> {
             .partition(|rsc| self.st.rsc(*rsc).primitive().is_some_and(|data| data.is_remote_connection));
         for rsc in connections {
             let target = self.st.rsc(rsc).partial_migration.map(|(_, target)| target);
-            self.assign(rsc, target, OnFailure::Stop);
+            self.assign_after_distant_primaries(rsc, target);
         }
         for rsc in others {
-            self.assign(rsc, None, OnFailure::Stop);
+            self.assign_after_distant_primaries(rsc, None);
         }
+    }
+
+    /// Assigns a resource. Primaries are assigned when a dependent asks for their place; those at the end of a very long
+    /// chain are assigned beforehand, since the stack has an end.
+    fn assign_after_distant_primaries(&mut self, rsc: RscIdx, prefer: Option<NodeIdx>) {
+        let (order, longest) = self.primaries_first(rsc);
+        if longest > LONGEST_CHAIN {
+            for primary in order {
+                self.assign(primary, None, OnFailure::Stop);
+            }
+        }
+        self.assign(rsc, prefer, OnFailure::Stop);
+    }
+
+    /// Unassigned resources that `rsc` goes with, directly or not, each after its own primaries; and how long the longest
+    /// chain is.
+    fn primaries_first(&self, rsc: RscIdx) -> (Vec<RscIdx>, usize) {
+        let mut order = Vec::new();
+        let mut longest = 0;
+        let mut met = BTreeSet::from([rsc]);
+        let mut path = vec![(rsc, self.primaries(rsc))];
+        while let Some((at, left)) = path.last_mut() {
+            match left.pop() {
+                Some(next) if met.insert(next) => {
+                    let primaries = self.primaries(next);
+                    path.push((next, primaries));
+                    longest = longest.max(path.len());
+                }
+                Some(_) => {}
+                None => {
+                    order.push(*at);
+                    path.pop();
+                }
+            }
+        }
+        order.pop();
+        (order, longest)
+    }
+
+    fn primaries(&self, rsc: RscIdx) -> Vec<RscIdx> {
+        let own = &self.rsc[rsc.i()];
+        let of_members = own.children.iter().flat_map(|member| &self.rsc[member.i()].this_with);
+        let all = own.this_with.iter().chain(of_members);
+        let primaries = all.map(|index| self.colocations[*index as usize].primary);
+        primaries.filter(|primary| self.rsc[primary.i()].unassigned).collect()
     }
 
     /// Chooses the node of a resource, or of all that it consists of. `prefer` is taken if it is as good as any.

@@ -13,9 +13,18 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{Kind, NoQuorum},
+    status::{Kind, NoQuorum, NodeSet},
 };
 use systole_types::{Role, Score};
+
+/// The same resource in all instances of an anonymous clone.
+#[derive(Clone, Debug)]
+pub(super) struct Twins {
+    /// Per node, the first that is active there.
+    active: Vec<Option<RscIdx>>,
+    /// Where the state of any is known.
+    known_on: NodeSet,
+}
 
 impl<'s> Assigner<'s, '_> {
     /// Adds promotion scores to node scores and priorities, so that instances go where they can be promoted.
@@ -23,6 +32,7 @@ impl<'s> Assigner<'s, '_> {
         if std::mem::replace(&mut self.rsc[clone.i()].promotion_scores_added, true) {
             return;
         }
+        self.find_twins(clone);
         for child in self.rsc[clone.i()].children.clone() {
             let mut table = std::mem::take(&mut self.tables[child.i()]);
             let scores: Vec<i32> = {
@@ -76,11 +86,11 @@ impl<'s> Assigner<'s, '_> {
     fn promotion_score_counts(&self, rsc: RscIdx, node: NodeIdx) -> bool {
         let resource = self.st.rsc(rsc);
         let is_allowed = || self.tables[rsc.i()].score(node).is_some_and(|score| score >= 0);
-        if !resource.is_unique {
-            let twins = self.twins(rsc);
-            let active = twins.iter().find(|twin| self.fixed[twin.i()].active.contains(&node));
-            let is_known = || twins.iter().any(|twin| self.st.rsc(*twin).known_on.contains(node));
-            if active == Some(&rsc) || (active.is_none() && is_known()) {
+        if !resource.is_unique
+            && let Some(twins) = self.twins.get(&self.member_of(rsc))
+        {
+            let active = twins.active[node.i()];
+            if active == Some(rsc) || (active.is_none() && twins.known_on.contains(node)) {
                 return is_allowed();
             }
         }
@@ -89,16 +99,34 @@ impl<'s> Assigner<'s, '_> {
         (is_unknown_everywhere || resource.known_on.contains(node) || active.contains(&node)) && is_allowed()
     }
 
-    /// The resource in every instance of its clone that it has the name of, itself included.
-    fn twins(&self, rsc: RscIdx) -> Vec<RscIdx> {
-        let clone = self.top_below_bundle(rsc);
-        let base = base_name(self.st.rsc(rsc).id.as_str());
-        let find = |instance: &RscIdx| {
-            let members = &self.rsc[instance.i()].children;
-            let mut candidates = std::iter::once(*instance).chain(members.iter().copied());
-            candidates.find(|twin| base_name(self.st.rsc(*twin).id.as_str()) == base)
-        };
-        self.rsc[clone.i()].children.iter().filter_map(find).collect()
+    /// The clone that an instance, or a member of one, belongs to, and which member it is.
+    fn member_of(&self, rsc: RscIdx) -> (RscIdx, usize) {
+        let Some(parent) = self.parent(rsc) else { return (rsc, 0) };
+        if self.st.rsc(parent).is_clone() {
+            return (parent, 0);
+        }
+        let position = self.rsc[parent.i()].children.iter().position(|member| *member == rsc);
+        (self.parent(parent).unwrap_or(parent), position.unwrap_or(0))
+    }
+
+    /// Where the instances of a clone are, member by member.
+    fn find_twins(&mut self, clone: RscIdx) {
+        for instance in self.rsc[clone.i()].children.clone() {
+            let members = self.rsc[instance.i()].children.clone();
+            let members = if members.is_empty() { vec![instance] } else { members };
+            for (position, member) in members.into_iter().enumerate() {
+                let n_nodes = self.nodes.len();
+                let twins = self.twins.entry((clone, position));
+                let twins = twins
+                    .or_insert_with(|| Twins { active: vec![None; n_nodes], known_on: NodeSet::default() });
+                for node in &self.fixed[member.i()].active {
+                    twins.active[node.i()].get_or_insert(member);
+                }
+                for node in self.st.rsc(member).known_on.iter() {
+                    twins.known_on.insert(node);
+                }
+            }
+        }
     }
 
     /// Chooses which instances are promoted, the worthiest first.

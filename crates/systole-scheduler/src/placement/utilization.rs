@@ -3,6 +3,7 @@
 //! Source: Pacemaker Explained, "Utilization and Placement Strategy".
 
 use super::{
+    affinity::LONGEST_CHAIN,
     instances::merge_sort,
     table::{INFINITY, NodeTable},
     work::Assigner,
@@ -59,7 +60,7 @@ impl Assigner<'_, '_> {
             return None;
         }
         let mut together = Vec::new();
-        self.collect_colocated(rsc, rsc, &mut together);
+        self.collect_colocated(rsc, rsc, 0, &mut together);
         let mut needed = Capacities::new();
         // Latest found first, as the sums of collectives depend on what else is in the list.
         together.reverse();
@@ -93,8 +94,8 @@ impl Assigner<'_, '_> {
     }
 
     /// Resources that have to be where `rsc` is, by any chain of mandatory colocations.
-    fn collect_colocated(&self, rsc: RscIdx, start: RscIdx, found: &mut Vec<RscIdx>) {
-        if found.contains(&rsc) {
+    fn collect_colocated(&self, rsc: RscIdx, start: RscIdx, depth: usize, found: &mut Vec<RscIdx>) {
+        if found.contains(&rsc) || depth >= LONGEST_CHAIN {
             return;
         }
         if let Kind::Group(group) = self.kind(rsc) {
@@ -102,7 +103,7 @@ impl Assigner<'_, '_> {
             if group.colocated || is_cloned {
                 found.push(rsc);
                 for member in &self.rsc[rsc.i()].children {
-                    self.collect_colocated(*member, start, found);
+                    self.collect_colocated(*member, start, depth + 1, found);
                 }
                 return;
             }
@@ -111,7 +112,7 @@ impl Assigner<'_, '_> {
         for index in self.this_with(rsc) {
             let colocation = &self.colocations[index as usize];
             if colocation.primary != start && self.would_bind(rsc, colocation.primary, colocation) {
-                self.collect_colocated(colocation.primary, start, found);
+                self.collect_colocated(colocation.primary, start, depth + 1, found);
             }
         }
         for index in self.with_this(rsc) {
@@ -120,7 +121,7 @@ impl Assigner<'_, '_> {
             // Which instance a dependent will be with is not known yet.
             let is_unsure = self.st.rsc(rsc).is_clone() && !self.st.rsc(dependent).is_clone();
             if dependent != start && !is_unsure && self.would_bind(dependent, rsc, colocation) {
-                self.collect_colocated(dependent, start, found);
+                self.collect_colocated(dependent, start, depth + 1, found);
             }
         }
     }

@@ -4,6 +4,7 @@ use super::{
     Detail, Locked, Placement, ScoreLine,
     colocation::Colocation,
     location::Location,
+    promotable::Twins,
     table::{Discovery, Entry, NodeTable, add},
     ticket::TicketDependency,
     utilization::Capacities,
@@ -98,6 +99,10 @@ pub(super) struct Assigner<'s, 'c> {
     pub attribute_values: Vec<Vec<u32>>,
     pub attribute_names: BTreeMap<&'s str, u16>,
     pub fencing: Vec<FencingRequest>,
+    /// How many colocations wishes are being followed through.
+    pub chain_length: usize,
+    /// Instances of promotable clones, by what they are instances of.
+    pub twins: BTreeMap<(RscIdx, usize), Twins>,
     pub has_fence_device: bool,
     /// Top-level resources in the order in which they are assigned.
     pub order: Vec<RscIdx>,
@@ -125,6 +130,8 @@ impl<'s, 'c> Assigner<'s, 'c> {
             attribute_values: Vec::new(),
             attribute_names: BTreeMap::new(),
             fencing: Vec::new(),
+            chain_length: 0,
+            twins: BTreeMap::new(),
             has_fence_device: st
                 .resources
                 .iter()
