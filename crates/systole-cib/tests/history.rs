@@ -54,7 +54,7 @@ fn entry(
         exec_time_ms: Some(20),
         queue_time_ms: Some(0),
         digest_all: Some("d1".into()),
-        digest_restart: Some((" state ".into(), "d2".into())),
+        digest_restart: Some((Some(" state ".into()), "d2".into())),
         digest_secure: None,
         on_node: Some(NodeId::new("n1")),
         migrate_source: None,

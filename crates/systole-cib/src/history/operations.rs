@@ -141,9 +141,9 @@ fn text(value: &Option<Arc<str>>) -> Option<String> {
     value.as_ref().map(ToString::to_string)
 }
 
-fn split(digest: &Option<(Arc<str>, Arc<str>)>) -> (Option<String>, Option<String>) {
+fn split(digest: &Option<(Option<Arc<str>>, Arc<str>)>) -> (Option<String>, Option<String>) {
     match digest {
-        Some((names, digest)) => (Some(names.to_string()), Some(digest.to_string())),
+        Some((names, digest)) => (names.as_ref().map(ToString::to_string), Some(digest.to_string())),
         None => (None, None),
     }
 }

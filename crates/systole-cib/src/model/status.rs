@@ -75,10 +75,11 @@ pub struct HistoryEntry {
     pub queue_time_ms: Option<u64>,
     /// `op-digest`: of all parameters.
     pub digest_all: Option<Arc<str>>,
-    /// `op-force-restart` and `op-restart-digest`: names (space separated, as written) and digest of what forces a restart.
-    pub digest_restart: Option<(Arc<str>, Arc<str>)>,
-    /// `op-secure-params` and `op-secure-digest`.
-    pub digest_secure: Option<(Arc<str>, Arc<str>)>,
+    /// `op-force-restart` and `op-restart-digest`: names (space separated, as written; all parameters if the attribute is
+    /// missing, none if it is empty) and digest of what forces a restart.
+    pub digest_restart: Option<(Option<Arc<str>>, Arc<str>)>,
+    /// `op-secure-params` and `op-secure-digest`: names of what is secret, and digest of the rest.
+    pub digest_secure: Option<(Option<Arc<str>>, Arc<str>)>,
     /// `on_node`.
     pub on_node: Option<NodeId>,
     /// `migrate_source`.

@@ -162,9 +162,14 @@ impl<'d> Reader<'d> {
     }
 
     /// A digest and the names of the parameters it is about.
-    fn digest(&mut self, element: Element<'d>, names: &str, digest: &str) -> Option<(Arc<str>, Arc<str>)> {
+    fn digest(
+        &mut self,
+        element: Element<'d>,
+        names: &str,
+        digest: &str,
+    ) -> Option<(Option<Arc<str>>, Arc<str>)> {
         let digest = self.text(element, digest)?;
-        Some((self.text(element, names).unwrap_or_else(|| "".into()), digest))
+        Some((self.text(element, names), digest))
     }
 
     fn tickets(&mut self, section: Element<'d>) -> Vec<Ticket> {

@@ -184,9 +184,8 @@ impl<'a> Unpack<'a> {
         {
             return None;
         }
-        let can_be_unique = agents.iter().all(|agent| {
-            agent.class.eq_ignore_ascii_case("ocf") || agent.class.eq_ignore_ascii_case("stonith")
-        });
+        let can_be_unique = agents.iter().all(|agent| may_be_unique(agent));
+        let wanted_unique = read_clone(&raw, 0).unique;
         let first = RscIdx::new(self.resources.len());
         let idx = self.clone_node(clone.id.clone(), raw, Some(clone), None, can_be_unique);
         let n_instances = self.rsc(idx).clone_data().map_or(0, |data| data.max).max(1);
@@ -196,7 +195,21 @@ impl<'a> Unpack<'a> {
                 return None;
             }
         }
+        let meant_to_be_unique = wanted_unique && !can_be_unique;
+        if let Some(&last) = self.rsc(idx).children.last().filter(|_| meant_to_be_unique) {
+            self.leave_unique(last);
+        }
         Some(idx)
+    }
+
+    /// A clone that is anonymous only because some member's class knows no unique instances: in Pacemaker the other members
+    /// of the last instance keep thinking that they are unique, which shows in the names of their actions (the corpus's
+    /// `force-anon-clone-max` has it).
+    fn leave_unique(&mut self, instance: RscIdx) {
+        for member in self.rsc(instance).children.clone() {
+            let knows_unique = |primitive: &PrimitiveData<'_>| may_be_unique(&primitive.definition.agent);
+            self.resources[member.i()].is_unique = self.rsc(member).primitive().is_some_and(knows_unique);
+        }
     }
 
     /// Enters a clone, without instances.
@@ -419,6 +432,11 @@ impl<'a> Unpack<'a> {
             }
         }
     }
+}
+
+/// Whether agents of that class can tell the instances of a clone apart.
+pub(super) fn may_be_unique(agent: &Agent) -> bool {
+    agent.class.eq_ignore_ascii_case("ocf") || agent.class.eq_ignore_ascii_case("stonith")
 }
 
 /// A name with instance number, if there is one.

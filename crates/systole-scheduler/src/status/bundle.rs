@@ -6,7 +6,7 @@
 
 use super::{
     BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
-    build::{Connection, implicit_op, implicit_primitive, implicit_set},
+    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_unique},
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
@@ -76,8 +76,7 @@ impl<'a> Unpack<'a> {
             set("promoted-max", promoted_max.to_string());
         }
         let id = ResourceId::new(format!("{}-{suffix}", bundle.id));
-        let can_be_unique =
-            ["ocf", "stonith"].iter().any(|class| primitive.agent.class.eq_ignore_ascii_case(class));
+        let can_be_unique = may_be_unique(&primitive.agent);
         let clone = self.clone_node(id, raw, None, Some(parent), can_be_unique);
         let inherited = vec![bundle.parameters.as_slice()];
         let first = self.primitive(Arc::new(Cow::Borrowed(primitive)), Some(clone), Some(0), inherited);

@@ -45,10 +45,9 @@ impl Status<'_> {
         let interval = Duration::from_millis(entry.interval_ms);
         let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
         if let Some((names, digest)) = &entry.digest_restart {
-            // An entry without names (they come with spaces around them) is about all parameters.
-            let is_about_all = names.is_empty();
-            let names: Vec<&str> = names.split(' ').collect();
-            let restart = parameters.all.iter().filter(|(name, _)| is_about_all || names.contains(&&***name));
+            let counts =
+                |name: &str| names.as_ref().is_none_or(|names| names.split(' ').any(|word| word == name));
+            let restart = parameters.all.iter().filter(|(name, _)| counts(name));
             if parameter_digest(restart) != **digest {
                 return DigestChange::Restart;
             }
@@ -82,7 +81,9 @@ impl Status<'_> {
         let version = entry.feature_set.as_deref().or(self.cib.feature_set.as_deref());
         let interval = Duration::from_millis(entry.interval_ms);
         let mut parameters = self.open_parameters(rsc, node, &entry.operation, interval, version);
-        parameters.retain(|name, _| !private.split(' ').any(|private| private == &**name));
+        let is_private =
+            |name: &str| private.as_ref().is_some_and(|names| names.split(' ').any(|word| word == name));
+        parameters.retain(|name, _| !is_private(name));
         parameter_digest(&parameters) == **digest
     }
 
