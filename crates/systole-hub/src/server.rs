@@ -36,6 +36,7 @@ pub struct Hub {
     sequencer: Sequencer,
     connections: BTreeMap<Link, Connection>,
     last_link: Link,
+    limits: Limits,
 }
 
 impl Hub {
@@ -46,7 +47,19 @@ impl Hub {
     pub fn bind(path: &Path, names: impl IntoIterator<Item = String>) -> Result<Self, HubError> {
         let listener = Listener::bind(path, 0o666)
             .map_err(|source| HubError::Listen { path: path.to_owned(), source })?;
-        Ok(Self { listener, sequencer: Sequencer::new(names), connections: BTreeMap::new(), last_link: 0 })
+        Ok(Self {
+            listener,
+            sequencer: Sequencer::new(names),
+            connections: BTreeMap::new(),
+            last_link: 0,
+            limits: LIMITS,
+        })
+    }
+
+    /// The same hub with other bounds than [`LIMITS`].
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Serves until `stop` wakes up.
@@ -75,7 +88,7 @@ impl Hub {
     }
 
     fn accept(&mut self) {
-        for connection in self.listener.accept(LIMITS) {
+        for connection in self.listener.accept(self.limits) {
             self.last_link += 1;
             self.connections.insert(self.last_link, connection);
         }

@@ -4,7 +4,7 @@
 
 use std::{io::Write, os::unix::net::UnixStream, path::PathBuf, thread, time::Duration};
 use systole_hub::{Hub, LIMITS, control};
-use systole_link::{Connection, Waker, waker};
+use systole_link::{Connection, Limits, Waker, waker};
 use systole_wire::{
     PROTOCOL,
     hub::{FromHub, ToHub, View},
@@ -21,7 +21,8 @@ struct Running {
 impl Running {
     fn start(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("systole-hub-{}-{name}", std::process::id()));
-        let hub = Hub::bind(&path, ["a", "b", "c"].map(str::to_owned)).expect("hub");
+        let limits = Limits { line: 1 << 20, unsent: 4 << 20 };
+        let hub = Hub::bind(&path, ["a", "b", "c"].map(str::to_owned)).expect("hub").with_limits(limits);
         let (stop, wakes) = waker().expect("waker");
         let thread = thread::spawn(move || hub.run(&wakes).expect("hub"));
         Self { path, stop, thread: Some(thread) }
@@ -92,7 +93,7 @@ fn a_node_that_stops_reading_is_dropped_and_stalls_nobody() {
     let mut a = hub.join("a");
     let _deaf = hub.join("b");
     view_of(&mut a, 2);
-    let payload = "x".repeat(4 << 20);
+    let payload = "x".repeat(400 << 10);
     for _ in 0..100 {
         a.send(&ToHub::Cast { payload: payload.clone() }).expect("cast");
         match a.wait_message(PATIENCE).expect("an answer") {

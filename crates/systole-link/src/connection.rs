@@ -202,7 +202,7 @@ impl Connection {
 
     fn split(&mut self, lines: &mut Vec<Vec<u8>>) {
         let mut start = 0;
-        while let Some(length) = self.input[self.scanned..].iter().position(|&b| b == b'\n') {
+        while let Some(length) = memchr::memchr(b'\n', &self.input[self.scanned..]) {
             let end = self.scanned + length;
             lines.push(self.input[start..end].to_vec());
             start = end + 1;
