@@ -147,3 +147,27 @@ fn daemons_killed_again_and_again_lose_nothing() {
     }
     cluster.settle();
 }
+
+#[test]
+fn a_changed_configuration_is_followed() {
+    let cluster = Cluster::start("changed", 3);
+    cluster.load(&["one", "two"]);
+    cluster.settle();
+    let (one, two) = (cluster.home("one"), cluster.home("two"));
+    cluster.load(&["one", "three"]);
+    cluster.settle();
+    assert!(!cluster.is_active(two, "two"), "a resource that is gone from the configuration runs on");
+    assert_eq!(
+        (cluster.home("one"), cluster.count(one, "start", "one")),
+        (one, 1),
+        "what did not change was restarted"
+    );
+    cluster.home("three");
+    let monitors = cluster.count(two, "monitor", "two");
+    let others = cluster.count(one, "monitor", "one");
+    until("some monitors", || (cluster.count(one, "monitor", "one") > others + 4).then_some(()));
+    assert_eq!(cluster.count(two, "monitor", "two"), monitors, "a resource that is gone is still watched");
+    cluster.load(&[]);
+    cluster.settle();
+    assert!(NODES.iter().all(|node| !cluster.is_active(node, "one") && !cluster.is_active(node, "three")));
+}
