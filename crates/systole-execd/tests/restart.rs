@@ -205,12 +205,13 @@ fn an_action_that_was_killed_with_the_executor_is_reported_as_unknown() {
     until("the agent to run", || host.root.join("slow-runs").exists().then_some(()));
     host.executor.kill().expect("kill");
     host.executor.wait().expect("wait");
-    let mut group = None;
-    for entry in fs::read_dir(host.root.join("runs")).expect("runs").flatten() {
-        let text = fs::read_to_string(entry.path()).expect("group");
-        group = text.split(':').next().map(str::to_owned);
-    }
-    let agent = group.expect("the agent's group");
+    let agent = until("the agent's group", || {
+        let files = fs::read_dir(host.root.join("runs")).expect("runs").flatten();
+        files.filter_map(|file| fs::read_to_string(file.path()).ok()).find_map(|text| {
+            let (group, _) = text.split_once(':')?;
+            Some(group.to_owned())
+        })
+    });
     // The keeper goes first, so that it cannot write down how the agent ended.
     let stat = fs::read_to_string(format!("/proc/{agent}/stat")).expect("the agent runs");
     let keeper = stat.rsplit_once(')').expect("stat").1.split_whitespace().nth(1).expect("parent").to_owned();
