@@ -60,6 +60,8 @@ pub struct Report {
     pub errors: Vec<String>,
     /// How the tool ends.
     pub exit: Option<Exit>,
+    /// XML in the root element it had before there was an envelope.
+    pub is_legacy: bool,
 }
 
 impl Report {
@@ -97,10 +99,11 @@ pub fn emit(session: &mut Session<'_>, output: &OutputArgs, report: Report) -> a
     let text = match output.form() {
         Form::Text => {
             for error in &report.errors {
-                let _ = writeln!(session.err, "{}: {error}", session.tool);
+                session.complain(error);
             }
             report.text
         }
+        Form::Xml if report.is_legacy => envelope().to_legacy_xml(crate::args::PACEMAKER_VERSION),
         Form::Xml => envelope().to_xml(),
         Form::Json => envelope().to_json(),
         Form::None => String::new(),

@@ -6,12 +6,14 @@ use std::ffi::OsString;
 mod attributes;
 pub mod cibadmin;
 pub mod crm_attribute;
+mod crm_diff;
 mod crm_error;
 pub mod crm_mon;
 mod crm_node;
 pub mod crm_resource;
 mod crm_simulate;
 mod crm_verify;
+mod crmadmin;
 
 /// A tool with a name of its own.
 pub struct Tool {
@@ -32,6 +34,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool { name: "cibadmin", about: "ask for and change the configuration", run: cibadmin::run },
     Tool { name: "crm_attribute", about: "node attributes and cluster options", run: crm_attribute::run },
+    Tool { name: "crm_diff", about: "compare two configurations", run: crm_diff::run },
     Tool { name: "crm_error", about: "explain an error code", run: crm_error::run },
     Tool { name: "crm_failcount", about: "show or remove fail counts", run: attributes::failcount },
     Tool { name: "crm_master", about: "promotion scores", run: attributes::master },
@@ -41,6 +44,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
     Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
+    Tool { name: "crmadmin", about: "who schedules, and what state controllers are in", run: crmadmin::run },
 ];
 
 /// The tool called `name`.

@@ -507,6 +507,8 @@ fn several(name: &str, found: &[Pair]) -> Report {
     for pair in found {
         text.push_str(&format!("  Value: {} \t(id={})\n", pair.value, pair.id));
     }
-    let error = "Please choose from one of the matches below and supply the 'id' with --attr-id".to_owned();
+    let error =
+        "crm_attribute: Please choose from one of the matches below and supply the 'id' with --attr-id"
+            .to_owned();
     Report { text, errors: vec![error], ..Report::default() }.ending(Exit::Multiple)
 }

@@ -158,6 +158,7 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
         let mut report = Report {
             text: status_text(overview, &options),
             trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },
+            is_legacy: args.as_xml,
             ..Report::default()
         };
         if args.warnings {

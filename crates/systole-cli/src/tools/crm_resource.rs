@@ -1,5 +1,6 @@
 //! `crm_resource`: everything about one resource.
 
+mod agents;
 mod constraints;
 mod moves;
 mod settings;
@@ -54,6 +55,21 @@ pub struct Args {
     /// Print an attribute of the resource's element: class, type...
     #[arg(short = 'G', long, value_name = "NAME", help_heading = "Queries")]
     get_property: Option<String>,
+    /// List kinds of agents
+    #[arg(long, help_heading = "Agents")]
+    list_standards: bool,
+    /// List OCF providers
+    #[arg(long, help_heading = "Agents")]
+    list_ocf_providers: bool,
+    /// List OCF providers of an agent
+    #[arg(long, value_name = "TYPE", help_heading = "Agents")]
+    list_ocf_alternatives: Option<String>,
+    /// List agents of a standard: ocf, ocf:heartbeat, lsb
+    #[arg(long, value_name = "STANDARD[:PROVIDER]", help_heading = "Agents")]
+    list_agents: Option<String>,
+    /// Print an agent's description of itself
+    #[arg(long, value_name = "STANDARD[:PROVIDER]:TYPE", help_heading = "Agents")]
+    show_metadata: Option<String>,
     /// Set a parameter (to --parameter-value)
     #[arg(short = 'p', long, value_name = "NAME", help_heading = "Changes")]
     set_parameter: Option<String>,
@@ -214,6 +230,9 @@ fn command(session: &Session<'_>, words: &[OsString]) -> &'static str {
 /// # Errors
 /// If there is no such resource or node, or the change cannot be made.
 pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
+    if let Some(answer) = agents::about(session, args) {
+        return answer;
+    }
     let timeout = duration(args.timeout.as_deref())?;
     let mut cluster = Cluster::open(session)?;
     match command {

@@ -1,0 +1,95 @@
+//! `crmadmin`: who schedules, and what state controllers are in.
+
+use crate::{
+    Cluster, Exit, Failed, Session,
+    args::{self, Parsed},
+    edit,
+    report::{self, OutputArgs, Report},
+};
+use clap::Parser;
+use std::ffi::OsString;
+use systole_output::tree::Tree;
+
+/// Ask the cluster's controllers for their state.
+#[derive(Parser, Default)]
+#[command(name = "crmadmin", disable_version_flag = true)]
+struct Args {
+    /// Print the DC's name
+    #[arg(short = 'D', long)]
+    dc_lookup: bool,
+    /// Print the state of a node's controller
+    #[arg(short = 'S', long, value_name = "NODE")]
+    status: Option<String>,
+    /// List nodes that are configured
+    #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all")]
+    nodes: Option<String>,
+    /// How long to wait
+    #[arg(short = 't', long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// Print the value alone
+    #[arg(short = 'q', long)]
+    quiet: bool,
+    /// More
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the tool.
+pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let args: Args = match args::parse_tool(session, args)? {
+        Parsed::Go(args) => args,
+        Parsed::Over(exit) => return Ok(exit),
+    };
+    match perform(session, &args) {
+        Ok(report) => report::emit(session, &args.output, report),
+        Err(error) => report::emit_error(session, &args.output, error),
+    }
+}
+
+fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
+    if !args.dc_lookup && args.status.is_none() && args.nodes.is_none() {
+        return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
+    }
+    let mut cluster = Cluster::open(session)?;
+    if args.nodes.is_some() {
+        let document = cluster.cib()?;
+        let mut report = Report::silent();
+        let mut tree = Tree::new("nodes");
+        let nodes = edit::section(&document, "nodes").into_iter().flat_map(|nodes| nodes.children());
+        for node in nodes.filter(|node| node.is("node")) {
+            let (id, name) = (node.id().unwrap_or(""), node.attr("uname").unwrap_or(""));
+            let kind = node.attr("type").unwrap_or("member");
+            let kind = if kind == "member" || kind == "normal" { "cluster" } else { kind };
+            report.text.push_str(&format!("{kind} node: {name} ({id})\n"));
+            tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
+        }
+        report.trees.push(tree);
+        return Ok(report);
+    }
+    let local = cluster.node()?;
+    if let Some(node) = &args.status {
+        if !local.members.contains(node) {
+            return Err(Failed::no_such(format!("no controller answers on {node}")));
+        }
+        // The one that knows whether there is something to do is the DC.
+        let (is_dc, is_known_busy) = (local.dc.as_ref() == Some(node), local.idle == Some(false));
+        let state = match (is_dc, is_known_busy) {
+            (true, true) => "S_TRANSITION_ENGINE",
+            (true, false) => "S_IDLE",
+            (false, _) => "S_NOT_DC",
+        };
+        let text = if args.quiet {
+            format!("{state}\n")
+        } else {
+            format!("Controller on {node} in state {state}: ok\n")
+        };
+        let tree =
+            Tree::new("crmd").attr("node_name", node.as_str()).attr("state", state).attr("result", "ok");
+        return Ok(Report::new(text, tree));
+    }
+    let dc = local.dc.ok_or_else(|| Failed::new(Exit::Disconnected, "no DC has been elected yet"))?;
+    let text = if args.quiet { format!("{dc}\n") } else { format!("Designated Controller is: {dc}\n") };
+    Ok(Report::new(text, Tree::new("dc").attr("node_name", dc)))
+}
