@@ -1,1 +1,195 @@
+//! Scripts: what the engine is told at the margin, what it does about it indented below.
+//!
+//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `pseudo` and `fence`.
 
+use super::*;
+use std::{fmt::Write as _, sync::Arc};
+use systole_graph::{ResourceRef, Synapse};
+use systole_types::NodeUuid;
+
+fn graph(text: &str) -> TransitionGraph {
+    let synapses = text.split_whitespace().map(|word| {
+        let (head, inputs) = word.split_once('<').unwrap_or((word, ""));
+        let (head, node) = head.split_once('@').unwrap_or((head, "a"));
+        let (id, kind) = head.split_once(':').expect("NUMBER:KIND");
+        let inputs = inputs.split(',').filter_map(|input| input.parse().ok()).collect();
+        Synapse { priority: 0, action: action(id.parse().expect("a number"), kind, node), inputs }
+    });
+    let properties = vec![("batch-limit".into(), "2".into()), ("cluster-delay".into(), "60s".into())];
+    TransitionGraph { properties, synapses: synapses.collect() }
+}
+
+fn action(id: ActionId, kind: &str, node: &str) -> Action {
+    let dummy = ResourceRef {
+        id: "rsc".into(),
+        long_id: None,
+        class: "ocf".into(),
+        provider: Some("heartbeat".into()),
+        kind: "Dummy".into(),
+    };
+    let (kind, operation) = match kind {
+        "op" => (ActionKind::Resource(dummy), "start"),
+        "fence" => (ActionKind::Cluster, "stonith"),
+        _ => (ActionKind::Pseudo, "stopped"),
+    };
+    let timeout: (Arc<str>, Arc<str>) = ("CRM_meta_timeout".into(), "20000".into());
+    Action {
+        id,
+        kind,
+        operation: operation.into(),
+        key: format!("action-{id}").into(),
+        internal_key: None,
+        node: Some((NodeId::new(node), NodeUuid::new(node))),
+        router: None,
+        attributes: [timeout].into(),
+        downed: Vec::new(),
+        maintenance: Vec::new(),
+        about: None,
+        extra: Vec::new(),
+    }
+}
+
+fn describe(effect: &Effect) -> String {
+    match effect {
+        Effect::Perform(action) => format!("perform {}", action.id),
+        Effect::TimedOut(action) => format!("{} timed out", action.id),
+        Effect::Finished(Outcome::Complete) => "complete".to_owned(),
+        Effect::Finished(Outcome::Incomplete(reason)) => format!("given up: {reason}"),
+    }
+}
+
+#[track_caller]
+fn check(script: &str) {
+    let (mut engine, mut now, mut actual) = (Engine::new(), Monotonic::default(), String::new());
+    for line in script.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()) {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let number = || rest.parse().expect("a number");
+        let event = match command {
+            "graph" => Event::Begin(Box::new(graph(rest))),
+            "confirmed" => Event::Confirmed(number()),
+            "failed" => Event::Failed(number()),
+            "lost" => Event::NodeLost(NodeId::new(rest)),
+            "changed" => Event::Abort(AbortReason::Changed("the CIB was changed".to_owned())),
+            "wait" => {
+                now = now + Duration::from_secs(u64::from(number()));
+                Event::DeadlineReached
+            }
+            other => panic!("no command {other:?}"),
+        };
+        writeln!(actual, "{line}").expect("text grows");
+        for effect in engine.handle(now, event) {
+            writeln!(actual, "    {}", describe(&effect)).expect("text grows");
+        }
+    }
+    assert_eq!(actual.trim(), script.trim(), "\n--- what it did ---\n{actual}");
+}
+
+#[test]
+fn an_action_waits_for_its_inputs() {
+    check(
+        "
+graph 1:op 2:pseudo<1 3:op<2
+    perform 1
+confirmed 1
+    perform 3
+confirmed 3
+    complete
+",
+    );
+}
+
+#[test]
+fn no_more_actions_are_in_flight_than_the_batch_limit() {
+    check(
+        "
+graph 1:op 2:op 3:op
+    perform 1
+    perform 2
+confirmed 2
+    perform 3
+",
+    );
+}
+
+#[test]
+fn an_abort_sends_nothing_more_and_waits_for_what_is_in_flight() {
+    check(
+        "
+graph 1:op 2:op<1
+    perform 1
+changed
+confirmed 1
+    given up: the CIB was changed
+",
+    );
+}
+
+#[test]
+fn a_failure_gives_the_rest_up() {
+    check(
+        "
+graph 1:op 2:op 3:op<1
+    perform 1
+    perform 2
+failed 1
+confirmed 2
+    given up: action-1 failed
+",
+    );
+}
+
+#[test]
+fn an_action_that_is_not_answered_fails_after_its_timeout_and_the_cluster_delay() {
+    check(
+        "
+graph 1:op
+    perform 1
+wait 79
+wait 1
+    1 timed out
+    given up: action-1 failed
+",
+    );
+}
+
+#[test]
+fn what_is_in_flight_on_a_lost_node_is_not_waited_for() {
+    check(
+        "
+graph 1:op@a 2:op@b
+    perform 1
+    perform 2
+lost a
+confirmed 2
+    given up: node a is lost
+",
+    );
+}
+
+#[test]
+fn fencing_is_waited_for_without_limit_but_gives_way_to_a_new_plan() {
+    check(
+        "
+graph 1:fence 2:op<1
+    perform 1
+wait 86400
+changed
+    given up: the CIB was changed
+",
+    );
+}
+
+#[test]
+fn answers_to_actions_that_are_not_in_flight_are_dropped() {
+    check(
+        "
+graph 1:op 2:op<1
+    perform 1
+confirmed 2
+confirmed 7
+failed 2
+confirmed 1
+    perform 2
+",
+    );
+}

@@ -333,22 +333,18 @@ impl NodeMachine {
             }
             ("do_shutdown", Some(node)) => self.cast(Message::Leave { node }),
             ("clear_failcount", _) => {
-                let key = action.key.strip_suffix("_clear_failcount_0").unwrap_or(&action.key);
+                let resource = about(action, "_clear_failcount_0");
                 let message = Message::ClearFailure {
                     node: name.to_owned(),
-                    resource: key.to_owned(),
+                    resource,
                     operation: None,
                     action: action.id,
                 };
                 self.cast(message);
             }
             ("lrm_delete", _) => {
-                let key = action.key.strip_suffix("_lrm_delete_0").unwrap_or(&action.key);
-                self.cast(Message::Forget {
-                    node: name.to_owned(),
-                    resource: key.to_owned(),
-                    action: action.id,
-                });
+                let resource = about(action, "_lrm_delete_0");
+                self.cast(Message::Forget { node: name.to_owned(), resource, action: action.id });
             }
             (other, _) => self.action_failed(dc, action, &format!("{other} is not possible on {name:?}")),
         }
@@ -444,6 +440,12 @@ impl NodeMachine {
     fn node_of(&self, operation: &Operation) -> Option<String> {
         operation.parameters.get("CRM_meta_on_node").cloned()
     }
+}
+
+/// The resource a cluster action is about: as it says, else as its key does.
+fn about(action: &Action, suffix: &str) -> String {
+    let named = action.about.as_ref().map(|resource| resource.id.to_string());
+    named.unwrap_or_else(|| action.key.strip_suffix(suffix).unwrap_or(&action.key).to_owned())
 }
 
 /// The result an operation was asked to have.
