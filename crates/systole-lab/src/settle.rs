@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use systole_cib::model::Cib;
-use systole_scheduler::Status;
+use systole_scheduler::{Resource, Status};
 use systole_types::Timestamp;
 use systole_wire::api::NodeReport;
 
@@ -113,7 +113,8 @@ fn active(cib: &str) -> BTreeMap<(String, String), &'static str> {
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let status = Status::unpack(&cib, Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX)));
     let mut found = BTreeMap::new();
-    for resource in status.resources.iter().filter(|resource| resource.is_primitive()) {
+    let settled = |resource: &&Resource<'_>| resource.is_primitive() && !resource.start_pending;
+    for resource in status.resources.iter().filter(settled) {
         let state = if resource.failed { "failed" } else { resource.role.as_str() };
         for &node in &resource.running_on {
             found.insert((resource.id.to_string(), status.node(node).name.to_string()), state);
