@@ -27,6 +27,8 @@ pub struct NodeState {
     pub other: Vec<(Arc<str>, Arc<str>)>,
     /// `<transient_attributes>`.
     pub attributes: Vec<AttributeSet>,
+    /// Capacities, beside those of the configuration.
+    pub utilization: Vec<AttributeSet>,
     /// `<lrm>`: `None` if there is none.
     pub history: Option<Vec<ResourceHistory>>,
 }

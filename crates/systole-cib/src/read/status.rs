@@ -39,7 +39,10 @@ impl<'d> Reader<'d> {
         }
         for child in element.children() {
             match child.name() {
-                "transient_attributes" => state.attributes.extend(self.parameters(child)),
+                "transient_attributes" => {
+                    state.attributes.extend(self.parameters(child));
+                    state.utilization.extend(self.utilization(child));
+                }
                 "lrm" => {
                     let history = child.children_named("lrm_resources").flat_map(|list| self.histories(list));
                     state.history.get_or_insert_default().extend(history.collect::<Vec<_>>());

@@ -160,15 +160,11 @@ fn of_several_sets_the_one_of_the_highest_score_counts_of_equal_ones_the_last() 
         merge(&sets, first, &Input::at(Timestamp(0)), how, &mut into, &Recheck::default());
         assert_eq!(into, table(expected));
     };
-    check(
-        None,
-        Merge::KeepFirst,
-        &[("a", "later in the document"), ("b", "low"), ("c", "same"), ("d", "before")],
-    );
+    check(None, Merge::KeepFirst, &[("a", "high"), ("b", "low"), ("c", "same"), ("d", "before")]);
     check(
         Some("cib-bootstrap-options"),
         Merge::KeepFirst,
-        &[("a", "later in the document"), ("b", "low"), ("c", "bootstrap"), ("d", "before")],
+        &[("a", "high"), ("b", "low"), ("c", "bootstrap"), ("d", "before")],
     );
 }
 

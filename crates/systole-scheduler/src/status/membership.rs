@@ -56,7 +56,7 @@ impl Unpack<'_> {
                 self.nodes[node.i()].remote_was_fenced = number(state, "node_fenced") != 0;
                 continue;
             }
-            self.add_attributes(node, &state.attributes, &[], Merge::Overwrite);
+            self.add_attributes(node, &state.attributes, &state.utilization, Merge::Overwrite);
             self.apply_attributes(node);
             self.nodes[node.i()].unclean = false;
             self.nodes[node.i()].unseen = false;
@@ -222,7 +222,7 @@ impl Unpack<'_> {
             there.unclean = false;
             there.unseen = false;
         }
-        self.add_attributes(node, &state.attributes, &[], Merge::Overwrite);
+        self.add_attributes(node, &state.attributes, &state.utilization, Merge::Overwrite);
         if self.is_shutdown_requested(node) {
             self.nodes[node.i()].shutdown = true;
         }
