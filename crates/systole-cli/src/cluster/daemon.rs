@@ -119,7 +119,8 @@ impl Daemon {
     }
 
     pub(super) fn subscribe(&mut self) -> anyhow::Result<()> {
-        self.done(Call::Subscribe, ANSWER_LIMIT)
+        // Answered by the first change, whenever that comes.
+        self.send(Call::Subscribe).map(|_| ())
     }
 
     pub(super) fn next_change(&mut self, limit: Duration) -> anyhow::Result<bool> {
@@ -142,13 +143,19 @@ impl Daemon {
         }
     }
 
-    /// Asks, and waits for the answer; a refusal is an error.
-    fn call(&mut self, call: Call, limit: Duration) -> anyhow::Result<Reply> {
+    /// Asks, and returns the question's number.
+    fn send(&mut self, call: Call) -> anyhow::Result<u64> {
         let id = self.next_id;
         self.next_id += 1;
         let request = Request { id, client: self.client.clone(), user: self.user.clone(), call };
         let lost = || Failed::new(Exit::Disconnected, "the connection to systoled was lost");
         self.stream.get_mut().write_all(&encode(&request)).with_context(lost)?;
+        Ok(id)
+    }
+
+    /// Asks, and waits for the answer; a refusal is an error.
+    fn call(&mut self, call: Call, limit: Duration) -> anyhow::Result<Reply> {
+        let id = self.send(call)?;
         let end = Instant::now() + limit;
         loop {
             let Some(response) = self.receive(end)? else {
