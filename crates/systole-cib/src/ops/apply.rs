@@ -105,7 +105,11 @@ pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<A
     new.tidy();
     let has_set_version = perform(&mut new, call)?;
     check_depth(&new)?;
-    let changed = changes(document, &new, call.action);
+    let changed = match call.action {
+        // An erasure wins over what other nodes have, even if there was nothing to erase.
+        CibAction::Erase | CibAction::Bump => Changed::Configuration,
+        action => changes(document, &new, action),
+    };
     if changed == Changed::Configuration {
         check_valid(document, &new)?;
     }
@@ -118,12 +122,11 @@ pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<A
         return Err(OpError::new(Failure::OldVersion, message));
     }
     if !has_set_version {
-        count(&mut new, changed, call.action);
+        count(&mut new, changed);
         if changed == Changed::Configuration {
             write_stamp(&mut new, stamp);
         }
     }
-    let changed = if call.action == CibAction::Bump { Changed::Configuration } else { changed };
     *document = new;
     Ok(Applied { output: None, changed, version: version(document) })
 }
@@ -401,8 +404,7 @@ fn changes(old: &Document, new: &Document, action: CibAction) -> Changed {
     if old.n_edits() == new.n_edits() {
         return Changed::Nothing;
     }
-    let may_be_same =
-        matches!(action, CibAction::Replace | CibAction::Patch | CibAction::Upgrade | CibAction::Erase);
+    let may_be_same = matches!(action, CibAction::Replace | CibAction::Patch | CibAction::Upgrade);
     let settings = |document: &Document| -> Vec<(String, String)> {
         let attrs = document.root().attrs().filter(|(name, _)| !VOLATILE.contains(name));
         let mut attrs: Vec<_> = attrs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -457,12 +459,12 @@ fn check_valid(old: &Document, new: &Document) -> Result<(), OpError> {
     Err(OpError::new(Failure::Invalid, format!("{}: {}{more}", first.element, first.message)))
 }
 
-fn count(document: &mut Document, changed: Changed, action: CibAction) {
+fn count(document: &mut Document, changed: Changed) {
     let mut version = version(document);
     match changed {
-        Changed::Nothing if action != CibAction::Bump => return,
+        Changed::Nothing => return,
         Changed::Status => version.num_updates += 1,
-        Changed::Configuration | Changed::Nothing => {
+        Changed::Configuration => {
             version.epoch += 1;
             version.num_updates = 0;
         }

@@ -69,6 +69,7 @@ pub struct Args {
     allow_create: bool,
     /// With --modify: work out value="x++" and value="x+=3"
     #[arg(long)]
+    #[expect(dead_code, reason = "accepted; scores are always worked out")]
     score: bool,
     /// XML in a file
     #[arg(short = 'x', long, value_name = "FILE")]
@@ -144,7 +145,8 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             xml,
             allow_create: args.allow_create,
             no_children: args.no_children,
-            expand_scores: args.score,
+            // With and without --score, as Pacemaker's cibadmin.
+            expand_scores: true,
             force: args.force,
         },
     )
