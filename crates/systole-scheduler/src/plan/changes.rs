@@ -48,10 +48,9 @@ impl Draft<'_, '_> {
                 }
                 _ => target.name.to_string(),
             };
-            let text = match self.reason_text(idx) {
-                Some(reason) => format!("{task} {name} '{reason}'"),
-                None => format!("{task} {name}"),
-            };
+            // What needs no reason, a node's own wish to leave, is not listed.
+            let Some(reason) = self.reason_text(idx) else { continue };
+            let text = format!("{task} {name} '{reason}'");
             changes.push(Change { text: text.into() });
         }
     }

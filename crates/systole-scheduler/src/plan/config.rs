@@ -41,7 +41,8 @@ impl Draft<'_, '_> {
             }
         }
         for request in &self.placement.fencing {
-            self.lose_node(request.node, &request.reason, request.priority_delay);
+            self.node[request.node.i()].unclean = true;
+            self.fence_op(request.node, None, true, Some(&request.reason), request.priority_delay);
         }
     }
 
@@ -133,7 +134,7 @@ impl Draft<'_, '_> {
         }
         if resource.removed.is_some() {
             let top = self.r(self.top(rsc));
-            if !top.clone_data().is_some_and(|clone| !clone.unique) {
+            if top.clone_data().is_none_or(|clone| clone.unique) {
                 self.clean_up(rsc, node, false);
             }
             return;

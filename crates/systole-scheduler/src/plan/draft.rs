@@ -478,7 +478,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     fn is_fully_active(&self, rsc: RscIdx) -> bool {
         self.r(rsc).running_on.iter().any(|&node| {
             let state = self.node[node.i()];
-            (state.online && !state.unclean) || state.unclean || !self.rsc[rsc.i()].managed
+            state.online || state.unclean || !self.rsc[rsc.i()].managed
         })
     }
 
