@@ -45,6 +45,9 @@ struct Peers {
 
 type Environment = Vec<(&'static str, Arc<str>)>;
 
+/// Names under which agents are told of resources, and of the nodes they are on.
+type Names = (&'static str, &'static str);
+
 impl Draft<'_, '_> {
     pub(super) fn create_clone_notifications(
         &mut self,
@@ -226,7 +229,7 @@ impl Draft<'_, '_> {
             }
         }
         let mut environment = Environment::new();
-        let lists: [(&[(&'static str, &'static str)], &mut Vec<(RscIdx, NodeIdx)>); 7] = [
+        let lists: [(&[Names], &mut Vec<(RscIdx, NodeIdx)>); 7] = [
             (&[("notify_stop_resource", "notify_stop_uname")], &mut peers.stop),
             (&[("notify_start_resource", "notify_start_uname")], &mut peers.start),
             (&[("notify_demote_resource", "notify_demote_uname")], &mut peers.demote),

@@ -104,7 +104,7 @@ impl Status<'_> {
         }
         let mut own = (*self.parameters(rsc, Some(node))).clone();
         let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);
-        own.retain(|name, _| !is_left_out(name) && !(is_device && is_for_fencer(name)));
+        own.retain(|name, _| !(is_left_out(name) || is_device && is_for_fencer(name)));
         own
     }
 
