@@ -67,9 +67,8 @@ pub struct Args {
     /// With --modify: create what is missing
     #[arg(short = 'c', long)]
     allow_create: bool,
-    /// With --modify: work out value="x++" and value="x+=3"
+    /// Accepted, without effect: value="value++" and value="value+=3" are always worked out
     #[arg(long)]
-    #[expect(dead_code, reason = "accepted; scores are always worked out")]
     score: bool,
     /// XML in a file
     #[arg(short = 'x', long, value_name = "FILE")]
