@@ -1,0 +1,213 @@
+//! What is true: rules of the first phase, each on the smallest cluster that shows it.
+
+use systole_cib::model::Cib;
+use systole_scheduler::{Overview, Status, status::Kind};
+use systole_types::{Role, Timestamp};
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn cib(options: &str, nodes: &str, resources: &str, states: &str) -> Cib {
+    let text = format!(
+        r#"<cib validate-with="pacemaker-4.0" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1"><configuration>
+<crm_config><cluster_property_set id="cib-bootstrap-options">{options}</cluster_property_set></crm_config>
+<nodes>{nodes}</nodes><resources>{resources}</resources><constraints/></configuration><status>{states}</status></cib>"#
+    );
+    Cib::parse(&text).expect("well formed").0
+}
+
+fn option(name: &str, value: &str) -> String {
+    format!(r#"<nvpair id="opt-{name}" name="{name}" value="{value}"/>"#)
+}
+
+fn node(id: u32) -> String {
+    format!(r#"<node id="{id}" uname="node{id}"/>"#)
+}
+
+fn online(id: u32, histories: &str) -> String {
+    format!(
+        r#"<node_state id="{id}" uname="node{id}" in_ccm="true" crmd="online" join="member" expected="member">
+<lrm id="{id}"><lrm_resources>{histories}</lrm_resources></lrm></node_state>"#
+    )
+}
+
+/// A history of `rsc`: operations as `TASK:INTERVAL_MS:EXPECTED:RC`, the first being the oldest.
+fn history(rsc: &str, operations: &[&str]) -> String {
+    let mut text = format!(r#"<lrm_resource id="{rsc}" class="ocf" provider="pacemaker" type="Stateful">"#);
+    for (call, operation) in operations.iter().enumerate() {
+        let parts: Vec<&str> = operation.split(':').collect();
+        let &[task, interval, expected, rc] = parts.as_slice() else { panic!("{operation}") };
+        let (status, call) = if rc == "193" { ("-1", -1) } else { ("0", call as i64 + 1) };
+        text += &format!(
+            r#"<lrm_rsc_op id="{rsc}_{task}_{interval}_{call}" operation_key="{rsc}_{task}_{interval}" operation="{task}"
+ interval="{interval}" call-id="{call}" rc-code="{rc}" op-status="{status}" on_node="node1" last-rc-change="900000"
+ transition-key="1:1:{expected}:u" transition-magic="{status}:{rc};1:1:{expected}:u"/>"#
+        );
+    }
+    text + "</lrm_resource>"
+}
+
+#[test]
+fn a_history_adds_up_to_a_role() {
+    let primitive = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/>"#;
+    for (operations, role, failed) in [
+        (&["monitor:0:7:7"][..], Role::Stopped, false),
+        (&["monitor:0:7:0"], Role::Started, false),
+        (&["monitor:0:7:8"], Role::Promoted, false),
+        (&["start:0:0:0"], Role::Started, false),
+        (&["start:0:0:0", "monitor:10000:0:0"], Role::Started, false),
+        (&["start:0:0:0", "monitor:10000:0:7"], Role::Started, true),
+        (&["start:0:0:0", "monitor:10000:0:190"], Role::Started, false),
+        (&["start:0:0:0", "monitor:10000:0:7", "stop:0:0:0"], Role::Stopped, false),
+        (&["start:0:0:0", "stop:0:0:0", "start:0:0:1"], Role::Started, true),
+        (&["start:0:0:0", "stop:0:0:0", "start:0:0:193"], Role::Started, false),
+        (&["start:0:0:0", "promote:0:0:0"], Role::Promoted, false),
+        (&["start:0:0:0", "promote:0:0:0", "demote:0:0:0"], Role::Unpromoted, false),
+        (&["start:0:0:0", "monitor:10000:8:9"], Role::Promoted, true),
+    ] {
+        let options = option("fencing-enabled", "false");
+        let cib = cib(&options, &node(1), primitive, &online(1, &history("r", operations)));
+        let status = Status::unpack(&cib, NOW);
+        let rsc = status.rsc(status.find_resource("r").expect("configured"));
+        assert_eq!((rsc.role, rsc.failed), (role, failed), "{operations:?}");
+        assert_eq!(rsc.is_active(), role > Role::Stopped, "{operations:?}");
+    }
+}
+
+#[test]
+fn a_failed_stop_blocks_the_resource_or_fences_its_node() {
+    let resources = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>
+<primitive id="f" class="stonith" type="fence_lab"/>"#;
+    for (fencing, blocked, unclean) in [("false", true, false), ("true", false, true)] {
+        let states = online(1, &history("r", &["start:0:0:0", "stop:0:0:1"]));
+        let cib = cib(&option("fencing-enabled", fencing), &node(1), resources, &states);
+        let status = Status::unpack(&cib, NOW);
+        let rsc = status.rsc(status.find_resource("r").expect("configured"));
+        assert_eq!((rsc.blocked, status.nodes[0].unclean), (blocked, unclean), "fencing-enabled={fencing}");
+        let reasons: Vec<&str> = status.fencing.iter().map(|request| &*request.reason).collect();
+        assert_eq!(reasons, if unclean { vec!["r failed there"] } else { vec![] });
+    }
+}
+
+#[test]
+fn membership_says_whether_a_node_is_up_coming_up_or_to_be_fenced() {
+    for (member, controller, join, expected, (online, pending, unclean)) in [
+        ("true", "online", "member", "member", (true, false, false)),
+        ("999000", "999000", "member", "member", (true, false, false)),
+        ("0", "0", "down", "down", (false, false, false)),
+        ("false", "offline", "down", "member", (false, false, true)),
+        ("true", "offline", "down", "member", (true, false, true)),
+        ("true", "online", "pending", "member", (true, true, false)),
+        ("true", "offline", "down", "down", (true, true, false)),
+        ("true", "online", "banned", "member", (true, false, true)),
+    ] {
+        let state = format!(
+            r#"<node_state id="1" uname="node1" in_ccm="{member}" crmd="{controller}" join="{join}" expected="{expected}"/>"#
+        );
+        let cib = cib("", &node(1), "", &state);
+        let status = Status::unpack(&cib, NOW);
+        let node = &status.nodes[0];
+        assert_eq!((node.online, node.pending, node.unclean), (online, pending, unclean), "{state}");
+    }
+}
+
+#[test]
+fn a_node_never_seen_is_fenced_unless_startup_fencing_is_off() {
+    for (startup_fencing, unclean) in [("true", true), ("false", false)] {
+        let cib = cib(&option("startup-fencing", startup_fencing), &node(1), "", "");
+        assert_eq!(Status::unpack(&cib, NOW).nodes[0].unclean, unclean);
+    }
+}
+
+#[test]
+fn failures_are_outdated_after_their_timeout() {
+    let meta =
+        r#"<meta_attributes id="m"><nvpair id="t" name="failure-timeout" value="1000s"/></meta_attributes>"#;
+    let resources =
+        format!(r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy">{meta}</primitive>"#);
+    let attributes = r#"<transient_attributes id="1"><instance_attributes id="a">
+<nvpair id="c" name="fail-count-r#monitor_10000" value="2"/>
+<nvpair id="l" name="last-failure-r#monitor_10000" value="900000"/></instance_attributes></transient_attributes>"#;
+    let states = online(1, &history("r", &["start:0:0:0", "monitor:10000:0:7"]));
+    let states = states.replace("</lrm></node_state>", &format!("</lrm>{attributes}</node_state>"));
+    let cib = cib(&option("fencing-enabled", "false"), &node(1), &resources, &states);
+    for (now, is_outdated) in [(900_500, false), (950_000, true)] {
+        let status = Status::unpack(&cib, Timestamp(now));
+        let rsc = status.rsc(status.find_resource("r").expect("configured"));
+        assert_eq!(
+            (rsc.failed, status.clear_fail_counts.len()),
+            (!is_outdated, usize::from(is_outdated)),
+            "at {now}"
+        );
+    }
+    assert_eq!(Status::unpack(&cib, Timestamp(900_500)).recheck.earliest(), Some(Timestamp(901_001)));
+}
+
+#[test]
+fn histories_without_number_get_an_instance_each_and_those_beyond_the_maximum_are_removed() {
+    let clone = r#"<clone id="c"><meta_attributes id="m"><nvpair id="x" name="clone-max" value="2"/></meta_attributes>
+<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></clone>"#;
+    let nodes: String = (1..=3).map(node).collect();
+    let states: String = (1..=3).map(|id| online(id, &history("r", &["start:0:0:0"]))).collect();
+    let cib = cib(&option("fencing-enabled", "false"), &nodes, clone, &states);
+    let status = Status::unpack(&cib, NOW);
+    let clone = status.rsc(status.find_resource("c").expect("configured"));
+    let found: Vec<String> = clone
+        .children
+        .iter()
+        .map(|&instance| {
+            let rsc = status.rsc(instance);
+            let at: Vec<&str> = rsc.running_on.iter().map(|&node| status.node(node).name.as_str()).collect();
+            format!("{} on {}{}", rsc.id, at.join(","), if rsc.removed.is_some() { ", removed" } else { "" })
+        })
+        .collect();
+    assert_eq!(found, ["r:0 on node1", "r:1 on node2", "r:2 on node3, removed"]);
+}
+
+#[test]
+fn a_bundle_expands_to_containers_addresses_connections_and_a_clone() {
+    let bundle = r#"<bundle id="b"><podman image="img" replicas="2" options="--user=root"/>
+<network ip-range-start="10.0.0.254" host-interface="eth0"><port-mapping id="p" port="80"/></network>
+<storage><storage-mapping id="s" source-dir-root="/var/log/b" target-dir="/var/log" options="rw"/></storage>
+<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></bundle>"#;
+    let cib = cib("", &node(1), bundle, "");
+    let status = Status::unpack(&cib, NOW);
+    let names: Vec<&str> = status.resources.iter().map(|rsc| rsc.id.as_str()).collect();
+    let expected = "b b-clone r:0 r:1 b-podman-0 b-ip-10.0.0.254 b-0 b-podman-1 b-ip-10.0.1.1 b-1";
+    assert_eq!(names.join(" "), expected);
+    let container = status.find_resource("b-podman-1").expect("made for replica 1");
+    let options = " -h b-1 -e PCMK_stderr=1 -e PCMK_remote_port=3121 -v /var/log/b/b-1:/var/log:rw \
+                   -v /etc/pacemaker/authkey:/etc/pacemaker/authkey -p 10.0.1.1:80:80 -p 10.0.1.1:3121:3121 \
+                   --user=root  --add-host=b-0:10.0.0.254 --add-host=b-1:10.0.1.1";
+    assert_eq!(status.parameters(container, None).get("run_opts").map(|text| &**text), Some(options));
+    assert_eq!(
+        status.parameters(container, None).get("mount_points").map(|text| &**text),
+        Some("/var/log/b/b-1")
+    );
+    let node = status.find_node("b-1").expect("a guest node");
+    assert!(status.node(node).is_bundle());
+}
+
+#[test]
+fn a_bundle_that_nobody_could_reach_is_left_out() {
+    let bundle = r#"<bundle id="b"><podman image="img"/><primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></bundle>
+<primitive id="after" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let cib = cib("", &node(1), bundle, "");
+    let status = Status::unpack(&cib, NOW);
+    assert_eq!(status.resources.len(), 1);
+    assert!(matches!(
+        status.rsc(status.find_resource("after").expect("configured")).kind,
+        Kind::Primitive(_)
+    ));
+}
+
+#[test]
+fn a_resource_that_was_removed_is_known_by_its_history() {
+    let states = online(1, &history("gone", &["start:0:0:0"]));
+    let cib = cib(&option("fencing-enabled", "false"), &node(1), "", &states);
+    let status = Status::unpack(&cib, NOW);
+    let rsc = status.rsc(status.find_resource("gone").expect("made from its history"));
+    assert!(rsc.removed.is_some() && rsc.is_active());
+    let overview = Overview::new(&status);
+    assert!(overview.resources[0].flags.removed);
+    assert_eq!(overview.summary.n_instances, 1);
+}
