@@ -80,10 +80,11 @@ impl Status<'_> {
         which: Failures,
         timeout: Option<Duration>,
     ) -> FailureRecord {
-        if let (Some(timeout), Some(last), true) = (timeout, record.last_failure, which != Failures::All) {
-            if last.0 > 0 && self.now > Timestamp(last.0 + whole_seconds(timeout)) {
-                record.count = Score::ZERO;
-            }
+        if let (Some(timeout), Some(last), true) = (timeout, record.last_failure, which != Failures::All)
+            && last.0 > 0
+            && self.now > Timestamp(last.0 + whole_seconds(timeout))
+        {
+            record.count = Score::ZERO;
         }
         if which == Failures::EffectiveWithContained && !self.is_bundled(rsc) {
             for &contained in &self.rsc(rsc).contained {

@@ -278,19 +278,19 @@ impl<'a> Unpack<'a> {
     /// A failed connection to a node that is unclean: the node will be fenced even if the connection comes up elsewhere.
     fn remember_failed_connection(&mut self, rsc: RscIdx) {
         let rsc = self.rsc(rsc);
-        if let Some(remote) = rsc.remote_node.filter(|_| rsc.failed) {
-            if self.node(remote).unclean {
-                self.nodes[remote.i()].unseen = false;
-            }
+        if let Some(remote) = rsc.remote_node.filter(|_| rsc.failed)
+            && self.node(remote).unclean
+        {
+            self.nodes[remote.i()].unseen = false;
         }
     }
 
     fn make_stops_optional(&mut self, stopped: RscIdx, on: NodeIdx) {
         for action in &mut self.early {
-            if let EarlyAction::Stop { rsc, node, is_required } = action {
-                if (*rsc, *node) == (stopped, on) {
-                    *is_required = false;
-                }
+            if let EarlyAction::Stop { rsc, node, is_required } = action
+                && (*rsc, *node) == (stopped, on)
+            {
+                *is_required = false;
             }
         }
     }

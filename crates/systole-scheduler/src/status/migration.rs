@@ -159,10 +159,11 @@ impl<'a> Unpack<'a> {
         self.resources[rsc.i()].role = Role::Started;
         let migrate_to = self.successful(rsc, source, "migrate_to", target);
         let source_is_known = !self.is_unknown_on(rsc, source);
-        if source_is_known && !self.has_newer_state(rsc, source, migrate_to, Some(entry.raw)) {
-            if let Some(node) = self.online_node(source) {
-                self.add_running(rsc, node, true);
-            }
+        if source_is_known
+            && !self.has_newer_state(rsc, source, migrate_to, Some(entry.raw))
+            && let Some(node) = self.online_node(source)
+        {
+            self.add_running(rsc, node, true);
         }
     }
 

@@ -189,7 +189,7 @@ pub(super) fn is_remote_connection(primitive: &Primitive) -> bool {
 /// A meta attribute read before rules can be: the last one given.
 pub(super) fn plain_meta(primitive: &Primitive, name: &str) -> Option<Arc<str>> {
     let pairs = primitive.meta.iter().flat_map(|set| &set.pairs);
-    pairs.filter(|pair| &*pair.name == name).filter_map(|pair| pair.value.clone()).last()
+    pairs.filter(|pair| &*pair.name == name).filter_map(|pair| pair.value.clone()).next_back()
 }
 
 /// The number that a text begins with, as utilization values are read; 0 if there is none.

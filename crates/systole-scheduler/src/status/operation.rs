@@ -160,10 +160,11 @@ fn set_timeout(
 ) -> Duration {
     let primitive = status.rsc(rsc).primitive();
     let is_start_or_probe = name == "start" || (name == "monitor" && interval.is_zero());
-    if is_start_or_probe && primitive.is_some_and(|primitive| primitive.is_fence_device) {
-        if let Some(timeout) = status.parameters(rsc, None).get("pcmk_monitor_timeout") {
-            raw.insert("timeout".into(), timeout.clone());
-        }
+    if is_start_or_probe
+        && primitive.is_some_and(|primitive| primitive.is_fence_device)
+        && let Some(timeout) = status.parameters(rsc, None).get("pcmk_monitor_timeout")
+    {
+        raw.insert("timeout".into(), timeout.clone());
     }
     let given = raw.get("timeout").map(|timeout| span(timeout)).filter(|timeout| !timeout.is_zero());
     let timeout = given.unwrap_or(DEFAULT_TIMEOUT).min(Duration::from_millis(i32::MAX as u64));
@@ -227,7 +228,7 @@ fn demote_on_fail(operations: &[Operation]) -> Option<&str> {
     monitors
         .filter_map(|op| property(op, "on-fail"))
         .filter(|value| !value.eq_ignore_ascii_case("demote"))
-        .last()
+        .next_back()
 }
 
 fn may_demote_on_fail(op: &Operation) -> bool {

@@ -123,12 +123,13 @@ impl<'a> Unpack<'a> {
 
     fn fence_remote(&mut self, node: NodeIdx, connection: Option<RscIdx>, reason: &str) {
         let connection = connection.map(|rsc| (rsc, self.rsc(rsc)));
-        if let Some((rsc, connection)) = connection {
-            if connection.removed == Some(super::Removed::ContainerFiller) && connection.container.is_none() {
-                // The guest it was the connection of is gone with its container: nothing is left to fence.
-                self.mark_failed(rsc);
-                return;
-            }
+        if let Some((rsc, connection)) = connection
+            && connection.removed == Some(super::Removed::ContainerFiller)
+            && connection.container.is_none()
+        {
+            // The guest it was the connection of is gone with its container: nothing is left to fence.
+            self.mark_failed(rsc);
+            return;
         }
         if connection.is_none_or(|(_, connection)| connection.managed)
             && !self.node(node).remote_requires_reset

@@ -384,10 +384,10 @@ impl<'a> Unpack<'a> {
     fn failure(&mut self, entry: &Entry<'a>, verdict: &mut Verdict<'a>) {
         if entry.status == OpStatus::NotConnected {
             // A failed-over connection would have been noticed, but to be sure.
-            if let Some(connection) = self.node(entry.node).connection() {
-                if self.rsc(connection).managed {
-                    self.mark_failed(connection);
-                }
+            if let Some(connection) = self.node(entry.node).connection()
+                && self.rsc(connection).managed
+            {
+                self.mark_failed(connection);
             }
         }
         let op = self.op_meta_of(entry);
