@@ -340,8 +340,15 @@ impl NodeMachine {
     }
 
     fn conclude(&mut self, pending: Pending, reply: Reply) {
-        let Some(from) = pending.from else { return };
         let is_done = matches!(reply, Reply::Applied { .. });
+        let Some(from) = pending.from else {
+            if !is_done && is_shutdown(&pending.wish, &self.name) {
+                // Nobody heard of it, so nobody will tell this node to leave.
+                let waiting = std::mem::take(&mut self.tools.shutdowns);
+                waiting.into_iter().for_each(|from| self.reply(from, reply.clone()));
+            }
+            return;
+        };
         match pending.wish {
             Wish::Cleanup { .. } if is_done => {
                 let deadline = self.now.mono + PROBE_PATIENCE;
@@ -422,6 +429,12 @@ impl NodeMachine {
             version: self.config.version.clone(),
         }
     }
+}
+
+/// Whether a node asks for leave for itself.
+fn is_shutdown(wish: &Wish, node: &str) -> bool {
+    let Wish::Attributes(changes) = wish else { return false };
+    changes.iter().any(|change| change.node == node && change.name == "shutdown")
 }
 
 fn describe(wish: &Wish) -> &'static str {
