@@ -171,3 +171,9 @@ fn a_changed_configuration_is_followed() {
     cluster.settle();
     assert!(NODES.iter().all(|node| !cluster.is_active(node, "one") && !cluster.is_active(node, "three")));
 }
+
+#[test]
+fn a_node_without_quorum_ends_when_told() {
+    let cluster = Cluster::start("alone", 1);
+    assert!(cluster.terminate("a").success());
+}
