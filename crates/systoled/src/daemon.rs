@@ -31,6 +31,9 @@ const EXEC_LIMITS: Limits = Limits { line: 16 << 20, unsent: 64 << 20 };
 /// How long last messages may take to go out when the program ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long a node that is told to end waits for a cluster layer that is not there.
+const LONELY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The client number of requests that come from signals; no tool has it.
 const SELF: ClientId = ClientId(0);
 
@@ -102,8 +105,8 @@ struct Daemon {
     executor: Peer,
     identity: Option<Identity>,
     verbose: bool,
-    /// SIGTERM came once; the next one ends the program at once.
-    is_leaving: bool,
+    /// When SIGTERM came; the next one ends the program at once.
+    leaving_since: Option<Instant>,
     /// Set when the machine wants the program to end.
     end: Option<Result<()>>,
 }
@@ -146,7 +149,7 @@ impl Daemon {
             executor: Peer::new(layout.exec_socket.clone(), EXEC_LIMITS),
             identity,
             verbose: config.verbose,
-            is_leaving: false,
+            leaving_since: None,
             end: None,
         })
     }
@@ -177,7 +180,8 @@ impl Daemon {
         let hub = self.hub.connection().map(|connection| poll.add_connection(connection));
         let executor = self.executor.connection().map(|connection| poll.add_connection(connection));
         let machine = self.clock.until(self.machine.next_deadline());
-        let timeout = [machine, self.hub.retry_in(), self.executor.retry_in()].into_iter().flatten().min();
+        let timeouts = [machine, self.hub.retry_in(), self.executor.retry_in(), self.patience_left()];
+        let timeout = timeouts.into_iter().flatten().min();
         let ready = poll.wait(timeout)?;
         let signals = if ready.has(signals_idx) { signals.drain() } else { 0 };
         Ok(Round { ready, listener, clients, hub, executor, wakes, signals })
@@ -185,7 +189,7 @@ impl Daemon {
 
     /// SIGTERM: the first asks the node to leave in good order; false if there was one before.
     fn end_asked(&mut self, n_signals: usize) -> bool {
-        let again = std::mem::replace(&mut self.is_leaving, true) || n_signals > 1;
+        let again = self.leaving_since.replace(Instant::now()).is_some() || n_signals > 1;
         let message = if again {
             "told to end twice: ending at once, resources stay as they are"
         } else {
@@ -219,7 +223,20 @@ impl Daemon {
         if self.clock.is_due(self.machine.next_deadline()) {
             self.handle(Event::DeadlineReached, threads);
         }
+        if self.patience_left() == Some(Duration::ZERO) {
+            self.log(
+                Level::Warning,
+                "there is no cluster layer to leave: ending, resources stay as they are",
+            );
+            self.end = Some(Ok(()));
+        }
         Ok(())
+    }
+
+    /// How much longer to wait for the cluster layer before ending without it.
+    fn patience_left(&self) -> Option<Duration> {
+        let since = self.leaving_since.filter(|_| self.hub.connection().is_none())?;
+        Some(LONELY_PATIENCE.saturating_sub(since.elapsed()))
     }
 
     fn reconnect(&mut self, threads: &mut Threads) {
