@@ -14,6 +14,7 @@ pub mod crm_resource;
 mod crm_simulate;
 mod crm_verify;
 mod crmadmin;
+mod iso8601;
 
 /// A tool with a name of its own.
 pub struct Tool {
@@ -45,6 +46,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
     Tool { name: "crmadmin", about: "who schedules, and what state controllers are in", run: crmadmin::run },
+    Tool { name: "iso8601", about: "read dates as the cluster does", run: iso8601::run },
 ];
 
 /// The tool called `name`.

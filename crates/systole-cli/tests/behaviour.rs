@@ -53,6 +53,11 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("attrd_updater -U 1", 64, "name"),
         ("crm_mon -1 --include=nonsense", 64, "nonsense"),
         ("crm_verify", 64, "source"),
+        ("iso8601 -d someday", 2, "someday"),
+        ("crm_diff -o cib.xml", 64, "--new"),
+        ("crm_resource --show-metadata ocf:nobody:Nothing", 105, "ocf:nobody:Nothing"),
+        ("crm_resource --list-agents nonsense", 105, "nonsense"),
+        ("crmadmin", 64, "no command"),
         ("crm_verify -X '<cib'", 65, "1:"),
         ("CIB_file=missing.xml crm_mon -1", 105, "missing.xml"),
         ("env -u CIB_file SYSTOLE_SOCKET=/none.sock crm_mon -1", 102, "not connected"),
@@ -133,6 +138,9 @@ fn queries_print_what_scripts_read() {
         ("systole option get fencing-enabled", "false\n"),
         ("OCF_RESKEY_CRM_meta_on_node=alpha crm_node -n", "alpha\n"),
         ("crm_error 105", "No such object\n"),
+        ("iso8601 -d '2024-01-02T03:04:05+01:00'", "Date: 2024-01-02 02:04:05Z\n"),
+        ("iso8601 -d 2024-01-02 -s", "Date: 63839750400\n"),
+        ("crm_diff -o cib.xml -n cib.xml", ""),
         ("cat $CIB_file | CIB_file=- crm_resource -Q -W -r vip", "alpha\n"),
     ] {
         let outcome = web().sh(command);
