@@ -54,14 +54,14 @@ impl<'s> Assigner<'s, '_> {
     // Attribute values
 
     /// The number of the value by which a colocation compares nodes, as a resource sees it.
-    pub fn place_value(&self, node: NodeIdx, attribute: Option<u16>, rsc: RscIdx) -> u32 {
+    pub fn place_value(&self, node: NodeIdx, attribute: Option<u32>, rsc: RscIdx) -> u32 {
         let sees_hosts = self.fixed[rsc.i()].sees_hosts;
         let node =
             if sees_hosts && self.st.node(node).is_guest() { self.node_meant(node, rsc) } else { Some(node) };
         match (node, attribute) {
             (None, _) => NO_VALUE,
             (Some(node), None) => node.0,
-            (Some(node), Some(attribute)) => self.attribute_values[usize::from(attribute)][node.i()],
+            (Some(node), Some(attribute)) => self.attribute_values[attribute as usize][node.i()],
         }
     }
 

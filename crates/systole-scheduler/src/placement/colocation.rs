@@ -22,7 +22,7 @@ pub(super) struct Colocation<'s> {
     pub dependent_role: Role,
     pub primary_role: Role,
     /// The node attribute that "the same place" goes by; `None`: the node itself.
-    pub attribute: Option<u16>,
+    pub attribute: Option<u32>,
     /// The dependent's preferences count for the primary.
     pub influence: bool,
 }
@@ -206,7 +206,7 @@ impl<'s> Assigner<'s, '_> {
         constraint: &'s model::Colocation,
         id: &'s ElementId,
         score: Option<i32>,
-        attribute: Option<u16>,
+        attribute: Option<u32>,
         (dependent, primary): (RscIdx, RscIdx),
         (dependent_role, primary_role): (Option<Role>, Option<Role>),
     ) {
@@ -259,7 +259,7 @@ impl<'s> Assigner<'s, '_> {
     }
 
     /// The number by which a node attribute is known in colocations.
-    fn intern_attribute(&mut self, name: &'s str) -> u16 {
+    fn intern_attribute(&mut self, name: &'s str) -> u32 {
         if let Some(&known) = self.attribute_names.get(name) {
             return known;
         }
@@ -273,7 +273,7 @@ impl<'s> Assigner<'s, '_> {
                 }
             };
         let values = self.st.nodes.iter().map(|node| value_of(node, &mut numbers)).collect();
-        let number = u16::try_from(self.attribute_values.len()).expect("fewer than 65536 attributes");
+        let number = u32::try_from(self.attribute_values.len()).expect("fewer than 4 billion of them");
         self.attribute_values.push(values);
         self.attribute_names.insert(name, number);
         number

@@ -376,7 +376,7 @@ impl<'s> Assigner<'s, '_> {
         rsc: RscIdx,
         collective: RscIdx,
         role: Role,
-        attribute: Option<u16>,
+        attribute: Option<u32>,
     ) -> Option<RscIdx> {
         let instances = self.instances_of(collective);
         let on = |node: NodeIdx| {
@@ -404,7 +404,7 @@ impl<'s> Assigner<'s, '_> {
         instance: RscIdx,
         node: NodeIdx,
         role: Role,
-        attribute: Option<u16>,
+        attribute: Option<u32>,
     ) -> bool {
         if (role != Role::Unknown && role != self.next_role(instance)) || self.is_blocked(instance) {
             return false;

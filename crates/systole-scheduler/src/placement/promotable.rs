@@ -63,7 +63,8 @@ impl<'s> Assigner<'s, '_> {
         if !members.is_empty() {
             let scores: Vec<i32> =
                 members.iter().filter_map(|member| self.promotion_score(*member, node)).collect();
-            return (!scores.is_empty()).then(|| scores.iter().sum());
+            let sum = || scores.iter().map(|score| i64::from(*score)).sum::<i64>();
+            return (!scores.is_empty()).then(|| Score::finite(sum()).value());
         }
         if !self.promotion_score_counts(rsc, node) {
             return None;

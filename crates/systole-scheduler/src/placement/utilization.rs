@@ -45,7 +45,9 @@ impl Assigner<'_, '_> {
         }
         for (name, amount) in self.utilization(rsc) {
             let free = self.nodes[node.i()].free.entry(name).or_default();
-            *free = free.saturating_add(sign * amount).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+            *free = free
+                .saturating_add(amount.saturating_mul(sign))
+                .clamp(i64::from(i32::MIN), i64::from(i32::MAX));
         }
     }
 

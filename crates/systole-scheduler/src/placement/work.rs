@@ -97,7 +97,7 @@ pub(super) struct Assigner<'s, 'c> {
     pub locations: Vec<Location<'s>>,
     /// Values of the node attributes that colocations go by: a number per value, equal for values that count as equal.
     pub attribute_values: Vec<Vec<u32>>,
-    pub attribute_names: BTreeMap<&'s str, u16>,
+    pub attribute_names: BTreeMap<&'s str, u32>,
     pub fencing: Vec<FencingRequest>,
     /// How many colocations wishes are being followed through.
     pub chain_length: usize,

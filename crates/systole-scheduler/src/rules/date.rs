@@ -125,6 +125,19 @@ fn is_within(value: i64, range: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_moment_and_no_duration_is_too_much(now: i64, year in 1_i64..=i32::MAX.into(), amounts: [i32; 7]) {
+            let units = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
+            let amounts = amounts.map(|amount| amount.to_string());
+            let pairs: Vec<_> = units.into_iter().zip(amounts.iter().map(String::as_str)).collect();
+            let input = Input::at(Timestamp(now));
+            holds(&range(&format!("{year}-001"), "", &pairs), &input, &Recheck::default());
+            holds(&DateCondition::Spec(vec![("weekyears".into(), "1-".into())]), &input, &Recheck::default());
+        }
+    }
 
     /// Whether `condition` holds at `now`, and when that may change.
     fn check(now: &str, condition: &DateCondition) -> (bool, Option<String>) {
