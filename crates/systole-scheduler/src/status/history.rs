@@ -285,13 +285,9 @@ impl<'a> Unpack<'a> {
         }
     }
 
-    fn make_stops_optional(&mut self, stopped: RscIdx, on: NodeIdx) {
-        for action in &mut self.early {
-            if let EarlyAction::Stop { rsc, node, is_required } = action
-                && (*rsc, *node) == (stopped, on)
-            {
-                *is_required = false;
-            }
+    fn make_stops_optional(&mut self, rsc: RscIdx, node: NodeIdx) {
+        if let Some(&position) = self.stops.get(&(rsc, node)) {
+            self.early[position] = EarlyAction::Stop { rsc, node, is_required: false };
         }
     }
 

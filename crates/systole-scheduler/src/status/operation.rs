@@ -225,10 +225,7 @@ fn validate_on_fail(
 /// `on-fail` of recurring monitors for the promoted role; the last one counts, as in the reference release.
 fn demote_on_fail(operations: &[Operation]) -> Option<&str> {
     let monitors = operations.iter().filter(|op| is_promoted_monitor(op) && !is_disabled(op));
-    monitors
-        .filter_map(|op| property(op, "on-fail"))
-        .filter(|value| !value.eq_ignore_ascii_case("demote"))
-        .next_back()
+    monitors.filter_map(|op| property(op, "on-fail")).rfind(|value| !value.eq_ignore_ascii_case("demote"))
 }
 
 fn may_demote_on_fail(op: &Operation) -> bool {

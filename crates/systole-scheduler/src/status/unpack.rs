@@ -14,7 +14,7 @@ use std::{
     ops::{Deref, DerefMut},
 };
 use systole_cib::model::{AttributeSet, Cib, Constraint, NvPair, Resource as Configured};
-use systole_types::{Role, Timestamp};
+use systole_types::{OperationKey, Role, Timestamp};
 
 /// A status in the making.
 pub(super) struct Unpack<'a> {
@@ -27,6 +27,12 @@ pub(super) struct Unpack<'a> {
     pub(super) located_instances: BTreeSet<RscIdx>,
     /// Per clone: instances before this position are located.
     pub(super) first_free: BTreeMap<RscIdx, usize>,
+    /// Positions of stops in `early`.
+    pub(super) stops: BTreeMap<(RscIdx, NodeIdx), usize>,
+    /// What is in `failed_operations`: of several entries with the same key on a node the first is shown.
+    failed_keys: BTreeSet<(NodeIdx, &'a OperationKey)>,
+    /// What is in `clear_fail_counts`.
+    pub(super) cleared: BTreeSet<(RscIdx, NodeIdx)>,
     /// Containers of failed bundle connections: to be stopped where they are found to run.
     pub(super) containers_to_stop: Vec<RscIdx>,
 }
@@ -57,6 +63,9 @@ impl<'a> Unpack<'a> {
             located: BTreeMap::new(),
             located_instances: BTreeSet::new(),
             first_free: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            failed_keys: BTreeSet::new(),
+            cleared: BTreeSet::new(),
             containers_to_stop: Vec::new(),
         };
         unpack.unfencing_in_use = is_unfencing_in_use(cib);
@@ -161,9 +170,13 @@ impl<'a> Unpack<'a> {
 
     /// A stop has to be made, whatever placement says. A stop that cannot be run on a node that is away needs the node fenced.
     pub(super) fn require_stop(&mut self, rsc: RscIdx, node: NodeIdx) {
-        self.early.retain(|action| *action != EarlyAction::Stop { rsc, node, is_required: false });
-        if !self.early.contains(&EarlyAction::Stop { rsc, node, is_required: true }) {
-            self.early.push(EarlyAction::Stop { rsc, node, is_required: true });
+        match self.stops.get(&(rsc, node)) {
+            Some(&position) => self.early[position] = EarlyAction::Stop { rsc, node, is_required: true },
+            None => {
+                let position = self.early.len();
+                self.stops.insert((rsc, node), position);
+                self.early.push(EarlyAction::Stop { rsc, node, is_required: true });
+            }
         }
         let there = self.node(node);
         let can_be_told = there.online || (there.is_guest() && !there.remote_requires_reset);
@@ -174,9 +187,7 @@ impl<'a> Unpack<'a> {
 
     /// Records a failed operation for displays.
     pub(super) fn record_failure(&mut self, failure: FailedOperation<'a>) {
-        let is_known =
-            |known: &FailedOperation<'_>| known.node == failure.node && known.entry.key == failure.entry.key;
-        if self.node(failure.node).online && !self.failed_operations.iter().any(is_known) {
+        if self.node(failure.node).online && self.failed_keys.insert((failure.node, &failure.entry.key)) {
             self.failed_operations.push(failure);
         }
     }

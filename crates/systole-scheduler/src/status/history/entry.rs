@@ -250,7 +250,7 @@ impl<'a> Unpack<'a> {
     }
 
     fn clear_fail_count(&mut self, resource: RscIdx, node: NodeIdx, reason: &'static str) {
-        if self.clear_fail_counts.iter().any(|clear| (clear.resource, clear.node) == (resource, node)) {
+        if !self.cleared.insert((resource, node)) {
             return;
         }
         let position = self.clear_fail_counts.len();
