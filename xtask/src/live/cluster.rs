@@ -27,6 +27,9 @@ pub(super) const TESTS: &[Test] = &[
     ("a full CIB disk is told of, and gets over", full_disk),
 ];
 
+/// A client that tries again does not notice a pause this short; a busy machine needs some.
+const UNNOTICED: Duration = Duration::from_secs(2);
+
 /// Waits until everything the example configures runs, and nowhere twice.
 pub fn all_well(lab: &Lab) -> Result<()> {
     wait_until("everything runs", PATIENCE, || is_well(lab)).map(drop)
@@ -109,7 +112,7 @@ fn replaced_after(lab: &Lab, node: &Node, container: &str, fault: impl FnOnce() 
         Ok(())
     })?;
     let answers = client.stop();
-    ensure!(answers.n_failures == 0, "{} requests had no answer", answers.n_failures);
+    ensure!(answers.longest_gap < UNNOTICED, "a client was without an answer for {:?}", answers.longest_gap);
     forgive(lab, node)?;
     all_well(lab)?;
     for (other, id) in containers(lab)? {
@@ -197,7 +200,7 @@ fn daemon_killed(lab: &Lab, daemon: &str) -> Result<()> {
     })?;
     all_well(lab)?;
     let answers = client.stop();
-    ensure!(answers.n_failures == 0, "{} requests had no answer", answers.n_failures);
+    ensure!(answers.longest_gap < UNNOTICED, "a client was without an answer for {:?}", answers.longest_gap);
     ensure!(containers(lab)? == before, "a container was restarted");
     // The address's own monitor must still be there to see this.
     let address = ADDRESSES[0].to_string();
