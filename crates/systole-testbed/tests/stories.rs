@@ -222,3 +222,24 @@ write c z
 ",
     );
 }
+
+#[test]
+fn a_restart_of_every_daemon_at_once_stops_nothing() {
+    without_fencing(
+        "
+changes
+    5
+restart systoled a
+restart systoled b
+restart systoled c
+restart execd b
+settle
+changes
+    0
+crash g1
+settle
+changes
+    1
+",
+    );
+}
