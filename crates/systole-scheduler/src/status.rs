@@ -48,6 +48,9 @@ use std::{
 use systole_cib::model::{Cib, HistoryEntry, Ticket};
 use systole_types::Timestamp;
 
+/// How deep guest nodes may live in guest nodes: beyond it somebody has made them live in each other.
+const MAX_NESTING: usize = 8;
+
 /// Names with values: node attributes, parameters, meta attributes.
 pub type Attributes = BTreeMap<Arc<str>, Arc<str>>;
 
@@ -262,13 +265,15 @@ impl<'a> Status<'a> {
 
     /// Whether the node could be fenced: by a device, or (a guest node) by stopping what it lives in.
     pub fn can_fence(&self, node: NodeIdx) -> bool {
+        self.can_fence_within(node, MAX_NESTING)
+    }
+
+    fn can_fence_within(&self, node: NodeIdx, nesting: usize) -> bool {
         let there = self.node(node);
         if let NodeKind::Guest { container, .. } = there.kind {
-            return self
-                .rsc(container)
-                .running_on
-                .iter()
-                .all(|&host| self.node(host).online || self.can_fence(host));
+            let mut hosts = self.rsc(container).running_on.iter();
+            return nesting > 0
+                && hosts.all(|&host| self.node(host).online || self.can_fence_within(host, nesting - 1));
         }
         if !self.options.fencing_enabled || !self.have_fencing {
             return false;

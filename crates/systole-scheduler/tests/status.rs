@@ -211,3 +211,23 @@ fn a_resource_that_was_removed_is_known_by_its_history() {
     assert!(overview.resources[0].flags.removed);
     assert_eq!(overview.summary.n_instances, 1);
 }
+
+#[test]
+fn numbers_beyond_reason_do_no_harm() {
+    let clone = r#"<clone id="c"><meta_attributes id="m"><nvpair id="x" name="clone-max" value="99999999999"/>
+<nvpair id="y" name="failure-timeout" value="99999999999999999999h"/></meta_attributes>
+<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></clone>
+<primitive id="a" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="n">
+<nvpair id="z" name="container" value="b"/></meta_attributes></primitive>
+<primitive id="b" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="o">
+<nvpair id="w" name="container" value="a"/></meta_attributes></primitive>"#;
+    let histories = history("r", &["start:0:0:1"]) + &history("a", &["start:0:0:1", "stop:0:0:1"]);
+    let states = online(1, &histories).replace("900000", "9223372036854775807");
+    let cib = cib("", &node(1), clone, &states);
+    let status = Status::unpack(&cib, NOW);
+    let clone = status.rsc(status.find_resource("c").expect("configured"));
+    assert_eq!(clone.children.len(), 10_000);
+    let a = status.find_resource("a").expect("configured");
+    let node = status.find_node("node1").expect("configured");
+    status.fail_count(a, node, systole_scheduler::status::Failures::EffectiveWithContained);
+}

@@ -14,6 +14,9 @@ use systole_cib::model::{
 };
 use systole_types::{ElementId, ResourceId, Role};
 
+/// More instances than this no clone or bundle gets, whatever its configuration says.
+pub(super) const MAX_INSTANCES: u32 = 10_000;
+
 /// A primitive's definition: borrowed from the CIB, or made for it.
 pub(super) type Definition<'a> = Arc<Cow<'a, Primitive>>;
 
@@ -463,7 +466,9 @@ fn read_clone<'a>(raw: &Attributes, n_nodes: usize) -> CloneData<'a> {
     };
     CloneData {
         definition: None,
-        max: number("clone-max").unwrap_or_else(|| u32::try_from(n_nodes.max(1)).unwrap_or(u32::MAX)),
+        max: number("clone-max")
+            .unwrap_or_else(|| u32::try_from(n_nodes.max(1)).unwrap_or(u32::MAX))
+            .min(MAX_INSTANCES),
         node_max: if unique { node_max } else { node_max.min(1) },
         promoted_max: promoted("promoted-max", "master-max"),
         promoted_node_max: promoted("promoted-node-max", "master-node-max"),

@@ -6,7 +6,7 @@
 
 use super::{
     BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
-    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_unique},
+    build::{Connection, MAX_INSTANCES, implicit_op, implicit_primitive, implicit_set, may_be_unique},
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
@@ -194,7 +194,7 @@ impl<'a> Layout<'a> {
         let container = &bundle.container;
         let network = bundle.network.as_ref();
         let promoted_max = container.promoted_max.unwrap_or(0);
-        let replicas = container.replicas.unwrap_or(promoted_max).max(1);
+        let replicas = container.replicas.unwrap_or(promoted_max).clamp(1, MAX_INSTANCES);
         let mut per_host = container.replicas_per_host.unwrap_or(1).max(1);
         let range_start = network.and_then(|network| network.ip_range_start);
         let control_port = network.and_then(|network| network.control_port.as_deref());

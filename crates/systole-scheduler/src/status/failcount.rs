@@ -82,13 +82,14 @@ impl Status<'_> {
     ) -> FailureRecord {
         if let (Some(timeout), Some(last), true) = (timeout, record.last_failure, which != Failures::All)
             && last.0 > 0
-            && self.now > Timestamp(last.0 + whole_seconds(timeout))
+            && self.now > Timestamp(last.0.saturating_add(whole_seconds(timeout)))
         {
             record.count = Score::ZERO;
         }
         if which == Failures::EffectiveWithContained && !self.is_bundled(rsc) {
             for &contained in &self.rsc(rsc).contained {
-                let inside = self.failures(contained, node, which);
+                // Only what is directly inside: configurations can claim that two resources contain each other.
+                let inside = self.failures(contained, node, Failures::Effective);
                 record.count =
                     Score::finite(i64::from(record.count.value()) + i64::from(inside.count.value()));
                 record.last_failure = record.last_failure.max(inside.last_failure);

@@ -120,7 +120,7 @@ impl<'a> Unpack<'a> {
     fn shutdown_lock(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {
         let Some(since) = history.shutdown_lock.filter(|at| at.0 != 0) else { return };
         let limit = self.options.shutdown_lock_limit;
-        if !limit.is_zero() && self.now > Timestamp(since.0 + whole_seconds(limit)) {
+        if !limit.is_zero() && self.now > Timestamp(since.0.saturating_add(whole_seconds(limit))) {
             self.early.push(EarlyAction::ClearHistory { rsc, node });
         } else {
             self.resources[rsc.i()].shutdown_lock = Some((node, since));

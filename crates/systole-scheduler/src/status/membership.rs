@@ -163,7 +163,7 @@ impl Unpack<'_> {
         if timeout.is_zero() || membership.online > 0 {
             return false;
         }
-        let deadline = Timestamp(member + whole_seconds(timeout));
+        let deadline = Timestamp(member.saturating_add(whole_seconds(timeout)));
         if self.now >= deadline {
             return true;
         }

@@ -189,7 +189,7 @@ fn set_start_delay(status: &Status<'_>, raw: &mut Attributes, interval: Duration
 fn delay_from_origin(status: &Status<'_>, origin: &str, interval: Duration) -> Option<Duration> {
     let origin = rules::parse_date_time(origin, status.now, 0)?;
     let interval = super::text::whole_seconds(interval);
-    let since = (status.now.0 - origin.0) % interval;
+    let since = status.now.0.saturating_sub(origin.0) % interval;
     let delay = if since <= 0 { -since } else { interval - since };
     Some(Duration::from_secs(u64::try_from(delay).ok()?))
 }

@@ -195,11 +195,11 @@ impl<'a> Unpack<'a> {
         let timeout = self.rsc(entry.rsc).meta.failure_timeout;
         if let (Some(timeout), Some(last_run)) = (timeout, entry.raw.last_rc_change) {
             let timeout = whole_seconds(timeout);
-            expired = self.now.0 >= last_run.0 + timeout && !self.must_wait_for_fencing(entry);
+            expired = self.now.0 >= last_run.0.saturating_add(timeout) && !self.must_wait_for_fencing(entry);
             let failures = self.failures_blocking(entry, Failures::Effective);
             effective = failures.count;
             if let Some(last) = failures.last_failure.filter(|_| effective != Score::ZERO) {
-                let due = Timestamp(last.0 + timeout + 1);
+                let due = Timestamp(last.0.saturating_add(timeout).saturating_add(1));
                 if self.now < due {
                     self.recheck.by(due);
                 }
