@@ -48,6 +48,9 @@ type Environment = Vec<(&'static str, Arc<str>)>;
 /// Names under which agents are told of resources, and of the nodes they are on.
 type Names = (&'static str, &'static str);
 
+/// Instances, each with the node it is on.
+type Members = Vec<(RscIdx, NodeIdx)>;
+
 impl Draft<'_, '_> {
     pub(super) fn create_clone_notifications(
         &mut self,
@@ -229,7 +232,7 @@ impl Draft<'_, '_> {
             }
         }
         let mut environment = Environment::new();
-        let lists: [(&[Names], &mut Vec<(RscIdx, NodeIdx)>); 7] = [
+        let lists: [(&[Names], &mut Members); 7] = [
             (&[("notify_stop_resource", "notify_stop_uname")], &mut peers.stop),
             (&[("notify_start_resource", "notify_start_uname")], &mut peers.start),
             (&[("notify_demote_resource", "notify_demote_uname")], &mut peers.demote),
