@@ -66,6 +66,11 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
     };
     let document = cluster.cib()?;
     let (uuid, ..) = crm_attribute::node_id(&document, &node)?;
+    if args.delete && (args.operation.is_some() || args.interval.is_some()) {
+        let message =
+            "failures of one operation cannot be forgotten alone yet: leave --operation and --interval out";
+        return Err(Failed::new(Exit::Unimplemented, message).into());
+    }
     if args.delete {
         cluster.cleanup(Some(resource), Some(&node), true)?;
         let text = format!("Cleaned up {resource} on {node}\n");

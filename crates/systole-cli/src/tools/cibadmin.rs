@@ -88,7 +88,7 @@ pub struct Args {
     /// Wait for the change (always; taken for compatibility)
     #[arg(short = 's', long)]
     sync_call: bool,
-    /// How long to wait, in seconds
+    /// How long to wait, in seconds (a minute whatever is given; taken for compatibility)
     #[arg(short = 't', long, value_name = "SECONDS")]
     timeout: Option<u64>,
     /// Act as this user
@@ -129,6 +129,9 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             document.root().write(systole_cib::xml::Style::Compact)
         ));
         return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
+    }
+    if let Some(user) = &args.user {
+        session.env.insert(OsString::from("CIB_user"), OsString::from(user));
     }
     let action = action(args)?;
     if args.node_path && action == CibAction::Query {

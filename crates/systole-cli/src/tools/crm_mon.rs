@@ -9,7 +9,7 @@ use crate::{
     view::{self, View},
 };
 use clap::Parser;
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 use systole_output::{
     status::{ListOptions, TextOptions, status_text, status_tree},
     tree::Tree,
@@ -50,7 +50,7 @@ pub struct Args {
     /// Location constraints that ban (only ids that begin with PREFIX, if given)
     #[arg(short = 'L', long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub neg_locations: Option<String>,
-    /// Fencing history (0 to 3: less to more)
+    /// Fencing history (there is none yet; taken for compatibility)
     #[arg(short = 'm', long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
     pub fence_history: Option<u8>,
     /// Details: ids of nodes, every instance, every part of a bundle
@@ -93,9 +93,6 @@ pub struct Args {
     /// More
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// File that holds the number of the running process
-    #[arg(short = 'p', long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
     /// Say first what is dangerous or broken
     #[arg(skip)]
     pub warnings: bool,
@@ -151,6 +148,7 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
             list: list_options(args, &view),
             sections: sections.clone(),
             timing: args.timing_details,
+            ban_prefix: args.neg_locations.clone().unwrap_or_default(),
             now: session.now,
             utc_offset: session.utc_offset,
         };

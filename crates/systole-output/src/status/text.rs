@@ -82,6 +82,8 @@ pub struct TextOptions {
     pub sections: BTreeSet<Section>,
     /// When each operation ran, with results.
     pub timing: bool,
+    /// Of constraints that ban, only those whose ids begin so.
+    pub ban_prefix: String,
     /// When this was looked at.
     pub now: Timestamp,
     /// The caller's clock is that many seconds ahead of UTC.
@@ -461,7 +463,7 @@ fn bans(overview: &Overview, options: &TextOptions) -> Outline {
     for ban in &overview.bans {
         let wanted =
             options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(ban.resource.as_str()));
-        if !wanted {
+        if !wanted || !ban.id.as_str().starts_with(&options.ban_prefix) {
             continue;
         }
         let node = overview.nodes.iter().find(|node| node.name == ban.node);
