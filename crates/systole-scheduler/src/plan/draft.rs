@@ -46,8 +46,6 @@ impl Flags {
     pub const ON_DC: Self = Self(1 << 7);
     /// For walks over links: seen.
     pub const VISITED: Self = Self(1 << 8);
-    /// Waits to be looked at again.
-    pub const QUEUED: Self = Self(1 << 9);
     /// Is in the graph.
     pub const IN_GRAPH: Self = Self(1 << 10);
 
@@ -185,7 +183,9 @@ pub struct Draft<'s, 'a> {
     /// Parameters that are nobody else's business may have been taken out of the CIB.
     pub is_sanitized: bool,
     /// Work left for propagation.
-    pub(super) queue: Vec<ActIdx>,
+    pub(super) to_visit: Vec<ActIdx>,
+    /// What the relation looked at last has changed.
+    pub(super) changed: super::propagate::Changed,
     singletons: BTreeMap<Arc<str>, ActIdx>,
 }
 
@@ -207,7 +207,8 @@ impl<'s, 'a> Draft<'s, 'a> {
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
             is_sanitized: false,
-            queue: Vec::new(),
+            to_visit: Vec::new(),
+            changed: super::propagate::Changed::default(),
             singletons: BTreeMap::new(),
         };
         draft.node.extend(status.nodes.iter().zip(&placement.nodes).map(|(node, outlook)| NodeState {

@@ -221,7 +221,7 @@ impl Draft<'_, '_> {
             let then_action = self.instance_action(then_instance, &then_task, node, is_inside);
             let (Some(first_action), Some(then_action)) = (first_action, then_action) else { continue };
             if self.link(first_action, then_action, kind) {
-                self.touch(then_action);
+                self.changed.both();
             }
             let flags = self.effective_flags(first_action, node);
             self.update(first_action, then_action, node, flags, filter, kind);
@@ -262,8 +262,9 @@ impl Draft<'_, '_> {
         self.assigned[rsc.i()] = None;
         self.next_role[rsc.i()] = Role::Stopped;
         self.drop_actions_of_unassigned(rsc);
+        self.changed.then = true;
         for action in self.by_rsc[rsc.i()].clone() {
-            self.touch(action);
+            self.visit_followers(action);
         }
     }
 

@@ -11,6 +11,40 @@ use systole_types::Role;
 /// Looks per link, on average, after which propagation is given up: a bound for hostile configurations.
 const MAX_LOOKS_PER_LINK: usize = 200;
 
+/// What the relation looked at last has changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changed {
+    first: bool,
+    pub(super) then: bool,
+}
+
+impl Changed {
+    /// Both sides have.
+    pub(super) fn both(&mut self) {
+        (self.first, self.then) = (true, true);
+    }
+}
+
+/// Something to do while consequences are worked out.
+enum Job {
+    /// Begin to look at an action.
+    Visit(ActIdx),
+    /// Go on with one.
+    Go(Visit),
+}
+
+/// An action that is being looked at.
+struct Visit {
+    action: ActIdx,
+    /// Links still to be looked at, counted from the first made.
+    n_left: usize,
+    /// As they were at the beginning.
+    flags: Flags,
+    has_changed: bool,
+    /// Of inputs of which a certain number is enough, how many can be done.
+    n_possible: u32,
+}
+
 impl Draft<'_, '_> {
     /// Turns orders into links between actions that exist, in the sequence the orders were made.
     pub(super) fn apply_orders(&mut self) {
@@ -61,64 +95,91 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// Notes that an action has changed: it and all that come after it are looked at again.
-    pub(super) fn touch(&mut self, action: ActIdx) {
-        self.enqueue(action);
-        for i in 0..self.a(action).after.len() {
-            let then = self.links[self.a(action).after[i] as usize].then;
-            self.enqueue(then);
-        }
-    }
-
-    fn enqueue(&mut self, action: ActIdx) {
-        let flags = self.a(action).flags;
-        if !flags.has(Flags::QUEUED) {
-            self.a_mut(action).flags = flags.with(Flags::QUEUED);
-            self.queue.push(action);
-        }
-    }
-
-    /// Works out all consequences.
+    /// Works out all consequences, beginning with the latest action.
     pub(super) fn propagate(&mut self) {
-        for action in std::mem::take(&mut self.queue) {
-            let flags = self.a(action).flags;
-            self.a_mut(action).flags = flags.without(Flags::QUEUED);
-        }
         let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
         for i in (0..self.actions.len()).rev() {
-            self.enqueue(ActIdx(u32::try_from(i).expect("an action's index")));
-            while let Some(action) = self.queue.pop() {
-                let flags = self.a(action).flags;
-                self.a_mut(action).flags = flags.without(Flags::QUEUED);
-                let cost = 1 + self.a(action).before.len();
-                if looks_left < cost {
-                    return;
+            self.visit(ActIdx(u32::try_from(i).expect("an action's index")), &mut looks_left);
+        }
+    }
+
+    /// Looks again at actions that something was done to outside of a visit.
+    pub(super) fn visit_changed(&mut self) {
+        let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
+        for action in std::mem::take(&mut self.to_visit) {
+            self.visit(action, &mut looks_left);
+        }
+    }
+
+    /// Judges an action by what comes before it, one link after the other. Wherever that changes something, those that
+    /// depend on it are visited before the next link is looked at: which reason an action gets depends on this sequence,
+    /// and it is the reference release's.
+    fn visit(&mut self, action: ActIdx, looks_left: &mut usize) {
+        let mut jobs = vec![Job::Visit(action)];
+        while let Some(job) = jobs.pop() {
+            match job {
+                Job::Visit(action) => {
+                    let n_links = self.a(action).before.len();
+                    if *looks_left < n_links + 1 {
+                        return;
+                    }
+                    *looks_left -= n_links + 1;
+                    let flags = self.a(action).flags;
+                    jobs.push(Job::Go(Visit {
+                        action,
+                        n_left: n_links,
+                        flags,
+                        has_changed: false,
+                        n_possible: 0,
+                    }));
                 }
-                looks_left -= cost;
-                self.look_at(action);
+                Job::Go(visit) if visit.n_left == 0 => self.finish_visit(&visit, &mut jobs),
+                Job::Go(visit) => self.look_at_next(visit, &mut jobs),
             }
         }
     }
 
-    /// Judges one action by what comes before it.
-    fn look_at(&mut self, then: ActIdx) {
-        let was_runnable = self.is(then, Flags::RUNNABLE);
-        let mut n_possible = 0;
-        let enough = self.a(then).enough;
-        for i in (0..self.a(then).before.len()).rev() {
-            let link = self.a(then).before[i];
-            self.follow(link, then, &mut n_possible);
+    fn look_at_next(&mut self, mut visit: Visit, jobs: &mut Vec<Job>) {
+        visit.n_left -= 1;
+        let link = self.a(visit.action).before[visit.n_left];
+        let first = self.links[link as usize].first;
+        self.changed = Changed::default();
+        self.follow(link, visit.action, &mut visit.n_possible);
+        visit.has_changed |= self.changed.then;
+        jobs.push(Job::Go(visit));
+        if self.changed.first {
+            jobs.push(Job::Visit(first));
+            self.push_followers(first, jobs);
         }
-        if enough > 0 {
-            let is_possible = n_possible >= enough;
-            if is_possible != was_runnable {
-                self.a_mut(then).flags = Flags(self.a(then).flags.0 ^ Flags::RUNNABLE.0);
-                self.touch(then);
+        jobs.extend(self.to_visit.drain(..).rev().map(Job::Visit));
+    }
+
+    fn finish_visit(&mut self, visit: &Visit, jobs: &mut Vec<Job>) {
+        let then = visit.action;
+        let mut has_changed = visit.has_changed;
+        if self.a(then).enough > 0 {
+            if visit.n_possible >= self.a(then).enough {
+                self.set(then, Flags::RUNNABLE);
+            } else {
+                self.unset(then, Flags::RUNNABLE);
             }
+            has_changed = self.a(then).flags != visit.flags;
         }
-        if was_runnable && !self.is(then, Flags::RUNNABLE) {
+        if !has_changed {
+            return;
+        }
+        self.push_followers(then, jobs);
+        jobs.push(Job::Visit(then));
+        if visit.flags.has(Flags::RUNNABLE) && !self.is(then, Flags::RUNNABLE) {
             self.block_dependents(then);
         }
+        jobs.extend(self.to_visit.drain(..).rev().map(Job::Visit));
+    }
+
+    /// Has all that comes after an action visited, the latest first.
+    fn push_followers(&self, action: ActIdx, jobs: &mut Vec<Job>) {
+        let after = &self.a(action).after;
+        jobs.extend(after.iter().map(|&link| Job::Visit(self.links[link as usize].then)));
     }
 
     fn follow(&mut self, link_idx: u32, then: ActIdx, n_possible: &mut u32) {
@@ -149,7 +210,7 @@ impl Draft<'_, '_> {
         if representative != first {
             if self.link(representative, then, relation) {
                 self.links[link_idx as usize].relation = Relation::NONE;
-                self.enqueue(then);
+                self.changed.then = true;
             }
             return;
         }
@@ -251,7 +312,10 @@ impl Draft<'_, '_> {
                 _ if then_rsc.is_some() => self.update(first, then, node, first_flags, filter, kind),
                 Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.take(then, optional),
                 Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.take(then, runnable),
-                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) => self.take(first, runnable),
+                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) && self.is(first, runnable) => {
+                    self.unset(first, runnable);
+                    self.changed.first = true;
+                }
                 _ => {}
             }
         }
@@ -274,11 +338,11 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// Takes flags away; if they were there, all that depends on the action is looked at again.
+    /// Takes flags away from the action that is visited.
     fn take(&mut self, action: ActIdx, flags: Flags) {
         if self.a(action).flags.has_any(flags) {
             self.unset(action, flags);
-            self.touch(action);
+            self.changed.then = true;
         }
     }
 
@@ -351,8 +415,19 @@ impl Draft<'_, '_> {
             if only_runnable && !self.effective_flags(action, node).has(Flags::RUNNABLE) {
                 continue;
             }
+            let before = self.a(action).flags;
             self.update(first, action, node, first_flags, filter, kind);
+            if only_runnable && self.a(action).flags != before {
+                self.visit_followers(action);
+            }
         }
+    }
+
+    /// What comes after an action is visited next, the latest first.
+    pub(super) fn visit_followers(&mut self, action: ActIdx) {
+        let followers = self.a(action).after.iter().rev();
+        let followers: Vec<ActIdx> = followers.map(|&link| self.links[link as usize].then).collect();
+        self.to_visit.extend(followers);
     }
 
     /// Applies one kind of relation to the two actions themselves.
@@ -366,12 +441,12 @@ impl Draft<'_, '_> {
     ) {
         let before = (self.a(first).flags, self.a(then).flags);
         self.judge_pair(first, then, first_flags, filter, kind);
-        let has_changed = (self.a(first).flags != before.0, self.a(then).flags != before.1);
-        if has_changed.0 {
-            self.touch(first);
-        }
-        if has_changed.1 {
-            self.touch(then);
+        self.changed.first |= self.a(first).flags != before.0;
+        if self.a(then).flags != before.1 {
+            self.changed.then = true;
+            if self.a(then).rsc.is_some_and(|rsc| self.r(rsc).parent.is_some()) {
+                self.to_visit.push(then);
+            }
         }
     }
 
@@ -511,7 +586,8 @@ impl Draft<'_, '_> {
                 self.unset(action, Flags::RUNNABLE);
                 self.explain(action, Reason::ColocatedWith(because), false);
                 self.block_dependents(action);
-                self.touch(action);
+                self.to_visit.push(action);
+                self.visit_followers(action);
             }
         }
         for child in self.r(rsc).children.clone() {
