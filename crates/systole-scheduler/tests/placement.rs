@@ -361,3 +361,61 @@ fn thousands_of_resources_in_one_chain_are_placed_together() {
         assert!(placement.assigned[0].is_some());
     });
 }
+
+/// Kinds of resource that a random cluster is made of.
+fn random_resource(id: &str, kind: u8) -> String {
+    match kind {
+        0 => clone(id, &[("clone-max", "2")], &primitive(&format!("{id}-i"), &[])),
+        1 => {
+            clone(id, &[("promotable", "true"), ("interleave", "true")], &primitive(&format!("{id}-i"), &[]))
+        }
+        2 => format!(r#"<group id="{id}">{}</group>"#, primitives(&[&format!("{id}-1"), &format!("{id}-2")])),
+        _ => primitive(id, &[("resource-stickiness", "10")]),
+    }
+}
+
+const SCORES: [&str; 5] = ["-INFINITY", "-50", "50", "INFINITY", "1"];
+
+proptest::proptest! {
+    #[test]
+    fn whatever_the_constraints_nothing_is_placed_where_it_may_not_be(
+        kinds in proptest::collection::vec(0_u8..6, 1..6),
+        locations in proptest::collection::vec((0_usize..6, 0_usize..3, 0_usize..5), 0..6),
+        colocations in proptest::collection::vec((0_usize..6, 0_usize..6, 0_usize..5), 0..8),
+        running in proptest::collection::vec(proptest::option::of(0_usize..3), 6),
+    ) {
+        let names: Vec<&'static str> = ["r0", "r1", "r2", "r3", "r4", "r5"][..kinds.len()].to_vec();
+        let nodes = ["a", "b", "c"];
+        let mut random = cluster(&names.iter().zip(&kinds).map(|(id, kind)| random_resource(id, *kind)).collect::<String>());
+        for (i, (rsc, node, score)) in locations.into_iter().enumerate() {
+            let rsc = names[rsc % names.len()];
+            random = random.constraints(&location(&format!("l{i}"), rsc, nodes[node], SCORES[score]));
+        }
+        for (i, (dependent, primary, score)) in colocations.into_iter().enumerate() {
+            let (dependent, primary) = (names[dependent % names.len()], names[primary % names.len()]);
+            random = random.constraints(&colocation(&format!("c{i}"), dependent, primary, SCORES[score]));
+        }
+        for ((name, kind), node) in names.iter().zip(&kinds).zip(running) {
+            if let (true, Some(node)) = (*kind > 2, node) {
+                random = random.running(name, nodes[node]);
+            }
+        }
+        place(&random, |status, placement| {
+            for (idx, rsc) in status.iter_resources().filter(|(_, rsc)| rsc.is_primitive()) {
+                if let Some(node) = placement.assigned[idx.i()] {
+                    let score = placement.allowed[idx.i()].score(node);
+                    assert!(score.is_some_and(|score| score >= 0), "{} on {node:?} at {score:?}", rsc.id);
+                }
+            }
+            for (_, rsc) in status.iter_resources().filter(|(_, rsc)| rsc.is_clone()) {
+                let mut places: Vec<_> = rsc.children.iter().filter_map(|child| placement.assigned[child.i()]).collect();
+                let n_placed = places.len();
+                places.sort();
+                places.dedup();
+                assert_eq!(places.len(), n_placed, "one instance of {} on each node", rsc.id);
+            }
+            // The same again: nothing depends on anything but the input.
+            assert_eq!(assign(status).assigned, placement.assigned);
+        });
+    }
+}
