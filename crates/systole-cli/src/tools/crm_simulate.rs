@@ -237,6 +237,12 @@ impl Simulation<'_, '_> {
 
     fn read_cib(&mut self, document: &Document, with_diagnostics: bool) -> anyhow::Result<Cib> {
         let (cib, diagnostics) = systole_cib::read(document);
+        if with_diagnostics && cib.validate_with.as_deref() == Some("none") {
+            self.session.complain(
+                "Schema validation of configuration is disabled (support for validate-with set to \"none\" is deprecated \
+                 and will be removed in a future release)",
+            );
+        }
         if with_diagnostics && self.args.verbose > 0 {
             for diagnostic in diagnostics {
                 self.session.complain(&diagnostic.to_string());
