@@ -514,9 +514,9 @@ impl Cluster {
     pub fn partition(&mut self, zones: &[u32]) {
         self.tell("net", &format!("=== zones {zones:?}"));
         for (idx, host) in self.hosts.iter_mut().enumerate() {
-            if zones.iter().filter(|zone| **zone == zones[idx]).count() < zones.len() {
-                host.has_to_join = true;
-            }
+            // Cut off or healed: either way the company is another, and has to agree anew.
+            let is_new = |other: usize| self.network.share_zone(idx, other) != (zones[idx] == zones[other]);
+            host.has_to_join |= (0..zones.len()).any(is_new);
         }
         self.network.partition(zones, self.now, &mut self.random);
     }
