@@ -1,18 +1,14 @@
 //! The first process of a node: builds the node's view of the machine, starts the daemons, restarts them when they
 //! die, and takes in orphans, for as long as the node has power.
 
-use crate::{
-    cgroup::Hierarchy, command::run, daemons::Daemons, devlog, layout::NODE_BIN, network::PREFIX_LEN, rootfs,
-};
+use crate::{cgroup::Hierarchy, command::run, daemons::Daemons, devlog, network::PREFIX_LEN, rootfs};
 use anyhow::{Context, Result};
 use rustix::process::WaitOptions;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     net::Ipv4Addr,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// What a node needs to know to boot. Comes as one line on standard input, once the node's cable is laid.
@@ -78,7 +74,6 @@ pub fn main() -> Result<()> {
     rootfs::enter(&order)?;
     rustix::system::sethostname(order.node.as_bytes()).context("cannot set the host name")?;
     write_files(&order)?;
-    tool_links()?;
     network(&order)?;
     devlog::start()?;
     let daemons = Daemons::new(&order.node);
@@ -129,19 +124,6 @@ fn cluster_user() -> Result<()> {
             text.push_str(entry);
             fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
         }
-    }
-    Ok(())
-}
-
-/// The tools by the names that users, scripts and agents know them by, ahead of the host's own.
-fn tool_links() -> Result<()> {
-    let systole = Path::new(NODE_BIN).join("systole");
-    let output =
-        Command::new(&systole).arg("--list-tools").output().context("cannot ask for the tools' names")?;
-    for name in String::from_utf8_lossy(&output.stdout).lines() {
-        let link = Path::new("/usr/local/sbin").join(name);
-        let _ = fs::remove_file(&link);
-        symlink(&systole, &link).with_context(|| format!("cannot make the link {}", link.display()))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::{
     fs,
     path::Path,
     process::Stdio,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,9 @@ const EXAMPLE: &str = "examples/haproxy.xml";
 
 /// A container's monitor comes once a minute, then the container is restarted.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// For what no status shows.
+const AFTER_REST: Duration = Duration::from_secs(2);
 
 /// Runs of the status command.
 const N_STATUS: usize = 9;
@@ -56,10 +60,13 @@ pub fn run() -> Result<()> {
     let lab = Lab::new(&shell::build_release()?);
     let ours = in_lab(&lab, &["systoled", "systole-execd"], |lab| lab.run(&["up", EXAMPLE]).map(drop))?;
     let theirs = match incumbent::missing() {
-        None => in_lab(&lab, &incumbent::DAEMONS, |lab| {
-            lab.run(&["up", EXAMPLE, "--no-daemons"])?;
-            incumbent::start(lab)
-        })?,
+        None => {
+            let figures = in_lab(&lab, &incumbent::DAEMONS, |lab| {
+                lab.run(&["up", EXAMPLE, "--no-daemons"])?;
+                incumbent::start(lab)
+            });
+            tell(figures).unwrap_or_default()
+        }
         Some(what) => {
             println!("(the incumbent is not measured: {what} is not installed)");
             Figures::default()
@@ -74,7 +81,9 @@ fn in_lab(lab: &Lab, daemons: &[&str], up: impl FnOnce(&Lab) -> Result<()>) -> R
     let since = Instant::now();
     let figures = up(lab).and_then(|()| {
         wait_until("everything runs", PATIENCE, || all_answer(lab))?;
-        Ok(measure(lab, daemons, since.elapsed()))
+        let cold_start = since.elapsed();
+        come_to_rest(lab)?;
+        Ok(measure(lab, daemons, cold_start))
     });
     lab.run(&["down"])?;
     figures
@@ -102,6 +111,22 @@ fn all_answer(lab: &Lab) -> Result<()> {
     for address in ADDRESSES {
         crate::client::fetch(address, 80).with_context(|| format!("{address} does not answer"))?;
     }
+    Ok(())
+}
+
+/// Waits until starts are over: a container that dies within its start is a start that failed, which is another matter.
+fn come_to_rest(lab: &Lab) -> Result<()> {
+    wait_until("everything runs and nothing is under way", PATIENCE, || {
+        all_answer(lab)?;
+        let node = first(lab)?;
+        let text = shell::output(&mut lab.exec_command(&node.name, &["crm_mon", "-1rj"]))?;
+        let under_way = ["Starting", "Stopping", "Monitoring", "Stopped", "pending"];
+        let found = under_way.iter().find(|word| text.contains(*word));
+        ensure!(found.is_none(), "something is {}", found.unwrap_or(&""));
+        Ok(())
+    })?;
+    // Neither shows the monitors being set up, which comes last.
+    thread::sleep(AFTER_REST);
     Ok(())
 }
 
@@ -154,7 +179,7 @@ fn container_return(lab: &Lab) -> Result<Duration> {
             Ok(())
         })?;
         times.push(since.elapsed());
-        wait_until("everything runs again", PATIENCE, || all_answer(lab))?;
+        come_to_rest(lab)?;
     }
     Ok(median(times))
 }
