@@ -345,10 +345,10 @@ impl Story {
             }) && cluster.asked.is_empty()
         };
         if !self.cluster.run_until_done(SETTLE_PATIENCE, at_rest) {
-            let unanswered = self.cluster.asked.len();
-            self.cluster
-                .checker
-                .fail(format!("the cluster does not come to rest ({unanswered} requests open)"));
+            let open: Vec<u64> = self.cluster.asked.keys().copied().collect();
+            self.cluster.tell("", &format!("requests without an answer: {open:?}"));
+            let text = format!("the cluster does not come to rest ({} requests open)", open.len());
+            self.cluster.checker.fail(text);
             return;
         }
         // Two rounds of monitors, to see that it stays there.

@@ -13,6 +13,7 @@
 //! | `has NODE NAME` | whether the node's CIB has the option |
 //! | `confirm NODE` | an administrator vouches that a host is off |
 //! | `stop NODE` | the node leaves in good order |
+//! | `begin stop NODE` | the same, without waiting for it |
 //! | `wait SECS` | lets time pass |
 //! | `settle` | waits until the cluster has nothing to do |
 //! | `show` | members, DC and resources, as seen on each host |
@@ -80,6 +81,9 @@ impl Player {
                 self.print(if has { "yes" } else { "no" });
             }
             ["stop", name] => self.ask(node(name), Call::Shutdown),
+            ["begin", "stop", name] => {
+                self.cluster.ask(node(name), Call::Shutdown);
+            }
             ["wait", secs] => {
                 let end = self.cluster.now + secs.parse::<u64>().expect("seconds") * SECOND;
                 self.cluster.run_until(end);

@@ -184,6 +184,23 @@ show
 }
 
 #[test]
+fn a_node_leaves_although_the_partition_it_asked_in_lost_against_another() {
+    without_fencing(
+        "
+cut c
+begin stop c
+wait 1
+heal
+settle
+show
+    a: members a b, quorum, DC a, runs g0 g1 r0
+    b: members a b, quorum, DC a, runs r1
+    c: systoled is down
+",
+    );
+}
+
+#[test]
 fn one_full_disk_of_three_does_not_stand_in_the_way() {
     without_fencing(
         "

@@ -11,7 +11,7 @@ use crate::{
     replica::Written,
 };
 use std::{collections::BTreeMap, time::Duration};
-use systole_cib::ops::CibAction;
+use systole_cib::{ops::CibAction, xml::Element};
 use systole_types::Monotonic;
 use systole_wire::api::{Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response};
 
@@ -135,11 +135,7 @@ impl NodeMachine {
             }
             Call::Shutdown => {
                 self.tools.shutdowns.push(from);
-                let to = AttributeValue::Set(self.now.wall.0.to_string());
-                self.wish(
-                    None,
-                    Wish::Attributes(vec![AttributeChange { node, name: "shutdown".to_owned(), to }]),
-                );
+                self.wish_to_leave();
             }
         }
     }
@@ -147,6 +143,15 @@ impl NodeMachine {
     /// Has transient attributes changed.
     pub(super) fn change_attributes(&mut self, changes: Vec<AttributeChange>) {
         self.wish(None, Wish::Attributes(changes));
+    }
+
+    fn wish_to_leave(&mut self) {
+        let to = AttributeValue::Set(self.now.wall.0.to_string());
+        self.change_attributes(vec![AttributeChange {
+            node: self.name.clone(),
+            name: "shutdown".to_owned(),
+            to,
+        }]);
     }
 
     fn wish(&mut self, from: Option<(ClientId, u64)>, wish: Wish) {
@@ -298,6 +303,7 @@ impl NodeMachine {
     /// Answers whatever can be answered now. Called after every event.
     pub(super) fn serve(&mut self) {
         self.serve_pending();
+        self.insist_on_leaving();
         self.serve_waiting();
         self.serve_subscribers();
     }
@@ -356,6 +362,17 @@ impl NodeMachine {
             }
             Wish::Attributes(_) | Wish::ConfirmOff { .. } if is_done => self.reply(from, Reply::Done),
             _ => self.reply(from, reply),
+        }
+    }
+
+    /// While somebody waits for this node to leave, the members know of it. They may not know of it any more, after a
+    /// replica that had the wish lost against one that has not, or not yet, before this node has a state.
+    fn insist_on_leaving(&mut self) {
+        let state = self.replica.node_state(&self.name);
+        let is_unknown = state.is_some_and(|state| !has_attribute(state, "shutdown"));
+        let is_wished = || self.tools.pending.values().any(|pending| is_shutdown(&pending.wish, &self.name));
+        if !self.tools.shutdowns.is_empty() && self.group.is_settled() && is_unknown && !is_wished() {
+            self.wish_to_leave();
         }
     }
 
@@ -435,6 +452,15 @@ impl NodeMachine {
 fn is_shutdown(wish: &Wish, node: &str) -> bool {
     let Wish::Attributes(changes) = wish else { return false };
     changes.iter().any(|change| change.node == node && change.name == "shutdown")
+}
+
+/// Whether a node has a transient attribute.
+fn has_attribute(state: Element<'_>, name: &str) -> bool {
+    let sets = state.child("transient_attributes").into_iter();
+    let mut pairs = sets
+        .flat_map(|attributes| attributes.children_named("instance_attributes"))
+        .flat_map(|set| set.children_named("nvpair"));
+    pairs.any(|pair| pair.attr("name") == Some(name))
 }
 
 fn describe(wish: &Wish) -> &'static str {
