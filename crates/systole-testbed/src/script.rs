@@ -3,6 +3,7 @@
 //! | command | meaning |
 //! | --- | --- |
 //! | `boot NODE...` | gives hosts power |
+//! | `join NODE` | waits until the node has joined the others it can reach |
 //! | `kill NODE` | takes a host's power away |
 //! | `cut NODE`, `heal` | cuts a host off; makes the network whole |
 //! | `restart systoled NODE`, `restart execd NODE` | kills a daemon, which is back half a second later |
@@ -22,6 +23,7 @@
 use crate::{Cluster, NodeIdx, SECOND, plan, scenario};
 use std::fmt::Write as _;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_cluster::NodeMachine;
 use systole_wire::api::{Call, Reply};
 
 /// Plays a script and returns it with what could be seen.
@@ -53,6 +55,12 @@ impl Player {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["boot", ..] => words[1..].iter().for_each(|name| self.cluster.power_on(node(name))),
+            ["join", name] => {
+                let has_joined = |daemon: &NodeMachine| daemon.settled_view().is_some();
+                self.cluster.run_until_done(10 * SECOND, |cluster| {
+                    cluster.hosts[node(name)].node.as_ref().is_some_and(has_joined)
+                });
+            }
             ["kill", name] => self.cluster.power_off(node(name)),
             ["cut", name] => {
                 let zones: Vec<u32> = scenario::NODES.iter().map(|other| u32::from(*other == name)).collect();

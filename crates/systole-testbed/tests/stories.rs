@@ -201,6 +201,23 @@ show
 }
 
 #[test]
+fn a_node_leaves_although_it_was_asked_when_it_had_just_joined() {
+    check(
+        false,
+        "
+boot a
+join a
+stop a
+    done
+show
+    a: systoled is down
+    b: off
+    c: off
+",
+    );
+}
+
+#[test]
 fn one_full_disk_of_three_does_not_stand_in_the_way() {
     without_fencing(
         "
