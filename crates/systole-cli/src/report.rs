@@ -1,6 +1,6 @@
 //! Where reports go, and in which form.
 
-use crate::{Exit, Session, cluster::write_atomically};
+use crate::{Exit, Failed, Session, cluster::write_atomically};
 use std::path::PathBuf;
 use systole_output::tree::{Envelope, Tree};
 
@@ -109,7 +109,14 @@ pub fn emit(session: &mut Session<'_>, output: &OutputArgs, report: Report) -> a
         Form::None => String::new(),
     };
     match &output.output_to {
-        Some(path) if path.as_os_str() != "-" => write_atomically(path, text.as_bytes())?,
+        Some(path) if path.as_os_str() != "-" => {
+            write_atomically(path, text.as_bytes()).map_err(|error| {
+                Failed::new(
+                    Exit::CannotCreate,
+                    format!("cannot write the output to {}: {error}", path.display()),
+                )
+            })?
+        }
         _ => session.print(&text)?,
     }
     Ok(exit)

@@ -306,18 +306,24 @@ pub fn check_node(overview: &Overview, name: &str) -> anyhow::Result<()> {
 /// How long `--wait` waits if nobody says how long.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(60 * 60);
 
+/// Makes sure that waiting makes sense: to be asked before anything is changed.
+///
+/// # Errors
+/// If there is no running cluster (exit code 102).
+pub fn check_can_wait(cluster: &Cluster) -> anyhow::Result<()> {
+    if cluster.is_live() {
+        return Ok(());
+    }
+    let message = "nothing happens in a file: waiting needs a running cluster";
+    Err(Failed::new(Exit::Disconnected, message).into())
+}
+
 /// Waits until the cluster has come to rest.
 ///
 /// # Errors
 /// If that takes longer than `limit` (exit code 124).
 pub fn wait(cluster: &mut Cluster, limit: Option<Duration>) -> anyhow::Result<()> {
-    if !cluster.is_live() {
-        return Err(Failed::new(
-            Exit::Disconnected,
-            "nothing happens in a file: waiting needs a running cluster",
-        )
-        .into());
-    }
+    check_can_wait(cluster)?;
     cluster.wait_idle(limit.unwrap_or(DEFAULT_WAIT))
 }
 

@@ -33,13 +33,13 @@ impl CibFile {
             };
             Failed::new(exit, format!("cannot read the CIB in {}: {error}", path.display()))
         })?;
-        let document = parse(bytes, &path.to_string_lossy())?;
+        let document = parse_cib(bytes, &path.to_string_lossy())?;
         Ok(Self { path: Some(path), document, stamp })
     }
 
     /// A CIB read from standard input.
     pub(super) fn from_input(bytes: Vec<u8>, stamp: Stamp) -> anyhow::Result<Self> {
-        Ok(Self { path: None, document: parse(bytes, "standard input")?, stamp })
+        Ok(Self { path: None, document: parse_cib(bytes, "standard input")?, stamp })
     }
 
     /// The file; none for standard input.
@@ -68,6 +68,17 @@ pub fn parse(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
             Err(Failed::new(Exit::Data, told.trim_end()).into())
         }
     }
+}
+
+/// Reads a CIB: an empty cluster's state must not be told of a file that is something else.
+fn parse_cib(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
+    let document = parse(bytes, name)?;
+    let root = document.root();
+    if root.is("cib") {
+        return Ok(document);
+    }
+    let message = format!("{name} is not a CIB: its outermost element is <{}>, not <cib>", root.name());
+    Err(Failed::new(Exit::Config, message).into())
 }
 
 impl CibFile {

@@ -248,16 +248,16 @@ struct UpdaterArgs {
     /// The node; this one by default
     #[arg(short = 'N', long, value_name = "NODE")]
     node: Option<String>,
-    /// All nodes
+    /// With --query: values of all nodes
     #[arg(short = 'A', long)]
     all: bool,
-    /// Set of attributes (taken for compatibility)
+    /// Set of attributes (refused: there is one for each node)
     #[arg(short = 's', long, value_name = "ID")]
     set: Option<String>,
-    /// Section (taken for compatibility)
+    /// Section: only status, where these attributes are anyway
     #[arg(short = 'S', long, value_name = "SECTION")]
     section: Option<String>,
-    /// Keep the attribute out of the CIB (it is kept there all the same)
+    /// Keep the attribute out of the CIB (refused: that cannot be done yet)
     #[arg(short = 'p', long)]
     private: bool,
     /// Wait until the attribute is known (always at least here)
@@ -298,6 +298,7 @@ fn update_or_query(
         return Ok(Report::silent());
     }
     let name = args.name.as_deref().ok_or_else(|| Failed::usage("name the attribute with -n/--name"))?;
+    check_terms(args, last)?;
     let value = match last {
         Some("update") => args.update.clone(),
         Some("update_both") => args.update_both.clone(),
@@ -321,6 +322,24 @@ fn update_or_query(
     };
     cluster.set_transient(&node, name, value.as_deref())?;
     Ok(Report::silent())
+}
+
+/// Refuses what would be promised and not kept.
+fn check_terms(args: &UpdaterArgs, last: Option<&str>) -> anyhow::Result<()> {
+    let refused = |message: &str| Err(Failed::new(Exit::Unimplemented, message).into());
+    if args.private {
+        return refused("--private: attributes cannot be kept out of the CIB yet: leave it out");
+    }
+    if args.set.is_some() {
+        return refused("--set: each node has one set of transient attributes: leave it out");
+    }
+    if args.section.as_deref().is_some_and(|section| section != "status") {
+        return refused("--section: only status can be written here: crm_attribute writes the others");
+    }
+    if args.all && last != Some("query") {
+        return Err(Failed::usage("--all goes with --query: name one node with --node to change its value"));
+    }
+    Ok(())
 }
 
 fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> anyhow::Result<Report> {

@@ -335,8 +335,9 @@ pub fn node_id(document: &Document, name: &str) -> anyhow::Result<(String, Strin
     for element in nodes.chain(states).filter(|element| element.is("node") || element.is("node_state")) {
         let (Some(id), uname) = (element.id(), element.attr("uname")) else { continue };
         if uname == Some(name) {
-            let is_remote =
-                element.attr("type") == Some("remote") || element.attr("remote_node") == Some("true");
+            let is_remote = element.attr("type") == Some("remote")
+                || element.attr("remote_node") == Some("true")
+                || is_remote_name(document, name);
             return Ok((id.to_owned(), name.to_owned(), is_remote));
         }
     }

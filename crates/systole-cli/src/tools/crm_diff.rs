@@ -40,9 +40,6 @@ struct Args {
     /// The patchset fits any version
     #[arg(short = 'u', long)]
     no_version: bool,
-    /// Less
-    #[arg(short = 's', long)]
-    stdin: bool,
     /// More
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,

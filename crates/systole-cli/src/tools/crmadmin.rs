@@ -20,9 +20,9 @@ struct Args {
     /// Print the state of a node's controller
     #[arg(short = 'S', long, value_name = "NODE")]
     status: Option<String>,
-    /// List nodes that are configured
-    #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all")]
-    nodes: Option<String>,
+    /// List nodes that are configured: all, or only cluster, guest, remote ones (several with commas)
+    #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all", value_delimiter = ',', value_parser = ["all", "cluster", "guest", "remote"])]
+    nodes: Option<Vec<String>>,
     /// How long to wait
     #[arg(short = 't', long, value_name = "TIME")]
     timeout: Option<String>,
@@ -53,7 +53,7 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
     }
     let mut cluster = Cluster::open(session)?;
-    if args.nodes.is_some() {
+    if let Some(kinds) = &args.nodes {
         let document = cluster.cib()?;
         let mut report = Report::silent();
         let mut tree = Tree::new("nodes");
@@ -62,6 +62,9 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             let (id, name) = (node.id().unwrap_or(""), node.attr("uname").unwrap_or(""));
             let kind = node.attr("type").unwrap_or("member");
             let kind = if kind == "member" || kind == "normal" { "cluster" } else { kind };
+            if !kinds.iter().any(|wanted| wanted == "all" || wanted == kind) {
+                continue;
+            }
             report.text.push_str(&format!("{kind} node: {name} ({id})\n"));
             tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
         }

@@ -1,7 +1,7 @@
 //! `systole cib`.
 
 use crate::{
-    Cluster, Exit, Session,
+    Cluster, Exit, Failed, Session,
     cluster::parse,
     report::{self, OutputArgs, Report},
     tools::cibadmin,
@@ -145,10 +145,17 @@ fn make(
     change: Change,
     allow_create: bool,
 ) -> anyhow::Result<Report> {
+    let is_removal = matches!(action, CibAction::Delete | CibAction::DeleteAll);
     let xml = match (change.xml, change.file) {
         (Some(xml), _) => Some(parse(xml.into_bytes(), "command line")?.to_text()),
         (None, Some(file)) => Some(read_xml(session, &file)?.0.to_text()),
-        (None, None) => None,
+        (None, None) if change.part.xpath.is_some() && is_removal => None,
+        (None, None) => {
+            let or_xpath = if is_removal { ", or --xpath" } else { "" };
+            return Err(Failed::usage(format!(
+                "this needs XML: name a FILE, or give it with --xml{or_xpath}"
+            )));
+        }
     };
     let request = cibadmin::Request { allow_create, ..request(action, change.part, xml, change.force) };
     cibadmin::apply(session, request)

@@ -1,7 +1,7 @@
 //! `systole node`.
 
 use crate::{
-    Cluster, Exit, Failed, Session, edit,
+    Cluster, Exit, Failed, Session, edit, exit,
     report::{self, OutputArgs, Report},
     resource_ops,
     tools::crm_attribute::{self, Command, Request},
@@ -93,6 +93,9 @@ fn switch(
     value: Option<&'static str>,
 ) -> anyhow::Result<Report> {
     let mut cluster = Cluster::open(session)?;
+    if nodes.wait {
+        resource_ops::check_can_wait(&cluster)?;
+    }
     let document = cluster.cib()?;
     let names = if nodes.nodes.is_empty() { vec![cluster.local_node(session)?] } else { nodes.nodes };
     // All names are looked up before anything is changed.
@@ -129,6 +132,12 @@ fn attribute(
     if pairs.is_empty() {
         return all_attributes(session, &node);
     }
+    // All are read before anything is changed.
+    if let Some(pair) = pairs.iter().find(|pair| pair.is_empty() || pair.starts_with('=')) {
+        return Err(Failed::usage(format!("{pair:?} names no attribute")));
+    }
+    let document = Cluster::open(session)?.cib()?;
+    crm_attribute::node_id(&document, &node)?;
     let mut report = Report::silent();
     for pair in pairs {
         let (name, command) = match pair.split_once('=') {
@@ -136,10 +145,16 @@ fn attribute(
             Some((name, "")) => (name, Command::Delete),
             Some((name, value)) => (name, Command::Update(value.to_owned())),
         };
-        if name.is_empty() {
-            return Err(Failed::usage(format!("{pair:?} names no attribute")));
-        }
-        let one = crm_attribute::perform(session, request(&node, name, section, command))?;
+        let is_query = matches!(command, Command::Query);
+        let one =
+            crm_attribute::perform(session, request(&node, name, section, command)).map_err(|error| {
+                let is_missing = is_query && exit::exit_of(&error) == Exit::NoSuch;
+                if is_missing {
+                    Failed::no_such(format!("node {node} has no attribute {name}"))
+                } else {
+                    error
+                }
+            })?;
         report.text.push_str(&one.text);
         report.trees.extend(one.trees);
     }

@@ -199,6 +199,9 @@ fn change(
     finish(session, &several.end.output, |session| {
         let limit = several.end.limit()?;
         let mut cluster = Cluster::open(session)?;
+        if limit.is_some() {
+            resource_ops::check_can_wait(&cluster)?;
+        }
         let document = cluster.cib()?;
         // All names are looked up before anything is changed.
         let elements = several
@@ -263,6 +266,9 @@ fn after(
 ) -> anyhow::Result<Exit> {
     finish(session, &end.output, |session| {
         let limit = end.limit()?;
+        if limit.is_some() {
+            resource_ops::check_can_wait(&Cluster::open(session)?)?;
+        }
         let report = crm_resource::perform(session, &args, command)?;
         if let Some(limit) = limit {
             resource_ops::wait(&mut Cluster::open(session)?, Some(limit))?;

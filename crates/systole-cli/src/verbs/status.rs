@@ -1,6 +1,11 @@
 //! `systole status`.
 
-use crate::{Cluster, Exit, Session, report::OutputArgs, tools::crm_mon, view};
+use crate::{
+    Cluster, Exit, Failed, Session,
+    report::{self, OutputArgs, Report},
+    tools::crm_mon,
+    view,
+};
 use systole_output::status::classic;
 
 /// What `crm_mon -1r` shows, with a word on what is dangerous or broken in front.
@@ -37,7 +42,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "RSC")]
     resource: Option<String>,
     /// Resources only, in the layout of releases before 2.0
-    #[arg(long)]
+    #[arg(
+        long,
+        conflicts_with_all = ["watch", "active", "detail", "attributes", "failcounts", "operations", "bans"],
+        conflicts_with_all = ["by_node", "node", "resource", "json"],
+    )]
     classic: bool,
     #[command(flatten)]
     output: OutputArgs,
@@ -46,10 +55,13 @@ pub(super) struct Args {
 /// Shows the state.
 pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
     if args.classic {
+        if args.output.is_for_programs() {
+            return Err(Failed::usage("--classic is a layout for people: leave it out, or --output-as"));
+        }
         let mut cluster = Cluster::open(session)?;
         let view = view::look(session, &mut cluster)?;
-        session.print(&classic::resource_list(&view.overview))?;
-        return Ok(Exit::Ok);
+        let text = classic::resource_list(&view.overview);
+        return report::emit(session, &args.output, Report { text, ..Report::default() });
     }
     crm_mon::show(
         session,
