@@ -1,7 +1,12 @@
 //! What `systole lab` says to the lab's supervisor, one JSON object a line over a Unix socket.
 
 use crate::layout::Layout;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::sockopt,
+    process::{PidfdFlags, pidfd_open},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -129,7 +134,11 @@ pub fn is_running(layout: &Layout) -> bool {
 /// # Errors
 /// If there is no supervisor, or it refuses.
 pub fn ask(layout: &Layout, ask: &Ask) -> Result<Answer> {
-    let Ok(mut stream) = UnixStream::connect(layout.control_socket()) else { return Err(not_up(layout)) };
+    let Ok(stream) = UnixStream::connect(layout.control_socket()) else { return Err(not_up(layout)) };
+    exchange(stream, ask)
+}
+
+fn exchange(mut stream: UnixStream, ask: &Ask) -> Result<Answer> {
     stream.write_all(&systole_wire::encode(ask)).context("cannot ask the lab's supervisor")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the lab's supervisor did not answer")?;
@@ -137,6 +146,27 @@ pub fn ask(layout: &Layout, ask: &Ask) -> Result<Answer> {
         Answer::Refused { message } => bail!(message),
         answer => Ok(answer),
     }
+}
+
+/// How long a supervisor may take to exit once it has said that all is down.
+const EXIT_LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// Asks the supervisor to take the lab down, and waits until it has exited itself.
+///
+/// # Errors
+/// If there is no supervisor, it refuses, or it does not exit.
+pub fn end(layout: &Layout) -> Result<()> {
+    let Ok(stream) = UnixStream::connect(layout.control_socket()) else { return Err(not_up(layout)) };
+    let peer = sockopt::socket_peercred(&stream).context("cannot tell who supervises the lab")?;
+    let process = pidfd_open(peer.pid, PidfdFlags::empty()).context("cannot watch the lab's supervisor")?;
+    exchange(stream, &Ask::End)?;
+    let exited = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&EXIT_LIMIT))?;
+    ensure!(
+        exited == 1,
+        "the lab is down but its supervisor (process {}) does not exit",
+        peer.pid.as_raw_nonzero()
+    );
+    Ok(())
 }
 
 /// Asks the supervisor how the lab is.

@@ -169,7 +169,7 @@ fn wait(layout: &Layout, timeout: u64) -> Result<()> {
 fn down(layout: &Layout) -> Result<()> {
     requirements::root()?;
     if control::is_running(layout) {
-        control::ask(layout, &Ask::End)?;
+        control::end(layout)?;
     }
     // Also after the supervisor: it may have been one that could not finish.
     supervisor::clear(layout)
