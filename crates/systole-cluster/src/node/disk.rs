@@ -53,6 +53,8 @@ impl Disk {
     /// A new view is settled: every member writes its replica now.
     pub fn settle(&mut self, members: &BTreeMap<u32, Hello>) {
         self.stored.clear();
+        // What is being written may be of a replica that lost.
+        self.asked.clear();
         let broken = members.iter().filter_map(|(id, hello)| Some((*id, hello.disk_error.clone()?)));
         self.broken = broken.collect();
     }
