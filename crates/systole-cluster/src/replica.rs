@@ -179,7 +179,8 @@ impl Replica {
         for (id, hello) in members {
             let entry = self.ledger.nodes.entry(*id).or_default();
             entry.name = hello.name.clone();
-            if std::mem::take(&mut entry.leaving) {
+            // One that is still the same program has not left: it goes on leaving.
+            if std::mem::take(&mut entry.leaving) && !hello.live {
                 Status::of(&mut self.cib).erase_node(&hello.name);
             }
             if !hello.live {
