@@ -29,7 +29,8 @@ pub enum Event {
         /// What was given to [`Effect::Cast`] there.
         payload: String,
     },
-    /// The connection to the cluster layer is gone. After a reconnection comes a [`Event::View`].
+    /// The connection to the cluster layer is gone. After a reconnection comes a [`Event::View`];
+    /// if that takes long, the machine goes on as a node that was cut off.
     ClusterLost,
     /// A connection to the executor is up.
     ExecutorConnected,

@@ -1,11 +1,12 @@
 //! The machine of one cluster node: everything `systoled` decides.
 //!
 //! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
-//! [`local`] stands for this node's executor, [`requests`] answers tools, [`dc`] does what only the DC does. Here the
+//! [`isolation`] is for a node without a cluster layer, [`local`] stands for this node's executor, [`requests`] answers tools, [`dc`] does what only the DC does. Here the
 //! events are handed to them, and messages in agreed order are applied to the replica.
 
 mod dc;
 mod disk;
+mod isolation;
 mod local;
 mod membership;
 mod requests;
@@ -19,6 +20,7 @@ use crate::{
 };
 use dc::Dc;
 use disk::Disk;
+use isolation::Isolation;
 use local::Local;
 use membership::Group;
 use requests::Tools;
@@ -44,10 +46,13 @@ pub struct NodeMachine {
     now: Now,
     replica: Replica,
     group: Group,
+    isolation: Isolation,
     disk: Disk,
     local: Local,
     tools: Tools,
     dc: Option<Dc>,
+    /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
+    terms: u64,
     /// Messages cast so far, and how many of them came back in the present view or were given up with an earlier one.
     n_cast: u64,
     n_returned: u64,
@@ -65,10 +70,12 @@ impl NodeMachine {
             now: Now::default(),
             replica: Replica::blank(),
             group: Group::default(),
+            isolation: Isolation::default(),
             disk: Disk::default(),
             local: Local::default(),
             tools: Tools::default(),
             dc: None,
+            terms: 0,
             n_cast: 0,
             n_returned: 0,
             effects: Vec::new(),
@@ -82,6 +89,7 @@ impl NodeMachine {
             Event::Started { node, boot_id, seed, stored } => {
                 (self.name, self.boot_id, self.seed) = (node, boot_id, seed);
                 self.load(stored);
+                self.miss_layer();
             }
             Event::View(view) => self.view_changed(view),
             Event::Delivered { from, payload } => self.delivered(from, &payload),
@@ -95,16 +103,27 @@ impl NodeMachine {
             Event::DiskFailed { token, error } => self.disk_failed(token, error),
             Event::DeadlineReached => self.retry_disk(),
         }
+        self.isolate_if_due();
+        self.follow_up();
+        while let Some(payload) = self.isolation.next_echo() {
+            self.delivered(self.group.own_id(), &payload);
+            self.follow_up();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What may have become possible by an event.
+    fn follow_up(&mut self) {
         self.miss_executor();
         self.direct();
         self.serve();
-        std::mem::take(&mut self.effects)
     }
 
     /// When the next [`Event::DeadlineReached`] is due.
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let dc = self.dc.as_ref().and_then(Dc::next_deadline);
-        [self.disk.next_deadline(), self.tools.next_deadline(), self.local.next_deadline(), dc]
+        let isolation = self.isolation.next_deadline();
+        [self.disk.next_deadline(), self.tools.next_deadline(), self.local.next_deadline(), isolation, dc]
             .into_iter()
             .flatten()
             .min()
@@ -122,7 +141,8 @@ impl NodeMachine {
 
     /// The number of the present view, if this node shares its replica with all its members.
     pub fn settled_view(&self) -> Option<u64> {
-        self.group.is_settled().then(|| self.group.view_number())
+        let is_shared = self.group.is_settled() && !self.isolation.is_alone();
+        is_shared.then(|| self.group.view_number())
     }
 
     /// The version of the CIB.
@@ -154,7 +174,11 @@ impl NodeMachine {
         self.n_cast += 1;
         let envelope = Envelope { view: self.group.view_number(), number: self.n_cast, message };
         let payload = serde_json::to_string(&envelope).expect("maps have text or number keys");
-        self.effects.push(Effect::Cast(payload));
+        if self.isolation.is_alone() {
+            self.isolation.echo(payload);
+        } else {
+            self.effects.push(Effect::Cast(payload));
+        }
     }
 
     /// Whether something this node said in the present view is still on its way.

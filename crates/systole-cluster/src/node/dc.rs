@@ -48,9 +48,9 @@ pub(super) struct Dc {
 }
 
 impl Dc {
-    pub fn new(seed: u128, view: u64, now: Monotonic) -> Self {
+    pub fn new(seed: u128, term: u64, now: Monotonic) -> Self {
         Self {
-            uuid: uuid(seed, view),
+            uuid: uuid(seed, term),
             transition: 0,
             engine: Engine::new(),
             since: now,
@@ -69,9 +69,9 @@ impl Dc {
     }
 }
 
-/// A UUID out of random bits: another one for each `view`.
-fn uuid(seed: u128, view: u64) -> String {
-    let mixed = seed.rotate_left((view % 128) as u32) ^ (u128::from(view) << 64) ^ u128::from(view);
+/// A UUID out of random bits: another one for each `term`.
+fn uuid(seed: u128, term: u64) -> String {
+    let mixed = seed.rotate_left((term % 128) as u32) ^ (u128::from(term) << 64) ^ u128::from(term);
     let digits = format!("{mixed:032x}");
     let mut text = String::with_capacity(36);
     for (idx, digit) in digits.chars().enumerate() {

@@ -113,10 +113,16 @@ impl NodeMachine {
     }
 
     pub(super) fn view_changed(&mut self, view: View) {
+        self.group.since.get_or_insert(view.number);
+        self.isolation.end();
+        self.enter(view);
+    }
+
+    /// Begins the exchange with the members of `view`.
+    pub(super) fn enter(&mut self, view: View) {
         let names: Vec<&str> = view.members.iter().map(|(_, name)| name.as_str()).collect();
         let quorum = if view.has_quorum { "with" } else { "without" };
         self.log(Level::Notice, format!("members are now {} ({quorum} quorum)", names.join(" ")));
-        self.group.since.get_or_insert(view.number);
         self.group.phase = Phase::Exchanging;
         self.group.hellos.clear();
         self.group.view = Some(view);
@@ -137,6 +143,10 @@ impl NodeMachine {
     }
 
     pub(super) fn cluster_lost(&mut self) {
+        self.miss_layer();
+        if self.isolation.is_alone() {
+            return;
+        }
         self.log(Level::Warning, "the connection to the cluster layer is lost");
         self.group.phase = Phase::Alone;
         self.group.view = None;
@@ -195,8 +205,8 @@ impl NodeMachine {
         self.log(Level::Notice, format!("{name} is the DC; the CIB has version {}", self.replica.version()));
         self.disk.settle(&members);
         self.persist();
-        self.dc =
-            (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.group.view_number(), self.now.mono));
+        self.terms += u64::from(dc == self.group.own_id());
+        self.dc = (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.terms, self.now.mono));
         self.attach();
         self.repeat_requests();
     }

@@ -1,1 +1,218 @@
+use super::*;
+use crate::{Plan, Snapshot};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+use systole_types::{OcfRc, OpStatus, Timestamp};
+use systole_wire::{
+    PROTOCOL,
+    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    hub::View,
+};
 
+const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
+  <configuration>
+    <crm_config><cluster_property_set id="o">
+      <nvpair id="o1" name="stonith-enabled" value="false"/>
+    </cluster_property_set></crm_config>
+    <nodes><node id="1" uname="a"/><node id="2" uname="b"/></nodes>
+    <resources><primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></resources>
+    <constraints/>
+  </configuration>
+  <status/>
+</cib>"#;
+
+fn plan(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
+    let transition = systole_scheduler::schedule(cib, now);
+    Plan { graph: transition.graph, ..Plan::default() }
+}
+
+/// Node a, with an executor whose every operation succeeds at once, and a cluster layer that can be taken away.
+struct Bench {
+    machine: NodeMachine,
+    now: Now,
+    has_layer: bool,
+    /// Operation keys as the executor got them, and what was asked of the disk.
+    ran: Vec<String>,
+    transition_keys: BTreeSet<String>,
+    running: bool,
+    n_results: u64,
+    tokens: Vec<crate::Token>,
+    casts: Vec<String>,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let config = NodeConfig { stack: "hub".into(), version: "test".into(), planner: plan };
+        let mut bench = Self {
+            machine: NodeMachine::new(config),
+            now: Now { mono: Monotonic(Duration::from_secs(100)), wall: Timestamp(1_000_000) },
+            has_layer: true,
+            ran: Vec::new(),
+            transition_keys: BTreeSet::new(),
+            running: false,
+            n_results: 0,
+            tokens: Vec::new(),
+            casts: Vec::new(),
+        };
+        let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
+        let stored = Some(Snapshot { xml: CIB.into(), version, generation: 1 });
+        bench.tell(Event::Started { node: "a".into(), boot_id: "boot".into(), seed: 77, stored });
+        bench.tell(Event::Executor(FromExecutor::Welcome {
+            protocol: PROTOCOL,
+            boot_id: "boot".into(),
+            recurring: Vec::new(),
+            in_flight: Vec::new(),
+            unacknowledged: Vec::new(),
+            last_call: 0,
+            last_number: 0,
+            acknowledged: 0,
+        }));
+        bench
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.machine.handle(self.now, event) {
+                match effect {
+                    Effect::Cast(payload) if self.has_layer => {
+                        self.casts.push(payload.clone());
+                        events.push_back(Event::Delivered { from: 1, payload });
+                    }
+                    Effect::ToExecutor(ToExecutor::Run(operation)) => {
+                        let result = self.run(*operation);
+                        events.push_back(Event::Executor(FromExecutor::Result(Box::new(result))));
+                    }
+                    Effect::Persist { token, .. } => self.tokens.push(token),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, operation: Operation) -> OperationResult {
+        self.ran.push(operation.key.clone());
+        self.transition_keys.insert(operation.transition_key.clone());
+        match operation.operation.as_str() {
+            "start" => self.running = true,
+            "stop" => self.running = false,
+            _ => {}
+        }
+        let is_there = self.running || operation.operation != "monitor";
+        self.n_results += 1;
+        OperationResult {
+            number: self.n_results,
+            operation,
+            rc: if is_there { OcfRc::Ok } else { OcfRc::NotRunning }.code(),
+            status: OpStatus::Done.code(),
+            exit_reason: String::new(),
+            at: self.now.wall.0,
+            exec_ms: 1,
+            queue_ms: 0,
+        }
+    }
+
+    fn view(&mut self, number: u64) {
+        self.has_layer = true;
+        let members = vec![(1, "a".to_owned())];
+        self.tell(Event::View(View { number, own_id: 1, members, has_quorum: true }));
+        self.wait(30);
+    }
+
+    fn lose_layer(&mut self) {
+        self.has_layer = false;
+        self.tell(Event::ClusterLost);
+    }
+
+    fn wait(&mut self, secs: u64) {
+        for _ in 0..secs {
+            self.now.mono = self.now.mono + Duration::from_secs(1);
+            self.now.wall.0 += 1;
+            self.tell(Event::DeadlineReached);
+        }
+    }
+}
+
+#[test]
+fn a_node_whose_cluster_layer_stays_away_stops_its_resources_and_starts_them_when_it_is_back() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    assert!(bench.running, "{:?}", bench.ran);
+    bench.lose_layer();
+    bench.wait(4);
+    assert!(bench.running, "a restart of the cluster layer stops nothing");
+    // Further failures to connect do not put it off.
+    bench.tell(Event::ClusterLost);
+    bench.wait(2);
+    bench.tell(Event::ClusterLost);
+    bench.wait(20);
+    assert!(!bench.running, "{:?}", bench.ran);
+    bench.view(2);
+    assert!(bench.running, "{:?}", bench.ran);
+    assert_eq!(bench.machine.settled_view(), Some(2));
+}
+
+#[test]
+fn a_cluster_layer_that_is_back_in_time_changes_nothing() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let n_ran = bench.ran.len();
+    bench.lose_layer();
+    bench.wait(4);
+    bench.view(1);
+    assert_eq!(bench.ran[n_ran..], [""; 0]);
+}
+
+#[test]
+fn a_daemon_that_starts_without_a_cluster_layer_does_not_start_anything() {
+    let mut bench = Bench::start();
+    bench.has_layer = false;
+    bench.wait(30);
+    assert_eq!(bench.ran, ["r_monitor_0"]);
+}
+
+#[test]
+fn transition_keys_are_not_used_again_when_the_cluster_layer_counts_from_one_again() {
+    let mut bench = Bench::start();
+    for _ in 0..3 {
+        bench.view(1);
+        bench.lose_layer();
+        bench.wait(1);
+        // What ran is unknown now: it is probed, by a first transition of the same actions.
+        bench.machine.replica.forget("a", "r");
+    }
+    let n_ran = bench.ran.len();
+    assert!(n_ran > 3, "{:?}", bench.ran);
+    assert_eq!(bench.transition_keys.len(), n_ran, "{:?}", bench.transition_keys);
+}
+
+#[test]
+fn what_was_being_written_when_the_members_changed_does_not_count_as_kept() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let token = *bench.tokens.last().expect("the CIB was written");
+    bench.view(2);
+    assert_ne!(bench.tokens.last(), Some(&token));
+    bench.casts.clear();
+    bench.tell(Event::Durable(token));
+    assert!(!bench.casts.iter().any(|payload| payload.contains("stored")), "{:?}", bench.casts);
+}
+
+#[test]
+fn a_node_that_was_leaving_when_the_members_changed_goes_on_leaving() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let shutdown = crate::message::AttributeChange {
+        node: "a".into(),
+        name: "shutdown".into(),
+        to: crate::message::AttributeValue::Set("1".into()),
+    };
+    bench.machine.replica.set_attributes(&[shutdown]);
+    bench.machine.is_to_leave(1);
+    // The farewell is lost with the view.
+    bench.machine.effects.clear();
+    bench.view(2);
+    assert!(!bench.running, "{:?}", bench.ran);
+}

@@ -1,0 +1,74 @@
+//! A node whose cluster layer does not come back.
+//!
+//! The others take it for lost, and may have what ran here run elsewhere. So it becomes a partition of its own, without
+//! quorum, and does what the configuration says of such a one: it stops its resources, as a rule.
+
+use super::NodeMachine;
+use crate::Level;
+use std::{collections::VecDeque, time::Duration};
+use systole_types::Monotonic;
+use systole_wire::hub::View;
+
+/// How long the cluster layer may be gone: a restart of it must not stop resources.
+const LAYER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The number of the view of a node alone, which no cluster layer gives.
+const ALONE: u64 = u64::MAX;
+
+/// What is to be known of a cluster layer that is not there.
+#[derive(Debug, Default)]
+pub(super) struct Isolation {
+    /// When to stop waiting for it.
+    due: Option<Monotonic>,
+    is_alone: bool,
+    /// What this node said to itself.
+    echoes: VecDeque<String>,
+}
+
+impl Isolation {
+    /// Whether this node is a partition of its own for want of a cluster layer.
+    pub fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        self.due
+    }
+
+    /// Takes what this node says while it is alone.
+    pub fn echo(&mut self, payload: String) {
+        self.echoes.push_back(payload);
+    }
+
+    /// What is to be delivered next.
+    pub fn next_echo(&mut self) -> Option<String> {
+        self.echoes.pop_front()
+    }
+
+    /// The cluster layer is there.
+    pub fn end(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl NodeMachine {
+    /// There is no cluster layer: the wait for it begins, if it has not.
+    pub(super) fn miss_layer(&mut self) {
+        if !self.isolation.is_alone {
+            self.isolation.due.get_or_insert(self.now.mono + LAYER_PATIENCE);
+        }
+    }
+
+    /// Goes on alone once the wait is over. A node that never was in a cluster has nothing to go on with.
+    pub(super) fn isolate_if_due(&mut self) {
+        if self.isolation.due.is_none_or(|due| due > self.now.mono) {
+            return;
+        }
+        self.isolation.due = None;
+        let known = self.replica.known_nodes().into_iter().find(|(_, name)| *name == self.name);
+        let Some(own) = known else { return };
+        self.log(Level::Error, "the cluster layer does not come back: this node takes itself for cut off");
+        self.isolation.is_alone = true;
+        self.enter(View { number: ALONE, own_id: own.0, members: vec![own], has_quorum: false });
+    }
+}
