@@ -119,8 +119,16 @@ impl Executor {
     fn handle(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
+            let spawned = match &event {
+                Event::Spawned { run, .. } => Some(*run),
+                _ => None,
+            };
             for effect in self.machine.handle(self.clock.now(), event) {
                 self.perform(effect, &mut events);
+            }
+            // The machine has it kept now where its process is.
+            if let Some(run) = spawned {
+                self.runner.release(run);
             }
             while let Some(event) = self.runner.next_event() {
                 events.push_back(event);

@@ -14,7 +14,7 @@ use std::{
     io::{self, Write},
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
 };
@@ -39,10 +39,15 @@ pub(crate) struct Runner {
     waker: Waker,
 }
 
+/// A keeper's standard input, with what is to be written there.
+type WaitingTask = Option<(ChildStdin, Vec<u8>)>;
+
 /// A keeper at work.
 struct Run {
     keeper: Child,
     pidfd: OwnedFd,
+    /// What the keeper is to do, and where it waits to be told. Without it, it ends and has done nothing.
+    task: WaitingTask,
     result: PathBuf,
     /// The agent was told to end, so nothing of its group may stay.
     killed: bool,
@@ -107,16 +112,19 @@ impl Runner {
         self.read.drain(..).for_each(|result| forget(&result));
     }
 
+    /// Starts a keeper and says [`Event::Spawned`]. It waits for [`Self::release`].
     pub(crate) fn execute(&mut self, run: RunId, operation: Operation) {
         let what = operation.key.clone();
         let result = self.dir.join(format!("{}-{}", self.prefix, run.0));
         match self.spawn(operation, &result) {
-            Ok((keeper, pidfd)) => {
-                if let Some(name) = ProcessName::of(keeper.id()) {
-                    let process = format!("{name} {}", result.display());
-                    self.events.push_back(Event::Spawned { run, process });
+            Ok((keeper, pidfd, task)) => {
+                let name = ProcessName::of(keeper.id());
+                let process = name.map(|name| format!("{name} {}", result.display()));
+                self.runs.insert(run, Run { keeper, pidfd, task, result, killed: false, what });
+                match process {
+                    Some(process) => self.events.push_back(Event::Spawned { run, process }),
+                    None => self.release(run),
                 }
-                self.runs.insert(run, Run { keeper, pidfd, result, killed: false, what });
             }
             Err(error) => {
                 let exit_reason = format!("cannot start a keeper for the agent: {error}");
@@ -127,7 +135,7 @@ impl Runner {
     }
 
     /// A keeper is in a process group of its own, so that what ends the executor does not end it.
-    fn spawn(&self, operation: Operation, result: &Path) -> io::Result<(Child, OwnedFd)> {
+    fn spawn(&self, operation: Operation, result: &Path) -> io::Result<(Child, OwnedFd, WaitingTask)> {
         let task = Task { operation, ocf_root: self.ocf_root.clone(), result: result.to_owned() };
         let task = serde_json::to_vec(&task)?;
         let (program, arguments) = self.keeper.split_first().ok_or(io::ErrorKind::NotFound)?;
@@ -135,11 +143,18 @@ impl Runner {
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
         let mut keeper = command.spawn()?;
         let pidfd = pidfd_open(Pid::from_child(&keeper), PidfdFlags::empty())?;
-        if let Some(mut stdin) = keeper.stdin.take() {
+        let task = keeper.stdin.take().map(|stdin| (stdin, task));
+        Ok((keeper, pidfd, task))
+    }
+
+    /// Lets a keeper begin. Called once the next executor will find it: an agent that runs and that nobody knows of
+    /// would be taken for one that does not.
+    pub(crate) fn release(&mut self, run: RunId) {
+        let task = self.runs.get_mut(&run).and_then(|run| run.task.take());
+        if let Some((mut stdin, task)) = task {
             // A keeper that does not read has ended already, and that is seen at once.
             let _ = stdin.write_all(&task);
         }
-        Ok((keeper, pidfd))
     }
 
     fn finish(&mut self, id: RunId) {
@@ -254,6 +269,69 @@ fn complain(what: &str, report: &Report) {
     if !expected {
         for line in report.complaint.lines().rev().take(8).collect::<Vec<_>>().into_iter().rev() {
             systole_link::log_line("execd", "notice", &format!("{what}: {line}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        collections::BTreeMap,
+        time::{Duration, Instant},
+    };
+
+    fn operation() -> Operation {
+        Operation {
+            call: 1,
+            key: "r_start_0".into(),
+            resource: "r".into(),
+            class: "ocf".into(),
+            provider: Some("test".into()),
+            agent: "agent".into(),
+            operation: "start".into(),
+            interval_ms: 0,
+            timeout_ms: 20_000,
+            start_delay_ms: 0,
+            parameters: BTreeMap::new(),
+            transition_key: "1:1:0:00000000-0000-0000-0000-000000000000".into(),
+            expected_rc: None,
+        }
+    }
+
+    #[test]
+    fn a_keeper_is_told_its_task_only_when_the_next_executor_would_find_it() {
+        for is_released in [false, true] {
+            let root =
+                std::env::temp_dir().join(format!("systole-runner-{}-{is_released}", std::process::id()));
+            let told = root.join("told");
+            let script = format!("cat > {0}.new; mv {0}.new {0}", told.display());
+            let config = Config {
+                socket: root.join("exec.sock"),
+                state_file: root.join("state"),
+                boot_id_file: root.join("boot-id"),
+                run_dir: root.clone(),
+                ocf_root: root.clone(),
+                keeper: ["sh", "-c", &script].map(OsString::from).into(),
+                user: String::new(),
+                verbose: false,
+            };
+            let (waker, _wakes) = systole_link::waker().expect("pipe");
+            let mut runner = Runner::new(&config, waker).expect("directory");
+            runner.execute(RunId(1), operation());
+            assert!(matches!(runner.next_event(), Some(Event::Spawned { run: RunId(1), .. })));
+            if is_released {
+                runner.release(RunId(1));
+            }
+            // As when the executor is killed now.
+            drop(runner);
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !told.exists() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
+            let task = fs::read(&told).expect("the keeper ends");
+            assert_eq!(!task.is_empty(), is_released);
+            fs::remove_dir_all(root).expect("directory");
         }
     }
 }
