@@ -338,13 +338,18 @@ impl ExecutorMachine {
             return self.report(now, running.operation, exit, span);
         }
         self.rest(now, &running.operation);
-        let Some(entry) = self.book.recurring_of(&running.operation) else { return };
+        self.announce(now, running.operation, exit, span);
+    }
+
+    /// Reports what a recurring operation found, if that is news and it is still in force.
+    fn announce(&mut self, now: Now, operation: Operation, exit: &AgentExit, span: Span) {
+        let Some(entry) = self.book.recurring_of(&operation) else { return };
         let outcome = (exit.rc.code(), exit.status.code());
         if entry.reported.replace(outcome) != Some(outcome) {
             // History tells two results of one call apart by whole seconds only, and must take the newer for the newer.
             let wall = entry.reported_at.map_or(now.wall, |at| now.wall.max(Timestamp(at + 1)));
             entry.reported_at = Some(wall.0);
-            self.report(Now { wall, ..now }, running.operation, exit, span);
+            self.report(Now { wall, ..now }, operation, exit, span);
         }
     }
 
@@ -400,7 +405,11 @@ impl ExecutorMachine {
                 let operation = running.operation.clone();
                 let span = Span { exec: now.mono - running.started, queue: running.waited };
                 let exit = AgentExit::timed_out(&operation);
-                self.report(now, operation, &exit, span);
+                if operation.interval_ms == 0 {
+                    self.report(now, operation, &exit, span);
+                } else {
+                    self.announce(now, operation, &exit, span);
+                }
             }
             _ => {}
         }

@@ -366,3 +366,44 @@ fn two_results_of_a_monitor_within_a_second_can_be_told_apart() {
     }
     assert_eq!(moments, [100, 101, 102]);
 }
+
+#[test]
+fn a_monitor_that_cannot_be_killed_is_reported_once_and_so_is_its_recovery() {
+    check(
+        "
+run r monitor 10000
+    execute r_monitor_10000 as 1
+ended 1 0
+    result 1: r_monitor_10000 rc 0 complete
+wait 40000
+    execute r_monitor_10000 as 2
+    term 2
+    kill 2
+    result 2: r_monitor_10000 rc 1 Timed Out
+ended 2 0
+wait 10000
+    execute r_monitor_10000 as 3
+ended 3 0
+    result 3: r_monitor_10000 rc 0 complete
+",
+    );
+}
+
+#[test]
+fn a_monitor_that_was_cancelled_while_it_was_being_killed_is_not_reported() {
+    check(
+        "
+run r monitor 10000
+    execute r_monitor_10000 as 1
+ended 1 0
+    result 1: r_monitor_10000 rc 0 complete
+wait 31000
+    execute r_monitor_10000 as 2
+    term 2
+cancel r_monitor_10000
+    result 2: r_monitor_10000 rc 1 Cancelled
+wait 20000
+    kill 2
+",
+    );
+}
