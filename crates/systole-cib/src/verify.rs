@@ -111,6 +111,17 @@ impl Verifier {
     }
 }
 
+/// Whether a cluster option may have the value; options nobody knows may have any.
+///
+/// # Errors
+/// What the option takes instead.
+pub fn check_option(name: &str, value: &str) -> Result<(), String> {
+    match options::kind(spelling::cluster_option(name)) {
+        Some(kind) if value != "#default" && !is_valid(kind, value) => Err(kind.describe()),
+        _ => Ok(()),
+    }
+}
+
 fn is_valid(kind: Kind, value: &str) -> bool {
     let is_number = |text: &str| text.parse::<i64>().is_ok();
     match kind {

@@ -15,6 +15,21 @@ pub(super) enum Kind {
     OneOf(&'static [&'static str]),
 }
 
+impl Kind {
+    /// What such a value looks like.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Boolean => "true or false".to_owned(),
+            Self::Duration => "a span of time such as 30s or 5min".to_owned(),
+            Self::WatchdogTimeout => "a span of time such as 10s, or -1".to_owned(),
+            Self::Integer => "a whole number".to_owned(),
+            Self::Score => "a score: a whole number, INFINITY or -INFINITY".to_owned(),
+            Self::Percentage => "a percentage such as 80%".to_owned(),
+            Self::OneOf(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
 /// What kind of value an option takes, by today's name; `None` if there is no such option.
 pub(super) fn kind(option: &str) -> Option<Kind> {
     Some(match option {

@@ -231,6 +231,10 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let name = target.file_name().context("the path has no file name")?.to_string_lossy().into_owned();
     let beside = target.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = (|| {
+        // Putting another file in its place needs no right to write to it: who made it read-only meant it.
+        if target.exists() {
+            fs::OpenOptions::new().write(true).open(&target)?;
+        }
         let mut file = fs::File::create(&beside)?;
         if let Ok(meta) = fs::metadata(&target) {
             file.set_permissions(meta.permissions())?;

@@ -59,6 +59,11 @@ pub fn failcount(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result
 fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::Result<Report> {
     let resource =
         args.resource.as_deref().ok_or_else(|| Failed::usage("name the resource with -r/--resource"))?;
+    let interval = match (&args.operation, &args.interval) {
+        (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
+        (_, text) => text.as_deref().map(systole_types::parse_duration).transpose(),
+    };
+    let interval = interval.map_err(|error| Failed::usage(format!("--interval: {error}")))?;
     let mut cluster = Cluster::open(session)?;
     let node = match &args.node {
         Some(node) => node.clone(),
@@ -81,10 +86,10 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
         .flat_map(|status| status.children())
         .find(|state| state.id() == Some(uuid.as_str()));
     let name = format!("fail-count-{resource}");
-    let wanted = args.operation.as_ref().map(|operation| {
-        let interval = args.interval.as_deref().and_then(|text| systole_types::parse_duration(text).ok());
-        format!("{name}#{operation}_{}", interval.unwrap_or_default().as_millis())
-    });
+    let wanted = args
+        .operation
+        .as_ref()
+        .map(|operation| format!("{name}#{operation}_{}", interval.unwrap_or_default().as_millis()));
     let mut total = Score::ZERO;
     for pair in state.into_iter().flat_map(|state| state.descendants()).filter(|pair| pair.is("nvpair")) {
         let found = pair.attr("name").unwrap_or("");
@@ -202,6 +207,7 @@ pub fn standby(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<E
     };
     let output = args.output.clone();
     let result = section_of_lifetime(args.lifetime.as_deref().unwrap_or("forever")).and_then(|section| {
+        check_switch(args.update.as_deref())?;
         let request = Request {
             command: command(args.update, args.delete),
             section,
@@ -215,6 +221,17 @@ pub fn standby(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<E
         crm_attribute::perform(session, request)
     });
     finish(session, &output, result)
+}
+
+/// Refuses what is neither on nor off: a node would stay in use while its administrator believes it does not.
+fn check_switch(value: Option<&str>) -> anyhow::Result<()> {
+    const SWITCHES: [&str; 10] = ["on", "off", "true", "false", "yes", "no", "y", "n", "1", "0"];
+    match value {
+        Some(value) if !SWITCHES.contains(&value.to_ascii_lowercase().as_str()) => {
+            Err(Failed::usage(format!("standby cannot be {value:?}: use on or off")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Show, set or remove node attributes that are gone with the node's next reboot.

@@ -122,7 +122,8 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         return Ok(Report::new(text.clone(), Tree::with_cdata("output", text)));
     }
     if args.md5_sum {
-        let text = input(session, args)?.context(Failed::new(Exit::Usage, "--md5-sum needs XML"))?;
+        let text = input(session, args)?
+            .ok_or_else(|| Failed::usage("--md5-sum needs XML: give --xml-text, --xml-file or --xml-pipe"))?;
         let document = parse(text.into_bytes(), "input")?;
         let digest = systole_cib::digest::md5(&format!(
             " {}\n",

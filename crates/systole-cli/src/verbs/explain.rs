@@ -95,7 +95,7 @@ impl Told<'_, '_> {
             nodes.iter().map(|node| self.status.node(*node).name.to_string()).collect()
         };
         let now = names(&rsc.running_on);
-        let assigned = self.placement.assigned.get(rsc_index(self.rsc)).copied().flatten();
+        let assigned = self.assigned();
         let mut outline = Outline::new();
         let mut tree = Tree::new("explanation")
             .attr("resource", rsc.id.as_str())
@@ -135,6 +135,10 @@ impl Told<'_, '_> {
         }
         facts.extend(self.colocations());
         facts.extend(self.notes(None).map(text_of));
+        if facts.is_empty() && rsc.running_on.len() == 1 && self.assigned() == rsc.running_on.first().copied()
+        {
+            facts.push("it runs there, and nothing speaks more for another node".to_owned());
+        }
         for fact in facts {
             outline.push(2, fact.as_str());
             tree.push(Tree::with_text("note", fact));
@@ -163,8 +167,9 @@ impl Told<'_, '_> {
     fn node(&self, idx: NodeIdx, outline: &mut Outline, tree: &mut Tree) {
         let node = self.status.node(idx);
         let score = self.placement.allowed.get(rsc_index(self.rsc)).and_then(|table| table.score(idx));
-        let reasons: Vec<String> =
+        let mut reasons: Vec<String> =
             self.node_facts(idx).into_iter().chain(self.notes(Some(idx)).map(text_of)).collect();
+        reasons.extend(score.and_then(|score| self.comparison(idx, i64::from(score))));
         // Guest nodes run only what their bundle puts there: not worth a line unless something is said of them.
         if score.is_none() && reasons.is_empty() && self.only.is_none() {
             return;
@@ -180,6 +185,27 @@ impl Told<'_, '_> {
             part.push(Tree::with_text("note", reason));
         }
         tree.push(part);
+    }
+
+    /// Where the scheduler puts the instance.
+    fn assigned(&self) -> Option<NodeIdx> {
+        self.placement.assigned.get(rsc_index(self.rsc)).copied().flatten()
+    }
+
+    /// Why not here, if the score alone decides.
+    fn comparison(&self, node: NodeIdx, score: i64) -> Option<String> {
+        let winner = self.assigned().filter(|winner| *winner != node)?;
+        let best = i64::from(self.placement.allowed.get(rsc_index(self.rsc))?.score(winner)?);
+        if Score::finite(score) == -Score::INFINITY || score > best {
+            return None;
+        }
+        let name = &self.status.node(winner).name;
+        let runs_there = self.status.rsc(self.rsc).running_on.contains(&winner);
+        Some(match (score == best, runs_there) {
+            (false, _) => format!("not here: {name} has the higher score {}", Score::finite(best)),
+            (true, true) => format!("not here: no better than {name}, where it runs"),
+            (true, false) => format!("not here: no better than {name}, which is chosen"),
+        })
     }
 
     /// What is wrong with the node itself.

@@ -6,7 +6,7 @@ use crate::{
     report::{self, OutputArgs, Report},
 };
 use clap::Subcommand;
-use systole_cib::spelling;
+use systole_cib::{spelling, verify};
 use systole_output::tree::Tree;
 
 /// Cluster options.
@@ -73,6 +73,11 @@ fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
         Verb::Set { pairs } => {
             // All are read before anything is changed.
             let pairs = pairs.iter().map(|pair| read_pair(pair)).collect::<anyhow::Result<Vec<_>>>()?;
+            for (name, value) in &pairs {
+                verify::check_option(name, value).map_err(|takes| {
+                    Failed::usage(format!("{name} cannot be {value:?}: it takes {takes}"))
+                })?;
+            }
             for (name, value) in pairs {
                 // One that is there under its older name is changed there: two names for one option would disagree.
                 let name = spellings(name)

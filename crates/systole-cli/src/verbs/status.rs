@@ -3,6 +3,7 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     report::{self, OutputArgs, Report},
+    resource_ops,
     tools::crm_mon,
     view,
 };
@@ -63,6 +64,9 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         let text = classic::resource_list(&view.overview);
         return report::emit(session, &args.output, Report { text, ..Report::default() });
     }
+    if let Err(error) = check_names(session, &args) {
+        return report::emit_error(session, &args.output, error);
+    }
     crm_mon::show(
         session,
         crm_mon::Args {
@@ -82,4 +86,24 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
             ..crm_mon::Args::default()
         },
     )
+}
+
+/// Makes sure that what the state is narrowed to exists: nothing shown would look like nothing there.
+fn check_names(session: &mut Session<'_>, args: &Args) -> anyhow::Result<()> {
+    if args.node.is_none() && args.resource.is_none() {
+        return Ok(());
+    }
+    let mut cluster = Cluster::open(session)?;
+    let view = view::look(session, &mut cluster)?;
+    let is_tag = |name: &str| name == "*" || view.cib.tags.iter().any(|tag| tag.id.as_str() == name);
+    if let Some(node) = args.node.as_deref().filter(|name| !is_tag(name)) {
+        let is_id = view.overview.nodes.iter().any(|known| known.uuid.as_str() == node);
+        if !is_id {
+            resource_ops::check_node(&view.overview, node)?;
+        }
+    }
+    if let Some(resource) = args.resource.as_deref().filter(|name| !is_tag(name)) {
+        resource_ops::find_views(&view.overview, resource)?;
+    }
+    Ok(())
 }
