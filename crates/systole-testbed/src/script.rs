@@ -7,6 +7,7 @@
 //! | `kill NODE` | takes a host's power away |
 //! | `cut NODE`, `heal` | cuts a host off; makes the network whole |
 //! | `restart systoled NODE`, `restart execd NODE` | kills a daemon, which is back half a second later |
+//! | `restart systoled NODE MS`, `restart execd NODE MS` | the same, but it is back after so many milliseconds |
 //! | `crash RSC` | the resource dies where it runs |
 //! | `fail RSC NODE` | from now on the resource cannot be started there |
 //! | `fill NODE`, `empty NODE` | the host's disk is full; has space again |
@@ -20,7 +21,7 @@
 //! | `show` | members, DC and resources, as seen on each host |
 //! | `changes` | how many resources were started or stopped since the last time this was asked |
 
-use crate::{Cluster, NodeIdx, SECOND, plan, scenario};
+use crate::{Cluster, Micros, NodeIdx, SECOND, plan, scenario};
 use std::fmt::Write as _;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_cluster::NodeMachine;
@@ -69,6 +70,8 @@ impl Player {
             ["heal"] => self.cluster.partition(&[0; scenario::NODES.len()]),
             ["restart", "systoled", name] => self.cluster.restart_node(node(name), SECOND / 2),
             ["restart", "execd", name] => self.cluster.restart_executor(node(name), SECOND / 2),
+            ["restart", "systoled", name, ms] => self.cluster.restart_node(node(name), millis(ms)),
+            ["restart", "execd", name, ms] => self.cluster.restart_executor(node(name), millis(ms)),
             ["crash", resource] => {
                 (0..scenario::NODES.len()).for_each(|idx| self.cluster.crash_resource(idx, resource));
             }
@@ -167,6 +170,10 @@ impl Player {
         };
         self.print(&text);
     }
+}
+
+fn millis(text: &str) -> Micros {
+    text.parse::<u64>().expect("milliseconds") * SECOND / 1000
 }
 
 fn node(name: &str) -> NodeIdx {

@@ -277,3 +277,35 @@ changes
 ",
     );
 }
+
+#[test]
+fn a_majority_that_is_back_from_a_restart_waits_for_the_third() {
+    without_fencing(
+        "
+changes
+    5
+restart systoled a 1500
+restart systoled b
+restart systoled c
+settle
+changes
+    0
+",
+    );
+}
+
+#[test]
+fn a_start_that_waits_for_an_executor_is_thought_over_when_another_node_joins() {
+    without_fencing(
+        "
+changes
+    5
+restart systoled c 4000
+wait 1
+restart execd a 4000
+settle
+changes
+    0
+",
+    );
+}

@@ -135,6 +135,12 @@ impl NodeMachine {
         for (id, name) in self.replica.known_nodes() {
             let standing = if self.group.is_member(id) {
                 self.standing_of_member(dc, id)?
+            } else if self.replica.node_state(&name).is_none() {
+                // The replica comes from disk. Whoever is not here yet may be restarting, with all its resources.
+                if !self.patience_over(dc, RESTART_GRACE) {
+                    return None;
+                }
+                continue;
             } else if !self.was_member(&name) {
                 continue;
             } else {

@@ -62,10 +62,12 @@ impl Local {
         self.missed_at
     }
 
-    /// The view changed.
+    /// The view changed. What was not handed to the executor before is not handed to it: it was decided without the
+    /// nodes that join now, and counts as lost when the executor attaches.
     pub fn detach(&mut self) {
         self.is_attached = false;
         self.is_recording = false;
+        self.unsent.clear();
     }
 
     /// Whether a result for this operation can be expected.
