@@ -216,3 +216,26 @@ fn a_node_that_was_leaving_when_the_members_changed_goes_on_leaving() {
     bench.view(2);
     assert!(!bench.running, "{:?}", bench.ran);
 }
+
+#[test]
+fn what_ran_on_a_lost_node_is_not_forgotten_by_a_refresh() {
+    use crate::message::{MembershipUpdate, NodeUpdate, Standing};
+    let mut bench = Bench::start();
+    bench.view(1);
+    let history = |bench: &Bench| {
+        let text = bench.machine.cib().to_text();
+        text.contains("operation_key=\"r_start_0\"")
+    };
+    let lost = NodeUpdate { id: 1, name: "a".into(), standing: Standing::Lost };
+    bench.machine.replica.apply_membership(&MembershipUpdate {
+        dc: 2,
+        has_quorum: true,
+        version: "test".into(),
+        stack: "hub".into(),
+        nodes: vec![lost],
+        at: 0,
+    });
+    assert!(history(&bench));
+    assert_eq!(bench.machine.replica.clean_up(None, None, false), Ok(0));
+    assert!(history(&bench));
+}

@@ -23,6 +23,8 @@ impl Replica {
         let members = resource.map(|name| Members::of(&cib, name));
         let chosen: Vec<(String, String)> = self
             .histories()
+            // What ran on a lost node may still run: that is not forgotten before it is released.
+            .filter(|history| history.state.attr("in_ccm") == Some("true"))
             .filter(|history| node.is_none_or(|node| history.node == node))
             .filter(|history| members.as_ref().is_none_or(|members| members.contain(history.resource)))
             .filter(|history| !only_failed || history.has_failed())
