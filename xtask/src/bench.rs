@@ -157,7 +157,7 @@ fn row(ours: Option<Usage>, theirs: Option<Usage>) -> String {
         |usage: Option<Usage>| usage.map_or("-".into(), |u| format!("{:.3} s", u.user.as_secs_f64()));
     let mebibytes = |usage: Option<Usage>| usage.map_or("-".into(), |u| format!("{} MiB", u.peak_kib / 1024));
     let ratio = |pick: fn(Usage) -> f64| match (ours, theirs) {
-        (Some(ours), Some(theirs)) => format!("{:.1}", pick(theirs) / pick(ours).max(1e-9)),
+        (Some(ours), Some(theirs)) if pick(ours) > 0.001 => format!("{:.1}", pick(theirs) / pick(ours)),
         _ => "-".into(),
     };
     let failed = if ours.is_some_and(|usage| !usage.ok) { "  (ours did not exit with 0)" } else { "" };
