@@ -25,10 +25,11 @@ mod remote;
 mod task;
 mod view;
 
-use crate::{Note, RscIdx, Status, placement::Placement, status::Kind};
+use crate::{NodeIdx, Note, RscIdx, Status, placement::Placement, status::Kind};
 use draft::{ActIdx, Draft};
 use std::sync::Arc;
 use systole_graph::TransitionGraph;
+use systole_types::Role;
 
 /// What has to be done, and what comes of it.
 #[derive(Clone, Debug, Default)]
@@ -51,11 +52,76 @@ pub enum Origin {
     Shown,
 }
 
-/// What happens to a resource or a node, for people: a line of the "Transition Summary".
+/// What happens to a resource or a node: a line of the "Transition Summary".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The line.
+    /// What happens.
+    pub kind: ChangeKind,
+    /// The resource it happens to; `None`: it happens to the node `from`.
+    pub resource: Option<RscIdx>,
+    /// Where the resource is active now.
+    pub from: Option<NodeIdx>,
+    /// Where it will be.
+    pub to: Option<NodeIdx>,
+    /// Its role now.
+    pub role: Role,
+    /// Its role then.
+    pub next_role: Role,
+    /// What it is due to.
+    pub reason: Option<Arc<str>>,
+    /// It should happen, but cannot.
+    pub is_blocked: bool,
+    /// The line, as the incumbent lays it out.
     pub text: Arc<str>,
+}
+
+/// What happens to a resource or a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The node is fenced: `reboot`, `off`.
+    Fence(Arc<str>),
+    /// The node leaves.
+    Shutdown,
+    /// Started.
+    Start,
+    /// Stopped.
+    Stop,
+    /// Stopped in one place and started in another.
+    Move,
+    /// Moved without being stopped.
+    Migrate,
+    /// Stopped and started in place.
+    Restart,
+    /// Restarted or moved, since it failed.
+    Recover,
+    /// Told its new parameters.
+    Reload,
+    /// Promoted.
+    Promote,
+    /// Demoted.
+    Demote,
+    /// Demoted and promoted again.
+    Repromote,
+}
+
+impl ChangeKind {
+    /// The word in summaries.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Fence(_) => "Fence",
+            Self::Shutdown => "Shutdown",
+            Self::Start => "Start",
+            Self::Stop => "Stop",
+            Self::Move => "Move",
+            Self::Migrate => "Migrate",
+            Self::Restart => "Restart",
+            Self::Recover => "Recover",
+            Self::Reload => "Reload",
+            Self::Promote => "Promote",
+            Self::Demote => "Demote",
+            Self::Repromote => "Re-promote",
+        }
+    }
 }
 
 /// Works out what has to be done, and what has to wait for what.

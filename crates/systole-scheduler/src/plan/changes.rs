@@ -1,7 +1,7 @@
 //! What happens to resources and nodes, for people: the "Transition Summary".
 
 use super::{
-    Change,
+    Change, ChangeKind,
     draft::{ActIdx, Draft, Flags, Reason},
     task::{Key, Task},
 };
@@ -34,10 +34,11 @@ impl Draft<'_, '_> {
                 continue;
             }
             let Some(node) = action.node else { continue };
-            let task = match action.task {
-                Task::Shutdown => "Shutdown".to_owned(),
+            let (kind, how) = match action.task {
+                Task::Shutdown => (ChangeKind::Shutdown, String::new()),
                 Task::Fence => {
-                    format!("Fence ({})", self.added_meta(idx, "stonith_action").unwrap_or_default())
+                    let how = self.added_meta(idx, "stonith_action").unwrap_or_default();
+                    (ChangeKind::Fence(how.into()), format!(" ({how})"))
                 }
                 _ => continue,
             };
@@ -50,8 +51,18 @@ impl Draft<'_, '_> {
             };
             // What needs no reason, a node's own wish to leave, is not listed.
             let Some(reason) = self.reason_text(idx) else { continue };
-            let text = format!("{task} {name} '{reason}'");
-            changes.push(Change { text: text.into() });
+            let text = format!("{}{how} {name} '{reason}'", kind.word());
+            changes.push(Change {
+                kind,
+                resource: None,
+                from: Some(node),
+                to: None,
+                role: Role::Unknown,
+                next_role: Role::Unknown,
+                reason: Some(reason.into()),
+                is_blocked: !self.is(idx, Flags::RUNNABLE),
+                text: text.into(),
+            });
         }
     }
 
@@ -88,11 +99,10 @@ impl Draft<'_, '_> {
             role = Role::Started;
         }
         let mut describe =
-            |draft: &Self, what: &str, from, to, action: Option<ActIdx>, because: Option<ActIdx>| {
+            |draft: &Self, what: ChangeKind, from, to, action: Option<ActIdx>, because: Option<ActIdx>| {
                 if let Some(action) = action {
-                    let text =
-                        draft.line(what, rsc, (role, from), to, (action, because.unwrap_or(action)), columns);
-                    changes.push(Change { text: text.into() });
+                    let actions = (action, because.unwrap_or(action));
+                    changes.push(draft.change(what, rsc, (role, from), to, actions, columns));
                 }
             };
         let key = |task: Task| Key::once(task);
@@ -114,22 +124,23 @@ impl Draft<'_, '_> {
             let migrates = self.find_all(rsc, &key(Task::MigrateFrom), next).first().copied();
             let can_migrate = migrates.is_some_and(|from| self.is(from, Flags::RUNNABLE));
             if can_migrate && current.is_some() {
-                describe(self, "Migrate", current, next, start, None);
+                describe(self, ChangeKind::Migrate, current, next, start, None);
             } else if state.reload {
-                describe(self, "Reload", current, next, start, None);
+                describe(self, ChangeKind::Reload, current, next, start, None);
             } else if !is_due(self, start) {
                 if is_due(self, demote) && is_due(self, promote) {
-                    describe(self, "Re-promote", current, next, promote, demote);
+                    describe(self, ChangeKind::Repromote, current, next, promote, demote);
                 }
             } else if !can_start {
                 let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
-                describe(self, "Stop", current, None, stop, because);
+                describe(self, ChangeKind::Stop, current, None, stop, because);
             } else if is_moving {
-                describe(self, if state.failed { "Recover" } else { "Move" }, current, next, stop, None);
+                let what = if state.failed { ChangeKind::Recover } else { ChangeKind::Move };
+                describe(self, what, current, next, stop, None);
             } else if state.failed {
-                describe(self, "Recover", current, None, stop, None);
+                describe(self, ChangeKind::Recover, current, None, stop, None);
             } else {
-                describe(self, "Restart", current, next, start, None);
+                describe(self, ChangeKind::Restart, current, next, start, None);
             }
             return;
         }
@@ -137,34 +148,34 @@ impl Draft<'_, '_> {
             for node in self.r(rsc).running_on.clone() {
                 let stop = self.find_all(rsc, &key(Task::Stop), Some(node)).first().copied();
                 let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
-                describe(self, "Stop", Some(node), None, stop, because);
+                describe(self, ChangeKind::Stop, Some(node), None, stop, because);
             }
         } else if stop.is_some() && state.failed && state.stop_if_failed {
-            describe(self, "Recover", current, next, stop, start);
+            describe(self, ChangeKind::Recover, current, next, stop, start);
         } else if is_moving {
-            describe(self, "Move", current, next, stop, None);
+            describe(self, ChangeKind::Move, current, next, stop, None);
         } else if state.reload {
-            describe(self, "Reload", current, next, start, None);
+            describe(self, ChangeKind::Reload, current, next, start, None);
         } else if is_due(self, stop) {
-            describe(self, "Restart", current, next, start, None);
+            describe(self, ChangeKind::Restart, current, next, start, None);
         } else if role == Role::Promoted {
-            describe(self, "Demote", current, next, demote, None);
+            describe(self, ChangeKind::Demote, current, next, demote, None);
         } else if next_role == Role::Promoted {
-            describe(self, "Promote", current, next, promote, None);
+            describe(self, ChangeKind::Promote, current, next, promote, None);
         } else if role == Role::Stopped && next_role > Role::Stopped {
-            describe(self, "Start", current, next, start, None);
+            describe(self, ChangeKind::Start, current, next, start, None);
         }
     }
 
-    fn line(
+    fn change(
         &self,
-        what: &str,
+        kind: ChangeKind,
         rsc: RscIdx,
         (role, from): (Role, Option<NodeIdx>),
         to: Option<NodeIdx>,
         (action, because): (ActIdx, ActIdx),
         columns: &mut Columns,
-    ) -> String {
+    ) -> Change {
         let id = &self.r(rsc).id;
         if id.as_str().len() > columns.resource {
             columns.resource = id.as_str().len() + 2;
@@ -172,14 +183,27 @@ impl Draft<'_, '_> {
         let details = self.details((role, self.next_role[rsc.i()]), from, to);
         columns.details = columns.details.max(details.len());
         let is_blocked = !self.is(action, Flags::RUNNABLE);
-        let reason = match (self.reason_text(because), is_blocked) {
+        let reason = self.reason_text(because);
+        let suffix = match (&reason, is_blocked) {
             (Some(reason), true) => format!("  due to {reason} (blocked)"),
             (Some(reason), false) => format!("  due to {reason}"),
             (None, true) => "  blocked".to_owned(),
             (None, false) => String::new(),
         };
         let (resource_width, details_width) = (columns.resource, columns.details);
-        format!("{what:<8}   {id:<resource_width$}   ( {details:>details_width$} ){reason}")
+        let what = kind.word();
+        let text = format!("{what:<8}   {id:<resource_width$}   ( {details:>details_width$} ){suffix}");
+        Change {
+            kind,
+            resource: Some(rsc),
+            from,
+            to,
+            role,
+            next_role: self.next_role[rsc.i()],
+            reason: reason.map(Into::into),
+            is_blocked,
+            text: text.into(),
+        }
     }
 
     fn details(&self, (role, next): (Role, Role), from: Option<NodeIdx>, to: Option<NodeIdx>) -> String {
