@@ -1,5 +1,7 @@
 //! Graphs as Pacemaker wrote them: read, written and read again, and checked.
 
+#![expect(clippy::disallowed_methods, reason = "the corpus is in files")]
+
 use std::{env, fs, path::PathBuf};
 use systole_graph::{check, read_graph, write_graph};
 

@@ -3,6 +3,8 @@
 //! The corpus lies beside the repository, or where `SYSTOLE_CORPUS` says; without it the test says so and passes.
 //! `SYSTOLE_CASE=NAME` shows the difference for one case.
 
+#![expect(clippy::disallowed_methods, reason = "the corpus is in files")]
+
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 use systole_cib::model::Cib;
 use systole_scheduler::{

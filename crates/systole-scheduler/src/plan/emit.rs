@@ -1,5 +1,10 @@
 //! Writing the plan down: which actions and inputs are in the graph, in which sequence, and what each action is told.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "caches are only looked into by key, so their order cannot show"
+)]
+
 use super::{
     draft::{ActIdx, Action, Draft, Flags},
     relation::Relation,

@@ -1,5 +1,7 @@
 //! Indexes into the arenas of [`Status`](super::Status).
 
+#![expect(clippy::disallowed_types, reason = "names are only looked up, so their order cannot show")]
+
 use std::{
     collections::HashMap,
     fmt,
