@@ -1,9 +1,10 @@
-//! Workshop commands: `cargo xtask demo|test|simulate|tools|bench|fix`.
+//! Workshop commands: `cargo xtask demo|test|simulate|fuzz|tools|bench|fix`.
 
 mod bench;
 mod client;
 mod demo;
 mod fix;
+mod fuzz;
 mod lab;
 mod live;
 mod measure;
@@ -35,6 +36,8 @@ enum Task {
     Test(test::Options),
     /// Tell random stories of simulated clusters, with faults by a seed, and see whether they keep their promises.
     Simulate(simulate::Options),
+    /// Compare our plans for random clusters with the incumbent's, and show the smallest clusters on which they differ.
+    Fuzz(fuzz::Options),
     /// Make a directory of links, one per tool name, all to the release binary.
     Tools {
         /// Where; made if missing.
@@ -61,6 +64,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo(options) => demo::run(&options),
         Task::Live(options) => live::run(&options),
         Task::Simulate(options) => simulate::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Tools { dir } => tools::link(&dir),
         Task::Bench(options) => bench::run(&options),

@@ -1,0 +1,144 @@
+//! `fuzz [--cases N] [--seed S] [--oracle PATH]`: random clusters, planned by us and by the incumbent.
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::catch_unwind,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+use systole_cib::xml::Document;
+use systole_fuzz::{
+    answer::Workplace,
+    generate,
+    judge::{self, Difference, Level},
+    shrink,
+};
+
+/// Compare our plans for random clusters with the incumbent's.
+#[derive(Parser)]
+struct Options {
+    /// How many clusters
+    #[arg(long, default_value_t = 200)]
+    cases: u64,
+    /// The first one's seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The incumbent's crm_simulate
+    #[arg(long, env = "SYSTOLE_ORACLE", default_value = "/usr/sbin/crm_simulate")]
+    oracle: PathBuf,
+    /// Where CIBs with differences are kept
+    #[arg(long, default_value = "target/fuzz")]
+    keep: PathBuf,
+    /// Do not look for smaller CIBs
+    #[arg(long)]
+    no_shrink: bool,
+    /// Shrink at most this many of each kind
+    #[arg(long, default_value_t = 1)]
+    examples: usize,
+    /// Compare on this CIB only
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Write the generated CIB, and do nothing else
+    #[arg(long)]
+    dump: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    std::panic::set_hook(Box::new(|_| {}));
+    if options.dump {
+        println!("{}", generate::cib(options.seed).to_text());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let workplace = Workplace::new(&options.seed.to_string())?;
+    if let Some(file) = &options.file {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let found = differences(&workplace, &options.oracle, &Document::parse(&text)?, true)?;
+        found.iter().for_each(|difference| println!("{difference}"));
+        return Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let started = Instant::now();
+    let (mut kinds, mut failures): (Kinds, Kinds) = Default::default();
+    for seed in options.seed..options.seed + options.cases {
+        let Ok(cib) = catch_unwind(|| generate::cib(seed)) else {
+            kinds.entry("panic while generating".into()).or_default().push(seed);
+            continue;
+        };
+        let found = differences(&workplace, &options.oracle, &cib, seed % 16 == 0)?;
+        let Some(first) = found.first() else { continue };
+        let class = class(first);
+        if first.level == Level::Oracle {
+            failures.entry(class).or_default().push(seed);
+            continue;
+        }
+        let seeds = kinds.entry(class.clone()).or_default();
+        seeds.push(seed);
+        if seeds.len() <= options.examples && !options.no_shrink {
+            report(&options, &workplace, seed, &cib, &class)?;
+        }
+    }
+    let n_different: usize = kinds.values().map(Vec::len).sum();
+    println!(
+        "{} cases from seed {} in {:.0} s: {n_different} differ; the incumbent fails in {}",
+        options.cases,
+        options.seed,
+        started.elapsed().as_secs_f64(),
+        failures.values().map(Vec::len).sum::<usize>()
+    );
+    for (class, seeds) in kinds.iter().chain(&failures) {
+        println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
+    }
+    Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Seeds by the kind of difference they show.
+type Kinds = BTreeMap<String, Vec<u64>>;
+
+fn class(difference: &Difference) -> String {
+    format!("{:?} {}", difference.level, difference.kind)
+}
+
+/// How the two answers differ. Schemas take the incumbent long to read: only if `validated` is it let do so.
+fn differences(
+    workplace: &Workplace,
+    oracle: &Path,
+    cib: &Document,
+    validated: bool,
+) -> Result<Vec<Difference>> {
+    let mut cib = cib.clone();
+    if !validated {
+        let root = cib.root_key();
+        cib.set_attr(root, "validate-with", "none");
+    }
+    workplace.put(&cib.to_text())?;
+    let theirs = workplace.theirs(oracle)?;
+    Ok(judge::compare(&theirs, &workplace.ours()))
+}
+
+/// Prints and keeps the smallest CIB with the same kind of difference.
+fn report(
+    options: &Options,
+    workplace: &Workplace,
+    seed: u64,
+    cib: &Document,
+    class_wanted: &str,
+) -> Result<()> {
+    let has_it = |found: &[Difference]| found.first().is_some_and(|first| class(first) == class_wanted);
+    let mut holds = |candidate: &Document| {
+        differences(workplace, &options.oracle, candidate, true).is_ok_and(|found| has_it(&found))
+    };
+    let mut smallest = if holds(cib) { shrink::shrink(cib, 1500, &mut holds) } else { cib.clone() };
+    smallest.tidy();
+    fs::create_dir_all(&options.keep)?;
+    let file = options.keep.join(format!("{seed}.xml"));
+    fs::write(&file, smallest.to_text())?;
+    println!("== seed {seed}: {class_wanted} ({})", file.display());
+    for difference in differences(workplace, &options.oracle, &smallest, true)?.iter().take(12) {
+        println!("  {difference}");
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask fuzz`: random clusters, planned by us and by the incumbent.
+
+use crate::shell;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// What is compared.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// How many clusters.
+    #[arg(long, default_value_t = 1000)]
+    cases: u64,
+    /// The first one's seed.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The incumbent's crm_simulate [default: SYSTOLE_ORACLE, else Debian's].
+    #[arg(long)]
+    oracle: Option<PathBuf>,
+    /// Do not look for smaller CIBs.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Compare on this CIB only.
+    #[arg(long, conflicts_with_all = ["cases", "seed"])]
+    file: Option<PathBuf>,
+}
+
+/// Builds the fuzzer and runs it.
+///
+/// # Errors
+/// If it cannot be built, or plans differ.
+pub fn run(options: &Options) -> Result<()> {
+    let build =
+        ["run", "--quiet", "--profile", "simulation", "--package", "systole-fuzz", "--bin", "fuzz", "--"];
+    let mut command = shell::cargo(build);
+    command.args(["--cases", &options.cases.to_string(), "--seed", &options.seed.to_string()]);
+    if let Some(oracle) = &options.oracle {
+        command.arg("--oracle").arg(oracle);
+    }
+    if let Some(file) = &options.file {
+        command.arg("--file").arg(file);
+    }
+    if options.no_shrink {
+        command.arg("--no-shrink");
+    }
+    shell::run(&mut command)
+}
