@@ -3,6 +3,7 @@
 //! Most share one lab that is up all the while, so each test leaves the cluster as it found it: everything running.
 
 mod cluster;
+mod corosync;
 mod host;
 mod residue;
 
@@ -13,6 +14,7 @@ use crate::{
 use anyhow::{Result, bail};
 use residue::Residue;
 use std::time::{Duration, Instant};
+use systole_lab::Stack;
 
 /// How long a cluster may take to do anything here: a container's own monitor comes once a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -44,8 +46,9 @@ type Test = (&'static str, fn(&Lab) -> Result<()>);
 /// # Errors
 /// If one fails.
 pub fn run(options: &Options) -> Result<()> {
-    crate::packages::install_missing()?;
+    crate::packages::install_missing(Stack::Corosync)?;
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
+    shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);
     if lab.nodes().is_ok() {
         bail!("a lab is up already: `{}/systole lab down` ends it", bin_dir.display());
@@ -53,7 +56,10 @@ pub fn run(options: &Options) -> Result<()> {
     let mut runner = Runner { filter: options.filter.clone(), lab, n_passed: 0, failed: Vec::new() };
     runner.all(host::TESTS);
     if !options.host_only && runner.wants(cluster::TESTS) {
-        runner.with_cluster(options.keep)?;
+        runner.with_cluster(&HUB, options.keep)?;
+    }
+    if !options.host_only && runner.wants(corosync::TESTS) {
+        runner.with_cluster(&COROSYNC, false)?;
     }
     println!("live tests: {} passed, {} failed", runner.n_passed, runner.failed.len());
     match runner.failed.as_slice() {
@@ -61,6 +67,31 @@ pub fn run(options: &Options) -> Result<()> {
         names => bail!("live tests failed: {}", names.join("; ")),
     }
 }
+
+/// Tests that share a lab.
+struct Group {
+    /// The arguments of `systole lab`.
+    up: &'static [&'static str],
+    /// What its coming up is called.
+    comes_up: &'static str,
+    /// What its going down is called.
+    goes_down: &'static str,
+    tests: &'static [Test],
+}
+
+const HUB: Group = Group {
+    up: &["up", EXAMPLE],
+    comes_up: "a cluster comes up from a file and settles",
+    goes_down: "down leaves no process, mount, interface, control group or file behind",
+    tests: cluster::TESTS,
+};
+
+const COROSYNC: Group = Group {
+    up: &["up", EXAMPLE, "--stack", "corosync"],
+    comes_up: "over Corosync, a cluster comes up from a file and settles",
+    goes_down: "over Corosync, down leaves nothing behind",
+    tests: corosync::TESTS,
+};
 
 struct Runner {
     filter: Option<String>,
@@ -70,29 +101,25 @@ struct Runner {
 }
 
 impl Runner {
-    fn with_cluster(&mut self, keep: bool) -> Result<()> {
+    fn with_cluster(&mut self, group: &Group, keep: bool) -> Result<()> {
         let before = Residue::take()?;
-        println!("bringing {EXAMPLE} up for the tests that follow");
+        println!("systole lab {}, for the tests that follow", group.up.join(" "));
         let since = Instant::now();
-        let up = shell::run(&mut self.lab.command(&["up", EXAMPLE]));
+        let up = shell::run(&mut self.lab.command(group.up));
         let came_up = up.is_ok();
         if !came_up {
             shout(&self.last_words());
         }
-        self.report("a cluster comes up from a file and settles", since.elapsed(), up);
+        self.report(group.comes_up, since.elapsed(), up);
         if came_up {
-            self.all(cluster::TESTS);
+            self.all(group.tests);
         }
         if keep {
             return Ok(());
         }
         let since = Instant::now();
         let result = self.lab.run(&["down"]).and_then(|_| before.compare(&Residue::take()?));
-        self.report(
-            "down leaves no process, mount, interface, control group or file behind",
-            since.elapsed(),
-            result,
-        );
+        self.report(group.goes_down, since.elapsed(), result);
         Ok(())
     }
 

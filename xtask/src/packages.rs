@@ -3,13 +3,28 @@
 use crate::shell;
 use anyhow::{Result, bail};
 use std::{path::Path, process::Command};
+use systole_lab::Stack;
 
-/// Installs what a lab lacks on this host.
+/// What `systole-corosync` is linked with: a header and the Debian package it comes in.
+const COROSYNC_HEADERS: &[(&str, &str)] = &[
+    ("corosync/cfg.h", "libcfg-dev"),
+    ("corosync/cmap.h", "libcmap-dev"),
+    ("corosync/cpg.h", "libcpg-dev"),
+    ("corosync/quorum.h", "libquorum-dev"),
+    ("corosync/votequorum.h", "libvotequorum-dev"),
+];
+
+/// Installs what a lab with this cluster layer lacks on this host, and what building it takes.
 ///
 /// # Errors
 /// If something is missing and cannot be installed.
-pub fn install_missing() -> Result<()> {
-    let missing = systole_lab::missing_packages();
+pub fn install_missing(stack: Stack) -> Result<()> {
+    let mut missing = systole_lab::missing_packages(stack);
+    if stack == Stack::Corosync {
+        let headers = COROSYNC_HEADERS.iter();
+        let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
+        missing.extend(absent.map(|(_, package)| *package));
+    }
     if missing.is_empty() {
         return Ok(());
     }

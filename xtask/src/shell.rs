@@ -73,6 +73,15 @@ pub fn build_debug() -> Result<PathBuf> {
     Ok(target().join("debug"))
 }
 
+/// Builds `systole-corosync`, which takes Corosync's libraries.
+///
+/// # Errors
+/// If it does not compile.
+pub fn build_corosync(release: bool) -> Result<()> {
+    let mut command = cargo(["build", "--quiet", "--package", "systole-corosync", "--features", "corosync"]);
+    run(command.args(release.then_some("--release")))
+}
+
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

@@ -62,7 +62,7 @@ pub fn ask(hub: &Path, control: Control) -> Result<Vec<HubNode>, ControlError> {
     match connection.ask(&ToHub::Control(control), PATIENCE)? {
         FromHub::Nodes { nodes } => Ok(nodes),
         FromHub::Refused { message } => Err(ControlError::Refused(message)),
-        FromHub::View(_) | FromHub::Deliver { .. } => {
+        FromHub::View(_) | FromHub::Deliver { .. } | FromHub::Ping => {
             Err(ControlError::Refused("the hub said something else".into()))
         }
     }

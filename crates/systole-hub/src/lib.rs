@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+mod pulse;
 mod sequencer;
 mod server;
 
+pub use pulse::{Beat, Pulse};
 pub use sequencer::{Link, Outgoing, Sequencer};
 pub use server::{Hub, HubError, LIMITS};

@@ -56,6 +56,7 @@ impl Sequencer {
             }
             ToHub::Cast { payload } => self.cast(link, payload),
             ToHub::Control(control) => self.control(link, control),
+            ToHub::Pong => Vec::new(),
         }
     }
 
@@ -201,6 +202,7 @@ mod tests {
             FromHub::Deliver { from, payload } => format!("{link}<{from}={payload}"),
             FromHub::Refused { .. } => format!("{link}:refused"),
             FromHub::Nodes { .. } => format!("{link}:nodes"),
+            FromHub::Ping => format!("{link}:ping"),
         };
         let shown: Vec<String> = out
             .iter()

@@ -1,14 +1,15 @@
 //! The hub's hands: one thread, many sockets.
 
-use crate::{Link, Outgoing, Sequencer};
+use crate::{Beat, Link, Outgoing, Pulse, Sequencer};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use systole_link::{Connection, Limits, Listener, Poll, Signals};
-use systole_wire::hub::ToHub;
+use systole_wire::hub::{FromHub, ToHub};
 
 /// Bounds of each connection: a node may fall this far behind before it is dropped from the membership.
 pub const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
@@ -35,8 +36,12 @@ pub struct Hub {
     listener: Listener,
     sequencer: Sequencer,
     connections: BTreeMap<Link, Connection>,
+    /// Of nodes that have joined and know how to answer.
+    pulses: BTreeMap<Link, Pulse>,
     last_link: Link,
     limits: Limits,
+    /// A pulse that has just begun.
+    pulse: Pulse,
 }
 
 impl Hub {
@@ -51,8 +56,10 @@ impl Hub {
             listener,
             sequencer: Sequencer::new(names),
             connections: BTreeMap::new(),
+            pulses: BTreeMap::new(),
             last_link: 0,
             limits: LIMITS,
+            pulse: Pulse::new(),
         })
     }
 
@@ -60,6 +67,12 @@ impl Hub {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same hub, which asks a node for a sign of life after `ask_after` and drops it after `silent_after`.
+    #[must_use]
+    pub fn with_patience(self, ask_after: Duration, silent_after: Duration) -> Self {
+        Self { pulse: Pulse::with_patience(ask_after, silent_after), ..self }
     }
 
     /// Serves until `stop` wakes up.
@@ -72,7 +85,7 @@ impl Hub {
             let (stop_idx, listener_idx) = (poll.add(stop), poll.add(&self.listener));
             let links: Vec<(Link, usize)> =
                 self.connections.iter().map(|(&link, c)| (link, poll.add_connection(c))).collect();
-            let ready = poll.wait(None)?;
+            let ready = poll.wait(self.pulses.values().map(Pulse::next_in).min())?;
             if ready.has(stop_idx) {
                 return Ok(());
             }
@@ -82,6 +95,23 @@ impl Hub {
             for (link, idx) in links {
                 if ready.has(idx) {
                     self.serve(link);
+                }
+            }
+            self.feel_pulses();
+        }
+    }
+
+    /// Drops nodes that hang: their connections are open, but nobody is at the other end.
+    fn feel_pulses(&mut self) {
+        let beats: Vec<(Link, Beat)> =
+            self.pulses.iter_mut().map(|(&link, pulse)| (link, pulse.feel())).collect();
+        for (link, beat) in beats {
+            match beat {
+                Beat::Fine => {}
+                Beat::Ask => self.perform(vec![Outgoing::To(link, FromHub::Ping)]),
+                Beat::Silent => {
+                    eprintln!("hub: a node is dropped: it does not answer");
+                    self.close(link);
                 }
             }
         }
@@ -99,9 +129,17 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(&link) else { return };
         let mut lines = Vec::new();
         let fate = connection.flush().and_then(|()| connection.receive(&mut lines));
+        if let Some(pulse) = self.pulses.get_mut(&link).filter(|_| !lines.is_empty()) {
+            pulse.heard();
+        }
         for line in lines {
             match systole_wire::decode::<ToHub>(&line) {
                 Ok(message) => {
+                    if matches!(&message, ToHub::Join { protocol, .. } if Pulse::is_known_to(*protocol)) {
+                        let mut pulse = self.pulse;
+                        pulse.heard();
+                        self.pulses.insert(link, pulse);
+                    }
                     let out = self.sequencer.message(link, message);
                     self.perform(out);
                 }
@@ -121,9 +159,14 @@ impl Hub {
     }
 
     fn close(&mut self, link: Link) {
-        self.connections.remove(&link);
+        self.forget(link);
         let out = self.sequencer.closed(link);
         self.perform(out);
+    }
+
+    fn forget(&mut self, link: Link) {
+        self.connections.remove(&link);
+        self.pulses.remove(&link);
     }
 
     /// Sends everything; connections that fail on the way are closed after it, so that the order stays one order.
@@ -132,7 +175,7 @@ impl Hub {
         while let Some(outgoing) = todo.pop_front() {
             let (links, message) = match outgoing {
                 Outgoing::Close(link) => {
-                    self.connections.remove(&link);
+                    self.forget(link);
                     todo.extend(self.sequencer.closed(link));
                     continue;
                 }
@@ -144,7 +187,7 @@ impl Hub {
                 let Some(connection) = self.connections.get_mut(&link) else { continue };
                 if let Err(error) = connection.send_line(Arc::clone(&line)) {
                     eprintln!("hub: a node is dropped: {error}");
-                    self.connections.remove(&link);
+                    self.forget(link);
                     todo.extend(self.sequencer.closed(link));
                 }
             }

@@ -20,9 +20,14 @@ struct Running {
 
 impl Running {
     fn start(name: &str) -> Self {
+        Self::start_with(name, |hub| hub)
+    }
+
+    fn start_with(name: &str, setting: impl FnOnce(Hub) -> Hub) -> Self {
         let path = std::env::temp_dir().join(format!("systole-hub-{}-{name}", std::process::id()));
         let limits = Limits { line: 1 << 20, unsent: 4 << 20 };
         let hub = Hub::bind(&path, ["a", "b", "c"].map(str::to_owned)).expect("hub").with_limits(limits);
+        let hub = setting(hub);
         let (stop, wakes) = waker().expect("waker");
         let thread = thread::spawn(move || hub.run(&wakes).expect("hub"));
         Self { path, stop, thread: Some(thread) }
@@ -106,4 +111,28 @@ fn a_node_that_stops_reading_is_dropped_and_stalls_nobody() {
         }
     }
     panic!("the node that reads nothing is still a member");
+}
+
+#[test]
+fn a_node_that_hangs_leaves_the_view_and_one_that_answers_does_not() {
+    let (ask_after, silent_after) = (Duration::from_millis(50), Duration::from_millis(500));
+    let hub = Running::start_with("hang", |hub| hub.with_patience(ask_after, silent_after));
+    let mut a = hub.join("a");
+    let mut hanging = hub.join("b");
+    view_of(&mut a, 2);
+    let mut n_pings = 0;
+    loop {
+        match a.wait_message(PATIENCE).expect("still a member") {
+            FromHub::Ping => {
+                n_pings += 1;
+                a.send(&ToHub::Pong).expect("pong");
+            }
+            FromHub::View(view) if view.members.len() == 1 => break,
+            _ => {}
+        }
+    }
+    assert!(n_pings > 1);
+    view_of(&mut hanging, 2);
+    let end = std::iter::repeat_with(|| hanging.wait_message::<FromHub>(PATIENCE)).find(Result::is_err);
+    assert!(matches!(end, Some(Err(systole_link::LinkError::Closed))), "{end:?}");
 }

@@ -1,12 +1,11 @@
 //! Keeps a node's daemons running, as systemd does on a real host.
 
-use crate::layout::{NODE_BIN, NODE_RUN};
+use crate::stack::{Daemon, Stack};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, WaitStatus};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    path::Path,
     process::{Command, Stdio},
     sync::{Mutex, MutexGuard},
     thread,
@@ -25,25 +24,22 @@ const HAS_STARTED: Duration = Duration::from_secs(2);
 /// Where programs on a node look for programs.
 pub const NODE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Programs in the order they are started.
-const PROGRAMS: [&str; 2] = ["systole-execd", "systoled"];
-
 /// The daemons of a node.
 pub struct Daemons {
-    node: String,
+    daemons: Vec<Daemon>,
     running: Mutex<BTreeMap<i32, Running>>,
 }
 
 struct Running {
-    program: &'static str,
+    daemon: &'static Daemon,
     since: Instant,
     restart_after: Duration,
 }
 
 impl Daemons {
     /// The daemons of `node`, not started yet.
-    pub fn new(node: &str) -> &'static Self {
-        Box::leak(Box::new(Daemons { node: node.to_owned(), running: Mutex::new(BTreeMap::new()) }))
+    pub fn new(node: &str, stack: Stack) -> &'static Self {
+        Box::leak(Box::new(Daemons { daemons: stack.daemons(node), running: Mutex::new(BTreeMap::new()) }))
     }
 
     /// Starts all of them.
@@ -52,7 +48,7 @@ impl Daemons {
     /// If one cannot be started.
     pub fn start(&'static self) -> Result<()> {
         fs::create_dir_all("/run/systole")?;
-        PROGRAMS.into_iter().try_for_each(|program| self.spawn(program, RESTART_AFTER))
+        self.daemons.iter().try_for_each(|daemon| self.spawn(daemon, RESTART_AFTER))
     }
 
     /// A process of this node ended; if it was a daemon, it is started again.
@@ -60,40 +56,36 @@ impl Daemons {
         let Some(ended) = self.lock().remove(&pid.as_raw_pid()) else { return };
         let wait = if ended.since.elapsed() >= HAS_STARTED { RESTART_AFTER } else { ended.restart_after };
         let how = how_ended(status);
-        say("warning", &format!("{} (process {pid}) {how}; it is started again in {wait:?}", ended.program));
+        say(
+            "warning",
+            &format!("{} (process {pid}) {how}; it is started again in {wait:?}", ended.daemon.name),
+        );
         thread::spawn(move || {
             thread::sleep(wait);
             let next_wait = (wait * 2).min(RESTART_AFTER_AT_MOST);
-            if let Err(error) = self.spawn(ended.program, next_wait) {
+            if let Err(error) = self.spawn(ended.daemon, next_wait) {
                 say("error", &format!("{error:#}"));
             }
         });
     }
 
-    fn spawn(&self, program: &'static str, restart_after: Duration) -> Result<()> {
+    fn spawn(&self, daemon: &'static Daemon, restart_after: Duration) -> Result<()> {
         // Held over the start: the process may end before it is noted down.
         let mut running = self.lock();
-        let log = log_file(program)?;
-        let mut command = Command::new(Path::new(NODE_BIN).join(program));
-        command.args(arguments(program, &self.node));
+        let log = log_file(daemon.name)?;
+        let mut command = Command::new(&daemon.program);
+        command.args(&daemon.arguments);
         command.env_clear().env("PATH", NODE_PATH);
         command.env("LC_ALL", "C").env("HOME", "/root").current_dir("/");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+        let child = command.spawn().with_context(|| format!("cannot start {}", daemon.name))?;
         let pid = i32::try_from(child.id()).expect("process ids are small");
-        running.insert(pid, Running { program, since: Instant::now(), restart_after });
+        running.insert(pid, Running { daemon, since: Instant::now(), restart_after });
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Running>> {
         self.running.lock().expect("no thread panics with the lock held")
-    }
-}
-
-fn arguments(program: &str, node: &str) -> Vec<String> {
-    match program {
-        "systoled" => vec!["--node".into(), node.into(), "--hub".into(), format!("{NODE_RUN}/hub.sock")],
-        _ => vec![],
     }
 }
 

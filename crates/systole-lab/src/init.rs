@@ -1,7 +1,9 @@
 //! The first process of a node: builds the node's view of the machine, starts the daemons, restarts them when they
 //! die, and takes in orphans, for as long as the node has power.
 
-use crate::{cgroup::Hierarchy, command::run, daemons::Daemons, devlog, network::PREFIX_LEN, rootfs};
+use crate::{
+    cgroup::Hierarchy, command::run, daemons::Daemons, devlog, network::PREFIX_LEN, rootfs, stack::Stack,
+};
 use anyhow::{Context, Result};
 use rustix::process::WaitOptions;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,10 @@ pub struct BootOrder {
     pub boot_id: String,
     /// Whether to start the daemons.
     pub daemons: bool,
+    /// The cluster layer.
+    pub stack: Stack,
+    /// The secret of the nodes.
+    pub key: String,
 }
 
 /// Settings for Podman that work on this kind of machine, with and without cgroup v2.
@@ -76,7 +82,7 @@ pub fn main() -> Result<()> {
     write_files(&order)?;
     network(&order)?;
     devlog::start()?;
-    let daemons = Daemons::new(&order.node);
+    let daemons = Daemons::new(&order.node, order.stack);
     if order.daemons {
         daemons.start()?;
     }
@@ -105,6 +111,7 @@ fn write_files(order: &BootOrder) -> Result<()> {
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     cluster_user()?;
+    order.stack.configure(&order.hosts, &order.key)?;
     if !Path::new("/etc/localtime").exists() {
         fs::copy("/usr/share/zoneinfo/UTC", "/etc/localtime")
             .map(drop)

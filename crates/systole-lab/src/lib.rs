@@ -20,11 +20,13 @@ mod progress;
 mod requirements;
 mod rootfs;
 mod settle;
+mod stack;
 mod supervisor;
 mod up;
 mod verbs;
 
 pub use requirements::missing_packages;
+pub use stack::Stack;
 
 use clap::Parser;
 use std::ffi::OsString;

@@ -159,6 +159,8 @@ impl Node {
             hierarchies: hierarchies.to_vec(),
             boot_id: fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned(),
             daemons,
+            stack: plan.stack,
+            key: plan.key.clone(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a lab is brought up with: worked out by `up`, read by the supervisor.
 
-use crate::{command::run, layout::Layout, network::Subnet};
+use crate::{command::run, layout::Layout, network::Subnet, stack::Stack};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write,
     net::Ipv4Addr,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -34,6 +36,10 @@ pub struct Plan {
     pub tools: Vec<String>,
     /// Whether the nodes start their daemons.
     pub daemons: bool,
+    /// The cluster layer.
+    pub stack: Stack,
+    /// The secret of the nodes, which the cluster layer may need.
+    pub key: String,
 }
 
 /// A node to be.
@@ -50,7 +56,7 @@ impl Plan {
     ///
     /// # Errors
     /// If a name or the number of nodes will not do.
-    pub fn new(file: &Path, names: &[String], subnet: Subnet) -> Result<Self> {
+    pub fn new(file: &Path, names: &[String], subnet: Subnet, stack: Stack) -> Result<Self> {
         let file = file.canonicalize().with_context(|| format!("cannot open {}", file.display()))?;
         let names: Vec<String> =
             if names.is_empty() { DEFAULT_NODES.map(str::to_owned).to_vec() } else { names.to_vec() };
@@ -81,6 +87,8 @@ impl Plan {
             file,
             subnet,
             daemons: true,
+            stack,
+            key: stack.new_key()?,
         })
     }
 
@@ -100,7 +108,12 @@ impl Plan {
     /// If it cannot be written.
     pub fn save(&self, layout: &Layout) -> Result<()> {
         let file = layout.plan_file();
-        fs::write(&file, serde_json::to_vec_pretty(self)?)
+        // There is a secret in it.
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options
+            .open(&file)
+            .and_then(|mut out| out.write_all(&serde_json::to_vec_pretty(self)?))
             .with_context(|| format!("cannot write {}", file.display()))
     }
 }

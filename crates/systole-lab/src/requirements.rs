@@ -1,6 +1,6 @@
 //! What a lab needs of the host, and the sentence that says how to get it.
 
-use crate::command::find_program;
+use crate::{command::find_program, stack::Stack};
 use anyhow::{Result, bail, ensure};
 use std::path::Path;
 
@@ -24,9 +24,13 @@ const FILES: &[(&str, &str)] = &[
     ("/usr/lib/ocf/resource.d/heartbeat/IPaddr2", "resource-agents"),
 ];
 
+/// What a lab with Corosync needs beside that.
+const COROSYNC_PROGRAMS: &[(&str, &str)] = &[("corosync", "corosync")];
+
 /// Debian packages that are missing on this host, each once.
-pub fn missing_packages() -> Vec<&'static str> {
-    let programs = PROGRAMS.iter().filter(|(program, _)| find_program(program).is_none());
+pub fn missing_packages(stack: Stack) -> Vec<&'static str> {
+    let of_stack = if stack == Stack::Corosync { COROSYNC_PROGRAMS } else { &[] };
+    let programs = PROGRAMS.iter().chain(of_stack).filter(|(program, _)| find_program(program).is_none());
     let files = FILES.iter().filter(|(file, _)| !Path::new(file).exists());
     let mut packages: Vec<_> = programs.chain(files).map(|(_, package)| *package).collect();
     packages.sort_unstable();
@@ -38,9 +42,9 @@ pub fn missing_packages() -> Vec<&'static str> {
 ///
 /// # Errors
 /// If a package is missing or the caller is not root; the error says what to do.
-pub fn check() -> Result<()> {
+pub fn check(stack: Stack) -> Result<()> {
     root()?;
-    let missing = missing_packages();
+    let missing = missing_packages(stack);
     if !missing.is_empty() {
         bail!("Debian packages are missing: apt-get install --no-install-recommends {}", missing.join(" "));
     }

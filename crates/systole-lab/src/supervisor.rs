@@ -7,6 +7,7 @@ use crate::{
     network,
     node::Node,
     plan::Plan,
+    stack::Stack,
 };
 use anyhow::{Context, Result};
 use std::{
@@ -104,13 +105,17 @@ impl Supervisor {
             }
             Ask::Cut { node } => {
                 let idx = self.find(&node)?;
-                systole_hub::control::cut(&self.layout.hub_socket(), &node)?;
+                if self.plan.stack == Stack::Hub {
+                    systole_hub::control::cut(&self.layout.hub_socket(), &node)?;
+                }
                 self.nodes[idx].cut()?;
             }
             Ask::Heal { node } => {
                 let idx = self.find(&node)?;
                 self.nodes[idx].heal()?;
-                systole_hub::control::heal(&self.layout.hub_socket(), &node)?;
+                if self.plan.stack == Stack::Hub {
+                    systole_hub::control::heal(&self.layout.hub_socket(), &node)?;
+                }
             }
             Ask::End => unreachable!("handled by serve"),
         }

@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// # Errors
 /// If it cannot be brought up (nothing is left of it then), or does not settle in time (it stays up then).
 pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
-    requirements::check()?;
+    requirements::check(args.stack)?;
     refuse_second(layout)?;
     let text =
         fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
@@ -45,7 +45,7 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
     let configuration = cib.child("configuration");
     let configuration = configuration
         .with_context(|| format!("{}: there is no <configuration> in it", args.file.display()))?;
-    let mut plan = Plan::new(&args.file, &node_names(cib), args.subnet)?;
+    let mut plan = Plan::new(&args.file, &node_names(cib), args.subnet, args.stack)?;
     plan.daemons = !args.no_daemons;
     require_daemons(&plan)?;
 
@@ -96,11 +96,12 @@ fn refuse_second(layout: &Layout) -> Result<()> {
 }
 
 fn require_daemons(plan: &Plan) -> Result<()> {
-    for program in ["systoled", "systole-execd"] {
+    for program in plan.stack.programs() {
         ensure!(
             !plan.daemons || plan.bin_dir.join(program).exists(),
-            "there is no {program} beside this program in {}: build it with `cargo build`",
-            plan.bin_dir.display()
+            "there is no {program} beside this program in {}: build it with `cargo build{}`",
+            plan.bin_dir.display(),
+            if *program == "systole-corosync" { " -p systole-corosync --features corosync" } else { "" }
         );
     }
     Ok(())

@@ -8,7 +8,9 @@ use crate::{
     network::Subnet,
     node,
     progress::Progress,
-    requirements, settle, supervisor, up,
+    requirements, settle,
+    stack::Stack,
+    supervisor, up,
 };
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -106,6 +108,9 @@ pub struct UpArgs {
     /// The lab's network, a /24
     #[arg(long, default_value = "10.77.7.0/24")]
     pub subnet: Subnet,
+    /// The cluster layer: the lab's own hub, or a real Corosync on every node
+    #[arg(long, value_enum, default_value_t)]
+    pub stack: Stack,
     /// Give up waiting after this many seconds
     #[arg(long, default_value_t = 180)]
     pub timeout: u64,
@@ -233,6 +238,8 @@ fn logs(layout: &Layout, node: &str) -> Result<()> {
     let disk = dir.join("root");
     let files = [
         dir.join("console.log"),
+        disk.join("var/log/systole/corosync.log"),
+        disk.join("var/log/systole/systole-corosync.log"),
         disk.join("var/log/systole/systole-execd.log"),
         disk.join("var/log/systole/systoled.log"),
         disk.join("var/log/syslog"),
@@ -246,7 +253,7 @@ fn logs(layout: &Layout, node: &str) -> Result<()> {
 }
 
 fn images(verb: ImageVerb) -> Result<()> {
-    requirements::check()?;
+    requirements::check(Stack::Hub)?;
     match verb {
         ImageVerb::Build { names } => {
             let recipes = match names.is_empty() {

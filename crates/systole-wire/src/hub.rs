@@ -25,6 +25,8 @@ pub enum ToHub {
     /// From the lab, instead of joining: changes who hears whom. Answered by [`FromHub::Nodes`] or
     /// [`FromHub::Refused`].
     Control(Control),
+    /// Answers [`FromHub::Ping`].
+    Pong,
 }
 
 /// What the lab asks of the hub.
@@ -81,6 +83,9 @@ pub enum FromHub {
         /// Opaque to the hub.
         payload: String,
     },
+    /// To a node that has been silent for a while: [`ToHub::Pong`] keeps it in the membership. Nodes that join with
+    /// protocol 1.0 do not know it and are not asked.
+    Ping,
 }
 
 /// A membership.

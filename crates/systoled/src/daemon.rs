@@ -42,6 +42,8 @@ const SELF: ClientId = ClientId(0);
 pub struct Config {
     /// The node's name.
     pub node: String,
+    /// What the cluster layer is called in the CIB (`cluster-infrastructure`).
+    pub stack: String,
     /// Where things are.
     pub layout: Layout,
     /// The scheduler.
@@ -136,7 +138,7 @@ impl Daemon {
             identity.share(&layout.api_socket)?;
         }
         let node_config = NodeConfig {
-            stack: "hub".to_owned(),
+            stack: config.stack.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             planner: config.planner,
         };
@@ -278,6 +280,11 @@ impl Daemon {
                 }
                 FromHub::Refused { message } => {
                     self.log(Level::Error, &format!("the hub refuses this node: {message}"))
+                }
+                FromHub::Ping => {
+                    let mut events = VecDeque::new();
+                    self.send_hub(&ToHub::Pong, &mut events);
+                    self.handle_all(events, threads);
                 }
                 FromHub::Nodes { .. } => {}
             }

@@ -23,6 +23,9 @@ struct Arguments {
     /// This node's name [default: the host's name]
     #[arg(long)]
     node: Option<String>,
+    /// What serves the hub's socket: `hub` for the local hub, `corosync` for systole-corosync. For the CIB to tell
+    #[arg(long, default_value = "hub", value_name = "NAME")]
+    stack: String,
     /// Keep everything below this directory: state, sockets, the lot. For trials without root.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -66,7 +69,7 @@ impl Arguments {
         }
         let node =
             self.node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-        Config { node, layout, planner: plan, verbose: self.verbose }
+        Config { node, stack: self.stack, layout, planner: plan, verbose: self.verbose }
     }
 }
 

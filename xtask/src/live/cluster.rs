@@ -212,7 +212,7 @@ fn daemon_killed(lab: &Lab, daemon: &str) -> Result<()> {
     all_well(lab)
 }
 
-fn power_off(lab: &Lab) -> Result<()> {
+pub(super) fn power_off(lab: &Lab) -> Result<()> {
     let victim = lab.address_holder(ADDRESSES[0])?;
     lab.run(&["kill", &victim])?;
     wait_until("the address is on another node", PATIENCE, || {
@@ -227,7 +227,7 @@ fn power_off(lab: &Lab) -> Result<()> {
     all_well(lab)
 }
 
-fn cut_off(lab: &Lab) -> Result<()> {
+pub(super) fn cut_off(lab: &Lab) -> Result<()> {
     let victim = lab.address_holder(ADDRESSES[0])?;
     let node = lab.node(&victim)?;
     lab.run(&["cut", &victim])?;
