@@ -209,7 +209,7 @@ impl Run {
     fn fire(&mut self, now: Monotonic, idx: usize) -> Option<Effect> {
         let (synapse, _) = self.waiting.remove(idx);
         let action = &self.graph.synapses[synapse].action;
-        if action.kind == ActionKind::Pseudo {
+        if action.kind == ActionKind::Pseudo && !says_something(action) {
             self.satisfy(self.graph.synapses[synapse].action.id);
             return None;
         }
@@ -291,6 +291,11 @@ impl Run {
             _ => None,
         }
     }
+}
+
+/// Whether a pseudo-action has to be told to the members: it says how remote and guest nodes stand.
+fn says_something(action: &Action) -> bool {
+    !action.downed.is_empty() || !action.maintenance.is_empty()
 }
 
 /// Whether an action isolates a node.

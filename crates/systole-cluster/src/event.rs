@@ -38,6 +38,13 @@ pub enum Event {
     ExecutorLost,
     /// The executor says something.
     Executor(exec::FromExecutor),
+    /// Something happened in a session with the executor of a remote or guest node.
+    Remote {
+        /// The session of [`Effect::Remote`] it belongs to; events of sessions that were closed are ignored.
+        session: SessionId,
+        /// What.
+        event: RemoteEvent,
+    },
     /// A tool asks something.
     Request {
         /// Which connection.
@@ -68,6 +75,13 @@ pub enum Effect {
     Cast(String),
     /// Tell the executor. Dropped if it is not connected.
     ToExecutor(exec::ToExecutor),
+    /// Do something about a session with the executor of a remote or guest node.
+    Remote {
+        /// Which: new for each [`RemoteCommand::Open`] on this node.
+        session: SessionId,
+        /// What.
+        command: RemoteCommand,
+    },
     /// Put this on disk (fsync, rename, fsync of the directory), then say [`Event::Durable`] or [`Event::DiskFailed`].
     Persist {
         /// Counts up.
@@ -107,6 +121,48 @@ pub enum Effect {
         reason: String,
     },
 }
+
+/// What happened in a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteEvent {
+    /// The remote executor says something: [`exec::FromExecutor::Welcome`] first, once the session is up. What it does
+    /// not tell (a stock executor knows no history), the session fills in with nothing. Results may bear any number.
+    Says(exec::FromExecutor),
+    /// The session is over, or did not come about: refused, cut off, or nothing was heard for too long.
+    Lost {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What to do about a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteCommand {
+    /// Connect and register. Once this works, say [`RemoteEvent::Says`] with a welcome; see to it that a peer that falls
+    /// silent is noticed. If not, or no longer, say [`RemoteEvent::Lost`], once.
+    Open(Endpoint),
+    /// Tell the remote executor. [`exec::ToExecutor::Hello`] is never told this way.
+    Tell(exec::ToExecutor),
+    /// Close it; nothing more is to be said of it. What runs there goes on.
+    Close,
+}
+
+/// Where a remote executor listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The remote or guest node's name.
+    pub node: String,
+    /// A host name or an address.
+    pub address: String,
+    /// The port, where it is not the usual one.
+    pub port: Option<u16>,
+}
+
+/// One session with a remote executor. A node never uses a number twice while its program runs, and hardly ever after.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct SessionId(pub u64);
 
 /// One connection of a tool; a hand never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

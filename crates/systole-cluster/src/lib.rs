@@ -18,7 +18,9 @@ mod planner;
 mod released;
 mod replica;
 
-pub use event::{ClientId, Effect, Event, Level, Snapshot, Token};
+pub use event::{
+    ClientId, Effect, Endpoint, Event, Level, RemoteCommand, RemoteEvent, SessionId, Snapshot, Token,
+};
 pub use node::{NodeConfig, NodeMachine};
 pub use planner::{InputKind, Plan, Planner};
 pub use released::Released;

@@ -1,5 +1,6 @@
 //! What node machines say to each other, in agreed order: JSON, unknown fields ignored.
 
+use crate::SessionId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use systole_cib::ops::CibCall;
@@ -32,7 +33,7 @@ pub(crate) enum Message {
     Stored { version: String, fingerprint: String },
     /// I cannot write my CIB to disk (or can again: `None`).
     DiskState { error: Option<String> },
-    /// My executor is there, and this is how its state and my recorded history differ.
+    /// An executor of mine is there, and this is how its state and the history recorded of it differ.
     Attach(Attach),
     /// My executor has been gone for a while.
     Detach,
@@ -53,8 +54,25 @@ pub(crate) enum Message {
     Leave { node: u32 },
     /// From the DC: it knows that this node leaves in good order, so the node can go.
     Farewell { node: u32 },
-    /// Results of my executor, to be recorded.
-    Record { results: Vec<OperationResult> },
+    /// Results of an executor of mine, to be recorded.
+    Record {
+        /// Which.
+        #[serde(default)]
+        by: Hand,
+        /// What came of its operations.
+        results: Vec<OperationResult>,
+    },
+    /// What became of my connections to remote and guest nodes.
+    Connection { reports: Vec<ConnectionReport> },
+    /// From the DC: remote and guest nodes are down with what they live in, or their maintenance mode has changed.
+    Remotes {
+        /// Ids of nodes that are down.
+        downed: Vec<String>,
+        /// Ids of nodes with their new maintenance mode.
+        maintenance: Vec<(String, bool)>,
+        /// The action's number.
+        action: u32,
+    },
     /// From the DC: these operations (transition keys) did not answer in time.
     Overdue { keys: Vec<String>, at: i64 },
     /// From the DC: forget what is known of this resource on this node. `action` is the action's number.
@@ -139,6 +157,12 @@ pub(crate) struct Copy {
 /// A member's executor with its history, as against the replica's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Attach {
+    /// Which of the member's executors.
+    #[serde(default)]
+    pub by: Hand,
+    /// Of a remote executor: which session.
+    #[serde(default)]
+    pub session: SessionId,
     /// The number of the last result that was recorded in some replica.
     pub acknowledged: u64,
     /// Whether the executor lost its memory, and counts its results from 1 again.
@@ -220,10 +244,42 @@ pub(crate) enum Standing {
 /// Have an operation run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Perform {
-    /// The node's number.
+    /// The number of the node that sees to it.
     pub node: u32,
-    /// What is asked of its executor; the call's number is the node's business.
+    /// By what.
+    #[serde(default)]
+    pub by: Hand,
+    /// What is asked for; the call's number is the node's business.
     pub operation: Operation,
+}
+
+/// What a cluster node has operations carried out by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Hand {
+    /// Its executor.
+    #[default]
+    Executor,
+    /// The daemon itself: operations of connections to remote and guest nodes.
+    Connections,
+    /// The executor of a remote or guest node, over the connection with this name.
+    Remote(String),
+}
+
+impl Perform {
+    /// Whether this is asked of that hand of that node.
+    pub fn is_for(&self, node: u32, by: &Hand) -> bool {
+        self.node == node && self.by == *by
+    }
+}
+
+/// What became of a connection to a remote or guest node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ConnectionReport {
+    /// The session it is about, if there is one.
+    pub session: SessionId,
+    /// Of an operation on the connection resource.
+    pub result: OperationResult,
 }
 
 /// What is replicated beside the CIB, and lives as long as the status section.
@@ -233,10 +289,32 @@ pub(crate) struct Ledger {
     pub nodes: BTreeMap<u32, NodeLedger>,
     /// Operations asked for and not yet answered, by transition key.
     pub in_flight: BTreeMap<String, Perform>,
+    /// Connections to remote and guest nodes that were started and not stopped, by name.
+    #[serde(default)]
+    pub connections: BTreeMap<String, ConnectionLedger>,
     /// Counts changes that may call for a new plan.
     pub changes: u64,
     /// As of how many changes the DC had nothing to do.
     pub idle_at: Option<u64>,
+}
+
+/// What is known of a connection to a remote or guest node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ConnectionLedger {
+    /// The number of the cluster node that holds it.
+    pub host: u32,
+    /// The operation that began it: where the node is to be reached.
+    pub start: Operation,
+    /// The recurring monitor in force.
+    pub monitor: Option<Operation>,
+    /// The session whose results are recorded, and up to which number they are.
+    pub session: SessionId,
+    /// See `session`.
+    pub recorded: u64,
+    /// Whether the session is known to be up in this view.
+    pub attached: bool,
+    /// Whether it broke and was not recovered yet.
+    pub lost: bool,
 }
 
 /// What is known of a node.

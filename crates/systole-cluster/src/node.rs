@@ -1,9 +1,11 @@
 //! The machine of one cluster node: everything `systoled` decides.
 //!
 //! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
-//! [`isolation`] is for a node without a cluster layer, [`local`] stands for this node's executor, [`requests`] answers tools, [`dc`] does what only the DC does. Here the
-//! events are handed to them, and messages in agreed order are applied to the replica.
+//! [`isolation`] is for a node without a cluster layer, [`local`] stands for executors, [`connections`] for the sessions
+//! with remote ones, [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and
+//! messages in agreed order are applied to the replica.
 
+mod connections;
 mod dc;
 mod disk;
 mod isolation;
@@ -18,10 +20,11 @@ use crate::{
     message::{Envelope, Message},
     replica::Replica,
 };
+use connections::Connections;
 use dc::Dc;
 use disk::Disk;
 use isolation::Isolation;
-use local::Local;
+use local::Executor;
 use membership::Group;
 use requests::Tools;
 use systole_types::{CibVersion, Monotonic, Now};
@@ -48,7 +51,8 @@ pub struct NodeMachine {
     group: Group,
     isolation: Isolation,
     disk: Disk,
-    local: Local,
+    local: Executor,
+    connections: Connections,
     tools: Tools,
     dc: Option<Dc>,
     /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
@@ -72,7 +76,8 @@ impl NodeMachine {
             group: Group::default(),
             isolation: Isolation::default(),
             disk: Disk::default(),
-            local: Local::default(),
+            local: Executor::default(),
+            connections: Connections::default(),
             tools: Tools::default(),
             dc: None,
             terms: 0,
@@ -97,6 +102,7 @@ impl NodeMachine {
             Event::ExecutorConnected => self.executor_connected(),
             Event::ExecutorLost => self.local.lose(now.mono),
             Event::Executor(message) => self.executor_says(message),
+            Event::Remote { session, event } => self.remote_event(session, event),
             Event::Request { client, request } => self.asked(client, request),
             Event::ClientGone(client) => self.tools.forget(client),
             Event::Durable(token) => self.durable(token),
@@ -115,6 +121,7 @@ impl NodeMachine {
     /// What may have become possible by an event.
     fn follow_up(&mut self) {
         self.miss_executor();
+        self.keep_connecting();
         self.direct();
         self.serve();
     }
@@ -123,8 +130,10 @@ impl NodeMachine {
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let dc = self.dc.as_ref().and_then(Dc::next_deadline);
         let isolation = self.isolation.next_deadline();
-        [self.disk.next_deadline(), self.tools.next_deadline(), self.local.next_deadline(), isolation, dc]
+        let executors = [self.local.next_deadline(), self.connections.next_deadline()];
+        [self.disk.next_deadline(), self.tools.next_deadline(), isolation, dc]
             .into_iter()
+            .chain(executors)
             .flatten()
             .min()
     }
@@ -226,14 +235,20 @@ impl NodeMachine {
             Message::Perform(perform) => self.performed(&perform),
             Message::Leave { node } => self.is_to_leave(node),
             Message::Farewell { node } => self.leave(node),
-            Message::Record { results } => self.recorded(from, &results),
+            Message::Record { by, results } => self.recorded(from, &by, &results),
+            Message::Connection { reports } => self.connections_reported(from, &reports),
+            Message::Remotes { downed, maintenance, action } => {
+                let given_up = self.replica.apply_to_remotes(&downed, &maintenance);
+                self.operations_failed(&given_up);
+                self.action_done(action);
+            }
             Message::Overdue { keys, at } => {
                 let results = self.replica.overdue(&keys, at);
                 self.results_known(&results);
             }
             Message::Forget { node, resource, action } => {
                 self.replica.forget(&node, &resource);
-                self.reconcile_monitors();
+                self.reconcile_all_monitors();
                 self.action_done(action);
             }
             Message::ClearFailure { node, resource, operation, action } => {

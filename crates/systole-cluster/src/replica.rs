@@ -4,16 +4,18 @@
 //! says, so that all replicas stay the same.
 
 mod cleanup;
+mod remote;
 mod status;
 mod write;
 
 use crate::{
     Snapshot,
     message::{
-        Attach, AttributeChange, Copy, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing,
+        Attach, AttributeChange, Copy, Hand, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing,
     },
     released::Released,
 };
+pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
 use systole_cib::xml::{Document, Element};
@@ -173,53 +175,49 @@ impl Replica {
     /// A node that was booted since the replica last saw it runs nothing any more, so all that was known of it goes.
     pub fn settle(&mut self, members: &BTreeMap<u32, Hello>, has_quorum: bool) {
         self.generation += u64::from(has_quorum);
-        for entry in self.ledger.nodes.values_mut() {
-            entry.attached = false;
-        }
+        self.ledger.nodes.values_mut().for_each(|entry| entry.attached = false);
+        self.ledger.connections.values_mut().for_each(|entry| entry.attached = false);
         for (id, hello) in members {
             let entry = self.ledger.nodes.entry(*id).or_default();
             entry.name = hello.name.clone();
+            let has_rebooted = entry.boot_id != hello.boot_id;
+            if has_rebooted {
+                entry.boot_id = hello.boot_id.clone();
+                entry.recorded = 0;
+            }
             // One that is still the same program has not left: it goes on leaving.
             if std::mem::take(&mut entry.leaving) && !hello.live {
-                Status::of(&mut self.cib).erase_node(&hello.name);
+                self.forget_member(*id, &hello.name);
             }
             if !hello.live {
                 // Whoever was asked to leave has done so, one way or another, and is back.
                 Status::of(&mut self.cib).remove_attributes(&hello.name, |name| name == "shutdown");
             }
-            if entry.boot_id != hello.boot_id {
-                entry.boot_id = hello.boot_id.clone();
-                entry.recorded = 0;
+            if has_rebooted {
                 self.ledger.in_flight.retain(|_, perform| perform.node != *id);
-                Status::of(&mut self.cib).erase_node(&hello.name);
+                self.forget_member(*id, &hello.name);
             }
         }
         self.count(Counted::Status);
     }
 
-    /// A member's executor is there. Its history is kept as far as it is what the executor knows.
+    /// An executor of a member is there. Its history is kept as far as it is what the executor knows.
     pub fn attach(&mut self, from: u32, attach: &Attach) -> Attached {
-        let Some(entry) = self.ledger.nodes.get_mut(&from) else { return Attached::Current };
-        let name = entry.name.clone();
-        let attached = match attach.acknowledged > entry.recorded || attach.forgetful {
-            true => Attached::Erased,
-            false => Attached::Current,
-        };
-        entry.attached = true;
+        let Some(place) = self.place(from, &attach.by) else { return Attached::Current };
+        let Some(attached) = self.attach_executor(from, attach) else { return Attached::Current };
         if attached == Attached::Erased {
             // Some result went into a replica that lost against this one, or is forgotten: only probes can tell now.
-            entry.recorded = attach.acknowledged;
-            self.ledger.in_flight.retain(|_, perform| perform.node != from);
-            self.status().erase_history(&name);
+            self.ledger.in_flight.retain(|_, perform| !perform.is_for(from, &attach.by));
+            self.erase_history(&place.name);
         }
         for key in &attach.lost_operations {
             if let Some(perform) = self.ledger.in_flight.remove(key) {
-                self.status().erase_resource(&name, &perform.operation.resource);
+                self.status().erase_resource(&place.name, &perform.operation.resource);
             }
         }
         for key in &attach.lost_monitors {
             if let Ok(parsed) = key.parse::<OperationKey>() {
-                self.status().erase_operation(&name, parsed.resource.as_str(), key);
+                self.status().erase_operation(&place.name, parsed.resource.as_str(), key);
             }
         }
         for perform in &attach.in_flight {
@@ -229,6 +227,43 @@ impl Replica {
         }
         self.count(Counted::Status);
         attached
+    }
+
+    /// Takes an executor for attached, and says whether its history can be kept; `None` if it is none of the member's.
+    fn attach_executor(&mut self, from: u32, attach: &Attach) -> Option<Attached> {
+        let (recorded, is_out_of_date) = match &attach.by {
+            Hand::Executor => {
+                let entry = self.ledger.nodes.get_mut(&from)?;
+                entry.attached = true;
+                (&mut entry.recorded, attach.forgetful)
+            }
+            Hand::Connections => return None,
+            Hand::Remote(name) => {
+                let entry = self.ledger.connections.get_mut(name)?;
+                if entry.host != from || entry.lost {
+                    return None;
+                }
+                entry.attached = true;
+                // What an earlier session saw may have been recorded in a replica that lost.
+                let is_other = std::mem::replace(&mut entry.session, attach.session) != attach.session;
+                (&mut entry.recorded, is_other)
+            }
+        };
+        if !is_out_of_date && attach.acknowledged <= *recorded {
+            return Some(Attached::Current);
+        }
+        *recorded = attach.acknowledged;
+        Some(Attached::Erased)
+    }
+
+    /// Forgets what was done on a node, but not which connections to remote nodes it holds: without them, what runs there
+    /// would seem not to run.
+    fn erase_history(&mut self, node: &str) {
+        let held: Vec<String> = match self.id_of(node) {
+            Some(id) => self.connections_of(id).map(|(name, _)| name.clone()).collect(),
+            None => Vec::new(),
+        };
+        self.status().erase_history_except(node, &held);
     }
 
     /// A member's executor is gone.
@@ -247,42 +282,66 @@ impl Replica {
 
     /// Writes down that an operation is in flight, so that a new DC knows it. One that is cancelled is forgotten.
     fn begin(&mut self, perform: &Perform) {
-        let Some(name) = self.name_of(perform.node).map(str::to_owned) else { return };
+        let Some(place) = self.place(perform.node, &perform.by) else { return };
         let operation = &perform.operation;
         if operation.operation == "cancel" {
-            self.status().erase_operation(&name, &operation.resource, &operation.key);
+            self.status().erase_operation(&place.name, &operation.resource, &operation.key);
+            if let Some(entry) = self.ledger.connections.get_mut(&operation.resource) {
+                entry.monitor.take_if(|monitor| monitor.key == operation.key);
+            }
             return;
         }
         if operation.operation != "notify" {
-            self.status().record_pending(&perform.node.to_string(), &name, operation);
+            self.status().record_pending(&place, operation);
         }
         self.ledger.in_flight.insert(operation.transition_key.clone(), perform.clone());
     }
 
-    /// Results of a member's executor. Returns those that were not recorded before.
-    pub fn record(&mut self, from: u32, results: &[OperationResult]) -> Vec<OperationResult> {
-        let Some(entry) = self.ledger.nodes.get_mut(&from) else { return Vec::new() };
-        let (name, recorded) = (entry.name.clone(), entry.recorded);
+    /// Results of an executor of a member. Returns those that were not recorded before.
+    pub fn record(&mut self, from: u32, by: &Hand, results: &[OperationResult]) -> Vec<OperationResult> {
+        let Some(recorded) = self.recorded_mut(from, by) else { return Vec::new() };
+        let before = *recorded;
         let news: Vec<OperationResult> =
-            results.iter().filter(|result| result.number > recorded).cloned().collect();
-        entry.recorded = news.iter().map(|result| result.number).fold(recorded, u64::max);
+            results.iter().filter(|result| result.number > before).cloned().collect();
+        *recorded = news.iter().map(|result| result.number).fold(before, u64::max);
         for result in &news {
             self.ledger.in_flight.remove(&result.operation.transition_key);
-            self.write_down(from, &name, result);
+            self.write_down(from, by, result);
         }
         self.count(Counted::Status);
         news
     }
 
-    fn write_down(&mut self, from: u32, name: &str, result: &OperationResult) {
+    /// Up to which number the results of an executor are recorded.
+    pub fn recorded(&self, from: u32, by: &Hand) -> u64 {
+        match by {
+            Hand::Executor => self.ledger.nodes.get(&from).map_or(0, |entry| entry.recorded),
+            Hand::Connections => 0,
+            Hand::Remote(name) => self.ledger.connections.get(name).map_or(0, |entry| entry.recorded),
+        }
+    }
+
+    fn recorded_mut(&mut self, from: u32, by: &Hand) -> Option<&mut u64> {
+        match by {
+            Hand::Executor => self.ledger.nodes.get_mut(&from).map(|entry| &mut entry.recorded),
+            Hand::Connections => None,
+            Hand::Remote(name) if self.holds(from, name) => {
+                self.ledger.connections.get_mut(name).map(|entry| &mut entry.recorded)
+            }
+            Hand::Remote(_) => None,
+        }
+    }
+
+    fn write_down(&mut self, from: u32, by: &Hand, result: &OperationResult) {
+        let Some(place) = self.place(from, by) else { return };
         match OpStatus::from_code(result.status) {
             OpStatus::Cancelled => {}
-            // Nobody knows what came of it: only a probe can tell.
-            OpStatus::NotConnected => {
-                self.status().erase_resource(name, &result.operation.resource);
+            // Nobody knows what came of it: only a probe can tell. On a remote node, the next connection has to tell.
+            OpStatus::NotConnected if !matches!(by, Hand::Remote(_)) => {
+                self.status().erase_resource(&place.name, &result.operation.resource);
             }
             _ if result.operation.operation == "notify" => {}
-            _ => self.status().record(&from.to_string(), name, result),
+            _ => self.status().record(&place, result),
         }
     }
 
@@ -290,6 +349,7 @@ impl Replica {
     pub fn overdue(&mut self, keys: &[String], at: i64) -> Vec<OperationResult> {
         let mut results = Vec::new();
         for perform in keys.iter().filter_map(|key| self.ledger.in_flight.remove(key)).collect::<Vec<_>>() {
+            let (node, by) = (perform.node, perform.by);
             let result = OperationResult {
                 number: 0,
                 exec_ms: perform.operation.timeout_ms,
@@ -300,9 +360,7 @@ impl Replica {
                 at,
                 queue_ms: 0,
             };
-            if let Some(name) = self.name_of(perform.node).map(str::to_owned) {
-                self.write_down(perform.node, &name, &result);
-            }
+            self.write_down(node, &by, &result);
             results.push(result);
         }
         self.count(Counted::Status);
@@ -332,7 +390,7 @@ impl Replica {
         for node in &update.nodes {
             self.status().stand(node);
             match node.standing {
-                Standing::Off => self.status().erase_node(&node.name),
+                Standing::Off => self.forget_member(node.id, &node.name),
                 Standing::Lost => self.ledger.in_flight.retain(|_, perform| perform.node != node.id),
                 Standing::Member | Standing::Pending => {}
             }
@@ -348,7 +406,7 @@ impl Replica {
             NodeUpdate { id: released.id(), name: released.name().to_owned(), standing: Standing::Off };
         self.ledger.in_flight.retain(|_, perform| perform.node != released.id());
         self.status().stand(&update);
-        self.status().erase_node(released.name());
+        self.forget_member(released.id(), released.name());
         self.count(Counted::Status);
     }
 }

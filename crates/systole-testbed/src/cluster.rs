@@ -298,7 +298,7 @@ impl Cluster {
                 host.writing.push_back((at, token, snapshot));
             }
             Effect::Reply { client, response } => self.answered(client, response.reply),
-            Effect::SaveInput { .. } => {}
+            Effect::SaveInput { .. } | Effect::Remote { .. } => {}
             Effect::Log { level, message } => {
                 if level > Level::Debug {
                     self.tell(&self.hosts[idx].name.clone(), &format!("{level}: {message}"));

@@ -16,7 +16,9 @@ use std::{
     io::Read,
     time::{Duration, Instant},
 };
-use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner};
+use systole_cluster::{
+    ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, RemoteCommand, RemoteEvent,
+};
 use systole_link::{Clock, Limits, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
 use systole_wire::{
     PROTOCOL,
@@ -333,6 +335,12 @@ impl Daemon {
                     self.executor.lose();
                     self.log(Level::Warning, &format!("lost the executor: {error}"));
                     events.push_back(Event::ExecutorLost);
+                }
+            }
+            Effect::Remote { session, command } => {
+                if matches!(command, RemoteCommand::Open(_)) {
+                    let reason = "this build has no way to remote executors".to_owned();
+                    events.push_back(Event::Remote { session, event: RemoteEvent::Lost { reason } });
                 }
             }
             Effect::Persist { token, snapshot } => threads.writer.write(token, snapshot),

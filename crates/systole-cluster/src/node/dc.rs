@@ -7,8 +7,10 @@ use super::NodeMachine;
 use crate::{
     Effect, Level,
     engine::{AbortReason, Effect as Step, Engine, Event as Told, Outcome},
-    message::{AttributeChange, AttributeValue, MembershipUpdate, Message, NodeUpdate, Perform, Standing},
-    replica::is_success,
+    message::{
+        AttributeChange, AttributeValue, Hand, MembershipUpdate, Message, NodeUpdate, Perform, Standing,
+    },
+    replica::has_succeeded,
 };
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use systole_cib::model::Cib;
@@ -22,6 +24,8 @@ const RESTART_GRACE: Duration = Duration::from_secs(2);
 const ATTACH_PATIENCE: Duration = Duration::from_secs(10);
 /// `cluster-recheck-interval` where the configuration does not say.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// How long the DC waits after a plan that could not reach a node, lest it make one plan after another.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How much longer than its timeout an operation of an earlier plan may take.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,6 +43,8 @@ pub(super) struct Dc {
     /// Why a new plan is needed, if it is.
     stale: Option<String>,
     recheck_at: Option<Monotonic>,
+    /// Until when no new plan is made, since the last one could not be carried out.
+    pause_until: Option<Monotonic>,
     /// When to stop waiting for nodes or answers.
     wake_at: Option<Monotonic>,
     /// When operations of an earlier plan are given up, by transition key.
@@ -57,6 +63,7 @@ impl Dc {
             published: None,
             stale: Some("a new DC was elected".to_owned()),
             recheck_at: None,
+            pause_until: None,
             wake_at: None,
             deadlines: BTreeMap::new(),
             offsets: ["INFINITY".to_owned(), "INFINITY".to_owned()],
@@ -65,7 +72,8 @@ impl Dc {
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let deadlines = self.deadlines.values().min().copied();
-        [self.engine.next_deadline(), self.recheck_at, self.wake_at, deadlines].into_iter().flatten().min()
+        let own = [self.engine.next_deadline(), self.recheck_at, self.wake_at, self.pause_until, deadlines];
+        own.into_iter().flatten().min()
     }
 }
 
@@ -87,6 +95,12 @@ impl NodeMachine {
         if let Some(dc) = &mut self.dc {
             dc.stale.get_or_insert_with(|| why.to_owned());
         }
+    }
+
+    /// Nothing more of the present plan is to be sent.
+    pub(super) fn give_up_plan(&mut self, why: &str) {
+        self.plan_anew(why);
+        self.tell_engine(Told::Abort(AbortReason::Changed(why.to_owned())));
     }
 
     /// Does what the DC has to do now, if this node is the DC. Called after every event.
@@ -123,6 +137,10 @@ impl NodeMachine {
         if dc.engine.is_busy() || self.has_casts_under_way() || self.awaits_answers() {
             return;
         }
+        dc.pause_until.take_if(|until| *until <= now);
+        if dc.pause_until.is_some() {
+            return;
+        }
         match dc.stale.take() {
             Some(why) => self.plan(dc, &why),
             None => self.rest(),
@@ -148,7 +166,13 @@ impl NodeMachine {
             };
             updates.push(NodeUpdate { id, name, standing });
         }
-        Some(updates)
+        (!self.awaits_connections() || self.patience_over(dc, ATTACH_PATIENCE)).then_some(updates)
+    }
+
+    /// Whether some member has not taken up again a connection it holds. Before that, its remote node cannot be reached.
+    fn awaits_connections(&self) -> bool {
+        let mut connections = self.replica.ledger.connections.values();
+        connections.any(|entry| !entry.attached && !entry.lost && self.group.is_member(entry.host))
     }
 
     fn standing_of_member(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
@@ -303,13 +327,17 @@ impl NodeMachine {
     }
 
     fn perform_action(&mut self, dc: &mut Dc, action: &Action) {
-        let member = action.node.as_ref().and_then(|(name, _)| {
-            let mut members = self.group.members().iter();
-            members.find(|(_, member)| member == name.as_str()).map(|(id, _)| *id)
-        });
         let name = action.node.as_ref().map(|(name, _)| name.to_string()).unwrap_or_default();
         match &action.kind {
-            ActionKind::Pseudo => {}
+            ActionKind::Pseudo => self.cast(Message::Remotes {
+                downed: action.downed.iter().map(ToString::to_string).collect(),
+                maintenance: action
+                    .maintenance
+                    .iter()
+                    .map(|(node, is_on)| (node.to_string(), *is_on))
+                    .collect(),
+                action: action.id,
+            }),
             ActionKind::Resource(resource) if matches!(&*action.operation, "delete" | "lrm_delete") => {
                 self.cast(Message::Forget {
                     node: name,
@@ -317,15 +345,22 @@ impl NodeMachine {
                     action: action.id,
                 });
             }
-            ActionKind::Resource(resource) => match member {
+            ActionKind::Resource(resource) => match self.member_for(action) {
                 Some(node) => {
-                    let operation = operation(dc, action, resource);
-                    self.cast(Message::Perform(Box::new(Perform { node, operation })));
+                    let (by, operation) = (hand(action, resource), operation(dc, action, resource));
+                    self.cast(Message::Perform(Box::new(Perform { node, by, operation })));
                 }
                 None => self.action_failed(dc, action, &format!("{name} is not a member of the cluster")),
             },
-            ActionKind::Cluster => self.perform_cluster_action(dc, action, &name, member),
+            ActionKind::Cluster => self.perform_cluster_action(dc, action, &name, self.member_for(action)),
         }
+    }
+
+    /// The member that sees to an action: the node it is for, or the one that passes it on.
+    fn member_for(&self, action: &Action) -> Option<u32> {
+        let name = action.router.as_ref().or(action.node.as_ref().map(|(name, _)| name))?;
+        let mut members = self.group.members().iter();
+        members.find(|(_, member)| member == name.as_str()).map(|(id, _)| *id)
     }
 
     fn perform_cluster_action(&mut self, dc: &mut Dc, action: &Action, name: &str, member: Option<u32>) {
@@ -374,6 +409,19 @@ impl NodeMachine {
         }
     }
 
+    /// Operations will not be answered.
+    pub(super) fn operations_failed(&mut self, transition_keys: &[String]) {
+        for key in transition_keys {
+            if let Some(action) = self.own_action(key) {
+                self.log(Level::Warning, format!("no connection to the node of {key}"));
+                if let Some(dc) = &mut self.dc {
+                    dc.pause_until = Some(self.now.mono + PAUSE);
+                }
+                self.tell_engine(Told::Failed(action));
+            }
+        }
+    }
+
     fn tell_engine(&mut self, told: Told) {
         let Some(mut dc) = self.dc.take() else { return };
         let steps = dc.engine.handle(self.now.mono, told);
@@ -398,15 +446,15 @@ impl NodeMachine {
         }
         let mut changes = Vec::new();
         for result in results {
-            let target = target_rc(&result.operation.transition_key);
-            let succeeded = is_success(result.status, result.rc, target);
+            let is_over = result.status == OpStatus::Cancelled.code();
+            let succeeded = is_over || has_succeeded(result);
             if !succeeded {
                 changes.extend(self.failure_of(result));
             }
             match self.own_action(&result.operation.transition_key) {
                 Some(action) if succeeded => self.tell_engine(Told::Confirmed(action)),
                 Some(action) => self.tell_engine(Told::Failed(action)),
-                None if result.status == OpStatus::Cancelled.code() => {}
+                None if is_over => {}
                 None => self.plan_anew(&format!("{} has a new result", result.operation.key)),
             }
         }
@@ -448,15 +496,20 @@ impl NodeMachine {
     }
 }
 
+/// What a resource action is carried out by.
+fn hand(action: &Action, resource: &ResourceRef) -> Hand {
+    let is_connection = &*resource.kind == "remote" && resource.provider.as_deref() == Some("pacemaker");
+    match (&action.router, &action.node) {
+        (Some(_), Some((node, _))) => Hand::Remote(node.to_string()),
+        _ if is_connection => Hand::Connections,
+        _ => Hand::Executor,
+    }
+}
+
 /// The resource a cluster action is about: as it says, else as its key does.
 fn about(action: &Action, suffix: &str) -> String {
     let named = action.about.as_ref().map(|resource| resource.id.to_string());
     named.unwrap_or_else(|| action.key.strip_suffix(suffix).unwrap_or(&action.key).to_owned())
-}
-
-/// The result an operation was asked to have.
-fn target_rc(transition_key: &str) -> i32 {
-    transition_key.parse::<TransitionKey>().map_or(0, |key| key.target_rc.code())
 }
 
 fn offsets(graph: &TransitionGraph) -> [String; 2] {

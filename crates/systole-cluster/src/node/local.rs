@@ -1,13 +1,14 @@
-//! This node's executor, as the machine knows it.
+//! The executors this node speaks for, as the machine knows them: its own, and those of the remote and guest nodes it
+//! is connected to.
 //!
-//! What the executor does goes on whether or not anybody listens. So whenever a replica and an executor come together,
+//! What an executor does goes on whether or not anybody listens. So whenever a replica and an executor come together,
 //! they are compared: what the replica knows and the executor does not is taken out of the replica, and the other way
 //! round. Results are acknowledged when they are recorded in agreed order, and not before.
 
 use super::NodeMachine;
 use crate::{
     Effect, Level,
-    message::{Attach, Message, Perform},
+    message::{Attach, Hand, Message, Perform},
     replica::Attached,
 };
 use std::{
@@ -20,12 +21,12 @@ use systole_wire::{
     exec::{FromExecutor, Operation, OperationResult, ToExecutor},
 };
 
-/// How long the executor may take to come back.
+/// How long this node's executor may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What this node's executor is known to do.
+/// What an executor is known to do.
 #[derive(Debug, Default)]
-pub(super) struct Local {
+pub(super) struct Executor {
     is_welcome: bool,
     /// Whether the attachment was applied in this view.
     is_attached: bool,
@@ -48,7 +49,7 @@ pub(super) struct Local {
     missed_at: Option<Monotonic>,
 }
 
-impl Local {
+impl Executor {
     pub fn is_there(&self) -> bool {
         self.is_welcome
     }
@@ -80,6 +81,23 @@ impl Local {
             || self.results.iter().any(|result| result.operation.transition_key == *key)
     }
 
+    /// Numbers an operation that is handed to the executor, and keeps in mind what it means for others.
+    fn take_up(&mut self, operation: &mut Operation) {
+        self.last_call += 1;
+        operation.call = self.last_call;
+        if operation.interval_ms > 0 {
+            self.recurring.insert(operation.key.clone(), operation.call);
+            return;
+        }
+        if !matches!(operation.operation.as_str(), "monitor" | "notify") {
+            let is_of_it = |key: &str| {
+                key.parse::<OperationKey>().is_ok_and(|key| key.resource.as_str() == operation.resource)
+            };
+            self.recurring.retain(|key, _| !is_of_it(key));
+        }
+        self.running.insert(operation.transition_key.clone(), operation.clone());
+    }
+
     fn knows_monitor(&self, key: &str) -> bool {
         self.recurring.contains_key(key)
             || self.unsent.iter().any(|operation| operation.key == key)
@@ -93,78 +111,116 @@ impl NodeMachine {
         self.effects.push(Effect::ToExecutor(hello));
     }
 
+    fn executor_of(&mut self, by: &Hand) -> Option<&mut Executor> {
+        match by {
+            Hand::Executor => Some(&mut self.local),
+            Hand::Connections => None,
+            Hand::Remote(name) => self.connections.executor_mut(name),
+        }
+    }
+
+    fn look_at(&self, by: &Hand) -> Option<&Executor> {
+        match by {
+            Hand::Executor => Some(&self.local),
+            Hand::Connections => None,
+            Hand::Remote(name) => self.connections.executor(name),
+        }
+    }
+
+    fn tell_executor(&mut self, by: &Hand, message: ToExecutor) {
+        match by {
+            Hand::Executor => self.effects.push(Effect::ToExecutor(message)),
+            Hand::Connections => {}
+            Hand::Remote(name) => self.tell_remote(name, message),
+        }
+    }
+
+    /// This node's executor says something.
     pub(super) fn executor_says(&mut self, message: FromExecutor) {
         match message {
-            FromExecutor::Welcome {
-                boot_id,
-                recurring,
-                in_flight,
-                unacknowledged,
-                last_call,
-                last_number,
-                acknowledged,
-                ..
-            } => {
-                if boot_id != self.boot_id {
-                    let message =
+            FromExecutor::Result(result) => self.has_result(&Hand::Executor, *result),
+            FromExecutor::Welcome { ref boot_id, last_number, acknowledged, .. } => {
+                if *boot_id != self.boot_id {
+                    let text =
                         format!("the executor knows boot {boot_id}, this daemon boot {}", self.boot_id);
-                    self.log(Level::Error, message);
+                    self.log(Level::Error, text);
                 }
-                let local = &mut self.local;
-                local.is_welcome = true;
-                local.missed_at = None;
-                local.last_call = local.last_call.max(last_call);
-                (local.last_number, local.acknowledged) = (last_number, acknowledged);
-                local.recurring = recurring.into_iter().collect();
-                let by_key = |operation: Operation| (operation.transition_key.clone(), operation);
-                local.running = in_flight.into_iter().map(by_key).collect();
-                local.announced = unacknowledged.into_iter().collect();
-                local.results.clear();
-                local.is_recording = false;
-                self.attach();
-            }
-            FromExecutor::Result(result) => {
-                self.local.running.remove(&result.operation.transition_key);
-                if result.status == OpStatus::Cancelled.code() {
-                    self.local.recurring.remove(&result.operation.key);
-                }
-                self.local.last_number = self.local.last_number.max(result.number);
-                self.local.results.push_back(*result);
-                self.report();
+                (self.local.last_number, self.local.acknowledged) = (last_number, acknowledged);
+                self.welcomed(&Hand::Executor, message);
             }
         }
     }
 
-    /// Tells the members how the executor and the replica compare.
-    pub(super) fn attach(&mut self) {
-        if !self.group.is_settled() || !self.local.is_welcome {
+    /// An executor has said what it does.
+    pub(super) fn welcomed(&mut self, by: &Hand, welcome: FromExecutor) {
+        let FromExecutor::Welcome { recurring, in_flight, unacknowledged, last_call, .. } = welcome else {
+            return;
+        };
+        let Some(executor) = self.executor_of(by) else { return };
+        executor.is_welcome = true;
+        executor.missed_at = None;
+        executor.last_call = executor.last_call.max(last_call);
+        executor.recurring = recurring.into_iter().collect();
+        let by_key = |operation: Operation| (operation.transition_key.clone(), operation);
+        executor.running = in_flight.into_iter().map(by_key).collect();
+        executor.announced = unacknowledged.into_iter().collect();
+        executor.results.clear();
+        executor.is_recording = false;
+        self.attach(by);
+    }
+
+    /// An executor has a result.
+    pub(super) fn has_result(&mut self, by: &Hand, mut result: OperationResult) {
+        let Some(executor) = self.executor_of(by) else { return };
+        executor.running.remove(&result.operation.transition_key);
+        if result.status == OpStatus::Cancelled.code() {
+            executor.recurring.remove(&result.operation.key);
+        }
+        if *by != Hand::Executor {
+            // A remote executor may number its results as it likes, or not at all.
+            result.number = executor.last_number + 1;
+        }
+        executor.last_number = executor.last_number.max(result.number);
+        executor.results.push_back(result);
+        self.report(by);
+    }
+
+    /// Tells the members how an executor and the replica compare.
+    pub(super) fn attach(&mut self, by: &Hand) {
+        if !self.group.is_settled() || !self.look_at(by).is_some_and(Executor::is_there) {
             return;
         }
-        self.send_unsent();
+        self.send_unsent(by);
         let own_id = self.group.own_id();
+        let (Some(executor), Some(place)) = (self.look_at(by), self.replica.place(own_id, by)) else {
+            return;
+        };
         let ledger = &self.replica.ledger;
-        let of_mine = ledger.in_flight.iter().filter(|(_, perform)| perform.node == own_id);
-        let lost = of_mine.filter(|(_, perform)| !self.local.expects(&perform.operation));
-        let known_as_recorded = self.replica.recorded_monitors(&self.name);
-        let in_flight = self
-            .local
-            .running
-            .values()
-            .filter(|running| !ledger.in_flight.contains_key(&running.transition_key));
-        let recorded = ledger.nodes.get(&own_id).map_or(0, |entry| entry.recorded);
+        let of_it = ledger.in_flight.iter().filter(|(_, perform)| perform.is_for(own_id, by));
+        let lost = of_it.filter(|(_, perform)| !executor.expects(&perform.operation));
+        let is_unknown = |key: &String| !executor.knows_monitor(key) && !self.is_connection_monitor(by, key);
+        let lost_monitors = self.replica.recorded_monitors(&place.name);
+        let in_flight = executor.running.values();
+        let in_flight = in_flight.filter(|running| !ledger.in_flight.contains_key(&running.transition_key));
+        let in_flight =
+            in_flight.map(|operation| Perform { node: own_id, by: by.clone(), operation: operation.clone() });
         let attach = Attach {
-            acknowledged: self.local.acknowledged,
-            forgetful: self.local.last_number < recorded,
+            by: by.clone(),
+            session: self.connections.session_of(by),
+            acknowledged: executor.acknowledged,
+            forgetful: executor.last_number < self.replica.recorded(own_id, by),
             lost_operations: lost.map(|(key, _)| key.clone()).collect(),
-            lost_monitors: known_as_recorded
-                .into_iter()
-                .filter(|key| !self.local.knows_monitor(key))
-                .collect(),
-            in_flight: in_flight
-                .map(|operation| Perform { node: own_id, operation: operation.clone() })
-                .collect(),
+            lost_monitors: lost_monitors.into_iter().filter(is_unknown).collect(),
+            in_flight: in_flight.collect(),
         };
         self.cast(Message::Attach(attach));
+    }
+
+    /// Whether a recorded monitor is one of a connection, which the executor knows nothing of.
+    fn is_connection_monitor(&self, by: &Hand, key: &str) -> bool {
+        let mut held = self.replica.connections_of(self.group.own_id());
+        *by == Hand::Executor
+            && held.any(|(_, entry)| entry.monitor.as_ref().is_some_and(|monitor| monitor.key == key))
     }
 
     /// An executor that stays away is told to the members: nothing can be run on this node.
@@ -188,7 +244,7 @@ impl NodeMachine {
 
     pub(super) fn attached(&mut self, from: u32, attach: &Attach) {
         let attached = self.replica.attach(from, attach);
-        let name = self.replica.name_of(from).unwrap_or_default().to_owned();
+        let name = self.replica.place(from, &attach.by).map(|place| place.name).unwrap_or_default();
         if attached == Attached::Erased {
             self.log(
                 Level::Notice,
@@ -196,44 +252,64 @@ impl NodeMachine {
             );
         }
         self.plan_anew(&format!("{name} has joined"));
-        if from == self.group.own_id() {
-            self.local.is_attached = true;
-            self.acknowledge();
-            self.reconcile_monitors();
-            self.report();
+        if from == self.group.own_id()
+            && let Some(executor) = self.executor_of(&attach.by)
+        {
+            executor.is_attached = true;
+            self.acknowledge(&attach.by);
+            self.reconcile_monitors(&attach.by);
+            self.report(&attach.by);
+        }
+    }
+
+    /// See [`Self::reconcile_monitors`], of all executors.
+    pub(super) fn reconcile_all_monitors(&mut self) {
+        for by in std::iter::once(Hand::Executor).chain(self.connections.remotes()) {
+            self.reconcile_monitors(&by);
         }
     }
 
     /// Ends recurring operations that the replica does not know: those that should be will be asked for again.
-    pub(super) fn reconcile_monitors(&mut self) {
-        if !self.local.is_attached {
-            return;
-        }
+    fn reconcile_monitors(&mut self, by: &Hand) {
         let own_id = self.group.own_id();
-        let mut known: BTreeSet<String> = self.replica.recorded_monitors(&self.name).into_iter().collect();
-        let in_flight = self.replica.ledger.in_flight.values().filter(|perform| perform.node == own_id);
+        let Some(place) = self.replica.place(own_id, by) else { return };
+        let Some(executor) = self.look_at(by).filter(|executor| executor.is_attached) else { return };
+        let mut known: BTreeSet<String> = self.replica.recorded_monitors(&place.name).into_iter().collect();
+        let in_flight = self.replica.ledger.in_flight.values().filter(|perform| perform.is_for(own_id, by));
         known.extend(in_flight.map(|perform| perform.operation.key.clone()));
-        known.extend(self.local.results.iter().map(|result| result.operation.key.clone()));
+        known.extend(executor.results.iter().map(|result| result.operation.key.clone()));
         let unknown: Vec<String> =
-            self.local.recurring.keys().filter(|key| !known.contains(*key)).cloned().collect();
+            executor.recurring.keys().filter(|key| !known.contains(*key)).cloned().collect();
         for key in unknown {
-            self.local.recurring.remove(&key);
-            self.effects.push(Effect::ToExecutor(ToExecutor::Cancel { key }));
+            self.cancel(by, key);
         }
     }
 
-    /// An operation is to be run: on this node, perhaps.
+    fn cancel(&mut self, by: &Hand, key: String) {
+        if let Some(executor) = self.executor_of(by) {
+            executor.recurring.remove(&key);
+        }
+        self.tell_executor(by, ToExecutor::Cancel { key });
+    }
+
+    /// An operation is to be run: by this node, perhaps.
     pub(super) fn performed(&mut self, perform: &Perform) {
-        self.replica.perform(perform);
         let operation = &perform.operation;
+        if !self.replica.can_reach(perform) {
+            return self.operations_failed(std::slice::from_ref(&operation.transition_key));
+        }
+        self.replica.perform(perform);
         let is_cancel = operation.operation == "cancel";
         if perform.node == self.group.own_id() {
-            if is_cancel {
-                self.local.recurring.remove(&operation.key);
-                self.effects.push(Effect::ToExecutor(ToExecutor::Cancel { key: operation.key.clone() }));
-            } else {
-                self.local.unsent.push(operation.clone());
-                self.send_unsent();
+            match &perform.by {
+                Hand::Connections => self.connect(operation),
+                by if is_cancel => self.cancel(by, operation.key.clone()),
+                by => {
+                    if let Some(executor) = self.executor_of(by) {
+                        executor.unsent.push(operation.clone());
+                    }
+                    self.send_unsent(by);
+                }
             }
         }
         if is_cancel {
@@ -241,62 +317,54 @@ impl NodeMachine {
         }
     }
 
-    /// Hands operations to the executor, except those that the members have given up meanwhile.
-    fn send_unsent(&mut self) {
-        if !self.local.is_welcome {
-            return;
-        }
-        for mut operation in std::mem::take(&mut self.local.unsent) {
+    /// Hands operations to an executor, except those that the members have given up meanwhile.
+    fn send_unsent(&mut self, by: &Hand) {
+        let Some(executor) = self.executor_of(by).filter(|executor| executor.is_welcome) else { return };
+        for mut operation in std::mem::take(&mut executor.unsent) {
             if !self.replica.ledger.in_flight.contains_key(&operation.transition_key) {
                 continue;
             }
-            self.local.last_call += 1;
-            operation.call = self.local.last_call;
-            if operation.interval_ms > 0 {
-                self.local.recurring.insert(operation.key.clone(), operation.call);
-            } else {
-                if !matches!(operation.operation.as_str(), "monitor" | "notify") {
-                    let of_it = |key: &str| {
-                        key.parse::<OperationKey>()
-                            .is_ok_and(|key| key.resource.as_str() == operation.resource)
-                    };
-                    self.local.recurring.retain(|key, _| !of_it(key));
-                }
-                self.local.running.insert(operation.transition_key.clone(), operation.clone());
-            }
-            self.effects.push(Effect::ToExecutor(ToExecutor::Run(Box::new(operation))));
+            let Some(executor) = self.executor_of(by) else { return };
+            executor.take_up(&mut operation);
+            self.tell_executor(by, ToExecutor::Run(Box::new(operation)));
         }
     }
 
     /// Has results recorded, one message at a time.
-    fn report(&mut self) {
-        if self.local.is_attached && !self.local.is_recording && !self.local.results.is_empty() {
-            self.local.is_recording = true;
-            let results = self.local.results.iter().cloned().collect();
-            self.cast(Message::Record { results });
+    fn report(&mut self, by: &Hand) {
+        let Some(executor) = self.executor_of(by) else { return };
+        if executor.is_attached && !executor.is_recording && !executor.results.is_empty() {
+            executor.is_recording = true;
+            let results = executor.results.iter().cloned().collect();
+            self.cast(Message::Record { by: by.clone(), results });
         }
     }
 
-    pub(super) fn recorded(&mut self, from: u32, results: &[OperationResult]) {
-        let news = self.replica.record(from, results);
-        if from == self.group.own_id() {
-            self.local.is_recording = false;
-            self.acknowledge();
+    pub(super) fn recorded(&mut self, from: u32, by: &Hand, results: &[OperationResult]) {
+        let news = self.replica.record(from, by, results);
+        if from == self.group.own_id()
+            && let Some(executor) = self.executor_of(by)
+        {
+            executor.is_recording = false;
+            self.acknowledge(by);
             if news.iter().any(|result| result.status == OpStatus::NotConnected.code()) {
-                self.reconcile_monitors();
+                self.reconcile_monitors(by);
             }
-            self.report();
+            self.report(by);
         }
         self.results_known(&news);
     }
 
     /// Results that are recorded need not be kept by the executor.
-    fn acknowledge(&mut self) {
-        let recorded = self.replica.ledger.nodes.get(&self.group.own_id()).map_or(0, |entry| entry.recorded);
-        self.local.results.retain(|result| result.number > recorded);
-        if recorded > self.local.acknowledged {
-            self.local.acknowledged = recorded;
-            self.effects.push(Effect::ToExecutor(ToExecutor::Acknowledge { number: recorded }));
+    fn acknowledge(&mut self, by: &Hand) {
+        let recorded = self.replica.recorded(self.group.own_id(), by);
+        let Some(executor) = self.executor_of(by) else { return };
+        executor.results.retain(|result| result.number > recorded);
+        if recorded > executor.acknowledged {
+            executor.acknowledged = recorded;
+            if *by == Hand::Executor {
+                self.effects.push(Effect::ToExecutor(ToExecutor::Acknowledge { number: recorded }));
+            }
         }
     }
 

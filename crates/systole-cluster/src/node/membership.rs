@@ -7,7 +7,7 @@
 use super::{Dc, NodeMachine};
 use crate::{
     Level, Snapshot,
-    message::{Copy, Hello, Message},
+    message::{Copy, Hand, Hello, Message},
     replica::Replica,
 };
 use std::collections::BTreeMap;
@@ -128,6 +128,7 @@ impl NodeMachine {
         self.group.view = Some(view);
         self.n_returned = self.n_cast;
         self.local.detach();
+        self.connections.detach();
         let hello = Hello {
             protocol: PROTOCOL,
             name: self.name.clone(),
@@ -152,6 +153,7 @@ impl NodeMachine {
         self.group.view = None;
         self.dc = None;
         self.local.detach();
+        self.connections.detach();
     }
 
     pub(super) fn hello(&mut self, from: u32, hello: Hello) {
@@ -207,7 +209,8 @@ impl NodeMachine {
         self.persist();
         self.terms += u64::from(dc == self.group.own_id());
         self.dc = (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.terms, self.now.mono));
-        self.attach();
+        self.attach(&Hand::Executor);
+        self.attach_connections();
         self.repeat_requests();
     }
 }

@@ -238,7 +238,7 @@ impl NodeMachine {
             Wish::Write(write) => self.grant_write(write),
             Wish::Cleanup { resource, node, only_failed } => {
                 let cleaned = self.replica.clean_up(resource.as_deref(), node.as_deref(), *only_failed);
-                self.reconcile_monitors();
+                self.reconcile_all_monitors();
                 cleaned.map_err(|message| Refusal { kind: RefusalKind::NotFound, message })?;
                 Ok(self.written())
             }

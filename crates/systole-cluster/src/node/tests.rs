@@ -11,6 +11,8 @@ use systole_wire::{
     hub::View,
 };
 
+mod remote;
+
 const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
   <configuration>
     <crm_config><cluster_property_set id="o">
@@ -40,10 +42,25 @@ struct Bench {
     n_results: u64,
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
+    far: Far,
+}
+
+/// What is at the other end of this node's sessions.
+#[derive(Default)]
+struct Far {
+    is_reachable: bool,
+    session: crate::SessionId,
+    opened: Vec<crate::Endpoint>,
+    ran: Vec<String>,
+    running: BTreeSet<String>,
 }
 
 impl Bench {
     fn start() -> Self {
+        Self::with(CIB)
+    }
+
+    fn with(cib: &str) -> Self {
         let config = NodeConfig { stack: "hub".into(), version: "test".into(), planner: plan };
         let mut bench = Self {
             machine: NodeMachine::new(config),
@@ -55,20 +72,12 @@ impl Bench {
             n_results: 0,
             tokens: Vec::new(),
             casts: Vec::new(),
+            far: Far { is_reachable: true, ..Far::default() },
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
-        let stored = Some(Snapshot { xml: CIB.into(), version, generation: 1 });
+        let stored = Some(Snapshot { xml: cib.into(), version, generation: 1 });
         bench.tell(Event::Started { node: "a".into(), boot_id: "boot".into(), seed: 77, stored });
-        bench.tell(Event::Executor(FromExecutor::Welcome {
-            protocol: PROTOCOL,
-            boot_id: "boot".into(),
-            recurring: Vec::new(),
-            in_flight: Vec::new(),
-            unacknowledged: Vec::new(),
-            last_call: 0,
-            last_number: 0,
-            acknowledged: 0,
-        }));
+        bench.tell(Event::Executor(welcome()));
         bench
     }
 
@@ -85,6 +94,7 @@ impl Bench {
                         let result = self.run(*operation);
                         events.push_back(Event::Executor(FromExecutor::Result(Box::new(result))));
                     }
+                    Effect::Remote { session, command } => events.extend(self.far_end(session, command)),
                     Effect::Persist { token, .. } => self.tokens.push(token),
                     _ => {}
                 }
@@ -101,6 +111,10 @@ impl Bench {
             _ => {}
         }
         let is_there = self.running || operation.operation != "monitor";
+        self.result(operation, is_there)
+    }
+
+    fn result(&mut self, operation: Operation, is_there: bool) -> OperationResult {
         self.n_results += 1;
         OperationResult {
             number: self.n_results,
@@ -112,6 +126,34 @@ impl Bench {
             exec_ms: 1,
             queue_ms: 0,
         }
+    }
+
+    fn far_end(&mut self, session: crate::SessionId, command: crate::RemoteCommand) -> Option<Event> {
+        use crate::{RemoteCommand, RemoteEvent};
+        let event = match command {
+            RemoteCommand::Open(endpoint) => {
+                self.far.opened.push(endpoint);
+                self.far.session = session;
+                match self.far.is_reachable {
+                    true => RemoteEvent::Says(welcome()),
+                    false => RemoteEvent::Lost { reason: "refused".into() },
+                }
+            }
+            RemoteCommand::Tell(ToExecutor::Run(operation)) => {
+                let far = &mut self.far;
+                far.ran.push(operation.key.clone());
+                match operation.operation.as_str() {
+                    "start" => _ = far.running.insert(operation.resource.clone()),
+                    "stop" => _ = far.running.remove(&operation.resource),
+                    _ => {}
+                }
+                let is_there = operation.operation != "monitor" || far.running.contains(&operation.resource);
+                let result = self.result(*operation, is_there);
+                RemoteEvent::Says(FromExecutor::Result(Box::new(result)))
+            }
+            RemoteCommand::Tell(_) | RemoteCommand::Close => return None,
+        };
+        Some(Event::Remote { session, event })
     }
 
     fn view(&mut self, number: u64) {
@@ -132,6 +174,19 @@ impl Bench {
             self.now.wall.0 += 1;
             self.tell(Event::DeadlineReached);
         }
+    }
+}
+
+fn welcome() -> FromExecutor {
+    FromExecutor::Welcome {
+        protocol: PROTOCOL,
+        boot_id: "boot".into(),
+        recurring: Vec::new(),
+        in_flight: Vec::new(),
+        unacknowledged: Vec::new(),
+        last_call: 0,
+        last_number: 0,
+        acknowledged: 0,
     }
 }
 

@@ -36,7 +36,12 @@ impl Replica {
             return Err(format!("there is no resource {name}"));
         }
         for (node, resource) in &chosen {
-            self.status().erase_resource(node, resource);
+            // Without its connection, what runs on a remote node would seem not to run: only the failure is forgotten.
+            if self.id_of(node).is_some_and(|id| self.holds(id, resource)) {
+                self.status().erase_last_failure(node, resource, None);
+            } else {
+                self.status().erase_resource(node, resource);
+            }
             self.status().remove_attributes(node, |name| is_failure_of(name, resource));
         }
         self.count(Counted::Status);

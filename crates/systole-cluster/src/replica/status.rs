@@ -1,5 +1,6 @@
 //! Edits of the status section, as Pacemaker writes it.
 
+use super::Place;
 use crate::message::{AttributeValue, NodeUpdate, Standing};
 use systole_cib::{
     history::{self, History},
@@ -60,6 +61,14 @@ impl<'d> Status<'d> {
         key
     }
 
+    /// The state of a node whose history is written.
+    fn node_of(&mut self, place: &Place) -> Key {
+        if place.id == place.name {
+            self.set_remote(&place.name, &[]);
+        }
+        self.node(&place.id, &place.name)
+    }
+
     fn find_resource(&self, node: &str, resource: &str) -> Option<Key> {
         let state = self.document.element(self.find_node(node)?);
         let resources = state.child("lrm")?.child("lrm_resources")?;
@@ -86,9 +95,21 @@ impl<'d> Status<'d> {
         self.set_all(key, &[("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", expected)]);
     }
 
+    /// Writes down something about a remote or guest node.
+    pub fn set_remote(&mut self, name: &str, pairs: &[(&str, &str)]) {
+        let key = self.node(name, name);
+        self.set_all(key, &[("remote_node", "true")]);
+        self.set_all(key, pairs);
+    }
+
     /// Forgets all that is known of a node but its state.
     pub fn erase_node(&mut self, node: &str) {
         self.erase_history(node);
+        self.erase_attributes(node);
+    }
+
+    /// Forgets a node's transient attributes.
+    pub fn erase_attributes(&mut self, node: &str) {
         let attributes =
             self.find_node(node).and_then(|key| self.document.element(key).child("transient_attributes"));
         if let Some(key) = attributes.map(Element::key) {
@@ -100,6 +121,23 @@ impl<'d> Status<'d> {
     pub fn erase_history(&mut self, node: &str) {
         let history = self.find_node(node).and_then(|key| self.document.element(key).child("lrm"));
         if let Some(key) = history.map(Element::key) {
+            self.document.remove(key);
+        }
+    }
+
+    /// Forgets what was done on a node to other resources than `kept`.
+    pub fn erase_history_except(&mut self, node: &str, kept: &[String]) {
+        if kept.is_empty() {
+            return self.erase_history(node);
+        }
+        let resources = self.find_node(node).and_then(|key| {
+            self.document.element(key).child("lrm")?.child("lrm_resources").map(Element::key)
+        });
+        let entries = resources.into_iter().flat_map(|key| self.document.element(key).children());
+        let is_kept = |id: &str| kept.iter().any(|name| name == id);
+        let others: Vec<Key> =
+            entries.filter(|entry| !entry.id().is_some_and(is_kept)).map(Element::key).collect();
+        for key in others {
             self.document.remove(key);
         }
     }
@@ -134,18 +172,19 @@ impl<'d> Status<'d> {
     }
 
     /// Writes down that an operation was asked for on a node. One that recurs is written down with its first result.
-    pub fn record_pending(&mut self, id: &str, node: &str, operation: &Operation) {
+    pub fn record_pending(&mut self, place: &Place, operation: &Operation) {
         if operation.interval_ms == 0
-            && let Some(entry) = entry(node, operation)
+            && let Some(entry) = entry(&place.name, operation)
         {
-            history::record(self.document, &history_of(id, operation), &entry);
+            self.node_of(place);
+            history::record(self.document, &history_of(&place.id, operation), &entry);
         }
     }
 
     /// Writes down the result of an operation on a node. Recurring operations end where the state changes.
-    pub fn record(&mut self, id: &str, node: &str, result: &OperationResult) {
+    pub fn record(&mut self, place: &Place, result: &OperationResult) {
         let operation = &result.operation;
-        let Some(pending) = entry(node, operation) else { return };
+        let Some(pending) = entry(&place.name, operation) else { return };
         let (rc, status) = (OcfRc::from_code(result.rc), OpStatus::from_code(result.status));
         let entry = HistoryEntry {
             rc,
@@ -158,8 +197,10 @@ impl<'d> Status<'d> {
             queue_time_ms: Some(result.queue_ms),
             ..pending
         };
-        history::record(self.document, &history_of(id, operation), &entry);
-        if let Some(key) = self.find_resource(node, &operation.resource).filter(|_| changes_state(operation))
+        self.node_of(place);
+        history::record(self.document, &history_of(&place.id, operation), &entry);
+        if let Some(key) =
+            self.find_resource(&place.name, &operation.resource).filter(|_| changes_state(operation))
         {
             self.erase_recurring(key);
         }

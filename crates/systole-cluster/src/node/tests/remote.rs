@@ -1,0 +1,93 @@
+//! A remote node: what is done there, where it is written down, and what comes of a lost connection.
+
+use super::*;
+use crate::RemoteEvent;
+
+const WITH_REMOTE: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
+  <configuration>
+    <crm_config><cluster_property_set id="o">
+      <nvpair id="o1" name="stonith-enabled" value="false"/>
+    </cluster_property_set></crm_config>
+    <nodes><node id="1" uname="a"/></nodes>
+    <resources>
+      <primitive id="far" class="ocf" provider="pacemaker" type="remote">
+        <instance_attributes id="fi">
+          <nvpair id="fi1" name="server" value="192.0.2.7"/><nvpair id="fi2" name="port" value="3999"/>
+        </instance_attributes>
+        <operations><op id="fm" name="monitor" interval="30s" timeout="30s"/></operations>
+      </primitive>
+      <primitive id="r" class="ocf" provider="pacemaker" type="Dummy">
+        <operations><op id="rm" name="monitor" interval="10s" timeout="20s"/></operations>
+      </primitive>
+    </resources>
+    <constraints><rsc_location id="l" rsc="r" node="far" score="INFINITY"/></constraints>
+  </configuration>
+  <status/>
+</cib>"#;
+
+fn state(bench: &Bench, node: &str) -> String {
+    bench.machine.replica.node_state(node).map(|state| state.to_text()).unwrap_or_default()
+}
+
+fn break_session(bench: &mut Bench) {
+    let session = bench.far.session;
+    let event = RemoteEvent::Lost { reason: "reset".into() };
+    bench.tell(Event::Remote { session, event });
+}
+
+#[test]
+fn resources_run_on_a_remote_node_over_its_connection() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    let endpoint = &bench.far.opened[0];
+    assert_eq!((&*endpoint.address, endpoint.port), ("192.0.2.7", Some(3999)));
+    assert_eq!(bench.far.ran, ["r_monitor_0", "r_start_0", "r_monitor_10000"]);
+    assert!(!bench.ran.iter().any(|key| key.starts_with("far")), "no agent is run for a connection");
+    let (here, there) = (state(&bench, "a"), state(&bench, "far"));
+    assert!(here.contains("far_monitor_30000") && !here.contains("\"r_start_0"), "{here}");
+    assert!(there.contains("remote_node=\"true\"") && there.contains("in_ccm=\"true\""), "{there}");
+    assert!(there.contains("r_start_0") && there.contains("on_node=\"far\""), "{there}");
+}
+
+#[test]
+fn a_lost_connection_is_a_failed_monitor_at_once_and_what_ran_is_probed_over_the_next() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    bench.far.ran.clear();
+    break_session(&mut bench);
+    bench.wait(5);
+    assert!(state(&bench, "a").contains("fail-count-far#monitor_30000"), "{}", state(&bench, "a"));
+    assert_eq!(bench.far.opened.len(), 2);
+    assert_eq!(
+        bench.far.ran,
+        ["r_monitor_0", "r_monitor_10000"],
+        "it still ran, so it was not started again"
+    );
+}
+
+#[test]
+fn a_connection_is_tried_again_until_its_start_times_out() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.far.is_reachable = false;
+    bench.view(1);
+    let n_tries = bench.far.opened.len();
+    assert!((10..=25).contains(&n_tries), "{n_tries}");
+    assert!(state(&bench, "a").contains("fail-count-far#start_0"));
+    assert_eq!(bench.far.ran, [""; 0]);
+}
+
+#[test]
+fn transient_attributes_of_a_remote_node_go_with_its_connection() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    let change = crate::message::AttributeChange {
+        node: "far".into(),
+        name: "ping".into(),
+        to: crate::message::AttributeValue::Set("1".into()),
+    };
+    bench.machine.replica.set_attributes(&[change]);
+    assert!(state(&bench, "far").contains("\"ping\""));
+    break_session(&mut bench);
+    bench.wait(5);
+    assert!(!state(&bench, "far").contains("\"ping\""));
+}

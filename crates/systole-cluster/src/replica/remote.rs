@@ -1,0 +1,224 @@
+//! Remote and guest nodes: which member holds the connection to each, and what that means for the status section.
+//!
+//! A cluster node's history says that a connection was started there; the ledger says with what, so that a daemon which
+//! was restarted can take it up again. The two are changed together.
+
+use super::{Counted, Replica, is_success};
+use crate::{
+    SessionId,
+    message::{ConnectionLedger, ConnectionReport, Hand, Perform},
+};
+use systole_types::{OcfRc, OpStatus, TransitionKey};
+use systole_wire::exec::{Operation, OperationResult};
+
+/// A `<node_state>`: whose history something belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its id: a cluster node's number, a remote node's name.
+    pub id: String,
+    /// The node's name.
+    pub name: String,
+}
+
+/// What reports on connections have changed.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Reported {
+    /// Results that were not known before.
+    pub news: Vec<OperationResult>,
+    /// Operations on remote nodes that nobody will answer any more: transition keys.
+    pub given_up: Vec<String>,
+    /// A remote node with a history that does not count any more: a plan that was made with it is out of date.
+    pub forgotten: Option<String>,
+}
+
+impl Replica {
+    /// Where it is written down what `by` does for the cluster node numbered `node`.
+    pub fn place(&self, node: u32, by: &Hand) -> Option<Place> {
+        match by {
+            Hand::Executor | Hand::Connections => {
+                let name = self.name_of(node)?.to_owned();
+                Some(Place { id: node.to_string(), name })
+            }
+            Hand::Remote(name) => Some(Place { id: name.clone(), name: name.clone() }),
+        }
+    }
+
+    /// Whether an operation can reach those it is for: remote nodes only over a connection that stands.
+    pub fn can_reach(&self, perform: &Perform) -> bool {
+        match &perform.by {
+            Hand::Executor | Hand::Connections => true,
+            Hand::Remote(name) => self.holds(perform.node, name),
+        }
+    }
+
+    /// Whether a cluster node holds the connection to a remote node, and it is not lost.
+    pub fn holds(&self, node: u32, connection: &str) -> bool {
+        self.ledger.connections.get(connection).is_some_and(|entry| entry.host == node && !entry.lost)
+    }
+
+    /// Connections that a cluster node holds, whether it knows of them or not.
+    pub fn connections_of(&self, node: u32) -> impl Iterator<Item = (&String, &ConnectionLedger)> {
+        self.ledger.connections.iter().filter(move |(_, entry)| entry.host == node && !entry.lost)
+    }
+
+    /// The highest call in the history of a resource on a node.
+    pub fn last_call(&self, node: &str, resource: &str) -> u64 {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        let mut entries =
+            resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        let operations = entries.find(|entry| entry.id() == Some(resource));
+        let operations = operations.into_iter().flat_map(|entry| entry.children_named("lrm_rsc_op"));
+        operations.filter_map(|entry| entry.attr("call-id")?.parse().ok()).max().unwrap_or(0)
+    }
+
+    /// What became of a member's connections.
+    pub fn connections_reported(&mut self, from: u32, reports: &[ConnectionReport]) -> Reported {
+        let mut reported = Reported::default();
+        for report in reports {
+            self.connection_reported(from, report, &mut reported);
+        }
+        self.count(Counted::Status);
+        reported
+    }
+
+    fn connection_reported(&mut self, from: u32, report: &ConnectionReport, reported: &mut Reported) {
+        let operation = &report.result.operation;
+        let name = &operation.resource;
+        let in_flight = self.ledger.in_flight.get(&operation.transition_key);
+        let was_asked = in_flight.is_some_and(|perform| perform.is_for(from, &Hand::Connections));
+        let is_present =
+            |entry: &ConnectionLedger| entry.host == from && entry.session == report.session && !entry.lost;
+        let entry = self.ledger.connections.get_mut(name).filter(|entry| is_present(entry));
+        let succeeded = has_succeeded(&report.result);
+        let is_break = entry.is_some() && operation.interval_ms > 0 && !succeeded;
+        if !was_asked && !is_break {
+            return;
+        }
+        match (operation.operation.as_str(), entry) {
+            ("monitor", Some(entry)) if is_break => entry.lost = true,
+            ("monitor", Some(entry)) if operation.interval_ms > 0 => entry.monitor = Some(operation.clone()),
+            _ => {}
+        }
+        if was_asked {
+            self.ledger.in_flight.remove(&operation.transition_key);
+        }
+        self.write_down(from, &Hand::Connections, &report.result);
+        match operation.operation.as_str() {
+            "start" if succeeded => {
+                if self.remote_is_up(from, report.session, operation) {
+                    reported.forgotten = Some(name.clone());
+                }
+                reported.given_up.extend(self.give_up_remote(name));
+            }
+            "migrate_from" if succeeded => {
+                reported.given_up.extend(self.give_up_remote(name));
+                self.hold(from, report.session, operation);
+            }
+            "stop" if succeeded && self.is_held_by(from, name) => {
+                reported.given_up.extend(self.remote_is_down(name));
+            }
+            _ if is_break => reported.given_up.extend(self.give_up_remote(name)),
+            _ => {}
+        }
+        reported.news.push(report.result.clone());
+    }
+
+    /// Whether a node is the one whose stop of a connection ends it: nobody else has taken it over.
+    fn is_held_by(&self, node: u32, connection: &str) -> bool {
+        self.ledger.connections.get(connection).is_none_or(|entry| entry.host == node)
+    }
+
+    fn hold(&mut self, host: u32, session: SessionId, start: &Operation) {
+        let entry = ConnectionLedger {
+            host,
+            start: start.clone(),
+            monitor: None,
+            session,
+            recorded: 0,
+            attached: true,
+            lost: false,
+        };
+        self.ledger.connections.insert(start.resource.clone(), entry);
+    }
+
+    /// A remote node was connected to: what is known of it from before does not count any more. Its attributes stay if
+    /// nobody saw it go: then only the member that held the connection was lost. Whether there was a history.
+    fn remote_is_up(&mut self, host: u32, session: SessionId, start: &Operation) -> bool {
+        let name = &start.resource;
+        let was_lost = self.ledger.connections.get(name).is_some_and(|entry| entry.lost);
+        let state = self.node_state(name);
+        let was_there = state.is_some_and(|state| state.attr("in_ccm") == Some("true"));
+        let had_history = state.is_some_and(|state| state.child("lrm").is_some());
+        self.hold(host, session, start);
+        let mut status = self.status();
+        if was_lost || !was_there {
+            status.erase_node(name);
+        } else {
+            status.erase_history(name);
+        }
+        status.set_remote(name, &[("in_ccm", "true"), ("node_fenced", "0")]);
+        had_history
+    }
+
+    /// A remote node is not connected to any more. Its history is kept: only the next connection tells what is true.
+    fn remote_is_down(&mut self, name: &str) -> Vec<String> {
+        self.ledger.connections.remove(name);
+        let mut status = self.status();
+        status.erase_attributes(name);
+        status.set_remote(name, &[("in_ccm", "false")]);
+        self.give_up_remote(name)
+    }
+
+    /// Nobody will answer what is in flight on a remote node.
+    fn give_up_remote(&mut self, name: &str) -> Vec<String> {
+        let by = Hand::Remote(name.to_owned());
+        let is_there = |perform: &Perform| perform.by == by;
+        let keys = self.ledger.in_flight.iter().filter(|(_, perform)| is_there(perform));
+        let keys = keys.map(|(key, _)| key.clone()).collect();
+        self.ledger.in_flight.retain(|_, perform| !is_there(perform));
+        keys
+    }
+
+    /// All that is known of a cluster node goes. Guests on it went with it; other remote nodes only lost their connection.
+    pub(super) fn forget_member(&mut self, id: u32, name: &str) {
+        self.status().erase_node(name);
+        let held = self.ledger.connections.iter().filter(|(_, entry)| entry.host == id);
+        let held: Vec<(String, bool)> =
+            held.map(|(name, entry)| (name.clone(), is_guest(&entry.start))).collect();
+        for (connection, is_guest) in held {
+            if is_guest {
+                self.remote_is_down(&connection);
+            }
+            self.ledger.connections.remove(&connection);
+        }
+    }
+
+    /// What the DC says of remote nodes: some are down with what they live in, the maintenance mode of others changed.
+    pub fn apply_to_remotes(&mut self, downed: &[String], maintenance: &[(String, bool)]) -> Vec<String> {
+        let mut given_up = Vec::new();
+        for name in downed {
+            if self.id_of(name).is_some() {
+                continue;
+            }
+            self.status().erase_history(name);
+            given_up.extend(self.remote_is_down(name));
+        }
+        for (name, is_on) in maintenance {
+            self.status().set_remote(name, &[("node_in_maintenance", if *is_on { "1" } else { "0" })]);
+        }
+        self.count(Counted::Status);
+        given_up
+    }
+}
+
+/// Whether an operation had the result it was asked to have.
+pub(crate) fn has_succeeded(result: &OperationResult) -> bool {
+    let key = result.operation.transition_key.parse::<TransitionKey>();
+    let target = key.map_or(OcfRc::Ok.code(), |key| key.target_rc.code());
+    result.status != OpStatus::Cancelled.code() && is_success(result.status, result.rc, target)
+}
+
+/// Whether a connection is to a guest node, which ends with what it lives in.
+fn is_guest(start: &Operation) -> bool {
+    start.parameters.contains_key("CRM_meta_container")
+}
