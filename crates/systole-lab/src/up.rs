@@ -37,7 +37,7 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
     let text =
         fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let document =
-        Document::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
+        Document::parse(text).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
     let document = document.from_file(&args.file.to_string_lossy());
     let cib = document.root();
     ensure!(cib.is("cib"), "{}: this is a <{}>, not a <cib>", args.file.display(), cib.name());

@@ -176,7 +176,7 @@ fn query(document: &Document, call: &CibCall) -> Result<String, OpError> {
             for element in found {
                 let root = all.root_key();
                 if call.options.no_children {
-                    let copy = Document::parse(&element.tag_to_text())?;
+                    let copy = Document::parse(element.tag_to_text())?;
                     all.import(root, None, copy.root());
                 } else {
                     all.import(root, None, element);

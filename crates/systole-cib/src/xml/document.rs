@@ -1,7 +1,10 @@
 //! The document: an arena of nodes, and the edits made to it.
 
 use super::{Element, names::Names};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// Marks the absence of a node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -89,8 +92,8 @@ pub struct Document {
     file: Option<Arc<str>>,
     /// Length of the source at the front of `text`.
     pub(super) source_len: usize,
-    /// Offsets at which the source's lines begin.
-    pub(super) lines: Arc<[u32]>,
+    /// Offsets at which the source's lines begin, once somebody asks for a line.
+    lines: OnceLock<Arc<[u32]>>,
     /// Roughly how many bytes belong to nothing any more.
     wasted: usize,
     /// How many edits were made.
@@ -126,7 +129,7 @@ impl Document {
             root: NONE,
             file: None,
             source_len: 0,
-            lines: Arc::from([]),
+            lines: OnceLock::new(),
             wasted: 0,
             n_edits: 0,
         }
@@ -222,8 +225,12 @@ impl Document {
 
     /// Where in the source the byte at `offset` is.
     pub(super) fn position(&self, offset: u32) -> Position {
-        let line = self.lines.partition_point(|start| *start <= offset).max(1);
-        let start = self.lines.get(line - 1).copied().unwrap_or(0) as usize;
+        let lines = self.lines.get_or_init(|| {
+            let source = &self.text.as_bytes()[..self.source_len];
+            std::iter::once(0).chain(memchr::memchr_iter(b'\n', source).map(|at| to_u32(at + 1))).collect()
+        });
+        let line = lines.partition_point(|start| *start <= offset).max(1);
+        let start = lines.get(line - 1).copied().unwrap_or(0) as usize;
         let before = self.text.as_bytes().get(start..offset as usize).unwrap_or_default();
         let column = before.iter().filter(|byte| !is_continuation(**byte)).count();
         Position { line: to_u32(line), column: to_u32(column + 1) }

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Slots of the front cache; a CIB has some 150 different names.
-const N_SLOTS: usize = 512;
+/// Places of the front cache; a CIB has some 150 different names.
+const N_PLACES: usize = 512;
 
 /// A table of names. Lookup is by a small cache first, so that parsing does not pay for the ordered map; the map
 /// keeps hostile inputs from degrading it.
@@ -11,7 +11,7 @@ const N_SLOTS: usize = 512;
 pub(super) struct Names {
     list: Vec<Arc<str>>,
     by_name: BTreeMap<Arc<str>, u32>,
-    cache: Vec<u32>,
+    cache: Vec<Option<(Look, u32)>>,
 }
 
 impl Names {
@@ -20,14 +20,13 @@ impl Names {
     }
 
     pub fn find(&self, name: &str) -> Option<u32> {
-        match self.cached(name) {
-            Some(id) => Some(id),
-            None => self.by_name.get(name).copied(),
-        }
+        let look = Look::of(name);
+        self.cached(look, name).or_else(|| self.by_name.get(name).copied())
     }
 
     pub fn intern(&mut self, name: &str) -> u32 {
-        if let Some(id) = self.cached(name) {
+        let look = Look::of(name);
+        if let Some(id) = self.cached(look, name) {
             return id;
         }
         let id = match self.by_name.get(name) {
@@ -41,21 +40,48 @@ impl Names {
             }
         };
         if self.cache.is_empty() {
-            self.cache = vec![u32::MAX; N_SLOTS];
+            self.cache = vec![None; N_PLACES];
         }
-        self.cache[slot(name)] = id;
+        self.cache[look.place()] = Some((look, id));
         id
     }
 
-    fn cached(&self, name: &str) -> Option<u32> {
-        let id = *self.cache.get(slot(name))?;
-        (id != u32::MAX && *self.list[id as usize] == *name).then_some(id)
+    fn cached(&self, look: Look, name: &str) -> Option<u32> {
+        let (known, id) = (*self.cache.get(look.place())?)?;
+        (known == look && (look.is_all() || *self.list[id as usize] == *name)).then_some(id)
     }
 }
 
-fn slot(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let at = |i: usize| usize::from(bytes.get(i).copied().unwrap_or(0));
-    let last = bytes.last().copied().map_or(0, usize::from);
-    (bytes.len() * 7 + at(0) * 31 + at(3) * 13 + at(bytes.len() / 2) * 57 + last * 3) % N_SLOTS
+/// What a name looks like from its two ends: all of it, up to 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    len: usize,
+    front: u64,
+    back: u64,
+}
+
+impl Look {
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let (front, back) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            (Some(front), Some(back)) => (u64::from_le_bytes(*front), u64::from_le_bytes(*back)),
+            _ => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+                (Some(front), Some(back)) => {
+                    (u32::from_le_bytes(*front).into(), u32::from_le_bytes(*back).into())
+                }
+                _ => (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+            },
+        };
+        Self { len: bytes.len(), front, back }
+    }
+
+    const fn is_all(self) -> bool {
+        self.len <= 16
+    }
+
+    fn place(self) -> usize {
+        let mixed =
+            (self.front ^ self.back.rotate_left(29) ^ self.len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as usize % N_PLACES
+    }
 }

@@ -1,48 +1,46 @@
-//! From text to document. Tokens come from `quick-xml`; attributes, references, names and limits are looked after here.
+//! From text to document, in one pass.
 
 use super::{
     Document, Key, Position, XmlError, XmlProblem,
     document::{Attr, COMMENT, INSTRUCTION, NONE, Span, TEXT, to_u32},
 };
-use quick_xml::{Reader, events::Event};
 
 /// How deep elements may be nested; libxml2, and so Pacemaker, has the same limit.
 pub const MAX_DEPTH: usize = 256;
 
-/// Attributes up to this number are compared with each other to find duplicates; more are sorted.
-const FEW_ATTRIBUTES: usize = 16;
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+const CDATA: &str = "<![CDATA[";
 
 impl Document {
-    /// Reads a document.
+    /// Reads a document. A text that is given away is not copied.
     ///
     /// # Errors
     /// If the text is not well-formed XML, has a document type, or is nested deeper than [`MAX_DEPTH`].
-    pub fn parse(text: &str) -> Result<Self, XmlError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut document = Self::empty();
+    pub fn parse(text: impl Into<String>) -> Result<Self, XmlError> {
+        let mut text = text.into();
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
         if text.len() > (u32::MAX / 2) as usize {
             return Err(XmlError {
                 position: Position { line: 1, column: 1 },
                 problem: XmlProblem::TooLarge,
             });
         }
+        let mut parser = Parser::new(&text);
+        let outcome = parser.run();
+        let Parser { mut document, values, .. } = parser;
         document.source_len = text.len();
-        document.text.reserve(text.len() + text.len() / 16);
-        document.text.push_str(text);
-        let newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| to_u32(at + 1));
-        document.lines = std::iter::once(0).chain(newlines).collect();
-        let mut parser = Parser {
-            source: text,
-            document,
-            open: vec![Key(0)],
-            pending: String::new(),
-            scratch: Vec::new(),
-        };
-        parser.run().map_err(|(at, problem)| XmlError {
-            position: parser.document.position(to_u32(at.min(text.len()))),
-            problem,
-        })?;
-        Ok(parser.document)
+        document.text = text;
+        document.text.push_str(&values);
+        match outcome {
+            Ok(()) => Ok(document),
+            Err((at, problem)) => {
+                let at = to_u32(at.min(document.source_len));
+                Err(XmlError { position: document.position(at), problem })
+            }
+        }
     }
 }
 
@@ -51,216 +49,376 @@ type Trouble = (usize, XmlProblem);
 
 struct Parser<'s> {
     source: &'s str,
+    /// Where in the source reading has come to.
+    at: usize,
     document: Document,
+    /// Values that could not be taken from the source as they are; they come to stand behind it.
+    values: String,
     /// The document and the elements that are open.
     open: Vec<Key>,
     /// Text since the last tag.
     pending: String,
-    /// Names of the attributes of one element, to look for duplicates.
-    scratch: Vec<u32>,
+    /// For each name, the element that had an attribute of that name last.
+    last_with: Vec<u32>,
 }
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
+    fn new(source: &'s str) -> Self {
+        let mut document = Document::empty();
+        // About what a status section has for its length. What is not needed is never touched.
+        document.nodes.reserve(source.len() / 150);
+        document.attrs.reserve(source.len() / 16);
+        Self {
+            source,
+            at: 0,
+            document,
+            values: String::new(),
+            open: vec![Key(0)],
+            pending: String::new(),
+            last_with: Vec::new(),
+        }
+    }
+
     fn run(&mut self) -> Result<(), Trouble> {
-        let source = self.source;
-        let mut reader = Reader::from_str(source);
         loop {
-            let start = offset(reader.buffer_position());
-            let event = reader
-                .read_event()
-                .map_err(|error| (offset(reader.error_position()), XmlProblem::Syntax(error.to_string())))?;
-            let end = offset(reader.buffer_position());
-            match event {
-                Event::Start(_) => {
-                    self.flush(start)?;
-                    let key = self.element(start, end - 1)?;
-                    if self.open.len() > MAX_DEPTH {
-                        return Err((start, XmlProblem::TooDeep));
-                    }
-                    self.open.push(key);
-                }
-                Event::Empty(_) => {
-                    self.flush(start)?;
-                    self.element(start, end - 2)?;
-                }
-                Event::End(_) => {
-                    self.flush(start)?;
-                    self.open.pop();
-                }
-                Event::Text(_) => self.text(start, end)?,
-                Event::CData(_) => {
-                    check_characters(&source[start..end]).map_err(|(at, p)| (start + at, p))?;
-                    self.pending.push_str(&source[start + "<![CDATA[".len()..end - "]]>".len()]);
-                }
-                Event::GeneralRef(_) => {
-                    let c = reference(&source[start..end]).map_err(|p| (start, p))?;
-                    self.pending.push(c);
-                }
-                Event::Comment(_) => self.other(COMMENT, start, start + "<!--".len(), end - "-->".len())?,
-                Event::PI(_) => self.other(INSTRUCTION, start, start + "<?".len(), end - "?>".len())?,
-                Event::Decl(_) => {}
-                Event::DocType(_) => return Err((start, XmlProblem::DocumentType)),
-                Event::Eof => return self.finish(start),
+            self.text()?;
+            match self.source.as_bytes()[self.at..] {
+                [] => return self.finish(),
+                [_, b'/', ..] => self.end_tag()?,
+                [_, b'!', ..] => self.declaration()?,
+                [_, b'?', ..] => self.instruction()?,
+                _ => self.element()?,
             }
         }
     }
 
-    fn finish(&mut self, end: usize) -> Result<(), Trouble> {
-        self.flush(end)?;
+    fn finish(&mut self) -> Result<(), Trouble> {
+        self.flush()?;
         if let [_, .., last] = self.open[..] {
-            return Err((end, XmlProblem::NotClosed(self.document.element(last).name().to_owned())));
+            return Err((self.at, XmlProblem::NotClosed(self.name_of(last).to_owned())));
         }
         if self.document.root == NONE {
-            return Err((end, XmlProblem::NoElement));
+            return Err((self.at, XmlProblem::NoElement));
         }
         Ok(())
     }
 
-    fn parent(&self) -> Key {
-        *self.open.last().expect("the document itself is never closed: end tags are matched by the reader")
+    fn name_of(&self, element: Key) -> &str {
+        self.document.names.get(self.document.nodes[element.0 as usize].name)
     }
 
-    fn text(&mut self, start: usize, end: usize) -> Result<(), Trouble> {
-        let text = &self.source[start..end];
+    fn parent(&self) -> Key {
+        *self.open.last().expect("the document itself is never closed")
+    }
+
+    /// Reads text up to the next `<`, or to the end.
+    fn text(&mut self) -> Result<(), Trouble> {
+        let bytes = self.source.as_bytes();
+        let start = self.at;
+        let end_of_space = skip_space(bytes, start);
+        if self.pending.is_empty() && matches!(bytes.get(end_of_space), None | Some(b'<')) {
+            self.at = end_of_space;
+            if !self.source[end_of_space..].starts_with(CDATA) {
+                return Ok(());
+            }
+        }
+        self.at = memchr::memchr(b'<', &bytes[end_of_space..]).map_or(bytes.len(), |n| end_of_space + n);
+        let text = &self.source[start..self.at];
         check_characters(text).map_err(|(at, problem)| (start + at, problem))?;
+        let mut rest = text;
+        while let Some(at) = rest.find('&') {
+            self.push_text(&rest[..at]);
+            rest = &rest[at..];
+            let len = rest.find(';').map_or(rest.len(), |end| end + 1);
+            let c = reference(&rest[..len]).map_err(|problem| (self.at - rest.len(), problem))?;
+            self.pending.push(c);
+            rest = &rest[len..];
+        }
+        self.push_text(rest);
+        Ok(())
+    }
+
+    fn push_text(&mut self, text: &str) {
         if text.contains('\r') {
             self.pending.push_str(&text.replace("\r\n", "\n").replace('\r', "\n"));
         } else {
             self.pending.push_str(text);
         }
-        Ok(())
     }
 
     /// Makes a node of the text since the last tag, unless it is only layout.
-    fn flush(&mut self, before: usize) -> Result<(), Trouble> {
-        if self.pending.bytes().all(|b| matches!(b, b' ' | b'\n' | b'\t' | b'\r')) {
+    fn flush(&mut self) -> Result<(), Trouble> {
+        if self.pending.is_empty() || skip_space(self.pending.as_bytes(), 0) == self.pending.len() {
             self.pending.clear();
             return Ok(());
         }
         if self.open.len() == 1 {
-            return Err((before, XmlProblem::TextOutside));
+            return Err((self.at, XmlProblem::TextOutside));
         }
-        let span = self.document.push_text(&self.pending);
-        self.pending.clear();
-        let key = self.document.push_node(TEXT, span, NONE);
-        self.document.link(key, self.parent(), None);
+        let text = std::mem::take(&mut self.pending);
+        let span = self.push_value(&text);
+        self.push_node(TEXT, span, NONE);
         Ok(())
     }
 
-    fn other(&mut self, kind: u32, at: usize, start: usize, end: usize) -> Result<(), Trouble> {
-        self.flush(at)?;
+    fn push_node(&mut self, name: u32, span: Span, at: u32) -> Key {
+        let key = self.document.push_node(name, span, at);
+        self.document.link(key, self.parent(), None);
+        key
+    }
+
+    fn push_value(&mut self, value: &str) -> Span {
+        let start = to_u32(self.source.len() + self.values.len());
+        self.values.push_str(value);
+        Span { start, len: to_u32(value.len()) }
+    }
+
+    fn end_tag(&mut self) -> Result<(), Trouble> {
+        self.flush()?;
+        let start = self.at;
+        let end = self.end_of(start, "</", ">")?;
+        let name = self.source[start + 2..end].trim_ascii_end();
+        let open = self.parent();
+        if self.open.len() == 1 {
+            return Err((start, XmlProblem::Syntax(format!("</{}> closes nothing", shortened(name)))));
+        }
+        if self.name_of(open) != name {
+            let problem =
+                format!("</{}> stands where <{}> has to be closed", shortened(name), self.name_of(open));
+            return Err((start, XmlProblem::Syntax(problem)));
+        }
+        self.open.pop();
+        self.at = end + 1;
+        Ok(())
+    }
+
+    /// Reads `<!...`: a comment or a stretch of plain text. Document types are refused.
+    fn declaration(&mut self) -> Result<(), Trouble> {
+        let start = self.at;
+        let rest = &self.source[start..];
+        if rest.starts_with("<!--") {
+            return self.other(COMMENT, "<!--", "-->");
+        }
+        if rest.starts_with(CDATA) {
+            let end = self.end_of(start, CDATA, "]]>")?;
+            check_characters(&self.source[start..end]).map_err(|(at, problem)| (start + at, problem))?;
+            self.pending.push_str(&self.source[start + CDATA.len()..end]);
+            self.at = end + "]]>".len();
+            return Ok(());
+        }
+        let is_document_type = rest.as_bytes().get(..9).is_some_and(|b| b.eq_ignore_ascii_case(b"<!DOCTYPE"));
+        let unknown = || XmlProblem::Syntax(format!("{:?} is no markup", shortened(rest)));
+        Err((start, if is_document_type { XmlProblem::DocumentType } else { unknown() }))
+    }
+
+    /// Reads `<?...?>`. XML declarations are not kept.
+    fn instruction(&mut self) -> Result<(), Trouble> {
+        let end = self.end_of(self.at, "<?", "?>")?;
+        if !is(self.source.as_bytes()[self.at + 2], NAME_START) {
+            return Err((self.at, XmlProblem::Syntax("an instruction has to begin with a name".to_owned())));
+        }
+        let is_declaration = match self.source[self.at + 2..end].strip_prefix("xml") {
+            Some(rest) => rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace()),
+            None => false,
+        };
+        if is_declaration {
+            self.at = end + 2;
+            return Ok(());
+        }
+        self.other(INSTRUCTION, "<?", "?>")
+    }
+
+    fn other(&mut self, kind: u32, open: &str, close: &str) -> Result<(), Trouble> {
+        self.flush()?;
+        let at = self.at;
+        let (start, end) = (at + open.len(), self.end_of(at, open, close)?);
         check_characters(&self.source[start..end]).map_err(|(n, problem)| (start + n, problem))?;
-        let key = self.document.push_node(
-            kind,
-            Span { start: to_u32(start), len: to_u32(end - start) },
-            to_u32(at),
-        );
-        self.document.link(key, self.parent(), None);
+        self.push_node(kind, Span { start: to_u32(start), len: to_u32(end - start) }, to_u32(at));
+        self.at = end + close.len();
         Ok(())
     }
 
-    /// Reads the tag from its `<` at `start` up to `end`, where its `>` or `/>` is.
-    fn element(&mut self, start: usize, end: usize) -> Result<Key, Trouble> {
-        let tag = &self.source[..end];
-        let name_end = name_end(tag, start + 1)?;
-        let name = &tag[start + 1..name_end];
+    /// Where the `close` is that belongs to the `open` at `start`.
+    fn end_of(&self, start: usize, open: &str, close: &str) -> Result<usize, Trouble> {
+        let inside = start + open.len();
+        match self.source[inside..].find(close) {
+            Some(n) => Ok(inside + n),
+            None => Err((start, XmlProblem::Syntax(format!("{open} without {close}")))),
+        }
+    }
+
+    /// Reads `<name ...>` or `<name .../>`.
+    fn element(&mut self) -> Result<(), Trouble> {
+        self.flush()?;
+        let start = self.at;
+        let name = self.name(start + 1)?;
         if self.open.len() == 1 && self.document.root != NONE {
             return Err((start, XmlProblem::SecondRoot(name.to_owned())));
         }
         let first = self.document.attrs.len();
-        self.attributes(tag, name_end)?;
+        self.at = start + 1 + name.len();
+        let has_content = self.attributes(start, name)?;
         let len = to_u32(self.document.attrs.len() - first);
-        self.check_duplicates(start, name, first)?;
         let name = self.document.names.intern(name);
-        let key = self.document.push_node(name, Span { start: to_u32(first), len }, to_u32(start));
-        let parent = self.parent();
-        self.document.link(key, parent, None);
-        if parent.0 == 0 {
+        let key = self.push_node(name, Span { start: to_u32(first), len }, to_u32(start));
+        if self.open.len() == 1 {
             self.document.root = key.0;
         }
-        Ok(key)
+        if self.open.len() > MAX_DEPTH {
+            return Err((start, XmlProblem::TooDeep));
+        }
+        if has_content {
+            self.open.push(key);
+        }
+        Ok(())
     }
 
-    fn attributes(&mut self, tag: &str, mut at: usize) -> Result<(), Trouble> {
-        let bytes = tag.as_bytes();
+    /// Reads the attributes of the element that begins at `start`, and the end of its tag. Whether the element has to be
+    /// closed by another tag.
+    fn attributes(&mut self, start: usize, element: &str) -> Result<bool, Trouble> {
+        let source = self.source;
+        let number = to_u32(self.document.nodes.len());
         loop {
-            let start = skip_space(bytes, at);
-            if start == bytes.len() {
-                return Ok(());
-            }
-            if start == at {
-                return Err((at, XmlProblem::Syntax("a space is missing before an attribute".to_owned())));
-            }
-            let end = name_end(tag, start)?;
-            let equals = skip_space(bytes, end);
-            let bad = || (start, XmlProblem::BadAttribute(tag[start..end].to_owned()));
-            if bytes.get(equals) != Some(&b'=') {
-                return Err(bad());
-            }
-            let open = skip_space(bytes, equals + 1);
-            let quote = bytes.get(open).copied().filter(|b| matches!(b, b'"' | b'\'')).ok_or_else(bad)?;
-            let close = memchr::memchr(quote, &bytes[open + 1..]).ok_or_else(bad)? + open + 1;
-            let value = self.value(open + 1, close)?;
-            let name = self.document.names.intern(&tag[start..end]);
-            self.document.attrs.push(Attr { name, value });
-            at = close + 1;
-        }
-    }
-
-    /// An attribute's value: a stretch of the source where it can be taken as it is.
-    fn value(&mut self, start: usize, end: usize) -> Result<Span, Trouble> {
-        let raw = &self.source[start..end];
-        if raw.bytes().all(|b| (b' '..0x80).contains(&b) && b != b'&' && b != b'<') {
-            return Ok(Span { start: to_u32(start), len: to_u32(end - start) });
-        }
-        check_characters(raw).map_err(|(at, problem)| (start + at, problem))?;
-        let mut value = String::with_capacity(raw.len());
-        let mut rest = raw;
-        while let Some(c) = rest.chars().next() {
-            let at = end - rest.len();
-            let mut len = c.len_utf8();
-            match c {
-                '&' => {
-                    len = rest.find(';').map_or(rest.len(), |end| end + 1);
-                    value.push(reference(&rest[..len]).map_err(|problem| (at, problem))?);
+            let before = self.at;
+            self.at = skip_space(source.as_bytes(), before);
+            match source.as_bytes()[self.at..] {
+                [b'>', ..] => {
+                    self.at += 1;
+                    return Ok(true);
                 }
-                '<' => return Err((at, XmlProblem::BareLess)),
-                '\r' if rest.starts_with("\r\n") => {
-                    len = 2;
-                    value.push(' ');
+                [b'/', b'>', ..] => {
+                    self.at += 2;
+                    return Ok(false);
                 }
-                '\n' | '\r' | '\t' => value.push(' '),
-                c => value.push(c),
+                [] | [b'/' | b'<', ..] => {
+                    let problem = format!("the tag <{} has no end", shortened(element));
+                    return Err((start, XmlProblem::Syntax(problem)));
+                }
+                _ if self.at == before => {
+                    let problem = "a space is missing before an attribute".to_owned();
+                    return Err((before, XmlProblem::Syntax(problem)));
+                }
+                _ => {}
             }
-            rest = &rest[len..];
-        }
-        Ok(self.document.push_text(&value))
-    }
-
-    fn check_duplicates(&mut self, at: usize, element: &str, first: usize) -> Result<(), Trouble> {
-        let attrs = &self.document.attrs[first..];
-        let duplicate = if attrs.len() <= FEW_ATTRIBUTES {
-            (1..attrs.len())
-                .find(|i| attrs[..*i].iter().any(|a| a.name == attrs[*i].name))
-                .map(|i| attrs[i].name)
-        } else {
-            self.scratch.clear();
-            self.scratch.extend(attrs.iter().map(|attr| attr.name));
-            self.scratch.sort_unstable();
-            self.scratch.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-        };
-        match duplicate {
-            None => Ok(()),
-            Some(name) => {
+            let name = self.attribute()?;
+            let last_with = &mut self.last_with;
+            if last_with.len() <= name as usize {
+                last_with.resize(name as usize + 1, 0);
+            }
+            if std::mem::replace(&mut last_with[name as usize], number) == number {
                 let attribute = self.document.names.get(name).to_owned();
-                Err((at, XmlProblem::DuplicateAttribute { element: element.to_owned(), attribute }))
+                let problem = XmlProblem::DuplicateAttribute { element: element.to_owned(), attribute };
+                return Err((start, problem));
             }
         }
+    }
+
+    /// Reads `name="value"`, and returns the name's number.
+    fn attribute(&mut self) -> Result<u32, Trouble> {
+        let (source, start) = (self.source, self.at);
+        let bytes = source.as_bytes();
+        let name = self.name(start)?;
+        let bad = || (start, XmlProblem::BadAttribute(name.to_owned()));
+        let equals = skip_space(bytes, start + name.len());
+        if bytes.get(equals) != Some(&b'=') {
+            return Err(bad());
+        }
+        let open = skip_space(bytes, equals + 1);
+        let quote = bytes.get(open).copied().filter(|b| matches!(b, b'"' | b'\'')).ok_or_else(bad)?;
+        let name = self.document.names.intern(name);
+        let (value, end) = self.value(open, quote)?;
+        self.document.attrs.push(Attr { name, value });
+        self.at = end + 1;
+        Ok(name)
+    }
+
+    /// Reads an attribute's value, between `quote`s, of which the first is at `open`. It is a stretch of the source where it
+    /// can be taken as it is. With it comes where the closing quote is.
+    fn value(&mut self, open: usize, quote: u8) -> Result<(Span, usize), Trouble> {
+        let bytes = self.source.as_bytes();
+        let start = open + 1;
+        let mut end = start;
+        while bytes.get(end).is_some_and(|&b| is(b, PLAIN) || (b != quote && matches!(b, b'"' | b'\''))) {
+            end += 1;
+        }
+        if bytes.get(end) == Some(&quote) {
+            return Ok((Span { start: to_u32(start), len: to_u32(end - start) }, end));
+        }
+        let Some(n) = memchr::memchr(quote, &bytes[end..]) else {
+            return Err((open, XmlProblem::Syntax("an attribute's value has no end".to_owned())));
+        };
+        end += n;
+        let value = resolve(&self.source[start..end]).map_err(|(at, problem)| (start + at, problem))?;
+        Ok((self.push_value(&value), end))
+    }
+
+    /// The name of an element or attribute that begins at `start`.
+    fn name(&self, start: usize) -> Result<&'s str, Trouble> {
+        let rest = &self.source[start..];
+        let bytes = rest.as_bytes();
+        let len = bytes.iter().position(|&b| !is(b, NAME)).unwrap_or(bytes.len());
+        let is_whole =
+            matches!(bytes.get(len), None | Some(b' ' | b'\n' | b'\t' | b'\r' | b'=' | b'/' | b'>'));
+        if is_whole && bytes.first().is_some_and(|&b| is(b, NAME_START)) {
+            return Ok(&rest[..len]);
+        }
+        let end = rest.find([' ', '\n', '\t', '\r', '=', '/', '>']).unwrap_or(rest.len());
+        Err((start, XmlProblem::BadName(shortened(&rest[..end]))))
     }
 }
 
-fn offset(position: u64) -> usize {
-    usize::try_from(position).expect("the text's length was checked")
+/// An attribute's value with references resolved.
+fn resolve(raw: &str) -> Result<String, Trouble> {
+    check_characters(raw)?;
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(c) = rest.chars().next() {
+        let at = raw.len() - rest.len();
+        let mut len = c.len_utf8();
+        match c {
+            '&' => {
+                len = rest.find(';').map_or(rest.len(), |end| end + 1);
+                value.push(reference(&rest[..len]).map_err(|problem| (at, problem))?);
+            }
+            '<' => return Err((at, XmlProblem::BareLess)),
+            '\r' if rest.starts_with("\r\n") => {
+                len = 2;
+                value.push(' ');
+            }
+            '\n' | '\r' | '\t' => value.push(' '),
+            c => value.push(c),
+        }
+        rest = &rest[len..];
+    }
+    Ok(value)
+}
+
+/// A byte that may begin a name.
+const NAME_START: u8 = 1;
+/// A byte that may be in a name.
+const NAME: u8 = 2;
+/// A byte of an attribute's value that stands for itself, and is no quote.
+const PLAIN: u8 = 4;
+
+/// What each byte may be. A byte of a longer character may be in any name.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut b = 0_u8;
+    loop {
+        let starts = b.is_ascii_alphabetic() || matches!(b, b'_' | b':') || b >= 0x80;
+        let is_plain = b' ' <= b && b < 0x80 && !matches!(b, b'&' | b'<' | b'"' | b'\'');
+        classes[b as usize] = if starts { NAME_START | NAME } else { 0 }
+            | if b.is_ascii_digit() || matches!(b, b'-' | b'.') { NAME } else { 0 }
+            | if is_plain { PLAIN } else { 0 };
+        if b == u8::MAX {
+            break classes;
+        }
+        b += 1;
+    }
+};
+
+const fn is(byte: u8, class: u8) -> bool {
+    CLASSES[byte as usize] & class != 0
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {
@@ -270,20 +428,9 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where the name that begins at `start` ends.
-fn name_end(tag: &str, start: usize) -> Result<usize, Trouble> {
-    let rest = &tag[start..];
-    let is_end = |b: &u8| matches!(b, b' ' | b'\n' | b'\t' | b'\r' | b'=');
-    let len = rest.as_bytes().iter().position(is_end).unwrap_or(rest.len());
-    let name = &rest[..len];
-    if is_name(name) { Ok(start + len) } else { Err((start, XmlProblem::BadName(shortened(name)))) }
-}
-
 /// Whether this may be the name of an element or attribute.
 pub(crate) fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b':' || b >= 0x80);
-    starts && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-' | b'.') || b >= 0x80)
+    name.bytes().next().is_some_and(|b| is(b, NAME_START)) && name.bytes().all(|b| is(b, NAME))
 }
 
 /// The character that `&...;` stands for.

@@ -64,7 +64,7 @@ impl Daemon {
 
     pub(super) fn cib(&mut self) -> anyhow::Result<Document> {
         match self.call(Call::Cib, ANSWER_LIMIT)? {
-            Reply::Cib { xml } => Document::parse(&xml).context("the daemon sent a CIB that cannot be read"),
+            Reply::Cib { xml } => Document::parse(xml).context("the daemon sent a CIB that cannot be read"),
             other => Err(unexpected(&other)),
         }
     }

@@ -157,7 +157,7 @@ fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document, Opt
         None => return Err(Failed::usage("give --live-check, or a file with --xml-file")),
     };
     let name = file.as_ref().map_or_else(|| "-".to_owned(), |file| file.display().to_string());
-    let document = Document::parse(&text)
+    let document = Document::parse(text)
         .map_err(|error| Failed::new(Exit::Data, format!("{name}: {error}")))?
         .from_file(&name);
     if document.root().name() != "cib" {
@@ -472,7 +472,7 @@ fn profile(session: &mut Session<'_>, args: &Args, directory: &PathBuf) -> anyho
     for file in files {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let begin = Instant::now();
-        let Ok(document) = Document::parse(&text) else { continue };
+        let Ok(document) = Document::parse(text) else { continue };
         let (cib, _) = systole_cib::read(&document);
         for _ in 0..args.repeat {
             let now = cib.execution_date.unwrap_or(session.now);
