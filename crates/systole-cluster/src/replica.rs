@@ -19,12 +19,9 @@ pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
 use systole_cib::xml::{Document, Element};
-use systole_types::{CibVersion, OcfRc, OpStatus, OperationKey};
+use systole_types::{CibVersion, FEATURE_SET, OcfRc, OpStatus, OperationKey};
 use systole_wire::exec::OperationResult;
 pub(crate) use write::Written;
-
-/// The version of the set of features whose traces are in the CIB: Pacemaker 3.0.2's.
-pub(crate) const FEATURE_SET: &str = "3.20.2";
 
 /// The CIB of a cluster that has none yet.
 const BLANK: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="0" num_updates="0">

@@ -11,7 +11,7 @@ mod read;
 mod write;
 
 pub use check::{Flaw, check};
-pub use dot::to_dot;
+pub use dot::{Arrow, DotStyle, Drawing, DrawnAction, Fate};
 pub use graph::*;
 pub use read::{ReadError, read_graph};
 pub use write::write_graph;

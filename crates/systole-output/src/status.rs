@@ -11,7 +11,7 @@ mod xml;
 pub use self::xml::{resource_tree, status_tree};
 pub use nodes::{node_list, node_status};
 pub use resources::resource_list;
-pub use text::{Section, TextOptions, failure_line, status_text};
+pub use text::{Section, TextOptions, failure_line, status_lists, status_text};
 
 use std::collections::BTreeSet;
 use systole_scheduler::overview::{FailureView, ResourceHistoryView, ResourceView, ResourceViewKind};

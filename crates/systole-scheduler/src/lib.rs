@@ -22,7 +22,7 @@ pub use status::compare_names;
 pub use status::{Node, NodeIdx, Resource, RscIdx, Status};
 
 use systole_cib::model::Cib;
-use systole_graph::TransitionGraph;
+use systole_graph::{Drawing, TransitionGraph};
 use systole_types::Timestamp;
 
 /// What the cluster should do next, with everything that led there.
@@ -36,6 +36,8 @@ pub struct Transition<'a> {
     pub placement: placement::Placement,
     /// What happens to each resource and node, for people.
     pub changes: Vec<plan::Change>,
+    /// Everything that was considered, if [`placement::Detail::Drawing`] was asked for.
+    pub drawing: Option<Drawing>,
     /// Reasons, of all phases.
     pub notes: Vec<Note>,
 }
@@ -54,7 +56,7 @@ pub fn schedule_in_detail(
 ) -> Transition<'_> {
     let status = Status::unpack(cib, now);
     let placement = placement::assign_in_detail(&status, detail);
-    let plan = plan::plan(&status, &placement, origin);
+    let plan = plan::plan(&status, &placement, origin, detail);
     let notes = status.notes.iter().chain(&placement.notes).chain(&plan.notes).cloned().collect();
-    Transition { graph: plan.graph, status, placement, changes: plan.changes, notes }
+    Transition { graph: plan.graph, status, placement, changes: plan.changes, drawing: plan.drawing, notes }
 }

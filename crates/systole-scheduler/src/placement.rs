@@ -26,6 +26,7 @@ pub use colocation::ColocationLink;
 pub use table::{Discovery, Entry, NodeTable};
 
 use crate::{NodeIdx, Note, RscIdx, Status, status::FencingRequest};
+use std::{collections::BTreeMap, sync::Arc};
 use systole_types::{Role, Score, Timestamp};
 use work::Assigner;
 
@@ -62,7 +63,8 @@ pub struct Placement {
     dependents: Vec<(RscIdx, Vec<u32>)>,
     /// Nodes that have to be fenced because a ticket was lost.
     pub fencing: Vec<FencingRequest>,
-    /// Lines of `crm_simulate --show-scores`, in the order worked out; empty unless [`Detail::Scores`] was asked for.
+    /// Lines of `crm_simulate --show-scores --show-utilization`, in the order worked out; empty unless
+    /// [`Detail::Scores`] was asked for.
     pub scores: Vec<ScoreLine>,
     /// Reasons.
     pub notes: Vec<Note>,
@@ -90,27 +92,81 @@ pub struct Locked {
     pub since: Timestamp,
 }
 
-/// One line of `crm_simulate --show-scores`.
+/// One line of `crm_simulate --show-scores` or `--show-utilization`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScoreLine {
-    /// The step that scored: `pcmk__primitive_assign`...
-    pub step: &'static str,
-    /// Which resource.
-    pub resource: RscIdx,
-    /// On which node.
-    pub node: Option<NodeIdx>,
-    /// How much.
-    pub score: Score,
+pub enum ScoreLine {
+    /// How much a resource is wanted on a node.
+    Allocation {
+        /// The step that scored: `pcmk__primitive_assign`...
+        step: &'static str,
+        /// Which resource.
+        resource: RscIdx,
+        /// On which node.
+        node: NodeIdx,
+        /// How much.
+        score: Score,
+    },
+    /// How much it is worth promoting an instance.
+    Promotion {
+        /// Which instance.
+        resource: RscIdx,
+        /// Where it will be, if anywhere.
+        node: Option<NodeIdx>,
+        /// How much.
+        score: Score,
+    },
+    /// What a node has to give.
+    Capacity {
+        /// `Original`: before anything is assigned; `Remaining`: afterwards.
+        when: &'static str,
+        /// Which node.
+        node: NodeIdx,
+        /// By name.
+        amounts: BTreeMap<Arc<str>, i64>,
+    },
+    /// What a resource takes of a node it was assigned to.
+    Utilization {
+        /// Which resource.
+        resource: RscIdx,
+        /// Of which node.
+        node: NodeIdx,
+        /// By name.
+        amounts: BTreeMap<Arc<str>, i64>,
+    },
 }
 
+/// The step that [`ScoreLine::Utilization`] stands for, as `crm_simulate` names it.
+pub const ASSIGNMENT: &str = "pcmk__assign_resource";
+
 impl ScoreLine {
-    /// The line as `crm_simulate --show-scores` prints it.
+    /// Whether it tells a score, rather than an amount.
+    pub const fn is_score(&self) -> bool {
+        matches!(self, Self::Allocation { .. } | Self::Promotion { .. })
+    }
+
+    /// The line as `crm_simulate` prints it.
     pub fn text(&self, status: &Status<'_>) -> String {
-        let (resource, score) = (&status.rsc(self.resource).id, self.score);
-        match self.node.map(|node| &status.node(node).name) {
-            None => format!("{resource} promotion score (inactive): {score}"),
-            Some(node) if self.step == PROMOTION => format!("{resource} promotion score on {node}: {score}"),
-            Some(node) => format!("{}: {resource} allocation score on {node}: {score}", self.step),
+        let id = |rsc: RscIdx| &status.rsc(rsc).id;
+        let name = |node: NodeIdx| &status.node(node).name;
+        let list = |amounts: &BTreeMap<Arc<str>, i64>| -> String {
+            amounts.iter().map(|(name, amount)| format!(" {name}={amount}")).collect()
+        };
+        match self {
+            Self::Allocation { step, resource, node, score } => {
+                format!("{step}: {} allocation score on {}: {score}", id(*resource), name(*node))
+            }
+            Self::Promotion { resource, node: None, score } => {
+                format!("{} promotion score (inactive): {score}", id(*resource))
+            }
+            Self::Promotion { resource, node: Some(node), score } => {
+                format!("{} promotion score on {}: {score}", id(*resource), name(*node))
+            }
+            Self::Capacity { when, node, amounts } => {
+                format!("{when}: {} capacity:{}", name(*node), list(amounts))
+            }
+            Self::Utilization { resource, node, amounts } => {
+                format!("{ASSIGNMENT}: {} utilization on {}:{}", id(*resource), name(*node), list(amounts))
+            }
         }
     }
 }
@@ -137,9 +193,6 @@ impl Placement {
     }
 }
 
-/// The step of [`ScoreLine`]s that tell promotion scores.
-pub const PROMOTION: &str = "promotion";
-
 /// How much of the reasoning is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
@@ -148,6 +201,8 @@ pub enum Detail {
     Result,
     /// The scores too, as `crm_simulate --show-scores` prints them, and where they come from.
     Scores,
+    /// All actions too that were considered, as `crm_simulate --save-dotfile` draws them.
+    Drawing,
 }
 
 /// Works out where each instance should run.

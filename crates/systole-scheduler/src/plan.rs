@@ -9,6 +9,7 @@ mod changes;
 mod clone;
 mod config;
 mod draft;
+mod draw;
 mod emit;
 mod fencing;
 mod group;
@@ -25,10 +26,14 @@ mod remote;
 mod task;
 mod view;
 
-use crate::{NodeIdx, Note, RscIdx, Status, placement::Placement, status::Kind};
+use crate::{
+    NodeIdx, Note, RscIdx, Status,
+    placement::{Detail, Placement},
+    status::Kind,
+};
 use draft::{ActIdx, Draft};
 use std::sync::Arc;
-use systole_graph::TransitionGraph;
+use systole_graph::{Drawing, TransitionGraph};
 use systole_types::Role;
 
 /// What has to be done, and what comes of it.
@@ -38,6 +43,8 @@ pub struct Plan {
     pub graph: TransitionGraph,
     /// What happens to each resource and node.
     pub changes: Vec<Change>,
+    /// Everything that was considered, if [`Detail::Drawing`] was asked for.
+    pub drawing: Option<Drawing>,
     /// Reasons.
     pub notes: Vec<Note>,
 }
@@ -125,7 +132,7 @@ impl ChangeKind {
 }
 
 /// Works out what has to be done, and what has to wait for what.
-pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin) -> Plan {
+pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin, detail: Detail) -> Plan {
     let mut draft = Draft::new(status, placement);
     draft.is_sanitized = origin == Origin::Shown;
     draft.take_early_actions();
@@ -152,7 +159,8 @@ pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin) -> Plan 
     draft.drop_invalid_links();
     let changes = draft.changes();
     let graph = draft.emit();
-    Plan { graph, changes, notes: Vec::new() }
+    let drawing = (detail >= Detail::Drawing).then(|| draft.draw());
+    Plan { graph, changes, drawing, notes: Vec::new() }
 }
 
 impl Draft<'_, '_> {

@@ -59,7 +59,7 @@ fn scores(text: &str) -> Vec<String> {
 }
 
 fn lines(status: &Status<'_>, placement: &Placement) -> Vec<String> {
-    placement.scores.iter().map(|line| line.text(status)).collect()
+    placement.scores.iter().filter(|line| line.is_score()).map(|line| line.text(status)).collect()
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {

@@ -19,4 +19,4 @@ pub use result::{OcfRc, OpStatus};
 pub use role::{Role, UnknownRole};
 pub use score::{Score, ScoreError};
 pub use time::{DurationError, Monotonic, Now, Timestamp, parse_duration};
-pub use version::{CibVersion, CibVersionError};
+pub use version::{CibVersion, CibVersionError, FEATURE_SET};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use systole_cib::xml::{Document, Element, Key};
 use systole_graph::ResourceRef;
-use systole_types::{OcfRc, Timestamp};
+use systole_types::{FEATURE_SET, OcfRc, Timestamp};
 
 /// Of whom a transition key says it comes.
 const NOBODY: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -201,7 +201,7 @@ impl<'d> Recorder<'d> {
             set("operation_key", &key);
             set("operation", task);
             set("crm-debug-origin", "crm_simulate");
-            set("crm_feature_set", "3.20.2");
+            set("crm_feature_set", FEATURE_SET);
             set("transition-key", &transition);
             set("transition-magic", &format!("0:{};{transition}", rc.code()));
             set("exit-reason", if has_failed { "User-injected result" } else { "" });

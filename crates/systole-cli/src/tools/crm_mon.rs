@@ -148,6 +148,7 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
             list: list_options(args, &view),
             sections: sections.clone(),
             timing: args.timing_details,
+            failure_detail: args.show_detail,
             ban_prefix: args.neg_locations.clone().unwrap_or_default(),
             now: session.now,
             utc_offset: session.utc_offset,

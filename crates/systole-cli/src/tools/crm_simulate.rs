@@ -223,8 +223,10 @@ impl Simulation<'_, '_> {
         if let Some(file) = &self.args.save_graph {
             write_file(file, &systole_graph::write_graph(&transition.graph))?;
         }
-        if let Some(file) = &self.args.save_dotfile {
-            write_file(file, &systole_graph::to_dot(&transition.graph))?;
+        if let (Some(file), Some(drawing)) = (&self.args.save_dotfile, &transition.drawing) {
+            let style =
+                systole_graph::DotStyle { all_actions: self.args.all_actions, ids: self.args.verbose > 0 };
+            write_file(file, &drawing.to_dot(style))?;
         }
         if !self.args.quiet {
             self.heading("Transition Summary")?;
@@ -364,8 +366,13 @@ impl Simulation<'_, '_> {
         if is_listed {
             self.heading("Assignment Scores")?;
         }
-        let lines: Vec<String> =
-            transition.placement.scores.iter().map(|line| line.text(&transition.status)).collect();
+        let lines: Vec<String> = transition
+            .placement
+            .scores
+            .iter()
+            .filter(|line| line.is_score())
+            .map(|line| line.text(&transition.status))
+            .collect();
         let bullet = if is_listed { "  * " } else { "" };
         for line in lines {
             self.session.print(&format!("{bullet}{line}\n"))?;
@@ -411,7 +418,6 @@ impl Args {
             (self.show_utilization, "--show-utilization"),
             (self.show_attrs, "--show-attrs"),
             (self.show_failcounts, "--show-failcounts"),
-            (self.all_actions, "--all-actions"),
         ];
         match missing.iter().find(|(given, _)| *given) {
             Some((_, option)) => {
@@ -435,7 +441,13 @@ impl Args {
 
     fn detail(&self) -> systole_scheduler::placement::Detail {
         use systole_scheduler::placement::Detail;
-        if self.show_scores { Detail::Scores } else { Detail::Result }
+        if self.save_dotfile.is_some() {
+            Detail::Drawing
+        } else if self.show_scores {
+            Detail::Scores
+        } else {
+            Detail::Result
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Section {
 }
 
 /// How the text is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TextOptions {
     /// What to list.
     pub list: ListOptions,
@@ -82,6 +82,8 @@ pub struct TextOptions {
     pub sections: BTreeSet<Section>,
     /// When each operation ran, with results.
     pub timing: bool,
+    /// All that is known of failed operations.
+    pub failure_detail: bool,
     /// Of constraints that ban, only those whose ids begin so.
     pub ban_prefix: String,
     /// When this was looked at.
@@ -98,30 +100,37 @@ pub fn status_text(overview: &Overview, options: &TextOptions) -> String {
     if has(Section::MaintenanceMode) {
         banner(&overview.summary, &mut out);
     }
-    if has(Section::Nodes) {
-        out.list("Node List", &node_list(overview, &options.list));
-    }
-    if has(Section::Resources) {
-        resources(overview, options, &mut out);
-    }
-    if has(Section::Attributes) {
-        out.list("Node Attributes", &attributes(overview, options));
-    }
-    if has(Section::Operations) {
-        out.list("Operations", &operations(overview, options, true));
-    } else if has(Section::FailCounts) {
-        out.list("Migration Summary", &operations(overview, options, false));
-    }
-    if has(Section::Failures) {
-        out.list("Failed Resource Actions", &failures(overview, options));
-    }
-    if has(Section::Tickets) {
-        out.list("Tickets", &tickets(overview, options));
-    }
-    if has(Section::Bans) {
-        out.list("Negative Location Constraints", &bans(overview, options));
+    for (title, list) in status_lists(overview, options) {
+        out.block(&format!("{title}:\n{}", list.render(Style::default())));
     }
     out.text
+}
+
+/// Titles of lists that are shown even if there is nothing below.
+const HISTORIES: [&str; 2] = ["Operations", "Migration Summary"];
+
+/// What stands below the summary: lists with their titles.
+pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static str, Outline)> {
+    let has = |section| options.sections.contains(&section);
+    let history = if has(Section::Operations) {
+        Some((HISTORIES[0], operations(overview, options, true)))
+    } else {
+        has(Section::FailCounts).then(|| (HISTORIES[1], operations(overview, options, false)))
+    };
+    let lists = [
+        has(Section::Nodes).then(|| ("Node List", node_list(overview, &options.list))),
+        has(Section::Resources).then(|| resources(overview, options)).flatten(),
+        has(Section::Attributes).then(|| ("Node Attributes", attributes(overview, options))),
+        history,
+        has(Section::Failures).then(|| ("Failed Resource Actions", failures(overview, options))),
+        has(Section::Tickets).then(|| ("Tickets", tickets(overview, options))),
+        has(Section::Bans).then(|| ("Negative Location Constraints", bans(overview, options))),
+    ];
+    lists
+        .into_iter()
+        .flatten()
+        .filter(|(title, list)| !list.is_empty() || HISTORIES.contains(title))
+        .collect()
 }
 
 /// Text in blocks, an empty line between them.
@@ -243,18 +252,18 @@ fn banner(summary: &Summary, out: &mut Blocks) {
     }
 }
 
-fn resources(overview: &Overview, options: &TextOptions, out: &mut Blocks) {
+fn resources(overview: &Overview, options: &TextOptions) -> Option<(&'static str, Outline)> {
     let (title, none) = match (options.list.inactive, options.list.group_by_node) {
         (true, false) => ("Full List of Resources", "No resources"),
         (true, true) => ("Inactive Resources", "No inactive resources"),
-        (false, true) => return,
+        (false, true) => return None,
         (false, false) => ("Active Resources", "No active resources"),
     };
     let mut list = resource_list(overview, &options.list);
     if list.is_empty() {
         list.push(0, none);
     }
-    out.list(title, &list);
+    Some((title, list))
 }
 
 fn attributes(overview: &Overview, options: &TextOptions) -> Outline {
@@ -388,7 +397,7 @@ fn failures(overview: &Overview, options: &TextOptions) -> Outline {
         let wanted =
             options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(failure.resource.as_str()));
         if wanted && is_worth_showing(failure) && options.list.wants_node(failure.node.as_str()) {
-            outline.push(0, failure_line(failure, options.list.detail, options.utc_offset));
+            outline.push(0, failure_line(failure, options.failure_detail, options.utc_offset));
         }
     }
     outline

@@ -27,6 +27,7 @@ impl Assigner<'_, '_> {
         if self.strategy() != PlacementStrategy::Default {
             self.sort_by_wishes();
         }
+        self.show_capacities("Original");
         let order = self.order.clone();
         let (connections, others): (Vec<_>, Vec<_>) = order
             .into_iter()
@@ -38,6 +39,7 @@ impl Assigner<'_, '_> {
         for rsc in others {
             self.assign_after_distant_primaries(rsc, None);
         }
+        self.show_capacities("Remaining");
     }
 
     /// Assigns a resource. Primaries are assigned when a dependent asks for their place; those at the end of a very long
@@ -252,6 +254,7 @@ impl Assigner<'_, '_> {
                 self.rsc[rsc.i()].assigned_score = entry.score;
                 self.nodes[entry.node.i()].n_assigned += 1;
                 self.consume(entry.node, rsc);
+                self.show_utilization(entry.node, rsc);
             }
         }
     }

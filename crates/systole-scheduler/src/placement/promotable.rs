@@ -3,7 +3,7 @@
 //! Source: Pacemaker Explained, "Promotable Clones".
 
 use super::{
-    Detail, PROMOTION, ScoreLine,
+    Detail, ScoreLine,
     affinity::{Wishes, factor_of},
     colocation::Colocation,
     instances::merge_sort,
@@ -306,8 +306,7 @@ impl<'s> Assigner<'s, '_> {
 
     fn show_promotion_score(&mut self, instance: RscIdx) {
         if self.detail >= Detail::Scores {
-            self.scores.push(ScoreLine {
-                step: PROMOTION,
+            self.scores.push(ScoreLine::Promotion {
                 resource: instance,
                 node: self.assigned_node(instance),
                 score: Score::finite(self.rsc[instance.i()].promotion_priority.into()),

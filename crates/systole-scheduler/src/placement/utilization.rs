@@ -3,6 +3,7 @@
 //! Source: Pacemaker Explained, "Utilization and Placement Strategy".
 
 use super::{
+    Detail, ScoreLine,
     affinity::LONGEST_CHAIN,
     instances::merge_sort,
     table::{INFINITY, NodeTable},
@@ -39,8 +40,9 @@ impl Assigner<'_, '_> {
         self.change_capacity(node, rsc, 1);
     }
 
+    /// Where capacity decides nothing it is counted only to be shown.
     fn change_capacity(&mut self, node: NodeIdx, rsc: RscIdx, sign: i64) {
-        if self.strategy() == PlacementStrategy::Default {
+        if self.strategy() == PlacementStrategy::Default && self.detail < Detail::Scores {
             return;
         }
         for (name, amount) in self.utilization(rsc) {
@@ -48,6 +50,28 @@ impl Assigner<'_, '_> {
             *free = free
                 .saturating_add(amount.saturating_mul(sign))
                 .clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+        }
+    }
+
+    /// Writes down what nodes have to give, if anyone wants to know. Bundle nodes have nothing of their own.
+    pub fn show_capacities(&mut self, when: &'static str) {
+        if self.detail < Detail::Scores {
+            return;
+        }
+        let nodes = self.st.nodes_by_name.iter().copied().filter(|node| !self.st.node(*node).is_bundle());
+        let line = |node: NodeIdx| {
+            let amounts = self.nodes[node.i()].free.clone();
+            ScoreLine::Capacity { when, node, amounts }
+        };
+        let lines: Vec<ScoreLine> = nodes.map(line).collect();
+        self.scores.extend(lines);
+    }
+
+    /// Writes down what a resource takes of a node, if anyone wants to know.
+    pub fn show_utilization(&mut self, node: NodeIdx, rsc: RscIdx) {
+        if self.detail >= Detail::Scores {
+            let amounts = self.utilization(rsc);
+            self.scores.push(ScoreLine::Utilization { resource: rsc, node, amounts });
         }
     }
 

@@ -465,13 +465,14 @@ impl<'s, 'c> Assigner<'s, 'c> {
         if self.detail < Detail::Scores || self.st.rsc(rsc).removed.is_some() {
             return;
         }
-        let lines = self.tables[rsc.i()].iter().map(|entry| ScoreLine {
+        let mut entries: Vec<&Entry> = self.tables[rsc.i()].iter().collect();
+        entries.sort_by_key(|entry| self.name_rank[entry.node.i()]);
+        self.scores.extend(entries.into_iter().map(|entry| ScoreLine::Allocation {
             step,
             resource: rsc,
-            node: Some(entry.node),
+            node: entry.node,
             score: Score::finite(entry.score.into()),
-        });
-        self.scores.extend(lines);
+        }));
         for i in 0..self.rsc[rsc.i()].children.len() {
             self.show_scores(step, self.rsc[rsc.i()].children[i]);
         }

@@ -8,21 +8,16 @@ use super::{
 use crate::{NodeIdx, RscIdx, status::Kind, status::NodeKind};
 use systole_types::Role;
 
-/// Columns as wide as what has been written so far.
-struct Columns {
-    resource: usize,
-    details: usize,
-}
-
 impl Draft<'_, '_> {
     /// What changes, nodes first.
     pub(super) fn changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         self.node_changes(&mut changes);
-        let mut columns = Columns { resource: 5, details: 5 };
+        let n_nodes = changes.len();
         for root in self.roots() {
-            self.resource_changes(root, &mut columns, &mut changes);
+            self.resource_changes(root, &mut changes);
         }
+        self.lay_out(&mut changes[n_nodes..]);
         changes
     }
 
@@ -66,27 +61,24 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn resource_changes(&mut self, rsc: RscIdx, columns: &mut Columns, changes: &mut Vec<Change>) {
+    fn resource_changes(&mut self, rsc: RscIdx, changes: &mut Vec<Change>) {
         match &self.r(rsc).kind {
             Kind::Bundle(bundle) => {
                 for replica in &bundle.replicas {
                     let parts = [replica.ip, Some(replica.container), replica.remote, replica.child];
-                    parts
-                        .into_iter()
-                        .flatten()
-                        .for_each(|part| self.resource_changes(part, columns, changes));
+                    parts.into_iter().flatten().for_each(|part| self.resource_changes(part, changes));
                 }
             }
-            Kind::Primitive(_) => self.instance_changes(rsc, columns, changes),
+            Kind::Primitive(_) => self.instance_changes(rsc, changes),
             _ => {
                 for &child in &self.r(rsc).children {
-                    self.resource_changes(child, columns, changes);
+                    self.resource_changes(child, changes);
                 }
             }
         }
     }
 
-    fn instance_changes(&mut self, rsc: RscIdx, columns: &mut Columns, changes: &mut Vec<Change>) {
+    fn instance_changes(&mut self, rsc: RscIdx, changes: &mut Vec<Change>) {
         let next = self.assigned[rsc.i()];
         let current = self.current_node(rsc);
         if (current.is_none() && (self.r(rsc).removed.is_some() || next.is_none()))
@@ -102,7 +94,7 @@ impl Draft<'_, '_> {
             |draft: &Self, what: ChangeKind, from, to, action: Option<ActIdx>, because: Option<ActIdx>| {
                 if let Some(action) = action {
                     let actions = (action, because.unwrap_or(action));
-                    changes.push(draft.change(what, rsc, (role, from), to, actions, columns));
+                    changes.push(draft.change(what, rsc, (role, from), to, actions));
                 }
             };
         let key = |task: Task| Key::once(task);
@@ -174,25 +166,7 @@ impl Draft<'_, '_> {
         (role, from): (Role, Option<NodeIdx>),
         to: Option<NodeIdx>,
         (action, because): (ActIdx, ActIdx),
-        columns: &mut Columns,
     ) -> Change {
-        let id = &self.r(rsc).id;
-        if id.as_str().len() > columns.resource {
-            columns.resource = id.as_str().len() + 2;
-        }
-        let details = self.details((role, self.next_role[rsc.i()]), from, to);
-        columns.details = columns.details.max(details.len());
-        let is_blocked = !self.is(action, Flags::RUNNABLE);
-        let reason = self.reason_text(because);
-        let suffix = match (&reason, is_blocked) {
-            (Some(reason), true) => format!("  due to {reason} (blocked)"),
-            (Some(reason), false) => format!("  due to {reason}"),
-            (None, true) => "  blocked".to_owned(),
-            (None, false) => String::new(),
-        };
-        let (resource_width, details_width) = (columns.resource, columns.details);
-        let what = kind.word();
-        let text = format!("{what:<8}   {id:<resource_width$}   ( {details:>details_width$} ){suffix}");
         Change {
             kind,
             resource: Some(rsc),
@@ -200,9 +174,33 @@ impl Draft<'_, '_> {
             to,
             role,
             next_role: self.next_role[rsc.i()],
-            reason: reason.map(Into::into),
-            is_blocked,
-            text: text.into(),
+            reason: self.reason_text(because).map(Into::into),
+            is_blocked: !self.is(action, Flags::RUNNABLE),
+            text: "".into(),
+        }
+    }
+
+    /// Writes the lines about resources, in columns. A name that is longer than all before it widens its column by two
+    /// more, as in the reference release.
+    fn lay_out(&self, changes: &mut [Change]) {
+        let id = |change: &Change| change.resource.map_or("", |rsc| self.r(rsc).id.as_str());
+        let details: Vec<String> = changes
+            .iter()
+            .map(|change| self.details((change.role, change.next_role), change.from, change.to))
+            .collect();
+        let details_width = details.iter().map(String::len).fold(5, usize::max);
+        let id_width = changes.iter().map(|change| id(change).len());
+        let id_width = id_width.fold(5, |width, len| if len > width { len + 2 } else { width });
+        for (change, details) in changes.iter_mut().zip(details) {
+            let because = match (&change.reason, change.is_blocked) {
+                (Some(reason), true) => format!("  due to {reason} (blocked)"),
+                (Some(reason), false) => format!("  due to {reason}"),
+                (None, true) => "  blocked".to_owned(),
+                (None, false) => String::new(),
+            };
+            let (what, id) = (change.kind.word(), id(change));
+            let text = format!("{what:<8}   {id:<id_width$}   ( {details:>details_width$} ){because}");
+            change.text = text.into();
         }
     }
 

@@ -20,21 +20,32 @@ use std::{
     time::Duration,
 };
 use systole_graph::{ActionKind, ResourceRef, Synapse, TransitionGraph};
-use systole_types::{NodeId, NodeUuid, ResourceId};
+use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
 
 /// Looked up once for many actions; never iterated.
-#[derive(Default)]
 struct Cache {
+    feature_set: (Arc<str>, Arc<str>),
     operations: HashMap<(RscIdx, Task, u32), Arc<Attributes>>,
     parameters: HashMap<(RscIdx, Option<NodeIdx>), Arc<Attributes>>,
     collective: HashMap<RscIdx, Arc<Attributes>>,
+}
+
+impl Cache {
+    fn new() -> Self {
+        Self {
+            feature_set: ("crm_feature_set".into(), FEATURE_SET.into()),
+            operations: HashMap::new(),
+            parameters: HashMap::new(),
+            collective: HashMap::new(),
+        }
+    }
 }
 
 impl Draft<'_, '_> {
     /// Writes the plan down.
     pub(super) fn emit(&mut self) -> TransitionGraph {
         let mut synapses = Vec::new();
-        let mut cache = Cache::default();
+        let mut cache = Cache::new();
         for root in self.roots() {
             self.emit_resource(root, &mut synapses, &mut cache);
         }
@@ -392,6 +403,7 @@ impl Draft<'_, '_> {
             all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
             self.add_guest_attributes(idx, rsc, &mut all);
         }
+        all.insert(cache.feature_set.0.clone(), cache.feature_set.1.clone());
         all
     }
 
