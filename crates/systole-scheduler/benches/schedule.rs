@@ -4,7 +4,11 @@
 use rustix::time::{ClockId, clock_gettime};
 use std::{env, fs, hint::black_box, time::Duration};
 use systole_cib::xml::Document;
-use systole_scheduler::{Status, placement, plan, plan::Origin};
+use systole_scheduler::{
+    Status,
+    placement::{self, Detail},
+    plan::{self, Origin},
+};
 use systole_types::Timestamp;
 
 /// For CIBs that do not say when they are from.
@@ -27,13 +31,13 @@ fn phases(file: &str) {
     let (cib, _) = systole_cib::read(&document);
     let status = Status::unpack(&cib, NOW);
     let placement = placement::assign(&status);
-    let graph = plan::plan(&status, &placement, Origin::Shown).graph;
+    let graph = plan::plan(&status, &placement, Origin::Shown, Detail::Result).graph;
     println!("{file}: {} resources, {} actions", status.resources.len(), graph.synapses.len());
     measure("parse", || Document::parse(text.as_str()));
     measure("read", || systole_cib::read(&document));
     measure("unpack", || Status::unpack(&cib, NOW));
     measure("assign", || placement::assign(&status));
-    measure("plan", || plan::plan(&status, &placement, Origin::Shown));
+    measure("plan", || plan::plan(&status, &placement, Origin::Shown, Detail::Result));
     measure("write", || systole_graph::write_graph(&graph));
 }
 
