@@ -12,6 +12,7 @@ mod parse;
 mod write;
 
 pub use document::{Content, Document, Key, Position};
+pub(crate) use element::Columns;
 pub use element::{Attributes, Children, Descendants, Element};
 pub use error::{XmlError, XmlProblem};
 pub use parse::MAX_DEPTH;

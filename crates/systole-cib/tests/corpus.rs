@@ -51,7 +51,7 @@ fn every_cib_of_the_corpus_is_read_without_an_error() {
             continue;
         }
         for style in [Style::Compact, Style::Indented] {
-            assert_eq!(Document::parse(&document.write(style)).as_ref(), Ok(&document), "{}", file.display());
+            assert_eq!(Document::parse(document.write(style)).as_ref(), Ok(&document), "{}", file.display());
         }
         let (_, diagnostics) = model::read(&document);
         errors.extend(diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string));

@@ -110,7 +110,7 @@ proptest! {
     fn a_damaged_cib_is_read_or_refused(damages in damages()) {
         let text = damaged(CIB, &damages);
         let Ok(document) = Document::parse(&text) else { return Ok(()) };
-        prop_assert_eq!(&Document::parse(&document.write(Style::Compact)).expect("what was written"), &document);
+        prop_assert_eq!(&Document::parse(document.write(Style::Compact)).expect("what was written"), &document);
         let first = model::read(&document);
         prop_assert_eq!(&first, &model::read(&document), "reading is a function of the text");
         verify(&document);
@@ -138,10 +138,10 @@ proptest! {
         let changed = changed.replace(group, "").replace("</resources>", &format!("{group}</resources>"));
         let new = Document::parse(&changed).expect("well formed");
         let patch = patch::diff(&whole, &new, Versions::Ignored).expect("a difference").write(Style::Compact);
-        let Ok(patch) = Document::parse(&damaged(&patch, &damages)) else { return Ok(()) };
+        let Ok(patch) = Document::parse(damaged(&patch, &damages)) else { return Ok(()) };
         let mut target = whole.clone();
         if patch::apply(&mut target, patch.root()).is_ok() {
-            let again = Document::parse(&target.write(Style::Compact)).expect("what was written");
+            let again = Document::parse(target.write(Style::Compact)).expect("what was written");
             prop_assert_eq!(&again, &target);
         }
     }

@@ -298,14 +298,14 @@ fn a_change_of_the_configuration_is_stamped() {
 
 #[test]
 fn an_old_mistake_does_not_stand_in_the_way_of_other_changes() {
-    let mut document = Document::parse(&CIB.replace("rsc=\"A\"", "rsc=\"gone\"")).expect("well formed");
+    let mut document = Document::parse(CIB.replace("rsc=\"A\"", "rsc=\"gone\"")).expect("well formed");
     run(&mut document, &call(Modify, "", "<nvpair id='opt-a' value='6'/>")).expect("elsewhere");
     run(
         &mut document,
         &call(Create, "constraints", "<rsc_location id='y' rsc='gone2' node='n1' score='1'/>"),
     )
     .expect_err("a new mistake");
-    let mut unchecked = Document::parse(&CIB.replace("pacemaker-3.9", "none")).expect("well formed");
+    let mut unchecked = Document::parse(CIB.replace("pacemaker-3.9", "none")).expect("well formed");
     run(&mut unchecked, &call(Create, "resources", "<foo id='f'/>"))
         .expect("nothing is checked with \"none\"");
 }
@@ -358,7 +358,7 @@ fn an_upgrade_leaves_decisions_to_people() {
         ),
         ("score=\"5\"/>", "score=\"5\"><lifetime/></rsc_location>", "<rsc_location id=\"l\">"),
     ] {
-        let mut document = Document::parse(&CIB.replace(from, to)).expect("well formed");
+        let mut document = Document::parse(CIB.replace(from, to)).expect("well formed");
         let error = run(&mut document, &call(Upgrade, "", "")).expect_err(to);
         assert!(
             error.message.starts_with(message) && error.message.contains("not supported any more"),

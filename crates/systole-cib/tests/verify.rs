@@ -197,7 +197,7 @@ fn fencing_needs_a_device() {
         ("name=\"stonith-enabled\" value=\"false\"", "name=\"other\" value=\"x\"", true),
         ("name=\"stonith-enabled\" value=\"false\"", "name=\"fencing-enabled\" value=\"no\"", false),
     ] {
-        let without = Document::parse(&text.replace(from, to)).expect("well formed");
+        let without = Document::parse(text.replace(from, to)).expect("well formed");
         assert_eq!(verify(&without).iter().any(|d| d.message.contains(message)), is_told, "{to}");
         let device = to_device(&text.replace(from, to));
         assert!(!verify(&device).iter().any(|d| d.message.contains(message)), "with a device");
@@ -206,7 +206,7 @@ fn fencing_needs_a_device() {
 
 fn to_device(text: &str) -> Document {
     let device = "<primitive id=\"F\" class=\"stonith\" type=\"fence_ipmilan\"/></resources>";
-    Document::parse(&text.replace("</resources>", device)).expect("well formed")
+    Document::parse(text.replace("</resources>", device)).expect("well formed")
 }
 
 #[test]

@@ -29,6 +29,37 @@ impl OperationKey {
     pub fn new(resource: impl Into<ResourceId>, operation: &str, interval: Duration) -> Self {
         Self { resource: resource.into(), operation: operation.into(), interval }
     }
+
+    /// Resource, operation and interval of a key that is written down.
+    ///
+    /// Read from its end, since a resource's name may contain underscores. `migrate_to`, `migrate_from` and notifications
+    /// (`pre_notify_start`) are the operations with underscores of their own.
+    ///
+    /// # Errors
+    /// If the text is no such key.
+    pub fn split(text: &str) -> Result<(&str, &str, Duration), KeyError> {
+        let error =
+            || KeyError { text: text.to_owned(), expected: "an operation key (RESOURCE_OPERATION_INTERVAL)" };
+        let (rest, interval) = text.rsplit_once('_').ok_or_else(error)?;
+        let interval = Duration::from_millis(interval.parse().map_err(|_| error())?);
+        let split = ["_migrate_to", "_migrate_from"]
+            .iter()
+            .find_map(|suffix| rest.strip_suffix(suffix).map(|r| (r, &suffix[1..])))
+            .or_else(|| rest.contains("_notify_").then(|| split_notification(rest)).flatten())
+            .or_else(|| rest.rsplit_once('_'));
+        match split {
+            Some((resource, operation)) if !resource.is_empty() && !operation.is_empty() => {
+                Ok((resource, operation, interval))
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+fn split_notification(text: &str) -> Option<(&str, &str)> {
+    ["_pre_notify_", "_post_notify_", "_confirmed-pre_notify_", "_confirmed-post_notify_"]
+        .iter()
+        .find_map(|infix| text.rfind(infix).map(|at| (&text[..at], &text[at + 1..])))
 }
 
 impl fmt::Display for OperationKey {
@@ -40,28 +71,9 @@ impl fmt::Display for OperationKey {
 impl FromStr for OperationKey {
     type Err = KeyError;
 
-    /// Reads the key from its end, since a resource's name may contain underscores. `migrate_to`, `migrate_from`
-    /// and notifications (`pre_notify_start`) are the operations with underscores of their own.
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let error =
-            || KeyError { text: text.to_owned(), expected: "an operation key (RESOURCE_OPERATION_INTERVAL)" };
-        let (rest, interval) = text.rsplit_once('_').ok_or_else(error)?;
-        let interval = Duration::from_millis(interval.parse().map_err(|_| error())?);
-        let split = ["_migrate_to", "_migrate_from"]
-            .iter()
-            .find_map(|suffix| rest.strip_suffix(suffix).map(|r| (r, &suffix[1..])))
-            .or_else(|| {
-                ["_pre_notify_", "_post_notify_", "_confirmed-pre_notify_", "_confirmed-post_notify_"]
-                    .iter()
-                    .find_map(|infix| rest.rfind(infix).map(|at| (&rest[..at], &rest[at + 1..])))
-            })
-            .or_else(|| rest.rsplit_once('_'));
-        match split {
-            Some((resource, operation)) if !resource.is_empty() && !operation.is_empty() => {
-                Ok(Self::new(resource, operation, interval))
-            }
-            _ => Err(error()),
-        }
+        let (resource, operation, interval) = Self::split(text)?;
+        Ok(Self::new(resource, operation, interval))
     }
 }
 
@@ -84,23 +96,33 @@ impl fmt::Display for TransitionKey {
     }
 }
 
-impl FromStr for TransitionKey {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
+impl TransitionKey {
+    /// Reads a key. Many have the same UUID, which `share` makes of its text.
+    ///
+    /// # Errors
+    /// If the text is no such key.
+    pub fn read(text: &str, share: impl FnOnce(&str) -> Arc<str>) -> Result<Self, KeyError> {
         let parse = || {
             let mut parts = text.splitn(4, ':');
             Some(Self {
                 action: parts.next()?.parse().ok()?,
                 transition: parts.next()?.parse().ok()?,
                 target_rc: OcfRc::from_code(parts.next()?.parse().ok()?),
-                uuid: parts.next()?.into(),
+                uuid: share(parts.next()?),
             })
         };
         parse().ok_or_else(|| KeyError {
             text: text.to_owned(),
             expected: "a transition key (ACTION:TRANSITION:TARGET_RC:UUID)",
         })
+    }
+}
+
+impl FromStr for TransitionKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::read(text, |uuid| uuid.into())
     }
 }
 
@@ -121,23 +143,33 @@ impl fmt::Display for TransitionMagic {
     }
 }
 
-impl FromStr for TransitionMagic {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
+impl TransitionMagic {
+    /// Reads a magic. Many have the same UUID, which `share` makes of its text.
+    ///
+    /// # Errors
+    /// If the text is no such magic.
+    pub fn read(text: &str, share: impl FnOnce(&str) -> Arc<str>) -> Result<Self, KeyError> {
         let parse = || {
             let (result, key) = text.split_once(';')?;
             let (status, rc) = result.split_once(':')?;
             Some(Self {
                 status: OpStatus::from_code(status.parse().ok()?),
                 rc: OcfRc::from_code(rc.parse().ok()?),
-                key: key.parse().ok()?,
+                key: TransitionKey::read(key, share).ok()?,
             })
         };
         parse().ok_or_else(|| KeyError {
             text: text.to_owned(),
             expected: "a transition magic (STATUS:RC;ACTION:TRANSITION:TARGET_RC:UUID)",
         })
+    }
+}
+
+impl FromStr for TransitionMagic {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::read(text, |uuid| uuid.into())
     }
 }
 

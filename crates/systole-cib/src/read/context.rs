@@ -1,8 +1,9 @@
 //! What all readers share: the ids of the configuration, diagnostics, and the reading of single values.
 
+use super::status::ENTRY;
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    xml::Element,
+    xml::{Columns, Document, Element},
 };
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Duration};
 use systole_types::{ElementId, Role, Score, parse_duration};
@@ -27,6 +28,8 @@ pub(super) struct Reader<'d> {
     pub open_rules: Vec<&'d str>,
     /// Unknown elements are errors.
     pub is_strict: bool,
+    /// Where the attributes of history entries are.
+    pub entry_columns: Columns<{ ENTRY.len() }>,
     referred_left: usize,
     strings: Strings,
     diagnostics: Vec<Diagnostic>,
@@ -48,8 +51,9 @@ impl<'d> Reader<'d> {
             ids: BTreeMap::new(),
             open_rules: Vec::new(),
             is_strict: false,
+            entry_columns: Columns::new(root.document(), &ENTRY),
             referred_left: MAX_REFERRED,
-            strings: Strings::default(),
+            strings: Strings::for_document(root.document()),
             diagnostics: Vec::new(),
             n_dropped: 0,
         };
@@ -141,7 +145,16 @@ impl<'d> Reader<'d> {
     }
 
     pub fn number<T: FromStr>(&mut self, element: Element<'d>, name: &str) -> Option<T> {
-        let text = element.attr(name)?;
+        self.number_in(element, (name, element.attr(name)))
+    }
+
+    /// A number in an attribute that was looked up before.
+    pub fn number_in<T: FromStr>(
+        &mut self,
+        element: Element<'d>,
+        (name, text): (&str, Option<&'d str>),
+    ) -> Option<T> {
+        let text = text?;
         let number = text.trim().parse().ok();
         if number.is_none() {
             self.error(element, format!("{name}: {text:?} is not a whole number in the range allowed here"));
@@ -244,27 +257,41 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Texts made lately, each in the one place its look gives it: what comes often is found, at next to no cost.
-#[derive(Default)]
-struct Strings(Vec<Option<Arc<str>>>);
+/// Texts made lately, each in one of the two places its look gives it: what comes often is found, at next to no cost.
+struct Strings {
+    places: Vec<Option<Arc<str>>>,
+}
 
 impl Strings {
-    const N_PLACES: usize = 4096;
+    /// Room for the different texts of a document: a status section says most things once per node.
+    fn for_document(document: &Document) -> Self {
+        let n_places = (document.n_nodes() / 2).next_power_of_two().clamp(1 << 9, 1 << 20);
+        Self { places: vec![None; n_places] }
+    }
 
     fn share(&mut self, text: &str) -> Arc<str> {
-        if self.0.is_empty() {
-            self.0.resize(Self::N_PLACES, None);
+        let first = place(text) as usize & (self.places.len() - 1);
+        for at in [first, first ^ 1] {
+            match &self.places[at] {
+                Some(known) if **known == *text => return Arc::clone(known),
+                Some(_) => {}
+                None => return Arc::clone(self.places[at].insert(text.into())),
+            }
         }
-        let tail = &text.as_bytes()[text.len().saturating_sub(24)..];
-        let hash = tail
-            .iter()
-            .fold(text.len() as u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
-        let place = &mut self.0[(hash >> 20) as usize % Self::N_PLACES];
-        match place {
-            Some(known) if **known == *text => Arc::clone(known),
-            _ => Arc::clone(place.insert(text.into())),
-        }
+        Arc::clone(self.places[first].insert(text.into()))
     }
+}
+
+/// A number that differs for most texts, made of the last 24 bytes and the length.
+fn place(text: &str) -> u64 {
+    let tail = &text.as_bytes()[text.len().saturating_sub(24)..];
+    let (words, rest) = tail.as_chunks::<8>();
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([rest]);
+    let mixed = words.fold(text.len() as u64, |mixed, word| {
+        (mixed ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    });
+    mixed ^ mixed >> 32
 }
 
 /// Whether a text means yes or no, the way Pacemaker reads booleans.

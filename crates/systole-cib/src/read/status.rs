@@ -5,10 +5,40 @@ use crate::{
     model::{Agent, Cib, HistoryEntry, NodeState, ResourceHistory, Ticket},
     xml::Element,
 };
-use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 use systole_types::{
     NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionKey, TransitionMagic,
 };
+
+/// Attributes of an `<lrm_rsc_op>`, in the order in which they are taken apart.
+pub(super) const ENTRY: [&str; 26] = [
+    "id",
+    "operation_key",
+    "operation",
+    "interval",
+    "call-id",
+    "rc-code",
+    "op-status",
+    "transition-magic",
+    "transition-key",
+    "exit-reason",
+    "last-rc-change",
+    "last_rc_change",
+    "exec-time",
+    "exec_time",
+    "queue-time",
+    "queue_time",
+    "op-digest",
+    "op-force-restart",
+    "op-restart-digest",
+    "op-secure-params",
+    "op-secure-digest",
+    "on_node",
+    "migrate_source",
+    "migrate_target",
+    "crm_feature_set",
+    "crm-debug-origin",
+];
 
 impl<'d> Reader<'d> {
     pub fn status(&mut self, section: Element<'d>, cib: &mut Cib) {
@@ -59,6 +89,7 @@ impl<'d> Reader<'d> {
 
     fn history(&mut self, element: Element<'d>) -> Option<ResourceHistory> {
         let id = self.required(element, "id")?;
+        let resource = ResourceId::from(self.shared(id));
         let agent = match (element.attr("class"), element.attr("type")) {
             (Some(class), Some(kind)) => Some(Agent {
                 class: self.shared(class),
@@ -67,58 +98,92 @@ impl<'d> Reader<'d> {
             }),
             _ => None,
         };
+        // There are very many of these: room is made for just as many as there are.
+        let mut operations = Vec::with_capacity(element.children_named("lrm_rsc_op").count());
+        for operation in element.children_named("lrm_rsc_op") {
+            operations.extend(self.history_entry(operation, &resource));
+        }
         Some(ResourceHistory {
-            resource: ResourceId::new(id),
             agent,
             container: element.attr("container").map(ResourceId::new),
-            operations: element
-                .children_named("lrm_rsc_op")
-                .filter_map(|op| self.history_entry(op, id))
-                .collect(),
+            operations,
             shutdown_lock: self.number(element, "shutdown-lock").map(Timestamp),
+            resource,
         })
     }
 
-    fn history_entry(&mut self, element: Element<'d>, resource: &str) -> Option<HistoryEntry> {
-        let id = self.required(element, "id")?;
-        let mut magic: Option<TransitionMagic> = self.recorded_key(element, "transition-magic");
-        if let (Some(magic), Some(key)) =
-            (&mut magic, self.recorded_key::<TransitionKey>(element, "transition-key"))
-        {
-            // Where the two differ (in histories of long ago), the key tells what result was expected.
-            magic.key.target_rc = key.target_rc;
-        }
-        let rc = self.number(element, "rc-code").map(OcfRc::from_code);
+    /// Most of a CIB is entries like this, so their attributes are gone through once and not once for each that is wanted.
+    fn history_entry(&mut self, element: Element<'d>, resource: &ResourceId) -> Option<HistoryEntry> {
+        let [
+            id,
+            operation_key,
+            operation,
+            interval,
+            call_id,
+            rc_code,
+            op_status,
+            transition_magic,
+            transition_key,
+            exit_reason,
+            last_rc_change,
+            older_last_rc_change,
+            exec_time,
+            older_exec_time,
+            queue_time,
+            older_queue_time,
+            digest,
+            restart_names,
+            restart_digest,
+            secure_names,
+            secure_digest,
+            on_node,
+            migrate_source,
+            migrate_target,
+            feature_set,
+            origin,
+        ] = element.pick(&self.entry_columns);
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            self.error(element, "id is missing");
+            return None;
+        };
+        let magic = self.magic(element, transition_magic, transition_key);
+        let rc = self.number_in(element, ("rc-code", rc_code)).map(OcfRc::from_code);
         let Some(rc) = rc.or(magic.as_ref().map(|magic| magic.rc)) else {
             self.warning(element, "rc-code is missing: the operation is ignored");
             return None;
         };
-        let status = self.number(element, "op-status").map(OpStatus::from_code);
+        let status = self.number_in(element, ("op-status", op_status)).map(OpStatus::from_code);
         let status = status.or(magic.as_ref().map(|magic| magic.status)).unwrap_or(OpStatus::Done);
-        let interval_ms = self.number(element, "interval").unwrap_or(0);
-        let key = self.operation_key(element, resource, interval_ms)?;
-        let operation = self.text(element, "operation").unwrap_or_else(|| key.operation.clone());
+        let interval_ms = self.number_in(element, ("interval", interval)).unwrap_or(0);
+        let key = self.operation_key(element, operation_key, resource, interval_ms)?;
+        let operation = operation.map_or_else(|| key.operation.clone(), |operation| self.shared(operation));
+        let magic = magic.or_else(|| {
+            let key = self.transition_key(element, transition_key?)?;
+            Some(TransitionMagic { status, rc, key })
+        });
         Some(HistoryEntry {
             id: self.shared(id),
             operation,
             key,
             interval_ms,
-            call_id: self.number(element, "call-id").unwrap_or(-1),
+            call_id: self.number_in(element, ("call-id", call_id)).unwrap_or(-1),
             rc,
             status,
-            magic: magic.or_else(|| self.magic_from_key(element, status, rc)),
-            exit_reason: self.text(element, "exit-reason"),
-            last_rc_change: self.either(element, "last-rc-change", "last_rc_change").map(Timestamp),
-            exec_time_ms: self.either(element, "exec-time", "exec_time"),
-            queue_time_ms: self.either(element, "queue-time", "queue_time"),
-            digest_all: self.text(element, "op-digest"),
-            digest_restart: self.digest(element, "op-force-restart", "op-restart-digest"),
-            digest_secure: self.digest(element, "op-secure-params", "op-secure-digest"),
-            on_node: self.text(element, "on_node").map(NodeId::from),
-            migrate_source: self.text(element, "migrate_source").map(NodeId::from),
-            migrate_target: self.text(element, "migrate_target").map(NodeId::from),
-            feature_set: self.text(element, "crm_feature_set"),
-            origin: self.text(element, "crm-debug-origin"),
+            magic,
+            exit_reason: exit_reason.map(|text| self.shared(text)),
+            last_rc_change: self
+                .either(element, ("last-rc-change", last_rc_change), ("last_rc_change", older_last_rc_change))
+                .map(Timestamp),
+            exec_time_ms: self.either(element, ("exec-time", exec_time), ("exec_time", older_exec_time)),
+            queue_time_ms: self.either(element, ("queue-time", queue_time), ("queue_time", older_queue_time)),
+            digest_all: digest.map(|digest| self.shared(digest)),
+            digest_restart: self.digest(restart_names, restart_digest),
+            digest_secure: self.digest(secure_names, secure_digest),
+            on_node: on_node.map(|node| self.shared(node).into()),
+            migrate_source: migrate_source.map(|node| self.shared(node).into()),
+            migrate_target: migrate_target.map(|node| self.shared(node).into()),
+            feature_set: feature_set.map(|version| self.shared(version)),
+            origin: origin.map(|origin| self.shared(origin)),
         })
     }
 
@@ -126,53 +191,80 @@ impl<'d> Reader<'d> {
     fn operation_key(
         &mut self,
         element: Element<'d>,
-        resource: &str,
+        written: Option<&'d str>,
+        resource: &ResourceId,
         interval_ms: u64,
     ) -> Option<OperationKey> {
-        if element.attr("operation_key").is_some() {
-            let key: OperationKey = self.value(element, "operation_key")?;
-            let (resource, operation) = (self.shared(key.resource.as_str()), self.shared(&key.operation));
-            return Some(OperationKey { resource: resource.into(), operation, ..key });
+        let Some(written) = written else {
+            let operation = self.required(element, "operation")?;
+            return Some(OperationKey::new(resource.clone(), operation, Duration::from_millis(interval_ms)));
+        };
+        match OperationKey::split(written) {
+            Ok((name, operation, interval)) => {
+                let is_same = resource.as_str() == name;
+                let resource = if is_same { resource.clone() } else { self.shared(name).into() };
+                Some(OperationKey { resource, operation: self.shared(operation), interval })
+            }
+            Err(error) => {
+                self.error(element, format!("operation_key: {error}"));
+                None
+            }
         }
-        let operation = self.required(element, "operation")?;
-        Some(OperationKey::new(resource, operation, Duration::from_millis(interval_ms)))
-    }
-
-    fn magic_from_key(
-        &mut self,
-        element: Element<'d>,
-        status: OpStatus,
-        rc: OcfRc,
-    ) -> Option<TransitionMagic> {
-        let key: TransitionKey = self.recorded_key(element, "transition-key")?;
-        Some(TransitionMagic { status, rc, key })
     }
 
     /// Keys had other forms before Pacemaker 1.0; the rest of such an entry still counts.
-    fn recorded_key<T: FromStr<Err: Display>>(&mut self, element: Element<'d>, name: &str) -> Option<T> {
-        match element.attr(name)?.parse() {
+    fn magic(
+        &mut self,
+        element: Element<'d>,
+        magic: Option<&'d str>,
+        key: Option<&'d str>,
+    ) -> Option<TransitionMagic> {
+        let text = magic?;
+        let mut magic = match TransitionMagic::read(text, |uuid| self.shared(uuid)) {
+            Ok(magic) => Some(magic),
+            Err(error) => {
+                self.warning(element, format!("transition-magic: {error}"));
+                None
+            }
+        };
+        if let (Some(magic), Some(key)) = (&mut magic, key)
+            && text.split_once(';').is_none_or(|(_, in_magic)| in_magic != key)
+            && let Some(key) = self.transition_key(element, key)
+        {
+            // Where the two differ (in histories of long ago), the key tells what result was expected.
+            magic.key.target_rc = key.target_rc;
+        }
+        magic
+    }
+
+    fn transition_key(&mut self, element: Element<'d>, text: &'d str) -> Option<TransitionKey> {
+        match TransitionKey::read(text, |uuid| self.shared(uuid)) {
             Ok(key) => Some(key),
             Err(error) => {
-                self.warning(element, format!("{name}: {error}"));
+                self.warning(element, format!("transition-key: {error}"));
                 None
             }
         }
     }
 
     /// A number under today's name, or under the one of Pacemaker 1.0.
-    fn either<T: FromStr>(&mut self, element: Element<'d>, name: &str, older: &str) -> Option<T> {
-        self.number(element, if element.attr(name).is_some() { name } else { older })
+    fn either<T: FromStr>(
+        &mut self,
+        element: Element<'d>,
+        today: (&str, Option<&'d str>),
+        older: (&str, Option<&'d str>),
+    ) -> Option<T> {
+        self.number_in(element, if today.1.is_some() { today } else { older })
     }
 
     /// A digest and the names of the parameters it is about.
     fn digest(
         &mut self,
-        element: Element<'d>,
-        names: &str,
-        digest: &str,
+        names: Option<&'d str>,
+        digest: Option<&'d str>,
     ) -> Option<(Option<Arc<str>>, Arc<str>)> {
-        let digest = self.text(element, digest)?;
-        Some((self.text(element, names), digest))
+        let digest = self.shared(digest?);
+        Some((names.map(|names| self.shared(names)), digest))
     }
 
     fn tickets(&mut self, section: Element<'d>) -> Vec<Ticket> {

@@ -41,6 +41,18 @@ impl<'d> Element<'d> {
         Some(self.document.slice(attr.value))
     }
 
+    /// The values of the attributes that `columns` names, in that order.
+    pub(crate) fn pick<const N: usize>(self, columns: &Columns<N>) -> [Option<&'d str>; N] {
+        let mut values = [None; N];
+        for attr in self.document.attrs_of(self.key) {
+            let column = columns.of_name.get(attr.name as usize).copied().unwrap_or(NO_COLUMN);
+            if let Some(value) = values.get_mut(usize::from(column)) {
+                *value = Some(self.document.slice(attr.value));
+            }
+        }
+        values
+    }
+
     /// `id`.
     pub fn id(self) -> Option<&'d str> {
         self.attr("id")
@@ -159,6 +171,30 @@ fn walk(top: Element<'_>) -> impl Iterator<Item = (Content<'_>, usize, Key)> {
         };
         Some((document.content(Key(at)), depth, Key(at)))
     })
+}
+
+/// Names of attributes that are wanted of many elements of one document. Void once the document is edited.
+pub(crate) struct Columns<const N: usize> {
+    /// By the names' numbers.
+    of_name: Vec<u8>,
+}
+
+const NO_COLUMN: u8 = u8::MAX;
+
+impl<const N: usize> Columns<N> {
+    /// Where `names` are in `document`.
+    pub fn new(document: &Document, names: &[&str; N]) -> Self {
+        assert!(N < usize::from(NO_COLUMN), "so few that a byte can number them");
+        let mut of_name = Vec::new();
+        for (column, name) in (0..).zip(names) {
+            let Some(number) = document.names.find(name) else { continue };
+            if of_name.len() <= number as usize {
+                of_name.resize(number as usize + 1, NO_COLUMN);
+            }
+            of_name[number as usize] = column;
+        }
+        Self { of_name }
+    }
 }
 
 /// Attributes in order.
