@@ -2,7 +2,7 @@
 //!
 //! A machine is told what happened ([`Event`]) and answers with what has to be done ([`Effect`]); it never reads a clock,
 //! a file, a socket or a random number. Two programs drive them: `systoled` the [`NodeMachine`], `systole-execd` the
-//! [`executor::ExecutorMachine`]. The simulator of `systole-testbed` drives the very same ones.
+//! [`executor::ExecutorMachine`]; a [`remote::RemoteMachine`] is what an executor is to a node without `systoled`. The simulator of `systole-testbed` drives the very same ones.
 //!
 //! How to drive a machine: perform the effects of each `handle` in the order given, and call `handle` with
 //! `DeadlineReached` when the clock has reached `next_deadline()` (being late is harmless, being early is ignored).
@@ -16,6 +16,7 @@ mod message;
 mod node;
 mod planner;
 mod released;
+pub mod remote;
 mod replica;
 
 pub use event::{

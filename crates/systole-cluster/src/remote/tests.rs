@@ -1,0 +1,552 @@
+//! Both ends against each other, with an executor behind the far one.
+
+use super::{
+    Effect, Event, LossCause, RemoteMachine,
+    server::{self, RemoteClient, RemoteServer, ToolId},
+};
+use crate::executor::{self, AgentExit, ExecutorMachine, RunId};
+use std::{collections::VecDeque, time::Duration};
+use systole_types::{Monotonic, Now, OcfRc, OpStatus, OperationKey, Timestamp};
+use systole_wire::{
+    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    remote::{Call, FromRemote, ProxyBody, ProxyMessage, Registered, Reply, ToRemote},
+};
+
+const CLIENT: RemoteClient = RemoteClient(1);
+
+/// A cluster node's end, and a host with a daemon, an executor and agents that do as they are told.
+struct World {
+    now: Now,
+    machine: RemoteMachine,
+    server: RemoteServer,
+    executor: ExecutorMachine,
+    /// Whether the daemon can be reached.
+    reachable: bool,
+    connected: bool,
+    /// Agents that run.
+    running: Vec<(RunId, Operation)>,
+    /// What the far end asked of its hand, apart from messages.
+    far: Vec<server::Effect>,
+    /// What came out of the machine, apart from messages.
+    out: Vec<Effect>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            now: Now { mono: Monotonic(Duration::from_secs(1000)), wall: Timestamp(1_700_000_000) },
+            machine: RemoteMachine::new("remote-1", "node-1"),
+            server: RemoteServer::new(),
+            executor: ExecutorMachine::new(),
+            reachable: true,
+            connected: false,
+            running: Vec::new(),
+            far: Vec::new(),
+            out: Vec::new(),
+        };
+        world.executor(executor::Event::Started { boot_id: "boot".into(), state: None });
+        world.executor(executor::Event::Connected);
+        world.server(server::Event::Started { start_state: None });
+        world
+    }
+
+    /// A world whose connection is up.
+    fn connected() -> Self {
+        let mut world = Self::new();
+        let start = connection("start", 0, 20_000);
+        world.tell(Event::Connection(Box::new(start)));
+        assert_eq!(world.connection_results(), [("start".to_owned(), OcfRc::Ok, OpStatus::Done)]);
+        world.out.clear();
+        world
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.machine.handle(self.now, event) {
+                match effect {
+                    Effect::Connect { .. } if self.reachable => {
+                        self.connected = true;
+                        self.server(server::Event::Connected(CLIENT));
+                        events.push_back(Event::Connected);
+                    }
+                    Effect::Connect { .. } => {
+                        let reason = "connection refused".to_owned();
+                        events.push_back(Event::Lost { cause: LossCause::Unreachable, reason });
+                    }
+                    Effect::Send(message) if self.reachable && self.connected => {
+                        // As it goes over the wire.
+                        let message = ToRemote::parse(&message.to_text()).expect("readable");
+                        events.extend(self.server(server::Event::Received { client: CLIENT, message }));
+                    }
+                    Effect::Disconnect if self.connected => {
+                        self.connected = false;
+                        self.server(server::Event::Gone(CLIENT));
+                        self.out.push(Effect::Disconnect);
+                    }
+                    other => self.out.push(other),
+                }
+            }
+        }
+    }
+
+    /// What happens at the far end; answers what it tells its client.
+    fn server(&mut self, event: server::Event) -> Vec<Event> {
+        let mut told = Vec::new();
+        for effect in self.server.handle(self.now, event) {
+            match effect {
+                server::Effect::Send { client: CLIENT, message } if self.connected => {
+                    let message = FromRemote::parse(&message.to_text()).expect("readable");
+                    told.push(Event::Received(message));
+                }
+                server::Effect::ToExecutor(message) => {
+                    told.extend(self.executor(executor::Event::Message(message)));
+                }
+                other => self.far.push(other),
+            }
+        }
+        told
+    }
+
+    fn executor(&mut self, event: executor::Event) -> Vec<Event> {
+        let mut told = Vec::new();
+        for effect in self.executor.handle(self.now, event) {
+            match effect {
+                executor::Effect::Execute { run, operation } => self.running.push((run, *operation)),
+                executor::Effect::Send(message) => told.extend(self.server(server::Event::Executor(message))),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// The agent that was started first ends.
+    fn agent_ends(&mut self, rc: OcfRc) {
+        let (run, _) = self.running.remove(0);
+        let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: "because".into() };
+        for event in self.executor(executor::Event::Exited { run, exit }) {
+            self.tell(event);
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let end = self.now.mono + Duration::from_secs(seconds);
+        loop {
+            let deadlines = [self.machine.next_deadline(), self.executor.next_deadline()];
+            let next = deadlines.into_iter().flatten().min().filter(|next| *next <= end);
+            let Some(next) = next else { break };
+            self.move_to(next);
+            if self.machine.next_deadline().is_some_and(|due| due <= next) {
+                self.tell(Event::DeadlineReached);
+            }
+            if self.executor.next_deadline().is_some_and(|due| due <= next) {
+                for event in self.executor(executor::Event::DeadlineReached) {
+                    self.tell(event);
+                }
+            }
+        }
+        self.move_to(end);
+    }
+
+    fn move_to(&mut self, moment: Monotonic) {
+        self.now.mono = self.now.mono.max(moment);
+        self.now.wall = Timestamp(1_699_999_000 + i64::try_from(self.now.mono.0.as_secs()).expect("small"));
+    }
+
+    fn connection_results(&self) -> Vec<(String, OcfRc, OpStatus)> {
+        let results = self.out.iter().filter_map(|effect| match effect {
+            Effect::Connection(result) => Some(outcome(result)),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    fn results(&self) -> Vec<(String, OcfRc, OpStatus)> {
+        let results = self.out.iter().filter_map(|effect| match effect {
+            Effect::Says(FromExecutor::Result(result)) => Some(outcome(result)),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    fn reason(&self) -> &str {
+        let reasons = self.out.iter().rev().find_map(|effect| match effect {
+            Effect::Connection(result) => Some(result.exit_reason.as_str()),
+            _ => None,
+        });
+        reasons.unwrap_or("")
+    }
+}
+
+fn outcome(result: &OperationResult) -> (String, OcfRc, OpStatus) {
+    let (rc, status) = (OcfRc::from_code(result.rc), OpStatus::from_code(result.status));
+    (result.operation.operation.clone(), rc, status)
+}
+
+fn operation(resource: &str, name: &str, interval_ms: u64, number: u64) -> Operation {
+    let key = OperationKey::new(resource, name, Duration::from_millis(interval_ms)).to_string();
+    Operation {
+        call: number,
+        key,
+        resource: resource.into(),
+        class: "ocf".into(),
+        provider: Some("test".into()),
+        agent: "agent".into(),
+        operation: name.into(),
+        interval_ms,
+        timeout_ms: 20_000,
+        start_delay_ms: 0,
+        parameters: [("state".to_owned(), "a b<c".to_owned()), ("0odd".to_owned(), "\u{1}".to_owned())]
+            .into(),
+        transition_key: format!("{number}:1:0:uuid"),
+        expected_rc: None,
+    }
+}
+
+fn connection(name: &str, interval_ms: u64, timeout_ms: u64) -> Operation {
+    let parameters = [("addr".to_owned(), "192.0.2.7".to_owned())].into();
+    Operation { timeout_ms, parameters, ..operation("remote-1", name, interval_ms, 1) }
+}
+
+fn run(operation: Operation) -> Event {
+    Event::Told(ToExecutor::Run(Box::new(operation)))
+}
+
+#[test]
+fn a_node_is_up_before_its_start_is_told() {
+    let mut world = World::new();
+    world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
+    let position = |wanted: fn(&Effect) -> bool| world.out.iter().position(wanted).expect("there");
+    let up = position(|effect| matches!(effect, Effect::Up { restarted: true, .. }));
+    let result = position(|effect| matches!(effect, Effect::Connection(_)));
+    assert!(up < result);
+    assert!(world.machine.is_up());
+}
+
+#[test]
+fn a_start_tries_again_until_its_time_is_over() {
+    let mut world = World::new();
+    world.reachable = false;
+    world.tell(Event::Connection(Box::new(connection("start", 0, 5_000))));
+    world.pass(3);
+    assert_eq!(world.connection_results(), []);
+    world.pass(3);
+    assert_eq!(world.connection_results(), [("start".to_owned(), OcfRc::Error, OpStatus::Error)]);
+    assert_eq!(world.reason(), "cannot connect to 192.0.2.7 port 3121: connection refused");
+
+    world.tell(Event::Connection(Box::new(connection("start", 0, 5_000))));
+    world.pass(2);
+    world.reachable = true;
+    world.pass(2);
+    assert!(world.machine.is_up());
+}
+
+#[test]
+fn with_another_key_a_start_fails_at_once() {
+    let mut machine = RemoteMachine::new("remote-1", "node-1");
+    let now = Now::default();
+    machine.handle(now, Event::Connection(Box::new(connection("start", 0, 60_000))));
+    let effects = machine.handle(now, Event::Lost { cause: LossCause::Key, reason: "wrong key".into() });
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Connection(result) if result.rc == 1)));
+    assert_eq!(machine.next_deadline(), None);
+}
+
+#[test]
+fn another_version_is_said_and_not_tried_again() {
+    for (rc, version) in [(-71, "1.1"), (0, "2.0")] {
+        let mut machine = RemoteMachine::new("remote-1", "node-1");
+        let now = Now::default();
+        machine.handle(now, Event::Connection(Box::new(connection("start", 0, 60_000))));
+        machine.handle(now, Event::Connected);
+        let registered = Registered { protocol: version.into(), ..Registered::default() };
+        let reply = Reply { id: 1, rc, registered: Some(registered), ..Reply::default() };
+        let effects = machine.handle(now, Event::Received(FromRemote::Reply(reply)));
+        let told = effects.iter().find_map(|effect| match effect {
+            Effect::Connection(result) => Some(result.exit_reason.clone()),
+            _ => None,
+        });
+        let told = told.expect("a result");
+        assert!(told.contains(&format!("protocol {version}")), "{told}");
+    }
+}
+
+#[test]
+fn a_daemon_that_connects_and_says_nothing_is_given_up() {
+    let mut machine = RemoteMachine::new("remote-1", "node-1");
+    machine.handle(Now::default(), Event::Connection(Box::new(connection("start", 0, 8_000))));
+    machine.handle(Now::default(), Event::Connected);
+    let now = Now { mono: Monotonic(Duration::from_secs(8)), ..Now::default() };
+    let effects = machine.handle(now, Event::DeadlineReached);
+    assert!(effects.contains(&Effect::Disconnect));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Connection(_))), "{effects:?}");
+}
+
+#[test]
+fn operations_run_at_the_far_end_and_their_parameters_arrive() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "start", 0, 7)));
+    let (_, ran) = world.running[0].clone();
+    assert_eq!(ran.parameters["state"], "a b<c");
+    assert_eq!(ran.parameters["0odd"], "\u{fffd}", "what XML cannot say is replaced");
+    assert_eq!((ran.class.as_str(), ran.agent.as_str()), ("ocf", "agent"));
+    world.agent_ends(OcfRc::Ok);
+    assert_eq!(world.results(), [("start".to_owned(), OcfRc::Ok, OpStatus::Done)]);
+}
+
+#[test]
+fn a_recurring_monitor_tells_changes() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    for rc in [OcfRc::Ok, OcfRc::Ok, OcfRc::NotRunning, OcfRc::NotRunning] {
+        world.agent_ends(rc);
+        world.pass(10);
+    }
+    let monitor = |rc| ("monitor".to_owned(), rc, OpStatus::Done);
+    assert_eq!(world.results(), [monitor(OcfRc::Ok), monitor(OcfRc::NotRunning)]);
+}
+
+#[test]
+fn a_cancelled_monitor_says_so_once() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    world.agent_ends(OcfRc::Ok);
+    world.out.clear();
+    let cancel = || Event::Told(ToExecutor::Cancel { key: "db_monitor_10000".into() });
+    world.tell(cancel());
+    world.tell(cancel());
+    assert_eq!(world.results(), [("monitor".to_owned(), OcfRc::Error, OpStatus::Cancelled)]);
+}
+
+#[test]
+fn what_changes_a_resource_ends_its_monitors() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    world.agent_ends(OcfRc::Ok);
+    world.tell(run(operation("db", "stop", 0, 9)));
+    world.agent_ends(OcfRc::Ok);
+    world.out.clear();
+    world.pass(60);
+    assert!(world.running.is_empty() && world.results().is_empty());
+}
+
+#[test]
+fn a_message_told_twice_counts_once() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "start", 0, 7)));
+    let (run, _) = world.running.remove(0);
+    let exit = AgentExit { rc: OcfRc::Ok, status: OpStatus::Done, exit_reason: String::new() };
+    let told = world.executor(executor::Event::Exited { run, exit });
+    for event in told.iter().chain(&told).cloned() {
+        world.tell(event);
+    }
+    assert_eq!(world.results().len(), 1);
+}
+
+#[test]
+fn loss_gives_up_operations_then_the_node_then_its_monitor() {
+    let mut world = World::connected();
+    world.tell(Event::Connection(Box::new(connection("monitor", 30_000, 30_000))));
+    world.tell(run(operation("db", "start", 0, 7)));
+    world.out.clear();
+    world.tell(Event::Lost { cause: LossCause::Closed, reason: "reset".into() });
+    assert_eq!(world.results(), [("start".to_owned(), OcfRc::Error, OpStatus::NotConnected)]);
+    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::Error, OpStatus::Error)]);
+    let kinds: Vec<&str> = world
+        .out
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Says(_) => Some("result"),
+            Effect::Down { expected: false, moved: false, .. } => Some("down"),
+            Effect::Connection(_) => Some("monitor"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, ["result", "down", "monitor"]);
+    assert!(world.reason().contains("reset"));
+
+    world.tell(run(operation("db", "stop", 0, 9)));
+    assert_eq!(world.results().last().expect("told").2, OpStatus::NotConnected);
+}
+
+#[test]
+fn silence_is_loss() {
+    let mut world = World::connected();
+    world.pass(120);
+    assert!(world.machine.is_up(), "a daemon that answers is not lost");
+    world.reachable = false;
+    world.pass(19);
+    assert!(world.machine.is_up());
+    world.pass(10);
+    assert!(!world.machine.is_up());
+}
+
+#[test]
+fn a_monitor_of_the_connection_asks_the_daemon() {
+    let mut world = World::connected();
+    world.tell(Event::Connection(Box::new(connection("monitor", 30_000, 5_000))));
+    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::Ok, OpStatus::Done)]);
+    world.reachable = false;
+    world.pass(36);
+    assert!(world.connection_results().contains(&("monitor".to_owned(), OcfRc::Error, OpStatus::Error)));
+
+    world.out.clear();
+    world.tell(Event::Connection(Box::new(connection("monitor", 0, 5_000))));
+    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::NotRunning, OpStatus::Done)]);
+}
+
+#[test]
+fn a_stop_ends_the_connection_and_is_expected() {
+    let mut world = World::connected();
+    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
+    assert!(
+        world.out.iter().any(|effect| matches!(effect, Effect::Down { expected: true, moved: false, .. }))
+    );
+    assert_eq!(world.connection_results(), [("stop".to_owned(), OcfRc::Ok, OpStatus::Done)]);
+    assert_eq!(world.machine.next_deadline(), None);
+}
+
+#[test]
+fn a_connection_that_moved_leaves_the_node_where_it_is() {
+    let mut world = World::connected();
+    world.tell(Event::Connection(Box::new(connection("migrate_to", 0, 5_000))));
+    for event in world.server(server::Event::Connected(RemoteClient(2))) {
+        world.tell(event);
+    }
+    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
+    assert!(
+        world.out.iter().any(|effect| matches!(effect, Effect::Down { expected: true, moved: true, .. }))
+    );
+}
+
+#[test]
+fn a_daemon_that_was_restarted_is_told_from_one_that_was_not() {
+    let mut world = World::connected();
+    world.pass(60);
+    let up = |world: &World| {
+        world.out.iter().rev().find_map(|effect| match effect {
+            Effect::Up { restarted, .. } => Some(*restarted),
+            _ => None,
+        })
+    };
+    for is_new in [false, true] {
+        world.tell(Event::Lost { cause: LossCause::Closed, reason: "reset".into() });
+        if is_new {
+            world.server = RemoteServer::new();
+            world.server(server::Event::Started { start_state: None });
+        } else {
+            world.connected = false;
+            world.server(server::Event::Gone(CLIENT));
+        }
+        world.pass(10);
+        world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
+        assert_eq!(up(&world), Some(is_new));
+    }
+}
+
+#[test]
+fn what_recurs_ends_with_the_last_connection() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    world.agent_ends(OcfRc::Ok);
+    world.connected = false;
+    world.server(server::Event::Gone(CLIENT));
+    assert_eq!(world.executor.recurring().count(), 0);
+}
+
+#[test]
+fn what_others_left_recurring_is_ended() {
+    let mut world = World::new();
+    let other = RemoteClient(9);
+    world.server(server::Event::Connected(other));
+    let protocol = "1.1".to_owned();
+    let calls = [
+        Call::Register { client: "other".into(), protocol, is_provider: false },
+        Call::RegisterResource {
+            resource: "db".into(),
+            class: "ocf".into(),
+            provider: Some("test".into()),
+            agent: "agent".into(),
+            drops_recurring: true,
+        },
+        Call::Run(Box::new(systole_wire::remote::Run {
+            resource: "db".into(),
+            operation: "monitor".into(),
+            interval_ms: 10_000,
+            timeout_ms: 20_000,
+            ..Default::default()
+        })),
+    ];
+    for call in calls {
+        world.server(server::Event::Received { client: other, message: ToRemote { id: 1, call } });
+    }
+    assert_eq!(world.executor.recurring().count(), 1);
+    world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
+    assert_eq!(world.executor.recurring().count(), 0);
+}
+
+#[test]
+fn a_stranger_is_refused() {
+    let mut server = RemoteServer::new();
+    server.handle(Now::default(), server::Event::Connected(CLIENT));
+    let message = ToRemote { id: 3, call: Call::Poke };
+    let effects = server.handle(Now::default(), server::Event::Received { client: CLIENT, message });
+    let is_refused = |effect: &server::Effect| matches!(effect, server::Effect::Send { message: FromRemote::Reply(reply), .. } if reply.rc < 0);
+    assert!(effects.iter().any(is_refused), "{effects:?}");
+}
+
+#[test]
+fn tools_talk_to_the_cluster_through_the_connection() {
+    let mut world = World::connected();
+    let tool = ToolId(5);
+    for event in world.server(server::Event::ToolConnected { tool, user: "root".into() }) {
+        world.tell(event);
+    }
+    for event in world.server(server::Event::ToolSays { tool, line: r#"{"id":1,"call":"cib"}"#.into() }) {
+        world.tell(event);
+    }
+    let said: Vec<ProxyMessage> = world
+        .out
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Proxy(message) => Some(message.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said[0].body, ProxyBody::New { service: "systole".into() });
+    let ProxyBody::Request { xml, user, .. } = &said[1].body else { panic!("{said:?}") };
+    assert_eq!(user, "root");
+    assert_eq!(systole_wire::remote::proxy::line_of(xml).as_deref(), Some(r#"{"id":1,"call":"cib"}"#));
+
+    let xml = systole_wire::remote::proxy::wrap_line("{\"id\":1}");
+    let session = said[0].session.clone();
+    world.tell(Event::Proxy(ProxyMessage { session: session.clone(), body: ProxyBody::Event { xml } }));
+    assert!(world.far.contains(&server::Effect::ToTool { tool, line: "{\"id\":1}".into() }));
+
+    world.connected = false;
+    world.server(server::Event::Gone(CLIENT));
+    assert!(world.far.contains(&server::Effect::DropTool(tool)));
+    world.server(server::Event::ToolConnected { tool: ToolId(6), user: "root".into() });
+    assert!(world.far.contains(&server::Effect::DropTool(ToolId(6))), "no cluster, no answer");
+}
+
+#[test]
+fn a_daemon_that_is_told_to_end_asks_the_cluster_first() {
+    let mut world = World::connected();
+    for event in world.server(server::Event::Terminate) {
+        world.tell(event);
+    }
+    assert!(world.out.iter().any(
+        |effect| matches!(effect, Effect::Proxy(message) if message.body == ProxyBody::ShutdownRequest)
+    ));
+    assert!(!world.far.contains(&server::Effect::Exit));
+    let ack = ProxyMessage { session: String::new(), body: ProxyBody::ShutdownAck };
+    world.tell(Event::Proxy(ack));
+    world.pass(60);
+    assert!(!world.far.contains(&server::Effect::Exit), "not while the cluster is at it");
+    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
+    assert!(world.far.contains(&server::Effect::Exit));
+
+    let mut alone = World::new();
+    alone.server(server::Event::Terminate);
+    assert!(alone.far.contains(&server::Effect::Exit));
+}
