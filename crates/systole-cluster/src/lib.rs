@@ -2,7 +2,7 @@
 //!
 //! A machine is told what happened ([`Event`]) and answers with what has to be done ([`Effect`]); it never reads a clock,
 //! a file, a socket or a random number. Two programs drive them: `systoled` the [`NodeMachine`], `systole-execd` the
-//! [`executor::ExecutorMachine`]; a [`remote::RemoteMachine`] is what an executor is to a node without `systoled`. The simulator of `systole-testbed` drives the very same ones.
+//! [`executor::ExecutorMachine`]; a [`remote::RemoteSession`] stands between the node machine and the executor of a remote node. The simulator of `systole-testbed` drives the very same ones.
 //!
 //! How to drive a machine: perform the effects of each `handle` in the order given, and call `handle` with
 //! `DeadlineReached` when the clock has reached `next_deadline()` (being late is harmless, being early is ignored).

@@ -1,124 +1,72 @@
-//! The machine of one connection to a remote daemon: on a remote host, or inside a container.
+//! The machine of one session with a remote executor: a stock `pacemaker-remoted`, or `systole-execd --remote`.
 //!
-//! A remote node has no `systoled`. One cluster node holds the connection to it and runs its operations through that:
-//! the resource `ocf:pacemaker:remote` of the remote node's name stands for the connection. There is one
-//! [`RemoteMachine`] for each such resource on each node that was ever told to hold it; it is made when the first
-//! operation of the resource arrives and may be dropped whenever it is idle.
+//! The node machine asks for a session ([`RemoteCommand::Open`]), talks through it in the words of the local executor,
+//! and hears of it in [`RemoteEvent`]s; the hand has a [`RemoteSession`] for each, between the node machine and the
+//! connection. A session that is lost is not opened again: whether and when to try is the node machine's business.
 //!
-//! How the node machine uses it:
+//! The daemon keeps nothing for us: whatever was in flight when a session ends is unknown from then on, and what recurs
+//! there ends with its last connection. So a welcome never knows of any operation, and whatever recurs at the far end
+//! although nobody asked for it in this session is ended before the welcome.
 //!
-//! - Operations **of the connection resource** itself (`start`, `monitor`, `stop`, `migrate_to`, `migrate_from`...) go
-//!   in as [`Event::Connection`] instead of to the local executor. Their results come out as [`Effect::Connection`] and
-//!   are recorded on *this* node, as for any resource here.
-//! - Operations **of resources on the remote node** go in as [`Event::Told`], in the local executor's own words
-//!   ([`ToExecutor`]), and their results come out as [`Effect::Says`] ([`FromExecutor::Result`]), to be recorded on
-//!   the *remote* node. Call numbers are the caller's business as with the local executor (counted per remote node);
-//!   result numbers count up from 1 in each machine and need no acknowledgement.
-//! - [`Effect::Up`] says that the remote node can be used from now on, before the result of the `start`. What runs
-//!   there is not known then, and no recurring operation is in force there: it has to be probed.
-//! - [`Effect::Down`] says that it cannot be used any more. Before it come results for all that was in flight (status
-//!   [`OpStatus::NotConnected`]), after it the failure of the connection's own recurring monitors, if the end was not
-//!   asked for. The machine does not connect again by itself: the cluster decides (fence, restart the container,
-//!   `reconnect_interval`).
-//! - What tools on the remote side say to the cluster comes out as [`Effect::Proxy`], answers go in as
-//!   [`Event::Proxy`]. Every session is over when the connection is.
+//! [`server::RemoteServer`] is the far end.
 //!
-//! The hand performs [`Effect::Connect`] (connect, TLS handshake), [`Effect::Send`] and [`Effect::Disconnect`], and
-//! says [`Event::Connected`], [`Event::Lost`] and [`Event::Received`]. A simulator can leave TLS and XML out and pass
-//! the messages as they are; the far end is [`server::RemoteServer`].
+//! [`RemoteCommand::Open`]: crate::RemoteCommand::Open
 
-mod link;
 mod operations;
 pub mod server;
 #[cfg(test)]
 mod tests;
 
-use crate::Level;
-use link::Link;
+use crate::{Level, RemoteEvent};
 use operations::Operations;
-use systole_types::{Monotonic, Now, OpStatus};
+use std::time::Duration;
+use systole_types::{Monotonic, Now};
 use systole_wire::{
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
-    remote::{Call, FromRemote, Notice, ProxyBody, ProxyMessage, ToRemote},
+    PROTOCOL,
+    exec::{FromExecutor, ToExecutor},
+    remote::{
+        Call, FromRemote, Notice, PROTOCOL_VERSION, ProxyMessage, RC_PROTOCOL, Reply, ToRemote, is_compatible,
+    },
 };
+
+/// How long it may take to connect, to shake hands and to register.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// After this long without a word from the daemon it is asked for one.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// After this long without a word, although it was asked, the session counts as lost.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The cluster wants an operation of the connection resource performed on this node.
-    Connection(Box<Operation>),
-    /// A recurring operation of the connection resource is to end; its key.
-    CancelConnection(String),
-    /// What the executor of the remote node is told.
-    Told(ToExecutor),
-    /// Answers and events for tools on the remote side.
-    Proxy(ProxyMessage),
-    /// [`Effect::Connect`] worked, and both ends have proved that they know the key.
+    /// The connection stands, and both ends have proved that they know the key.
     Connected,
-    /// [`Effect::Connect`] failed, or the connection has come to an end that was not asked for.
+    /// The connection could not be made, or has come to an end that was not asked for.
     Lost {
-        /// What kind of end.
-        cause: LossCause,
         /// For people.
         reason: String,
     },
-    /// The remote daemon says something. A hand drops (and logs) messages that cannot be read.
+    /// The daemon says something. A hand drops (and logs) messages that cannot be read.
     Received(FromRemote),
+    /// What the remote executor is told.
+    Told(ToExecutor),
+    /// Answers and events for tools on the remote side.
+    Proxy(ProxyMessage),
     /// The moment `next_deadline` named has come.
     DeadlineReached,
-}
-
-/// How a connection came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LossCause {
-    /// Nobody listens, or the host is not reached: may pass.
-    Unreachable,
-    /// The TLS handshake did not come to its end. A port that is forwarded to a container is like this until the
-    /// daemon listens; so is a stock daemon with another key.
-    Handshake,
-    /// The keys differ, for certain, or ours cannot be read: trying again is of no use.
-    Key,
-    /// An established connection was closed or reset.
-    Closed,
-    /// The peer sent what cannot be a message.
-    Garbled,
 }
 
 /// What has to be done, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Connect there, in place of any earlier connection, and shake hands. The machine sees to the time limit.
-    Connect {
-        /// A host name or an address.
-        address: String,
-        /// The port.
-        port: u16,
-    },
-    /// Drop the connection; [`Event::Lost`] is not said for it. What was sent before may go out first.
-    Disconnect,
-    /// Tell the remote daemon. Dropped if there is no connection.
+    /// Tell the daemon.
     Send(ToRemote),
-    /// The result of an operation of the connection resource, for the history of this node.
-    Connection(Box<OperationResult>),
-    /// As if the remote node's executor said it, for the history of the remote node.
-    Says(FromExecutor),
-    /// The remote node can be used.
-    Up {
-        /// The daemon is not the one that the last connection was to: it was restarted, or it does not say.
-        restarted: bool,
-        /// The state its administrator wants the node in at start: `standby`, `member`...
-        start_state: Option<String>,
-    },
-    /// The remote node cannot be used any more.
-    Down {
-        /// Whether the cluster asked for it.
-        expected: bool,
-        /// Another node has taken the connection over: the remote node itself is not gone.
-        moved: bool,
-        /// For people.
-        reason: String,
-    },
-    /// A tool on the remote side says something, or the daemon itself ([`ProxyBody::ShutdownRequest`]).
+    /// Tell the node machine. After [`RemoteEvent::Lost`] drop the connection and the machine.
+    Tell(RemoteEvent),
+    /// A tool on the remote side says something, or the daemon itself. What tools wait for is void when the session is
+    /// lost.
     Proxy(ProxyMessage),
     /// Write to the log.
     Log {
@@ -129,54 +77,54 @@ pub enum Effect {
     },
 }
 
-/// The machine of one connection.
+/// The machine of one session. The hand connects as soon as it makes one.
 #[derive(Debug)]
-pub struct RemoteMachine {
+pub struct RemoteSession {
     /// The remote node.
     node: String,
-    link: Link,
+    /// This cluster node, for the daemon's log.
+    host: String,
+    stage: Stage,
+    last_id: u32,
     operations: Operations,
     effects: Vec<Effect>,
 }
 
-impl RemoteMachine {
-    /// A machine for the remote node `node`, on the cluster node `host`, without a connection.
-    pub fn new(node: &str, host: &str) -> Self {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The hand connects and shakes hands.
+    Connecting {
+        until: Monotonic,
+    },
+    /// The daemon was told who we are: the call that waits for its answer.
+    Registering {
+        call: u32,
+        until: Monotonic,
+    },
+    /// The daemon was asked what recurs there.
+    Inspecting {
+        call: u32,
+        until: Monotonic,
+    },
+    /// The node machine was told welcome. When the daemon was last heard; a poke that was not answered yet.
+    Up {
+        heard_at: Monotonic,
+        poke: Option<u32>,
+    },
+    Lost,
+}
+
+impl RemoteSession {
+    /// A session of the cluster node `host` with the remote node `node`, which begins to connect `now`.
+    pub fn new(node: &str, host: &str, now: Now) -> Self {
         Self {
             node: node.to_owned(),
-            link: Link::new(host),
+            host: host.to_owned(),
+            stage: Stage::Connecting { until: now.mono + OPENING },
+            last_id: 0,
             operations: Operations::default(),
             effects: Vec::new(),
         }
-    }
-
-    /// Takes in what happened and says what to do.
-    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
-        match event {
-            Event::Connection(operation) => self.perform(now, *operation),
-            Event::CancelConnection(key) => self.cancel_monitor(now, &key),
-            Event::Told(message) => self.told(now, message),
-            Event::Proxy(message) => {
-                if self.is_up() {
-                    self.send(Call::Forward(message));
-                }
-            }
-            Event::Connected => self.register(now),
-            Event::Lost { cause, reason } => self.lost(now, cause, &reason),
-            Event::Received(message) => self.received(now, message),
-            Event::DeadlineReached => self.expire(now),
-        }
-        std::mem::take(&mut self.effects)
-    }
-
-    /// When the next [`Event::DeadlineReached`] is due.
-    pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.link.next_deadline()
-    }
-
-    /// Whether the remote node can be used.
-    pub fn is_up(&self) -> bool {
-        self.link.is_up()
     }
 
     /// The remote node's name.
@@ -184,51 +132,143 @@ impl RemoteMachine {
         &self.node
     }
 
+    /// Whether the node machine was told welcome, and not yet that the session is lost.
+    pub fn is_up(&self) -> bool {
+        matches!(self.stage, Stage::Up { .. })
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Connected => self.register(),
+            Event::Lost { reason } => self.lose(reason),
+            Event::Received(message) => self.received(now, message),
+            Event::Told(message) if self.is_up() => self.told(now, message),
+            Event::Proxy(message) if self.is_up() => {
+                self.send(Call::Forward(message));
+            }
+            // The node machine does not know yet that the session is lost.
+            Event::Told(_) | Event::Proxy(_) => {}
+            Event::DeadlineReached => self.expire(now),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When the next [`Event::DeadlineReached`] is due.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        match self.stage {
+            Stage::Connecting { until }
+            | Stage::Registering { until, .. }
+            | Stage::Inspecting { until, .. } => Some(until),
+            Stage::Up { heard_at, poke: None } => Some(heard_at + KEEPALIVE),
+            Stage::Up { heard_at, poke: Some(_) } => Some(heard_at + SILENCE),
+            Stage::Lost => None,
+        }
+    }
+
+    /// Both ends know the key: says who we are.
+    fn register(&mut self) {
+        let Stage::Connecting { until } = self.stage else { return };
+        let client = format!("systole-{}", self.host);
+        let protocol = PROTOCOL_VERSION.to_owned();
+        let call = self.send(Call::Register { client, protocol, is_provider: true });
+        self.stage = Stage::Registering { call, until };
+    }
+
     fn received(&mut self, now: Now, message: FromRemote) {
-        self.link.heard(now.mono);
+        if let Stage::Up { heard_at, .. } = &mut self.stage {
+            *heard_at = now.mono;
+        }
         match message {
             FromRemote::Reply(reply) => self.replied(now, reply),
             FromRemote::Notice(Notice::Done(done)) if self.is_up() => self.done(now, *done),
-            FromRemote::Notice(Notice::NewClient) => self.link.taken_over(),
             FromRemote::Notice(_) => {}
-            FromRemote::Proxy(message) => {
-                if message.body == ProxyBody::ShutdownRequest {
-                    let node = &self.node;
-                    let message =
-                        format!("{node} is told to shut down and asks to be relieved of its resources");
-                    self.log(Level::Notice, message);
-                }
-                self.effects.push(Effect::Proxy(message));
+            FromRemote::Proxy(message) if self.is_up() => self.effects.push(Effect::Proxy(message)),
+            // Tools that speak so early get no answer before the session is up, and try again.
+            FromRemote::Proxy(_) => {}
+        }
+    }
+
+    fn replied(&mut self, now: Now, reply: Reply) {
+        match self.stage {
+            Stage::Registering { call, until } if call == reply.id => self.registered(reply, until),
+            Stage::Inspecting { call, .. } if call == reply.id => self.inspected(now, &reply),
+            Stage::Up { heard_at, poke } if poke == Some(reply.id) => {
+                self.stage = Stage::Up { heard_at, poke: None };
             }
+            Stage::Up { .. } => self.operation_replied(now, &reply),
+            _ => {}
+        }
+    }
+
+    fn registered(&mut self, reply: Reply, until: Monotonic) {
+        let registered = reply.registered.unwrap_or_default();
+        if reply.rc == RC_PROTOCOL || !is_compatible(&registered.protocol) {
+            let theirs = registered.protocol;
+            let reason = format!("the daemon speaks protocol {theirs}, this node {PROTOCOL_VERSION}");
+            self.log(Level::Error, format!("cannot use {}: {reason}", self.node));
+            return self.lose(reason);
+        }
+        if reply.rc < 0 {
+            return self.lose(format!("the daemon refuses us (error {})", -reply.rc));
+        }
+        let call = self.send(Call::Recurring { resource: None });
+        self.stage = Stage::Inspecting { call, until };
+    }
+
+    /// The daemon said what recurs there. Daemons that cannot (before 1.1.22) drop it all with their last connection.
+    fn inspected(&mut self, now: Now, reply: &Reply) {
+        self.stage = Stage::Up { heard_at: now.mono, poke: None };
+        self.end_strangers(&reply.recurring);
+        self.effects.push(Effect::Tell(RemoteEvent::Says(FromExecutor::Welcome {
+            protocol: PROTOCOL,
+            boot_id: String::new(),
+            recurring: Vec::new(),
+            in_flight: Vec::new(),
+            unacknowledged: Vec::new(),
+            last_call: 0,
+            last_number: 0,
+            acknowledged: 0,
+        })));
+    }
+
+    fn expire(&mut self, now: Now) {
+        match self.stage {
+            Stage::Connecting { until } if until <= now.mono => {
+                self.lose(format!("no connection within {} s", OPENING.as_secs()));
+            }
+            Stage::Registering { until, .. } | Stage::Inspecting { until, .. } if until <= now.mono => {
+                self.lose("the daemon does not answer".to_owned());
+            }
+            Stage::Up { heard_at, poke } => match (now.mono - heard_at, poke) {
+                (silence, Some(_)) if silence >= SILENCE => {
+                    self.lose(format!("no answer for {} s", SILENCE.as_secs()));
+                }
+                (silence, None) if silence >= KEEPALIVE => {
+                    let poke = Some(self.send(Call::Poke));
+                    self.stage = Stage::Up { heard_at, poke };
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn lose(&mut self, reason: String) {
+        if self.stage != Stage::Lost {
+            self.stage = Stage::Lost;
+            self.effects.push(Effect::Tell(RemoteEvent::Lost { reason }));
         }
     }
 
     fn send(&mut self, call: Call) -> u32 {
-        let id = self.link.next_id();
-        self.effects.push(Effect::Send(ToRemote { id, call }));
-        id
+        // Stock daemons read it as a signed number.
+        self.last_id = if self.last_id >= i32::MAX.cast_unsigned() { 1 } else { self.last_id + 1 };
+        self.effects.push(Effect::Send(ToRemote { id: self.last_id, call }));
+        self.last_id
     }
 
     fn log(&mut self, level: Level, message: impl Into<String>) {
         self.effects.push(Effect::Log { level, message: message.into() });
-    }
-}
-
-/// A result that no agent is behind.
-fn own_result(
-    operation: Operation,
-    now: Now,
-    (rc, status): (i32, OpStatus),
-    reason: &str,
-) -> OperationResult {
-    OperationResult {
-        number: 0,
-        operation,
-        rc,
-        status: status.code(),
-        exit_reason: reason.to_owned(),
-        at: now.wall.0,
-        exec_ms: 0,
-        queue_ms: 0,
     }
 }

@@ -1,7 +1,7 @@
 //! Operations of resources on the remote node: what was asked for and not answered yet.
 
-use super::{Effect, RemoteMachine, own_result};
-use crate::{Level, executor::changes_state};
+use super::{Effect, RemoteSession};
+use crate::{Level, RemoteEvent, executor::changes_state};
 use std::{collections::BTreeMap, time::Duration};
 use systole_types::{Now, OcfRc, OpStatus, OperationKey};
 use systole_wire::{
@@ -12,7 +12,7 @@ use systole_wire::{
 /// How many operations may be in flight or recur on one remote node.
 const MAX_OPERATIONS: usize = 4096;
 
-/// What is known of the far end's work. All of it is forgotten with the connection.
+/// What is known of the far end's work.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     /// Resources the daemon knows, with the agent they have there.
@@ -23,7 +23,7 @@ pub(super) struct Operations {
     recurring: BTreeMap<String, InForce>,
     /// Calls whose reply matters.
     awaited: BTreeMap<u32, Awaited>,
-    /// The number of the last result; goes on over connections.
+    /// The number of the last result.
     last_number: u64,
 }
 
@@ -43,25 +43,21 @@ enum Awaited {
     Cancel(String),
 }
 
-impl RemoteMachine {
+impl RemoteSession {
     pub(super) fn told(&mut self, now: Now, message: ToExecutor) {
         match message {
             ToExecutor::Run(operation) => self.run(now, *operation),
             ToExecutor::Cancel { key } => self.cancel(&key),
             ToExecutor::Forget { resource } => self.forget(&resource),
-            // The machine greets by itself once it is connected, and keeps nothing for anybody.
+            // The session greets by itself, and keeps nothing for anybody.
             ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } => {}
         }
     }
 
     fn run(&mut self, now: Now, operation: Operation) {
-        if !self.is_up() {
-            let reason = format!("there is no connection to {}", self.node);
-            return self.report(own_result(operation, now, NOT_CONNECTED, &reason));
-        }
         if self.operations.in_flight.len() + self.operations.recurring.len() >= MAX_OPERATIONS {
             let reason = format!("{MAX_OPERATIONS} operations are in flight on {} already", self.node);
-            return self.report(own_result(operation, now, (OcfRc::Error.code(), OpStatus::Error), &reason));
+            return self.report(own_result(operation, now, OpStatus::Error, &reason));
         }
         if changes_state(&operation) {
             self.end_recurring(&operation.resource);
@@ -152,7 +148,7 @@ impl RemoteMachine {
             Some(Awaited::Run(transition_key)) if reply.rc < 0 => {
                 let reason = format!("the remote daemon refused the operation (error {})", -reply.rc);
                 if let Some(operation) = self.take(&transition_key) {
-                    let failure = (OcfRc::Error.code(), OpStatus::Error);
+                    let failure = OpStatus::Error;
                     self.report(own_result(operation, now, failure, &reason));
                 }
             }
@@ -180,12 +176,12 @@ impl RemoteMachine {
 
     fn cancelled(&mut self, now: Now, key: &str) {
         if let Some(entry) = self.operations.recurring.remove(key) {
-            let cancelled = (OcfRc::Error.code(), OpStatus::Cancelled);
+            let cancelled = OpStatus::Cancelled;
             self.report(own_result(entry.operation, now, cancelled, ""));
         }
     }
 
-    /// An operation has a result. Results of what other connections asked for are told to us too, and passed over.
+    /// An operation has a result. Results of what others asked for are told to us too, and passed over.
     pub(super) fn done(&mut self, now: Now, done: Done) {
         let note = &done.run.note;
         if let Some(operation) = self.operations.in_flight.remove(note) {
@@ -212,28 +208,12 @@ impl RemoteMachine {
         self.report(OperationResult { at, ..result(operation, now, &done) });
     }
 
-    /// The connection is gone, and with it every hope for results.
-    pub(super) fn give_up_operations(&mut self, now: Now, reason: &str) {
-        let operations = std::mem::take(&mut self.operations);
-        self.operations.last_number = operations.last_number;
-        let cancelled = operations.recurring.into_values().filter(|entry| entry.is_cancelled);
-        for entry in cancelled {
-            let result = own_result(entry.operation, now, (OcfRc::Error.code(), OpStatus::Cancelled), "");
-            self.report(result);
-        }
-        for operation in operations.in_flight.into_values() {
-            self.report(own_result(operation, now, NOT_CONNECTED, reason));
-        }
-    }
-
     fn report(&mut self, result: OperationResult) {
         self.operations.last_number += 1;
         let result = OperationResult { number: self.operations.last_number, ..result };
-        self.effects.push(Effect::Says(FromExecutor::Result(Box::new(result))));
+        self.effects.push(Effect::Tell(RemoteEvent::Says(FromExecutor::Result(Box::new(result)))));
     }
 }
-
-const NOT_CONNECTED: (i32, OpStatus) = (1, OpStatus::NotConnected);
 
 fn cancel_call(operation: &Operation) -> Call {
     Call::Cancel {
@@ -253,5 +233,19 @@ fn result(operation: Operation, now: Now, done: &Done) -> OperationResult {
         at: now.wall.0,
         exec_ms: done.exec_ms,
         queue_ms: done.queue_ms,
+    }
+}
+
+/// A result that no agent is behind.
+fn own_result(operation: Operation, now: Now, status: OpStatus, reason: &str) -> OperationResult {
+    OperationResult {
+        number: 0,
+        operation,
+        rc: OcfRc::Error.code(),
+        status: status.code(),
+        exit_reason: reason.to_owned(),
+        at: now.wall.0,
+        exec_ms: 0,
+        queue_ms: 0,
     }
 }

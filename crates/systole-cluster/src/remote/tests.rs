@@ -1,10 +1,13 @@
 //! Both ends against each other, with an executor behind the far one.
 
 use super::{
-    Effect, Event, LossCause, RemoteMachine,
+    Effect, Event, RemoteSession,
     server::{self, RemoteClient, RemoteServer, ToolId},
 };
-use crate::executor::{self, AgentExit, ExecutorMachine, RunId};
+use crate::{
+    RemoteEvent,
+    executor::{self, AgentExit, ExecutorMachine, RunId},
+};
 use std::{collections::VecDeque, time::Duration};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus, OperationKey, Timestamp};
 use systole_wire::{
@@ -17,12 +20,11 @@ const CLIENT: RemoteClient = RemoteClient(1);
 /// A cluster node's end, and a host with a daemon, an executor and agents that do as they are told.
 struct World {
     now: Now,
-    machine: RemoteMachine,
+    session: RemoteSession,
     server: RemoteServer,
     executor: ExecutorMachine,
-    /// Whether the daemon can be reached.
-    reachable: bool,
-    connected: bool,
+    /// Whether what is sent arrives.
+    is_cut: bool,
     /// Agents that run.
     running: Vec<(RunId, Operation)>,
     /// What the far end asked of its hand, apart from messages.
@@ -33,13 +35,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        let now = Now { mono: Monotonic(Duration::from_secs(1000)), wall: Timestamp(1_700_000_000) };
         let mut world = Self {
-            now: Now { mono: Monotonic(Duration::from_secs(1000)), wall: Timestamp(1_700_000_000) },
-            machine: RemoteMachine::new("remote-1", "node-1"),
+            now,
+            session: RemoteSession::new("remote-1", "node-1", now),
             server: RemoteServer::new(),
             executor: ExecutorMachine::new(),
-            reachable: true,
-            connected: false,
+            is_cut: false,
             running: Vec::new(),
             far: Vec::new(),
             out: Vec::new(),
@@ -53,36 +55,34 @@ impl World {
     /// A world whose connection is up.
     fn connected() -> Self {
         let mut world = Self::new();
-        let start = connection("start", 0, 20_000);
-        world.tell(Event::Connection(Box::new(start)));
-        assert_eq!(world.connection_results(), [("start".to_owned(), OcfRc::Ok, OpStatus::Done)]);
+        world.connect();
+        assert!(world.session.is_up());
         world.out.clear();
         world
+    }
+
+    /// The hand has connected.
+    fn connect(&mut self) {
+        self.server(server::Event::Connected(CLIENT));
+        self.tell(Event::Connected);
+    }
+
+    /// The hand drops the connection.
+    fn disconnect(&mut self) {
+        self.tell(Event::Lost { reason: "reset".into() });
+        self.server(server::Event::Gone(CLIENT));
     }
 
     fn tell(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for effect in self.machine.handle(self.now, event) {
+            for effect in self.session.handle(self.now, event) {
                 match effect {
-                    Effect::Connect { .. } if self.reachable => {
-                        self.connected = true;
-                        self.server(server::Event::Connected(CLIENT));
-                        events.push_back(Event::Connected);
-                    }
-                    Effect::Connect { .. } => {
-                        let reason = "connection refused".to_owned();
-                        events.push_back(Event::Lost { cause: LossCause::Unreachable, reason });
-                    }
-                    Effect::Send(message) if self.reachable && self.connected => {
+                    Effect::Send(_) if self.is_cut => {}
+                    Effect::Send(message) => {
                         // As it goes over the wire.
                         let message = ToRemote::parse(&message.to_text()).expect("readable");
                         events.extend(self.server(server::Event::Received { client: CLIENT, message }));
-                    }
-                    Effect::Disconnect if self.connected => {
-                        self.connected = false;
-                        self.server(server::Event::Gone(CLIENT));
-                        self.out.push(Effect::Disconnect);
                     }
                     other => self.out.push(other),
                 }
@@ -95,7 +95,7 @@ impl World {
         let mut told = Vec::new();
         for effect in self.server.handle(self.now, event) {
             match effect {
-                server::Effect::Send { client: CLIENT, message } if self.connected => {
+                server::Effect::Send { client: CLIENT, message } => {
                     let message = FromRemote::parse(&message.to_text()).expect("readable");
                     told.push(Event::Received(message));
                 }
@@ -132,11 +132,11 @@ impl World {
     fn pass(&mut self, seconds: u64) {
         let end = self.now.mono + Duration::from_secs(seconds);
         loop {
-            let deadlines = [self.machine.next_deadline(), self.executor.next_deadline()];
+            let deadlines = [self.session.next_deadline(), self.executor.next_deadline()];
             let next = deadlines.into_iter().flatten().min().filter(|next| *next <= end);
             let Some(next) = next else { break };
             self.move_to(next);
-            if self.machine.next_deadline().is_some_and(|due| due <= next) {
+            if self.session.next_deadline().is_some_and(|due| due <= next) {
                 self.tell(Event::DeadlineReached);
             }
             if self.executor.next_deadline().is_some_and(|due| due <= next) {
@@ -153,28 +153,20 @@ impl World {
         self.now.wall = Timestamp(1_699_999_000 + i64::try_from(self.now.mono.0.as_secs()).expect("small"));
     }
 
-    fn connection_results(&self) -> Vec<(String, OcfRc, OpStatus)> {
-        let results = self.out.iter().filter_map(|effect| match effect {
-            Effect::Connection(result) => Some(outcome(result)),
-            _ => None,
-        });
-        results.collect()
-    }
-
     fn results(&self) -> Vec<(String, OcfRc, OpStatus)> {
         let results = self.out.iter().filter_map(|effect| match effect {
-            Effect::Says(FromExecutor::Result(result)) => Some(outcome(result)),
+            Effect::Tell(RemoteEvent::Says(FromExecutor::Result(result))) => Some(outcome(result)),
             _ => None,
         });
         results.collect()
     }
 
-    fn reason(&self) -> &str {
-        let reasons = self.out.iter().rev().find_map(|effect| match effect {
-            Effect::Connection(result) => Some(result.exit_reason.as_str()),
+    /// Why the session was lost, if it was.
+    fn loss(&self) -> Option<&str> {
+        self.out.iter().find_map(|effect| match effect {
+            Effect::Tell(RemoteEvent::Lost { reason }) => Some(reason.as_str()),
             _ => None,
-        });
-        reasons.unwrap_or("")
+        })
     }
 }
 
@@ -203,82 +195,38 @@ fn operation(resource: &str, name: &str, interval_ms: u64, number: u64) -> Opera
     }
 }
 
-fn connection(name: &str, interval_ms: u64, timeout_ms: u64) -> Operation {
-    let parameters = [("addr".to_owned(), "192.0.2.7".to_owned())].into();
-    Operation { timeout_ms, parameters, ..operation("remote-1", name, interval_ms, 1) }
-}
-
 fn run(operation: Operation) -> Event {
     Event::Told(ToExecutor::Run(Box::new(operation)))
 }
 
 #[test]
-fn a_node_is_up_before_its_start_is_told() {
-    let mut world = World::new();
-    world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
-    let position = |wanted: fn(&Effect) -> bool| world.out.iter().position(wanted).expect("there");
-    let up = position(|effect| matches!(effect, Effect::Up { restarted: true, .. }));
-    let result = position(|effect| matches!(effect, Effect::Connection(_)));
-    assert!(up < result);
-    assert!(world.machine.is_up());
-}
-
-#[test]
-fn a_start_tries_again_until_its_time_is_over() {
-    let mut world = World::new();
-    world.reachable = false;
-    world.tell(Event::Connection(Box::new(connection("start", 0, 5_000))));
-    world.pass(3);
-    assert_eq!(world.connection_results(), []);
-    world.pass(3);
-    assert_eq!(world.connection_results(), [("start".to_owned(), OcfRc::Error, OpStatus::Error)]);
-    assert_eq!(world.reason(), "cannot connect to 192.0.2.7 port 3121: connection refused");
-
-    world.tell(Event::Connection(Box::new(connection("start", 0, 5_000))));
-    world.pass(2);
-    world.reachable = true;
-    world.pass(2);
-    assert!(world.machine.is_up());
-}
-
-#[test]
-fn with_another_key_a_start_fails_at_once() {
-    let mut machine = RemoteMachine::new("remote-1", "node-1");
-    let now = Now::default();
-    machine.handle(now, Event::Connection(Box::new(connection("start", 0, 60_000))));
-    let effects = machine.handle(now, Event::Lost { cause: LossCause::Key, reason: "wrong key".into() });
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Connection(result) if result.rc == 1)));
-    assert_eq!(machine.next_deadline(), None);
-}
-
-#[test]
-fn another_version_is_said_and_not_tried_again() {
+fn another_version_is_said() {
     for (rc, version) in [(-71, "1.1"), (0, "2.0")] {
-        let mut machine = RemoteMachine::new("remote-1", "node-1");
-        let now = Now::default();
-        machine.handle(now, Event::Connection(Box::new(connection("start", 0, 60_000))));
-        machine.handle(now, Event::Connected);
+        let mut world = World::new();
+        world.is_cut = true;
+        world.tell(Event::Connected);
         let registered = Registered { protocol: version.into(), ..Registered::default() };
         let reply = Reply { id: 1, rc, registered: Some(registered), ..Reply::default() };
-        let effects = machine.handle(now, Event::Received(FromRemote::Reply(reply)));
-        let told = effects.iter().find_map(|effect| match effect {
-            Effect::Connection(result) => Some(result.exit_reason.clone()),
-            _ => None,
-        });
-        let told = told.expect("a result");
-        assert!(told.contains(&format!("protocol {version}")), "{told}");
+        world.tell(Event::Received(FromRemote::Reply(reply)));
+        let reason = world.loss().expect("lost");
+        assert!(reason.contains(&format!("protocol {version}")), "{reason}");
     }
 }
 
 #[test]
-fn a_daemon_that_connects_and_says_nothing_is_given_up() {
-    let mut machine = RemoteMachine::new("remote-1", "node-1");
-    machine.handle(Now::default(), Event::Connection(Box::new(connection("start", 0, 8_000))));
-    machine.handle(Now::default(), Event::Connected);
-    let now = Now { mono: Monotonic(Duration::from_secs(8)), ..Now::default() };
-    let effects = machine.handle(now, Event::DeadlineReached);
-    assert!(effects.contains(&Effect::Disconnect));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Connection(_))), "{effects:?}");
+fn a_daemon_that_cannot_be_reached_or_says_nothing_is_given_up() {
+    for is_connected in [false, true] {
+        let mut world = World::new();
+        world.is_cut = true;
+        if is_connected {
+            world.tell(Event::Connected);
+        }
+        world.pass(9);
+        assert_eq!(world.loss(), None);
+        world.pass(2);
+        assert!(world.loss().is_some());
+        assert_eq!(world.session.next_deadline(), None);
+    }
 }
 
 #[test]
@@ -343,104 +291,26 @@ fn a_message_told_twice_counts_once() {
 }
 
 #[test]
-fn loss_gives_up_operations_then_the_node_then_its_monitor() {
+fn a_loss_is_told_once_and_nothing_after_it() {
     let mut world = World::connected();
-    world.tell(Event::Connection(Box::new(connection("monitor", 30_000, 30_000))));
     world.tell(run(operation("db", "start", 0, 7)));
-    world.out.clear();
-    world.tell(Event::Lost { cause: LossCause::Closed, reason: "reset".into() });
-    assert_eq!(world.results(), [("start".to_owned(), OcfRc::Error, OpStatus::NotConnected)]);
-    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::Error, OpStatus::Error)]);
-    let kinds: Vec<&str> = world
-        .out
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Says(_) => Some("result"),
-            Effect::Down { expected: false, moved: false, .. } => Some("down"),
-            Effect::Connection(_) => Some("monitor"),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(kinds, ["result", "down", "monitor"]);
-    assert!(world.reason().contains("reset"));
-
-    world.tell(run(operation("db", "stop", 0, 9)));
-    assert_eq!(world.results().last().expect("told").2, OpStatus::NotConnected);
+    world.tell(Event::Lost { reason: "reset".into() });
+    world.tell(Event::Lost { reason: "again".into() });
+    world.tell(run(operation("db", "stop", 0, 8)));
+    world.agent_ends(OcfRc::Ok);
+    assert_eq!((world.loss(), world.out.len()), (Some("reset"), 1), "{:?}", world.out);
 }
 
 #[test]
 fn silence_is_loss() {
     let mut world = World::connected();
     world.pass(120);
-    assert!(world.machine.is_up(), "a daemon that answers is not lost");
-    world.reachable = false;
+    assert!(world.session.is_up(), "a daemon that answers is not lost");
+    world.is_cut = true;
     world.pass(19);
-    assert!(world.machine.is_up());
+    assert!(world.session.is_up());
     world.pass(10);
-    assert!(!world.machine.is_up());
-}
-
-#[test]
-fn a_monitor_of_the_connection_asks_the_daemon() {
-    let mut world = World::connected();
-    world.tell(Event::Connection(Box::new(connection("monitor", 30_000, 5_000))));
-    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::Ok, OpStatus::Done)]);
-    world.reachable = false;
-    world.pass(36);
-    assert!(world.connection_results().contains(&("monitor".to_owned(), OcfRc::Error, OpStatus::Error)));
-
-    world.out.clear();
-    world.tell(Event::Connection(Box::new(connection("monitor", 0, 5_000))));
-    assert_eq!(world.connection_results(), [("monitor".to_owned(), OcfRc::NotRunning, OpStatus::Done)]);
-}
-
-#[test]
-fn a_stop_ends_the_connection_and_is_expected() {
-    let mut world = World::connected();
-    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
-    assert!(
-        world.out.iter().any(|effect| matches!(effect, Effect::Down { expected: true, moved: false, .. }))
-    );
-    assert_eq!(world.connection_results(), [("stop".to_owned(), OcfRc::Ok, OpStatus::Done)]);
-    assert_eq!(world.machine.next_deadline(), None);
-}
-
-#[test]
-fn a_connection_that_moved_leaves_the_node_where_it_is() {
-    let mut world = World::connected();
-    world.tell(Event::Connection(Box::new(connection("migrate_to", 0, 5_000))));
-    for event in world.server(server::Event::Connected(RemoteClient(2))) {
-        world.tell(event);
-    }
-    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
-    assert!(
-        world.out.iter().any(|effect| matches!(effect, Effect::Down { expected: true, moved: true, .. }))
-    );
-}
-
-#[test]
-fn a_daemon_that_was_restarted_is_told_from_one_that_was_not() {
-    let mut world = World::connected();
-    world.pass(60);
-    let up = |world: &World| {
-        world.out.iter().rev().find_map(|effect| match effect {
-            Effect::Up { restarted, .. } => Some(*restarted),
-            _ => None,
-        })
-    };
-    for is_new in [false, true] {
-        world.tell(Event::Lost { cause: LossCause::Closed, reason: "reset".into() });
-        if is_new {
-            world.server = RemoteServer::new();
-            world.server(server::Event::Started { start_state: None });
-        } else {
-            world.connected = false;
-            world.server(server::Event::Gone(CLIENT));
-        }
-        world.pass(10);
-        world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
-        assert_eq!(up(&world), Some(is_new));
-    }
+    assert_eq!(world.loss(), Some("no answer for 20 s"));
 }
 
 #[test]
@@ -448,8 +318,7 @@ fn what_recurs_ends_with_the_last_connection() {
     let mut world = World::connected();
     world.tell(run(operation("db", "monitor", 10_000, 8)));
     world.agent_ends(OcfRc::Ok);
-    world.connected = false;
-    world.server(server::Event::Gone(CLIENT));
+    world.disconnect();
     assert_eq!(world.executor.recurring().count(), 0);
 }
 
@@ -480,7 +349,7 @@ fn what_others_left_recurring_is_ended() {
         world.server(server::Event::Received { client: other, message: ToRemote { id: 1, call } });
     }
     assert_eq!(world.executor.recurring().count(), 1);
-    world.tell(Event::Connection(Box::new(connection("start", 0, 20_000))));
+    world.connect();
     assert_eq!(world.executor.recurring().count(), 0);
 }
 
@@ -522,8 +391,7 @@ fn tools_talk_to_the_cluster_through_the_connection() {
     world.tell(Event::Proxy(ProxyMessage { session: session.clone(), body: ProxyBody::Event { xml } }));
     assert!(world.far.contains(&server::Effect::ToTool { tool, line: "{\"id\":1}".into() }));
 
-    world.connected = false;
-    world.server(server::Event::Gone(CLIENT));
+    world.disconnect();
     assert!(world.far.contains(&server::Effect::DropTool(tool)));
     world.server(server::Event::ToolConnected { tool: ToolId(6), user: "root".into() });
     assert!(world.far.contains(&server::Effect::DropTool(ToolId(6))), "no cluster, no answer");
@@ -543,7 +411,7 @@ fn a_daemon_that_is_told_to_end_asks_the_cluster_first() {
     world.tell(Event::Proxy(ack));
     world.pass(60);
     assert!(!world.far.contains(&server::Effect::Exit), "not while the cluster is at it");
-    world.tell(Event::Connection(Box::new(connection("stop", 0, 5_000))));
+    world.disconnect();
     assert!(world.far.contains(&server::Effect::Exit));
 
     let mut alone = World::new();
