@@ -51,7 +51,7 @@ impl fmt::Display for Diagnostic {
 }
 
 /// An element as people find it again: by its name and `id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ElementName {
     /// The element's name.
     pub name: String,

@@ -11,6 +11,7 @@ pub mod model;
 pub mod ops;
 pub mod patch;
 mod read;
+pub mod schema;
 pub mod spelling;
 pub mod validate;
 pub mod verify;

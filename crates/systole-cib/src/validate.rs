@@ -3,15 +3,42 @@
 use crate::{
     diagnostic::{Diagnostic, ElementName, Severity},
     read,
+    schema::{self, Schema},
     xml::{Document, Element},
 };
 use std::collections::BTreeSet;
 
-/// Everything in the configuration for which a write is refused.
+/// Everything for which a write of this CIB is refused. With `validate-with="none"` that is nothing.
 pub fn configuration(document: &Document) -> Vec<Diagnostic> {
-    let mut found = read::errors_of_configuration(document);
-    found.extend(references(document));
-    found
+    match declared(document) {
+        Declared::Unchecked => Vec::new(),
+        Declared::Known(schema) => schema::check(document, schema),
+        Declared::Missing | Declared::Unknown => {
+            let mut found = read::errors_of_configuration(document);
+            found.extend(references(document));
+            found
+        }
+    }
+}
+
+/// What a CIB says about the schema it is written in.
+pub(crate) enum Declared {
+    /// One of the schemas there are.
+    Known(Schema),
+    /// A name that is not known.
+    Unknown,
+    /// Nothing.
+    Missing,
+    /// That it is not to be checked.
+    Unchecked,
+}
+
+pub(crate) fn declared(document: &Document) -> Declared {
+    match document.root().attr("validate-with") {
+        None => Declared::Missing,
+        Some("none") => Declared::Unchecked,
+        Some(name) => Schema::named(name).map_or(Declared::Unknown, Declared::Known),
+    }
 }
 
 /// What a diagnostic says, wherever it stands.

@@ -8,10 +8,12 @@ mod resources;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    model, read, spelling, validate,
+    model, read, spelling,
+    validate::{self, Declared},
     xml::{Document, Element},
 };
 use options::Kind;
+use std::collections::BTreeSet;
 use systole_types::parse_duration;
 
 /// Everything there is to say about the configuration of a CIB (and about records in its status that cannot be read).
@@ -20,25 +22,9 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
     if !root.is("cib") {
         return model::read(document).1;
     }
-    let mut verifier = Verifier { found: Vec::new() };
-    let is_unchecked = matches!(root.attr("validate-with"), None | Some("none"));
     let (cib, diagnostics) = model::read(document);
-    if is_unchecked {
-        verifier.warning(
-            root,
-            "schema validation of the configuration is disabled: set validate-with to a schema",
-        );
-        verifier.found.extend(diagnostics);
-    } else {
-        let strict = read::errors_of_configuration(document);
-        let is_told =
-            |d: &Diagnostic| strict.iter().any(|s| s.element == d.element && s.position == d.position);
-        verifier
-            .found
-            .extend(diagnostics.into_iter().filter(|d| d.severity == Severity::Warning && !is_told(d)));
-        verifier.found.extend(strict);
-    }
-    verifier.found.extend(validate::references(document));
+    let mut verifier = Verifier { found: Vec::new() };
+    verifier.language(document, diagnostics);
     if let Some(configuration) = root.child("configuration") {
         verifier.options(configuration);
         verifier.resources(configuration);
@@ -53,6 +39,46 @@ struct Verifier {
 }
 
 impl Verifier {
+    /// What the schema says, then what else cannot be understood.
+    fn language(&mut self, document: &Document, diagnostics: Vec<Diagnostic>) {
+        let root = document.root();
+        let is_checked = match validate::declared(document) {
+            Declared::Unchecked => {
+                self.warning(
+                    root,
+                    "schema validation of the configuration is disabled: set validate-with to a schema",
+                );
+                false
+            }
+            Declared::Missing => {
+                self.warning(
+                    root,
+                    "validate-with is missing: the configuration is not held against a schema",
+                );
+                false
+            }
+            Declared::Unknown => {
+                let name = root.attr("validate-with").unwrap_or_default();
+                self.error(root, format!("validate-with: {name:?} is not a schema that is known here"));
+                true
+            }
+            Declared::Known(_) => true,
+        };
+        if is_checked {
+            self.found.extend(validate::configuration(document));
+            self.add(read::errors_of_configuration(document));
+        }
+        self.add(diagnostics);
+        self.add(validate::references(document));
+    }
+
+    /// Adds what is about elements that nothing was said about yet.
+    fn add(&mut self, diagnostics: Vec<Diagnostic>) {
+        let place = |d: &Diagnostic| (d.position, d.element.clone());
+        let told: BTreeSet<_> = self.found.iter().map(place).collect();
+        self.found.extend(diagnostics.into_iter().filter(|d| !told.contains(&place(d))));
+    }
+
     fn error(&mut self, element: Element<'_>, message: impl Into<String>) {
         self.found.push(Diagnostic::about(Severity::Error, element, message));
     }

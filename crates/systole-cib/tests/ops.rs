@@ -56,7 +56,14 @@ fn each_action_changes_what_cibadmin_changes() {
     // action, scope, XML, version afterwards, found afterwards, gone afterwards
     for (action, scope, xml, version, found, gone) in [
         (Create, "resources", primitive("C").as_str(), "1.6.0", "//primitive[3][@id='C']", ""),
-        (Create, "resources", "<resources><group id='g'/></resources>", "1.6.0", "//group", ""),
+        (
+            Create,
+            "resources",
+            "<resources><group id='g'><primitive id='D' class='lsb' type='x'/></group></resources>",
+            "1.6.0",
+            "//group",
+            "",
+        ),
         (Create, "tags", "<tag id='t'><obj_ref id='A'/></tag>", "1.6.0", "/cib/configuration/tags/tag", ""),
         (Create, "status", "<node_state id='2'/>", "1.5.8", "//node_state[@id='2']", ""),
         (

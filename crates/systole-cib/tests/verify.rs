@@ -15,7 +15,7 @@ struct Parts<'p> {
 fn cib(validate_with: &str, parts: &Parts<'_>) -> Document {
     let Parts { options, inside, resources, constraints, sections } = parts;
     let text = format!(
-        "<cib validate-with='{validate_with}' epoch='1'><configuration><crm_config><cluster_property_set id='o'>\
+        "<cib validate-with='{validate_with}' admin_epoch='0' epoch='1' num_updates='0'><configuration><crm_config><cluster_property_set id='o'>\
          <nvpair id='o1' name='stonith-enabled' value='false'/>{options}</cluster_property_set></crm_config>\
          <nodes><node id='1' uname='n1'/></nodes><resources><primitive id='A' class='ocf' provider='p' type='Dummy'>{inside}\
          </primitive>{resources}</resources><constraints>{constraints}</constraints>{sections}</configuration><status/></cib>"
@@ -89,16 +89,20 @@ fn resources_can_be_run() {
             "<op id=\"b\">: the operation is a duplicate of a",
         ),
         ("<meta_attributes id-ref='nope'/>".into(), Error, "id-ref refers to \"nope\", which does not exist"),
-        ("<foo/>".into(), Error, "<foo> is not known in a <primitive>"),
+        ("<foo/>".into(), Error, "<foo> is not known in <primitive>"),
     ] {
         check(&Parts { inside: &inside, ..Parts::default() }, severity, message);
     }
     let inner = "<primitive id='B' class='lsb' type='x'/>";
     for (resources, severity, message) in [
-        ("<group id='g'/>".to_owned(), Warning, "the group has no members"),
-        ("<clone id='c'/>".to_owned(), Error, "there is nothing to clone"),
-        ("<primitive id='B' template='nope'/>".to_owned(), Error, "there is no template \"nope\""),
-        ("<primitive id='B'/>".to_owned(), Error, "class is missing"),
+        ("<group id='g'/>".to_owned(), Error, "needs a <primitive>"),
+        ("<clone id='c'/>".to_owned(), Error, "needs a <primitive> or <group>"),
+        (
+            "<primitive id='B' template='nope'/>".to_owned(),
+            Error,
+            "template refers to \"nope\", which does not exist",
+        ),
+        ("<primitive id='B'/>".to_owned(), Error, "needs template, or class and type"),
         ("<primitive id='B' class='ocf' type='x'/>".to_owned(), Error, "provider is missing"),
         (
             "<primitive id='A' class='lsb' type='x'/>".to_owned(),
@@ -110,7 +114,7 @@ fn resources_can_be_run() {
             Error,
             "without either ip-range-start or control-port",
         ),
-        (format!("<bundle id='b'>{inner}</bundle>"), Error, "needs a <podman> or <docker>"),
+        (format!("<bundle id='b'>{inner}</bundle>"), Error, "needs a <docker> or <rkt> or <podman>"),
         ("<bundle id='b'><podman/></bundle>".to_owned(), Error, "image is missing"),
         (
             format!(
@@ -140,47 +144,48 @@ fn constraints_are_about_something() {
             "rsc refers to \"nope\", which does not exist",
         ),
         ("<rsc_location id='l' rsc='A' node='n1' score='abc'/>", "score: \"abc\" is not a score"),
-        ("<rsc_location id='l' rsc='A' node='n1'/>", "needs a node with a score, or a rule"),
-        ("<rsc_location id='l' rsc='A' node='n1' score='5' role='Foo'/>", "\"Foo\" is not a role"),
+        ("<rsc_location id='l' rsc='A' node='n1'/>", "score is missing"),
+        (
+            "<rsc_location id='l' rsc='A' node='n1' score='5' role='Foo'/>",
+            "role: \"Foo\" is not one of Stopped",
+        ),
         (
             "<rsc_location id='l' rsc='A' node='n1' score='5' resource-discovery='foo'/>",
-            "none of always, never, exclusive",
+            "not one of always, never, exclusive",
         ),
-        ("<rsc_location id='l' node='n1' score='5'/>", "needs rsc, rsc-pattern or a <resource_set>"),
-        (
-            "<rsc_location id='l' rsc='A'><rule id='r' score='5'/></rsc_location>",
-            "must contain at least one expression",
-        ),
+        ("<rsc_location id='l' rsc='A'/>", "needs a <rule>, or score and node"),
+        ("<rsc_location id='l' node='n1' score='5'/>", "needs rsc or rsc-pattern, or a <resource_set>"),
+        ("<rsc_location id='l' rsc='A'><rule id='r' score='5'/></rsc_location>", "needs a <expression>"),
         (
             "<rsc_location id='l' rsc='A'><rule id='r'><expression id='e' attribute='x' operation='defined'/></rule></rsc_location>",
             "no score specified",
         ),
         (
             "<rsc_location id='l' rsc='A'><rule id='r' score='1'><expression id='e' attribute='x' operation='foo' value='1'/></rule></rsc_location>",
-            "operation: \"foo\" is none of lt",
+            "operation: \"foo\" is not one of lt",
         ),
         ("<rsc_colocation id='l' rsc='A' with-rsc='nope' score='5'/>", "with-rsc refers to \"nope\""),
         ("<rsc_colocation id='l' rsc='A' score='5'/>", "with-rsc is missing"),
         ("<rsc_order id='l' first='A' then='nope'/>", "then refers to \"nope\""),
-        ("<rsc_order id='l' first='A' then='A' kind='foo'/>", "kind: \"foo\" is none of Mandatory"),
-        ("<rsc_order id='l' first='A' then='A' symmetrical='foo'/>", "neither true nor false"),
+        ("<rsc_order id='l' first='A' then='A' kind='foo'/>", "kind: \"foo\" is not one of Optional"),
+        ("<rsc_order id='l' first='A' then='A' symmetrical='foo'/>", "is not true or false"),
         (
             "<rsc_order id='l'><resource_set id='s'><resource_ref id='nope'/></resource_set></rsc_order>",
             "id refers to \"nope\"",
         ),
-        ("<rsc_ticket id='l' rsc='A' ticket='t' loss-policy='foo'/>", "loss-policy: \"foo\" is none of"),
+        ("<rsc_ticket id='l' rsc='A' ticket='t' loss-policy='foo'/>", "loss-policy: \"foo\" is not one of"),
         ("<rsc_magic id='l'/>", "<rsc_magic> is not known"),
     ] {
         check(&Parts { constraints, ..Parts::default() }, Error, message);
     }
     for (sections, message) in [
         (
-            "<fencing-topology><fencing-level id='f' index='10' target='n1' devices='d'/></fencing-topology>",
-            "index must be",
+            "<fencing-topology><fencing-level id='f' index='0' target='n1' devices='d'/></fencing-topology>",
+            "index: \"0\" is not a number from 1 to 9",
         ),
         (
             "<fencing-topology><fencing-level id='f' index='1' devices='d'/></fencing-topology>",
-            "needs target",
+            "needs target or target-pattern, or target-attribute and target-value",
         ),
         ("<tags><tag id='t'><obj_ref id='not-there-yet'/></tag></tags>", ""),
     ] {

@@ -1,7 +1,7 @@
 //! Checks of a configuration, with the lines that are wrong.
 
 use crate::report::Report;
-use systole_cib::{Diagnostic, Severity, read, validate, xml::Document};
+use systole_cib::{Diagnostic, Severity, verify::verify, xml::Document};
 use systole_output::{diagnose, tree::Tree};
 
 /// What is wrong with a CIB.
@@ -13,12 +13,7 @@ pub struct Findings {
 impl Findings {
     /// Checks a CIB.
     pub fn of(document: &Document) -> Self {
-        let (_, mut diagnostics) = read(document);
-        for diagnostic in validate::configuration(document) {
-            if !diagnostics.contains(&diagnostic) {
-                diagnostics.push(diagnostic);
-            }
-        }
+        let mut diagnostics = verify(document);
         diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
         Self { diagnostics }
     }
