@@ -16,6 +16,7 @@ mod group;
 mod instances;
 mod migration;
 mod notify;
+mod obstacles;
 mod orders;
 mod primitive;
 mod probes;
@@ -131,7 +132,7 @@ impl ChangeKind {
     }
 }
 
-/// Works out what has to be done, and what has to wait for what.
+/// Works out what has to be done, and what has to wait for what, keeping as much of the reasoning as wanted.
 pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin, detail: Detail) -> Plan {
     let mut draft = Draft::new(status, placement);
     draft.is_sanitized = origin == Origin::Shown;
@@ -158,9 +159,10 @@ pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin, detail: 
     draft.propagate();
     draft.drop_invalid_links();
     let changes = draft.changes();
+    let notes = if detail >= Detail::Scores { draft.obstacles() } else { Vec::new() };
     let graph = draft.emit();
     let drawing = (detail >= Detail::Drawing).then(|| draft.draw());
-    Plan { graph, changes, drawing, notes: Vec::new() }
+    Plan { graph, changes, drawing, notes }
 }
 
 impl Draft<'_, '_> {

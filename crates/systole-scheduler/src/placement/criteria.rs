@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::Cause,
     status::{Failures, Kind, NodeKind},
 };
 use systole_types::{Role, Score, Timestamp};
@@ -112,10 +113,15 @@ impl<'s> Assigner<'s, '_> {
 
     fn ban_from_remote_nodes(&mut self, rsc: RscIdx) {
         let st = self.st;
+        let mut banned = Vec::new();
         for entry in self.tables[rsc.i()].iter_mut() {
             if st.node(entry.node).connection().is_some() {
                 entry.score = -INFINITY;
+                banned.push(entry.node);
             }
+        }
+        for node in banned {
+            self.because(rsc, Some(node), -INFINITY, None, |_| Cause::ClusterNodesOnly);
         }
     }
 
@@ -127,6 +133,7 @@ impl<'s> Assigner<'s, '_> {
     pub fn apply_history(&mut self) {
         let st = self.st;
         for ban in &st.bans {
+            self.because(ban.resource, ban.node, ban.score.value(), None, |_| Cause::History(ban.reason));
             let nodes = match ban.node {
                 Some(node) => node.i()..node.i() + 1,
                 None => 0..self.nodes.len(),
@@ -191,7 +198,7 @@ impl<'s> Assigner<'s, '_> {
         for node in (0..self.nodes.len()).map(NodeIdx::new).filter(|node| *node != lock.node) {
             self.prefer(rsc, node, -INFINITY);
             self.because(rsc, Some(node), -INFINITY, None, |work| {
-                format!("it waits for {}, which was shut down (shutdown-lock)", work.st.node(lock.node).name)
+                Cause::ShutdownLock(work.st.node(lock.node).name.clone())
             });
         }
     }
@@ -207,7 +214,7 @@ impl<'s> Assigner<'s, '_> {
             let [node] = self.fixed[i].active[..] else { continue };
             if self.st.options.symmetric || self.tables[i].get(node).is_some() {
                 self.prefer(rsc, node, stickiness);
-                self.because(rsc, Some(node), stickiness, None, |_| "resource-stickiness".to_owned());
+                self.because(rsc, Some(node), stickiness, None, |_| Cause::Stickiness);
             }
         }
     }
@@ -238,9 +245,8 @@ impl<'s> Assigner<'s, '_> {
         {
             self.prefer(banned, node, -INFINITY);
             self.because(banned, Some(node), -INFINITY, None, |work| {
-                let n_failures = work.st.fail_count(rsc, node, Failures::EffectiveWithContained);
-                let threshold = work.st.rsc(rsc).meta.migration_threshold;
-                format!("failures there: {n_failures}, migration-threshold: {threshold}")
+                let count = work.st.fail_count(rsc, node, Failures::EffectiveWithContained);
+                Cause::Failures { count, threshold: work.st.rsc(rsc).meta.migration_threshold }
             });
         }
     }
@@ -267,9 +273,7 @@ impl<'s> Assigner<'s, '_> {
             && entry.discovery != Discovery::Exclusive
         {
             entry.score = -INFINITY;
-            self.because(rsc, Some(node), -INFINITY, None, |_| {
-                "resource-discovery is exclusive to other nodes".to_owned()
-            });
+            self.because(rsc, Some(node), -INFINITY, None, |_| Cause::Discovery);
         }
     }
 
@@ -349,10 +353,16 @@ impl<'s> Assigner<'s, '_> {
             match host_connection {
                 Some(connection) => {
                     let st = self.st;
+                    let mut banned = Vec::new();
                     for entry in self.tables[rsc.i()].iter_mut() {
                         if st.node(entry.node).connection() != Some(connection) {
                             entry.score = -INFINITY;
+                            banned.push(entry.node);
                         }
+                    }
+                    for node in banned {
+                        let cause = |_: &Self| Cause::Inside(st.rsc(container).id.clone());
+                        self.because(rsc, Some(node), -INFINITY, None, cause);
                     }
                 }
                 None => {

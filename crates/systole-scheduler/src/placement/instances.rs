@@ -10,7 +10,7 @@ use super::{
     table::{INFINITY, NodeTable},
     work::Assigner,
 };
-use crate::{NodeIdx, RscIdx, status::Kind};
+use crate::{NodeIdx, RscIdx, note::Cause, status::Kind};
 use std::cmp::Ordering;
 use systole_types::Role;
 
@@ -77,9 +77,7 @@ impl<'s> Assigner<'s, '_> {
             }
             if n_assigned >= max {
                 self.ban_everywhere(instance);
-                self.because(instance, None, -INFINITY, None, |_| {
-                    "there are as many instances as there may be".to_owned()
-                });
+                self.because(instance, None, -INFINITY, None, |_| Cause::EnoughInstances);
             } else if self.assign_instance(instance, None, node_max).is_some() {
                 n_assigned += 1;
             }
@@ -105,6 +103,7 @@ impl<'s> Assigner<'s, '_> {
         }
         let parent_before = self.tables[parent.i()].clone();
         let before = self.save_tables(instance);
+        let n_reasons = self.n_reasons();
         let mut stays = false;
         for _ in 0..n_left {
             let chosen = self.assign_instance(instance, Some(current), node_max);
@@ -113,6 +112,7 @@ impl<'s> Assigner<'s, '_> {
                 break;
             }
             self.restore_tables(&before);
+            self.forget_reasons(instance, n_reasons);
             if chosen.is_none() {
                 self.rsc[instance.i()].unassigned = true;
                 break;
@@ -186,9 +186,7 @@ impl<'s> Assigner<'s, '_> {
         for node in full.iter().filter(|_| self.keeps_reasons()).copied().collect::<Vec<_>>() {
             let is_full = self.parent_entry(instance, node).is_some_and(|entry| entry.count >= node_max);
             if is_full {
-                self.because(instance, Some(node), -INFINITY, None, |_| {
-                    "the node has as many instances as it may have".to_owned()
-                });
+                self.because(instance, Some(node), -INFINITY, None, |_| Cause::NodeFull);
             }
         }
         for child in self.rsc[instance.i()].children.clone() {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, Note, RscIdx,
-    note::{Level, NoteKind},
+    note::{Cause, Level, NoteKind},
     rules::{self, Input, replace_captures},
     status::Kind,
 };
@@ -244,8 +244,8 @@ impl<'s> Assigner<'s, '_> {
                 }
             }
             if score != 0 {
-                let reason = if location.id.is_some() { "location constraint" } else { "node health" };
-                self.because(rsc, Some(node), score, location.id, |_| reason.to_owned());
+                let cause = if location.id.is_some() { Cause::Location } else { Cause::NodeHealth };
+                self.because(rsc, Some(node), score, location.id, |_| cause);
             }
         }
     }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::Cause,
     status::{Kind, NoQuorum, PlacementStrategy},
 };
 use std::collections::BTreeSet;
@@ -165,13 +166,14 @@ impl Assigner<'_, '_> {
         if self.rsc[colocation.primary.i()].unassigned {
             self.assign(colocation.primary, None, OnFailure::Stop);
         }
-        let told = self.before_colocation(rsc);
+        let (told, n_reasons) = (self.before_colocation(rsc), self.n_reasons());
         self.apply_to_dependent(rsc, colocation.primary, &colocation);
         self.because_of_colocation(rsc, told, &colocation);
         if let Some(before) = before
             && !self.any_usable(&self.tables[rsc.i()])
         {
             self.tables[rsc.i()] = before;
+            self.forget_reasons(rsc, n_reasons);
         }
     }
 
@@ -181,7 +183,7 @@ impl Assigner<'_, '_> {
         if state.next_role == Role::Stopped {
             self.ban_everywhere(rsc);
             self.because(rsc, None, -INFINITY, None, |work| {
-                work.st.rsc(rsc).next_role_reason.unwrap_or("target-role").to_owned()
+                Cause::ToBeStopped(work.st.rsc(rsc).next_role_reason.unwrap_or("target-role"))
             });
         } else if state.next_role > state.role
             && !self.st.has_quorum

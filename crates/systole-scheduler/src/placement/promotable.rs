@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::{Cause, NotPromoted},
     status::{Kind, NoQuorum, NodeSet},
 };
 use systole_types::{Role, Score};
@@ -48,6 +49,7 @@ impl<'s> Assigner<'s, '_> {
                 }
                 if score > 0 {
                     entry.score = add(entry.score, score);
+                    self.because(child, Some(entry.node), score, None, |_| Cause::Promotion);
                 }
                 let priority = &mut self.rsc[child.i()].priority;
                 *priority = score.max(*priority);
@@ -151,7 +153,10 @@ impl<'s> Assigner<'s, '_> {
                 && !self.st.has_quorum
                 && self.st.options.no_quorum == NoQuorum::Freeze;
             match node.filter(|_| !is_frozen) {
-                None => self.set_unpromoted(instance),
+                None => {
+                    self.explain_unpromoted(instance, promoted_max, n_promoted, is_frozen && node.is_some());
+                    self.set_unpromoted(instance);
+                }
                 Some(node) => {
                     if let Some(entry) = self.tables[clone.i()].get_mut(node) {
                         entry.count += 1;
@@ -161,6 +166,20 @@ impl<'s> Assigner<'s, '_> {
                 }
             }
         }
+    }
+
+    fn explain_unpromoted(&mut self, instance: RscIdx, max: u32, n_promoted: u32, is_frozen: bool) {
+        let state = &self.rsc[instance.i()];
+        let (worth, node) = (state.promotion_priority, self.assigned_node(instance));
+        let why = match worth {
+            _ if is_frozen => NotPromoted::NoQuorum,
+            _ if node.is_none() => NotPromoted::NotRunning,
+            -1 => NotPromoted::NoScore,
+            _ if worth < 0 => NotPromoted::Score(Score::finite(worth.into())),
+            _ if n_promoted >= max => NotPromoted::Enough(max),
+            _ => NotPromoted::NodeFull,
+        };
+        self.because_not_promoted(instance, node, why);
     }
 
     /// What an instance's promotion is worth, by its promotion score, locations for the role, and colocations.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, Note, RscIdx,
-    note::{Level, NoteKind},
+    note::{Cause, Companion, Level, NotPromoted, NoteKind},
 };
 use std::collections::BTreeSet;
 use systole_types::{ElementId, Score};
@@ -26,17 +26,28 @@ impl<'s> Assigner<'s, '_> {
         node: Option<NodeIdx>,
         score: i32,
         element: Option<&ElementId>,
-        reason: impl FnOnce(&Self) -> String,
+        cause: impl FnOnce(&Self) -> Cause,
     ) {
         if !self.keeps_reasons() {
             return;
         }
-        let reason = reason(self).into();
+        let cause = cause(self);
         let kind = if score <= -INFINITY {
-            NoteKind::Banned { reason }
+            NoteKind::Banned(cause)
         } else {
-            NoteKind::Scored { score: Score::finite(score.into()), reason }
+            NoteKind::Scored(Score::finite(score.into()), cause)
         };
+        self.tell(rsc, node, element, kind);
+    }
+
+    /// An instance is not promoted.
+    pub fn because_not_promoted(&mut self, instance: RscIdx, node: Option<NodeIdx>, why: NotPromoted) {
+        if self.keeps_reasons() {
+            self.tell(instance, node, None, NoteKind::NotPromoted(why));
+        }
+    }
+
+    fn tell(&mut self, rsc: RscIdx, node: Option<NodeIdx>, element: Option<&ElementId>, kind: NoteKind) {
         let mut note = Note::new(Level::Info, kind).resource(&self.st.rsc(rsc).id);
         note.node = node.map(|node| self.st.node(node).name.clone());
         note.element = element.cloned();
@@ -72,19 +83,39 @@ impl<'s> Assigner<'s, '_> {
                 continue;
             }
             let change = if new.score <= -INFINITY { -INFINITY } else { new.score - old.score };
-            self.because(rsc, Some(new.node), change, element, |work| match place {
-                _ if is_primary && change <= -INFINITY => {
-                    format!("{other_name}, colocated with it, may not run there")
-                }
-                _ if is_primary && change < 0 => {
-                    format!("{other_name}, colocated with it, would rather not be there")
-                }
-                _ if is_primary => format!("{other_name}, colocated with it, would like to be there"),
-                Some(place) if place == new.node => format!("{other_name} will be there"),
-                Some(place) => format!("{other_name} will be on {}", work.st.node(place).name),
-                None => format!("{other_name}, which it is colocated with, is not or in several places"),
+            let says = match place {
+                _ if is_primary && change <= -INFINITY => Companion::MayNot,
+                _ if is_primary && change < 0 => Companion::Dislikes,
+                _ if is_primary => Companion::Likes,
+                Some(place) if place == new.node => Companion::IsHere,
+                Some(place) => Companion::IsElsewhere(self.st.node(place).name.clone()),
+                None if self.assigned_nodes(other).is_empty() => Companion::IsNowhere,
+                None => Companion::IsSeveral,
+            };
+            self.because(rsc, Some(new.node), change, element, |_| Cause::Colocation {
+                with: other_name.clone(),
+                says,
             });
         }
+    }
+
+    /// How many reasons there are, to take back with [`Assigner::forget_reasons`] what is said from now on.
+    pub fn n_reasons(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// Takes back what was said about a resource (and its members) since: what it was true of is not done.
+    pub fn forget_reasons(&mut self, rsc: RscIdx, since: usize) {
+        if !self.keeps_reasons() {
+            return;
+        }
+        let mut names = vec![self.st.rsc(rsc).id.clone()];
+        names.extend(self.rsc[rsc.i()].children.iter().map(|child| self.st.rsc(*child).id.clone()));
+        let mut at = 0;
+        self.notes.retain(|note| {
+            at += 1;
+            at <= since || note.resource.as_ref().is_none_or(|id| !names.contains(id))
+        });
     }
 
     fn is_part_of(&self, rsc: RscIdx, whole: RscIdx) -> bool {

@@ -3,7 +3,7 @@
 //! Source: Pacemaker Administration and Explained, "Multi-Site Clusters and Tickets".
 
 use super::{table::INFINITY, work::Assigner};
-use crate::{NodeIdx, RscIdx, status::FencingRequest};
+use crate::{NodeIdx, RscIdx, note::Cause, status::FencingRequest};
 use std::sync::Arc;
 use systole_cib::model::{LossPolicy, TicketConstraint, TicketResources};
 use systole_types::Role;
@@ -16,6 +16,12 @@ pub(super) struct TicketDependency {
     loss_policy: LossPolicy,
     granted: bool,
     standby: bool,
+}
+
+impl TicketDependency {
+    fn cause(&self) -> Cause {
+        Cause::Ticket { ticket: self.ticket.clone(), is_granted: self.granted }
+    }
 }
 
 impl<'s> Assigner<'s, '_> {
@@ -91,8 +97,7 @@ impl<'s> Assigner<'s, '_> {
 
     fn ban_without(&mut self, rsc: RscIdx, ticket: &TicketDependency) {
         self.ban_everywhere(rsc);
-        let state = if ticket.granted { "in standby" } else { "not granted" };
-        self.because(rsc, None, -INFINITY, None, |_| format!("ticket {} is {state}", ticket.ticket));
+        self.because(rsc, None, -INFINITY, None, |_| ticket.cause());
     }
 
     fn request_fencing(&mut self, node: NodeIdx) {
@@ -109,6 +114,9 @@ impl<'s> Assigner<'s, '_> {
             for node in 0..self.nodes.len() {
                 self.prefer(clone, NodeIdx::new(node), -INFINITY);
             }
+            let missing = self.rsc[clone.i()].tickets.iter().find(|ticket| is_missing(ticket));
+            let cause = missing.map(TicketDependency::cause).expect("one is missing");
+            self.because(clone, None, -INFINITY, None, |_| cause);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::Cause,
     status::{Kind, PlacementStrategy},
 };
 use std::{
@@ -111,12 +112,18 @@ impl Assigner<'_, '_> {
         for node in candidates {
             if !fits(self, node, &needed) {
                 self.prefer(rsc, node, -INFINITY);
-                self.because(rsc, Some(node), -INFINITY, None, |_| {
-                    "the node has not the capacity left".to_owned()
-                });
+                self.because(rsc, Some(node), -INFINITY, None, |work| work.lack(node, &needed));
             }
         }
         roomiest.filter(|_| !any_fits)
+    }
+
+    /// The first thing a node has not enough left of.
+    fn lack(&self, node: NodeIdx, needed: &Capacities) -> Cause {
+        let free = |name: &Arc<str>| self.nodes[node.i()].free.get(name).copied().unwrap_or(0);
+        let lacking = needed.iter().find(|(name, amount)| **amount > free(name));
+        let (name, needed) = lacking.expect("a node that has all is not ruled out");
+        Cause::Capacity { name: name.clone(), needed: *needed, free: free(name) }
     }
 
     /// Resources that have to be where `rsc` is, by any chain of mandatory colocations.
