@@ -5,8 +5,18 @@
 #![forbid(unsafe_code)]
 
 mod carry_out;
+mod event;
+pub mod goal;
+mod happening;
 mod inject;
 mod record;
+pub mod remedy;
+mod settle;
+pub mod why;
 
 pub use carry_out::{Outcome, Step, carry_out};
+pub use event::{Event, quorum_of};
+pub use goal::Goal;
+pub use happening::{Course, Happening, follow};
 pub use inject::{InjectError, Injected, Injections, OpFail, inject};
+pub use settle::{MAX_ROUNDS, Moment, settle};

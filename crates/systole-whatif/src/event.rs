@@ -1,0 +1,111 @@
+//! What may happen to a cluster without anybody changing its configuration.
+
+use crate::record::Recorder;
+use std::fmt;
+use systole_cib::xml::Document;
+use systole_scheduler::{Status, status::NodeKind};
+use systole_types::{NodeId, Timestamp};
+
+/// Something that happens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// A node is lost: it answers no more, and may still run what it ran.
+    NodeLost(NodeId),
+    /// A node is off, and known to be: switched off cleanly, or confirmed by a person.
+    NodeOff(NodeId),
+    /// A node comes (back) up.
+    NodeBack(NodeId),
+    /// The partition loses quorum.
+    QuorumLost,
+    /// The partition gets quorum.
+    QuorumBack,
+}
+
+impl Event {
+    /// Reads `node lost N`, `node off N`, `node back N`, `quorum lost`, `quorum back`.
+    pub fn from_words(words: &[&str]) -> Option<Self> {
+        Some(match words {
+            ["node", "lost", node] => Self::NodeLost((*node).into()),
+            ["node", "off", node] => Self::NodeOff((*node).into()),
+            ["node", "back", node] => Self::NodeBack((*node).into()),
+            ["quorum", "lost"] => Self::QuorumLost,
+            ["quorum", "back"] => Self::QuorumBack,
+            _ => return None,
+        })
+    }
+
+    /// The words it is read from.
+    pub fn words(&self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::NodeLost(node) => &["node", "lost", node.as_str()],
+            Self::NodeOff(node) => &["node", "off", node.as_str()],
+            Self::NodeBack(node) => &["node", "back", node.as_str()],
+            Self::QuorumLost => &["quorum", "lost"],
+            Self::QuorumBack => &["quorum", "back"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    /// The node it happens to, if to one.
+    pub const fn node(&self) -> Option<&NodeId> {
+        match self {
+            Self::NodeLost(node) | Self::NodeOff(node) | Self::NodeBack(node) => Some(node),
+            Self::QuorumLost | Self::QuorumBack => None,
+        }
+    }
+
+    /// Lets it happen. Quorum follows from how many nodes are up (see [`quorum_of`]), unless the event is about it.
+    pub fn happen(&self, document: &mut Document, now: Timestamp) {
+        match self {
+            Self::NodeLost(node) => {
+                let mut recorder = Recorder::new(document, now);
+                let state = recorder.set_node_up(node.as_str(), true);
+                for (name, value) in [("in_ccm", "false"), ("crmd", "offline")] {
+                    recorder.document.set_attr(state, name, value);
+                }
+            }
+            Self::NodeOff(node) => {
+                let mut recorder = Recorder::new(document, now);
+                let state = recorder.set_node_up(node.as_str(), false);
+                recorder.forget_node(state);
+            }
+            Self::NodeBack(node) => {
+                let mut recorder = Recorder::new(document, now);
+                let state = recorder.set_node_up(node.as_str(), true);
+                recorder.forget_node(state);
+            }
+            Self::QuorumLost => return set_quorum(document, false),
+            Self::QuorumBack => return set_quorum(document, true),
+        }
+        let (cib, _) = systole_cib::read(document);
+        let status = Status::unpack(&cib, now);
+        if let Some(has_quorum) = quorum_of(&status) {
+            set_quorum(document, has_quorum);
+        }
+    }
+}
+
+fn set_quorum(document: &mut Document, has_quorum: bool) {
+    let root = document.root_key();
+    document.set_attr(root, "have-quorum", if has_quorum { "1" } else { "0" });
+}
+
+/// Whether the nodes that are up are a majority, each having one vote. `None` where that cannot be told: with two nodes
+/// Corosync's `two_node` (or a third vote) decides.
+pub fn quorum_of(status: &Status<'_>) -> Option<bool> {
+    let members = || status.nodes.iter().filter(|node| node.kind == NodeKind::Member);
+    let (n_all, n_up) = (members().count(), members().filter(|node| node.online).count());
+    (n_all > 2).then_some(n_up * 2 > n_all)
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NodeLost(node) => write!(f, "{node} is lost"),
+            Self::NodeOff(node) => write!(f, "confirm that {node} is off"),
+            Self::NodeBack(node) => write!(f, "start the cluster on {node}"),
+            Self::QuorumLost => f.write_str("quorum is lost"),
+            Self::QuorumBack => f.write_str("get quorum back"),
+        }
+    }
+}

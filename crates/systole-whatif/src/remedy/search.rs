@@ -1,0 +1,128 @@
+//! Trying changes: one at a time, then two together.
+
+use super::{Remedy, suggestions};
+use crate::{Course, Goal, Happening, Moment, follow, why::Asker};
+use std::collections::BTreeSet;
+use systole_cib::{read, xml::Document};
+use systole_scheduler::{Status, placement::Detail};
+
+/// Changes that have been seen to work.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// Made together.
+    pub remedies: Vec<Remedy>,
+    /// What happens then that does not happen anyway.
+    pub happenings: Vec<Happening>,
+}
+
+impl Verified {
+    fn is_dangerous(&self) -> bool {
+        self.remedies.iter().any(Remedy::is_dangerous)
+    }
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Answers of the same, smallest size.
+    pub verified: Vec<Verified>,
+    /// How many combinations were tried.
+    pub n_tried: usize,
+    /// Some were not tried: there were too many.
+    pub is_cut_short: bool,
+}
+
+/// A search for the smallest change.
+pub struct Search<'s> {
+    /// How CIBs are looked at.
+    pub moment: Moment,
+    /// Makes a change on a copy of a CIB, as the command would; `None` if it cannot be made.
+    pub make: &'s mut dyn FnMut(&Document, &Remedy) -> Option<Document>,
+    /// How many combinations are tried at most.
+    pub max_tried: usize,
+    /// How many answers are wanted at most.
+    pub max_found: usize,
+}
+
+impl Search<'_> {
+    /// Changes of `document` after which `goal` is reached. `anyway` is what comes of it unchanged.
+    pub fn run(&mut self, document: &Document, goal: &Goal, anyway: &Course) -> Found {
+        let mut found = Found::default();
+        let mut tried = BTreeSet::new();
+        let start = Node { document: document.clone(), remedies: Vec::new() };
+        let mut failed = self.try_all(&start, goal, anyway, &mut tried, &mut found);
+        if found.verified.is_empty() {
+            // A second change is derived from what stands in the way after the first.
+            for first in std::mem::take(&mut failed) {
+                self.try_all(&first, goal, anyway, &mut tried, &mut found);
+                if found.verified.len() >= self.max_found || found.is_cut_short {
+                    break;
+                }
+            }
+        }
+        // What is dangerous is told only where nothing else helps.
+        if found.verified.iter().any(|verified| !verified.is_dangerous()) {
+            found.verified.retain(|verified| !verified.is_dangerous());
+        }
+        found
+    }
+
+    /// Tries what might help after the changes of `base`; returns what did not suffice.
+    fn try_all(
+        &mut self,
+        base: &Node,
+        goal: &Goal,
+        anyway: &Course,
+        tried: &mut BTreeSet<Vec<Remedy>>,
+        found: &mut Found,
+    ) -> Vec<Node> {
+        let (cib, _) = read(&base.document);
+        let transition = self.moment.schedule(&cib, Detail::Scores);
+        let candidates = suggestions(&Asker::new(&transition), &base.document, goal);
+        let mut failed = Vec::new();
+        for remedy in candidates {
+            if found.verified.len() >= self.max_found {
+                break;
+            }
+            let mut set = base.remedies.clone();
+            set.push(remedy.clone());
+            set.sort();
+            set.dedup();
+            if set.len() == base.remedies.len() || !tried.insert(set) {
+                continue;
+            }
+            if found.n_tried >= self.max_tried {
+                found.is_cut_short = true;
+                break;
+            }
+            found.n_tried += 1;
+            let Some(changed) = (self.make)(&base.document, &remedy) else { continue };
+            let mut remedies = base.remedies.clone();
+            remedies.push(remedy);
+            let course = follow(changed.clone(), self.moment);
+            if is_reached(goal, &course, self.moment) {
+                // What takes something back comes first.
+                remedies.sort_by_key(|remedy| (matches!(remedy, Remedy::Move { .. }), remedy.rank()));
+                let is_new =
+                    |happening: &Happening| !anyway.happenings.iter().any(|known| known.is_same(happening));
+                let happenings = course.happenings.into_iter().filter(is_new).collect();
+                found.verified.push(Verified { remedies, happenings });
+            } else {
+                failed.push(Node { document: changed, remedies });
+            }
+        }
+        failed
+    }
+}
+
+/// A CIB with some changes made.
+struct Node {
+    document: Document,
+    remedies: Vec<Remedy>,
+}
+
+/// Whether a goal is reached at the end of a course.
+pub fn is_reached(goal: &Goal, course: &Course, moment: Moment) -> bool {
+    let (cib, _) = read(&course.document);
+    goal.is_reached(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)))
+}

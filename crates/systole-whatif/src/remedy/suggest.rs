@@ -1,0 +1,451 @@
+//! From reasons to changes that might help. Whether they do is seen by trying.
+
+use super::Remedy;
+use crate::{
+    Event, Goal,
+    why::{Answer, Asker, NodeFault, Reason, Unmanaged, Why},
+};
+use std::collections::BTreeSet;
+use systole_cib::{
+    model::{Comparison, Condition, Constraint, Preference, ResourceDiscovery},
+    xml::{Document, Element},
+};
+use systole_scheduler::{
+    NodeIdx, RscIdx, Status,
+    note::{Cause, Companion, Obstacle},
+    status::NodeKind,
+};
+use systole_types::{ElementId, NodeId, ResourceId, Score};
+
+/// How far reasons are followed from one resource to the next.
+const MAX_DEPTH: usize = 4;
+
+/// Changes that might bring `goal` nearer, most harmless first.
+pub fn suggestions(asker: &Asker<'_>, document: &Document, goal: &Goal) -> Vec<Remedy> {
+    let status = &asker.transition().status;
+    let node = goal.node.as_deref().and_then(|name| status.find_node(name));
+    let mut collector =
+        Collector { asker, status, document, goal, found: Vec::new(), asked: BTreeSet::new() };
+    let named = asker.named(&goal.resource);
+    let parts: Vec<RscIdx> = named.iter().flat_map(|rsc| asker.primitives(*rsc)).collect();
+    for part in parts {
+        collector.ask(part, node, 0);
+    }
+    if let Some(node) = node {
+        collector.add_moves(&named, node);
+    }
+    let has_some = goal.node.is_none() && goal.count(status) > 0;
+    let mut found = collector.found;
+    // Where the other copies may run is what somebody wanted.
+    found.retain(|remedy| !has_some || !remedy.widens_choice());
+    found.sort_by_key(Remedy::rank);
+    found
+}
+
+struct Collector<'c, 't> {
+    asker: &'c Asker<'t>,
+    status: &'c Status<'t>,
+    document: &'c Document,
+    goal: &'c Goal,
+    found: Vec<Remedy>,
+    asked: BTreeSet<RscIdx>,
+}
+
+impl Collector<'_, '_> {
+    fn add(&mut self, remedy: Remedy) {
+        if !self.found.contains(&remedy) {
+            self.found.push(remedy);
+        }
+    }
+
+    /// Looks at the reasons of one instance: those that hold everywhere, and on `node` (on all nodes, if `None`).
+    fn ask(&mut self, rsc: RscIdx, node: Option<NodeIdx>, depth: usize) {
+        if depth > MAX_DEPTH || !self.asked.insert(rsc) {
+            return;
+        }
+        let answer = self.asker.answer(rsc);
+        let wanted = node.map(|node| &self.status.node(node).name).filter(|name| answer.on(name).is_some());
+        let reasons: Vec<(Option<NodeId>, Reason)> = answer
+            .all_reasons()
+            .filter(|(at, _)| match (at, wanted) {
+                (Some(at), Some(wanted)) => at == &wanted || answer.is_inside(at, wanted),
+                _ => true,
+            })
+            .map(|(at, reason)| (at.cloned(), reason.clone()))
+            .collect();
+        for (at, reason) in reasons {
+            self.answer_reason(rsc, &answer, node, at.as_ref(), &reason, depth);
+        }
+    }
+
+    fn answer_reason(
+        &mut self,
+        rsc: RscIdx,
+        answer: &Answer,
+        node: Option<NodeIdx>,
+        at: Option<&NodeId>,
+        reason: &Reason,
+        depth: usize,
+    ) {
+        match &reason.why {
+            Why::Banned(cause) | Why::Score(_, cause) => {
+                self.answer_cause(rsc, node, at, reason.element.as_ref(), cause, depth);
+            }
+            Why::NotPromoted(_) if self.goal.promoted => {
+                let is_meant =
+                    |host: &NodeId| self.goal.node.as_ref().is_none_or(|name| *host == name.as_str());
+                if answer.hosts.iter().any(is_meant) || answer.assigned.as_ref().is_some_and(is_meant) {
+                    let places = answer.running_on.iter().chain(&answer.assigned).next().cloned();
+                    places.into_iter().for_each(|node| self.add_move(rsc, node, true, false));
+                }
+            }
+            Why::Stuck { obstacle, .. } => {
+                self.answer_obstacle(rsc, at, reason.element.as_ref(), obstacle, depth)
+            }
+            Why::Node(fault) => self.answer_fault(at, fault, depth),
+            Why::NotAllowed { .. } | Why::Worse { .. } | Why::NoBetter { .. } | Why::BelowZero(_) => {
+                if let (Some(node), true) = (at, reason.rules_out() || self.goal.node.is_some()) {
+                    self.add_move(rsc, node.clone(), false, false);
+                    // Nothing is more than INFINITY: it has to be kept off where it is.
+                    if matches!(&reason.why, Why::Worse { score, .. } if *score == Score::INFINITY) {
+                        self.add_move(rsc, node.clone(), false, true);
+                    }
+                }
+            }
+            Why::Unmanaged(why) => self.answer_unmanaged(rsc, why),
+            Why::StopAll => self.add(Remedy::SetOption { name: "stop-all-resources", value: "false" }),
+            Why::NoQuorum(_) => self.answer_no_quorum(),
+            Why::Failed(_) => self.add(self.cleanup(rsc, at)),
+            Why::NotPromoted(_) | Why::Removed => {}
+        }
+    }
+
+    fn answer_cause(
+        &mut self,
+        rsc: RscIdx,
+        node: Option<NodeIdx>,
+        at: Option<&NodeId>,
+        element: Option<&ElementId>,
+        cause: &Cause,
+        depth: usize,
+    ) {
+        match cause {
+            Cause::Location => self.undo_location(at, element),
+            Cause::NodeHealth => self.heal(at),
+            Cause::Colocation { with, says } => {
+                let Some(other) = self.status.find_resource(with.as_str()) else { return };
+                let is_wanted_there = matches!(says, Companion::IsElsewhere(_));
+                if let (true, Some(node)) = (is_wanted_there, node) {
+                    let node = self.status.node(node).name.clone();
+                    self.add(Remedy::Move {
+                        resource: self.top_name(other),
+                        node,
+                        promoted: false,
+                        force: false,
+                    });
+                }
+                for part in self.asker.primitives(other) {
+                    self.ask(part, node, depth + 1);
+                }
+                self.delete_constraint(element);
+            }
+            Cause::Failures { .. } | Cause::History(_) => self.add(self.cleanup(rsc, at)),
+            Cause::ToBeStopped("target-role") => self.enable(rsc),
+            Cause::ToBeStopped(_) => self.add(self.cleanup(rsc, None)),
+            Cause::ShutdownLock(node) => {
+                self.add(Remedy::Event(Event::NodeBack(node.clone())));
+                self.add(Remedy::SetOption { name: "shutdown-lock", value: "false" });
+            }
+            Cause::Discovery => self.widen_discovery(rsc, at),
+            Cause::Ticket { ticket, is_granted: false } => self.add(Remedy::GrantTicket(ticket.to_string())),
+            Cause::Ticket { ticket, is_granted: true } => {
+                self.add(Remedy::ActivateTicket(ticket.to_string()))
+            }
+            Cause::Capacity { name, needed, free } => {
+                let Some(node) = at else { return };
+                let has = self.status.find_node(node.as_str());
+                let has =
+                    has.and_then(|idx| self.status.node(idx).utilization.get(name).copied()).unwrap_or(0);
+                let value = has + needed - free;
+                self.add(Remedy::SetCapacity { node: node.clone(), name: name.to_string(), value });
+            }
+            Cause::EnoughInstances => self.raise_maximum(rsc),
+            Cause::Inside(container) => {
+                if let Some(container) = self.status.find_resource(container.as_str()) {
+                    self.ask(container, node, depth + 1);
+                }
+            }
+            Cause::Stickiness | Cause::Promotion | Cause::NodeFull | Cause::ClusterNodesOnly => {}
+        }
+    }
+
+    fn answer_obstacle(
+        &mut self,
+        rsc: RscIdx,
+        at: Option<&NodeId>,
+        element: Option<&ElementId>,
+        obstacle: &Obstacle,
+        depth: usize,
+    ) {
+        match obstacle {
+            Obstacle::Action { resource: Some(other), .. } | Obstacle::Companion(other) => {
+                if let Some(other) = self.status.find_resource(other.as_str()) {
+                    for part in self.asker.primitives(other) {
+                        self.ask(part, None, depth + 1);
+                    }
+                    self.separate(rsc, other);
+                }
+                self.delete_constraint(element);
+            }
+            Obstacle::NoQuorum => self.answer_no_quorum(),
+            Obstacle::NodeAway | Obstacle::NodePending => {
+                let node = at.cloned();
+                if let Some(node) = node {
+                    self.add(Remedy::Event(Event::NodeOff(node)));
+                }
+            }
+            Obstacle::Action { .. } | Obstacle::Unmanaged | Obstacle::Other(_) => {
+                self.answer_no_quorum_if_lost()
+            }
+        }
+    }
+
+    fn answer_fault(&mut self, at: Option<&NodeId>, fault: &NodeFault, depth: usize) {
+        let Some(node) = at.cloned() else { return };
+        match fault {
+            NodeFault::Standby => self.add(Remedy::Unstandby(node)),
+            NodeFault::Maintenance => self.add(Remedy::Unmaintenance(node)),
+            NodeFault::StandbyOnFail => self.add(Remedy::Cleanup { resource: None, node: Some(node) }),
+            NodeFault::Offline | NodeFault::ShuttingDown => self.add(Remedy::Event(Event::NodeBack(node))),
+            NodeFault::Unclean { can_be_fenced } => {
+                if !can_be_fenced {
+                    self.add(Remedy::Event(Event::NodeOff(node.clone())));
+                }
+                self.add(Remedy::Event(Event::NodeBack(node)));
+            }
+            NodeFault::NotConnected(resource) => {
+                if let Some(rsc) = self.status.find_resource(resource.as_str()) {
+                    let host = self.goal.node.as_deref().and_then(|name| self.status.find_node(name));
+                    self.ask(rsc, host, depth + 1);
+                }
+            }
+            NodeFault::Pending => {}
+        }
+    }
+
+    fn answer_unmanaged(&mut self, rsc: RscIdx, why: &Unmanaged) {
+        match why {
+            Unmanaged::Cluster => self.add(Remedy::SetOption { name: "maintenance-mode", value: "false" }),
+            Unmanaged::Node(node) => self.add(Remedy::Unmaintenance(node.clone())),
+            Unmanaged::Resource => {
+                let resource = self.owner_of(rsc, "maintenance");
+                self.add(Remedy::SetMeta { resource, name: "maintenance", value: "false".to_owned() });
+            }
+            Unmanaged::IsManaged => {
+                let resource = self.owner_of(rsc, "is-managed");
+                self.add(Remedy::Manage(resource.clone()));
+                self.add(Remedy::SetMeta { resource, name: "is-managed", value: "true".to_owned() });
+            }
+            Unmanaged::Blocked => self.add(self.cleanup(rsc, None)),
+            Unmanaged::NoFenceDevice => {
+                self.add(Remedy::SetOption { name: "fencing-enabled", value: "false" })
+            }
+            Unmanaged::Frozen => {
+                let missing: Vec<String> = self
+                    .status
+                    .tickets
+                    .iter()
+                    .filter(|(_, t)| !t.granted)
+                    .map(|(name, _)| name.to_string())
+                    .collect();
+                missing.into_iter().for_each(|ticket| self.add(Remedy::GrantTicket(ticket)));
+            }
+            Unmanaged::Removed => {}
+        }
+    }
+
+    fn answer_no_quorum_if_lost(&mut self) {
+        if !self.status.has_quorum {
+            self.answer_no_quorum();
+        }
+    }
+
+    fn answer_no_quorum(&mut self) {
+        let away: Vec<NodeId> = self
+            .status
+            .nodes
+            .iter()
+            .filter(|node| node.kind == NodeKind::Member && !node.online)
+            .map(|node| node.name.clone())
+            .collect();
+        if away.is_empty() {
+            self.add(Remedy::Event(Event::QuorumBack));
+        }
+        away.into_iter().for_each(|node| self.add(Remedy::Event(Event::NodeBack(node))));
+        self.add(Remedy::SetOption { name: "no-quorum-policy", value: "ignore" });
+    }
+
+    // The changes
+
+    fn cleanup(&self, rsc: RscIdx, node: Option<&NodeId>) -> Remedy {
+        let resource = self.status.rsc(rsc).base_id().to_owned();
+        Remedy::Cleanup { resource: Some(resource), node: node.cloned() }
+    }
+
+    fn enable(&mut self, rsc: RscIdx) {
+        let owner = self.owner_of(rsc, "target-role");
+        self.add(Remedy::Enable(owner.clone()));
+        // What rsc_defaults say is overruled on the resource.
+        if self.meta_owner(rsc, "target-role").is_none() {
+            self.add(Remedy::SetMeta { resource: owner, name: "target-role", value: "Started".to_owned() });
+        }
+    }
+
+    fn undo_location(&mut self, at: Option<&NodeId>, element: Option<&ElementId>) {
+        let Some(constraint) = element.and_then(|id| constraint_of(self.document, id)) else { return };
+        let id = constraint.id().unwrap_or_default();
+        match constraint.attr("rsc").filter(|_| id.starts_with("cli-")) {
+            Some(resource) => self.add(Remedy::Clear { resource: resource.to_owned(), node: at.cloned() }),
+            None => self.add(Remedy::DeleteConstraint(id.into())),
+        }
+    }
+
+    fn delete_constraint(&mut self, element: Option<&ElementId>) {
+        if let Some(id) = element.and_then(|id| constraint_of(self.document, id)).and_then(Element::id) {
+            self.add(Remedy::DeleteConstraint(id.into()));
+        }
+    }
+
+    /// Removes configured colocations of two resources (or what they are part of).
+    fn separate(&mut self, rsc: RscIdx, other: RscIdx) {
+        let chain = |rsc: RscIdx| -> Vec<RscIdx> {
+            std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent).collect()
+        };
+        let (one, two) = (chain(rsc), chain(other));
+        let links = self.asker.transition().placement.colocations.iter();
+        let ids: Vec<ElementId> = links
+            .filter(|link| {
+                (one.contains(&link.dependent) && two.contains(&link.primary))
+                    || (two.contains(&link.dependent) && one.contains(&link.primary))
+            })
+            .filter(|link| !link.id.starts_with('#'))
+            .map(|link| ElementId::new(&link.id))
+            .collect();
+        ids.iter().for_each(|id| self.delete_constraint(Some(id)));
+    }
+
+    fn heal(&mut self, at: Option<&NodeId>) {
+        let Some(node) = at.and_then(|name| self.status.find_node(name.as_str())) else { return };
+        let node = self.status.node(node);
+        let bad = node.attributes.iter().filter(|(name, value)| {
+            name.starts_with("#health") && (matches!(&***value, "red" | "yellow") || value.starts_with('-'))
+        });
+        let remedies: Vec<Remedy> = bad
+            .map(|(name, _)| Remedy::SetAttribute {
+                node: node.name.clone(),
+                name: name.to_string(),
+                value: "green".to_owned(),
+                is_transient: true,
+            })
+            .collect();
+        remedies.into_iter().for_each(|remedy| self.add(remedy));
+    }
+
+    /// Makes a node one of those that constraints with `resource-discovery="exclusive"` mean: by the attribute they look at,
+    /// or by removing them.
+    fn widen_discovery(&mut self, rsc: RscIdx, at: Option<&NodeId>) {
+        let chain: Vec<RscIdx> =
+            std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent).collect();
+        let Some(node) = at else { return };
+        for constraint in &self.status.cib.constraints {
+            let Constraint::Location(location) = constraint else { continue };
+            let systole_cib::model::LocationTarget::Resource(target) = &location.resources else { continue };
+            let is_ours =
+                self.status.constraint_targets(target.as_str()).iter().any(|rsc| chain.contains(rsc));
+            if location.discovery != ResourceDiscovery::Exclusive || !is_ours {
+                continue;
+            }
+            if let Preference::Rules(rules) = &location.preference {
+                for condition in rules.iter().flat_map(|rule| &rule.conditions) {
+                    if let Condition::Attribute(condition) = condition
+                        && condition.comparison == Comparison::Equal
+                        && !condition.attribute.starts_with('#')
+                        && let Some(value) = &condition.value
+                    {
+                        self.add(Remedy::SetAttribute {
+                            node: node.clone(),
+                            name: condition.attribute.to_string(),
+                            value: value.to_string(),
+                            is_transient: false,
+                        });
+                    }
+                }
+            }
+            self.add(Remedy::DeleteConstraint(location.id.clone()));
+        }
+    }
+
+    /// One more instance than there may be.
+    fn raise_maximum(&mut self, rsc: RscIdx) {
+        let clone = self.status.top_of(rsc);
+        let Some(data) = self.status.rsc(clone).clone_data() else { return };
+        if self.goal.node.is_some() && data.definition.is_some() {
+            let resource = self.status.rsc(clone).id.to_string();
+            self.add(Remedy::SetMeta { resource, name: "clone-max", value: (data.max + 1).to_string() });
+        }
+    }
+
+    /// A preference for the node that was asked for.
+    fn add_moves(&mut self, named: &[RscIdx], node: NodeIdx) {
+        let node = self.status.node(node).name.clone();
+        for rsc in named {
+            self.add_move(*rsc, node.clone(), self.goal.promoted, false);
+        }
+    }
+
+    fn add_move(&mut self, rsc: RscIdx, node: NodeId, promoted: bool, force: bool) {
+        self.add(Remedy::Move { resource: self.top_name(rsc), node, promoted, force });
+    }
+
+    // Names
+
+    /// The resource that constraints made by administrators are about: the outermost, for clones and bundles.
+    fn top_name(&self, rsc: RscIdx) -> String {
+        let root = self.status.root_of(rsc);
+        let resource = self.status.rsc(root);
+        if resource.is_group() || resource.is_primitive() {
+            return self.status.rsc(rsc).base_id().to_owned();
+        }
+        resource.id.to_string()
+    }
+
+    /// The resource whose meta attribute counts: where it is set, else the one it would be set on.
+    fn owner_of(&self, rsc: RscIdx, name: &str) -> String {
+        self.meta_owner(rsc, name).unwrap_or_else(|| self.top_name(rsc))
+    }
+
+    fn meta_owner(&self, rsc: RscIdx, name: &str) -> Option<String> {
+        let chain = std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent);
+        let ids: Vec<ResourceId> = chain.map(|rsc| ResourceId::new(self.status.rsc(rsc).base_id())).collect();
+        let sets_it = |element: Element<'_>| {
+            element
+                .children_named("meta_attributes")
+                .any(|set| set.children().any(|pair| pair.attr("name") == Some(name)))
+        };
+        ids.into_iter()
+            .find(|id| self.document.find_id(id.as_str()).is_some_and(sets_it))
+            .map(|id| id.to_string())
+    }
+}
+
+/// The constraint that an element is, or is part of.
+fn constraint_of<'d>(document: &'d Document, id: &ElementId) -> Option<Element<'d>> {
+    let mut element = document.find_id(id.as_str())?;
+    while let Some(parent) = element.parent() {
+        if parent.is("constraints") {
+            return Some(element);
+        }
+        element = parent;
+    }
+    None
+}

@@ -1,0 +1,56 @@
+//! Scheduling and carrying out until nothing is left to do.
+
+use crate::{Step, carry_out};
+use std::collections::BTreeSet;
+use systole_cib::{model::Cib, read, xml::Document};
+use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
+use systole_types::Timestamp;
+
+/// Rounds after which a cluster that does not come to rest is given up.
+pub const MAX_ROUNDS: usize = 10;
+
+/// How a CIB is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When; `execution-date` of the CIB is preferred.
+    pub now: Timestamp,
+    /// Whether secrets may have been taken out of it.
+    pub origin: Origin,
+}
+
+impl Moment {
+    /// Works out what the cluster should do next.
+    pub fn schedule<'c>(&self, cib: &'c Cib, detail: Detail) -> Transition<'c> {
+        schedule_in_detail(cib, cib.execution_date.unwrap_or(self.now), detail, self.origin)
+    }
+}
+
+/// Schedules `document` and carries the graph out without failures, again and again, until nothing is left to do: then the
+/// answer is `true`. Each round is shown to `watch` before it is carried out.
+pub fn settle(document: &mut Document, moment: Moment, watch: &mut dyn FnMut(&Transition<'_>)) -> bool {
+    for _ in 0..MAX_ROUNDS {
+        let (cib, _) = read(document);
+        let transition = moment.schedule(&cib, Detail::Result);
+        watch(&transition);
+        if transition.graph.is_empty() {
+            return true;
+        }
+        if !carry_out_round(document, &transition, moment.now) {
+            // Only orders were left: nothing that anybody would do.
+            return true;
+        }
+    }
+    false
+}
+
+/// Carries out one graph; whether anything was done to a resource or node.
+fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Timestamp) -> bool {
+    let names: BTreeSet<&str> = transition
+        .status
+        .iter_resources()
+        .flat_map(|(_, rsc)| [Some(rsc.id.as_str()), rsc.history_id.as_ref().map(|id| id.as_str())])
+        .flatten()
+        .collect();
+    let outcome = carry_out(document, &transition.graph, &|name| names.contains(name), &[], now);
+    outcome.steps.iter().any(|step| !matches!(step, Step::Pseudo { .. }))
+}

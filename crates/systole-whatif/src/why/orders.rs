@@ -1,0 +1,36 @@
+//! Which order constraints stand between two resources.
+
+use systole_cib::model::{Constraint, OrderMembers};
+use systole_scheduler::{RscIdx, Status};
+use systole_types::ElementId;
+
+/// Ids of the order constraints that put one resource (or what it is part of) before the other, in either direction.
+pub(super) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) -> Vec<ElementId> {
+    let (one, other) = (with_parents(status, one), with_parents(status, other));
+    let means = |name: &ElementId, chain: &[RscIdx]| {
+        status.constraint_targets(name.as_str()).iter().any(|target| chain.contains(target))
+    };
+    let is_between = |first: &[ElementId], then: &[ElementId]| {
+        let any = |names: &[ElementId], chain: &[RscIdx]| names.iter().any(|name| means(name, chain));
+        (any(first, &one) && any(then, &other)) || (any(first, &other) && any(then, &one))
+    };
+    let orders = status.cib.constraints.iter().filter_map(|constraint| match constraint {
+        Constraint::Order(order) => Some(order),
+        _ => None,
+    });
+    let between = orders.filter(|order| match &order.members {
+        OrderMembers::Pair { first, then, .. } => {
+            is_between(std::slice::from_ref(first), std::slice::from_ref(then))
+        }
+        OrderMembers::Sets(sets) => {
+            let all: Vec<ElementId> = sets.iter().flat_map(|set| set.members.iter().cloned()).collect();
+            is_between(&all, &all)
+        }
+    });
+    between.map(|order| order.id.clone()).collect()
+}
+
+/// A resource and all it is part of.
+pub(super) fn with_parents(status: &Status<'_>, rsc: RscIdx) -> Vec<RscIdx> {
+    std::iter::successors(Some(rsc), |rsc| status.rsc(*rsc).parent).collect()
+}
