@@ -40,6 +40,9 @@ impl Cluster {
     /// # Errors
     /// If there is no such file, or no daemon answers.
     pub fn open(session: &mut Session<'_>) -> anyhow::Result<Self> {
+        if let Some(rehearsal) = &session.rehearsal {
+            return Ok(Self::File(CibFile::rehearsing(rehearsal.clone(), stamp(session))));
+        }
         if let Some(file) = session.var("CIB_file") {
             if file == "-" {
                 let text = session.read_input().context("cannot read the CIB from standard input")?;

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             on_terminal,
             now,
             utc_offset: systole_cli::dates::utc_offset(std::env::var("TZ").ok().as_deref(), now),
+            rehearsal: None,
         },
         &args,
     );

@@ -1,12 +1,18 @@
 //! What a tool gets from its surroundings: its name, environment, standard streams and the time.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     io::{self, Read, Write},
+    rc::Rc,
     time::SystemTime,
 };
+use systole_cib::xml::Document;
 use systole_types::Timestamp;
+
+/// A CIB on which commands are tried.
+pub type Rehearsal = Rc<RefCell<Document>>;
 
 /// The surroundings of one run of a tool. Tests make their own.
 pub struct Session<'a> {
@@ -28,6 +34,8 @@ pub struct Session<'a> {
     pub now: Timestamp,
     /// The caller's clock is that many seconds ahead of UTC.
     pub utc_offset: i64,
+    /// Commands work on this copy of a CIB, and nobody else sees what they do: see [`crate::rehearse`].
+    pub rehearsal: Option<Rehearsal>,
 }
 
 impl Session<'_> {

@@ -1,11 +1,13 @@
 //! `systole VERB ...`.
 
 mod cib;
+mod constraint;
 mod explain;
 mod node;
 mod option;
 mod resource;
 mod status;
+mod ticket;
 
 use crate::{Exit, Failed, Session, args, tools};
 use clap::{Parser, Subcommand};
@@ -37,6 +39,10 @@ enum Verb {
     /// Cluster options
     #[command(alias = "property")]
     Option(option::Args),
+    /// List and remove constraints
+    Constraint(constraint::Args),
+    /// Grant and revoke tickets
+    Ticket(ticket::Args),
     /// Query, change and check the configuration as XML
     Cib(cib::Args),
     /// Why a resource is where it is, and why not elsewhere
@@ -76,6 +82,8 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         Some(Verb::Resource(args)) => resource::run(session, args),
         Some(Verb::Node(args)) => node::run(session, args),
         Some(Verb::Option(args)) => option::run(session, args),
+        Some(Verb::Constraint(args)) => constraint::run(session, args),
+        Some(Verb::Ticket(args)) => ticket::run(session, args),
         Some(Verb::Cib(args)) => cib::run(session, args),
         Some(Verb::Explain(args)) => explain::run(session, args),
         Some(Verb::Lab { args }) => lab(&args),

@@ -6,6 +6,8 @@
 
 pub mod config;
 pub mod diagnose;
+pub mod explain;
+pub mod happening;
 pub mod outline;
 pub mod status;
 pub mod tree;

@@ -1,7 +1,7 @@
 //! A CIB in a file, in the place of a cluster.
 
 use super::Applied;
-use crate::{Exit, Failed, edit, exit::exit_of_failure};
+use crate::{Exit, Failed, edit, exit::exit_of_failure, session::Rehearsal};
 use anyhow::Context as _;
 use std::{
     fs,
@@ -16,13 +16,28 @@ use systole_output::tree::Tree;
 
 /// A CIB and the file it is from.
 pub struct CibFile {
-    /// `None` for standard input: changes are made, but kept nowhere.
-    path: Option<PathBuf>,
+    keep: Keep,
     document: Document,
     stamp: Stamp,
 }
 
+/// Where changes are kept.
+enum Keep {
+    /// In the file.
+    File(PathBuf),
+    /// Nowhere: the CIB came from standard input.
+    Nowhere,
+    /// In a copy that later commands see.
+    Rehearsal(Rehearsal),
+}
+
 impl CibFile {
+    /// A copy of a CIB that commands are tried on.
+    pub(super) fn rehearsing(rehearsal: Rehearsal, stamp: Stamp) -> Self {
+        let document = rehearsal.borrow().clone();
+        Self { keep: Keep::Rehearsal(rehearsal), document, stamp }
+    }
+
     /// Reads the file. It may be a pipe; then nothing can be changed.
     pub(super) fn open(path: PathBuf, stamp: Stamp) -> anyhow::Result<Self> {
         let bytes = fs::read(&path).map_err(|error| {
@@ -34,17 +49,20 @@ impl CibFile {
             Failed::new(exit, format!("cannot read the CIB in {}: {error}", path.display()))
         })?;
         let document = parse_cib(bytes, &path.to_string_lossy())?;
-        Ok(Self { path: Some(path), document, stamp })
+        Ok(Self { keep: Keep::File(path), document, stamp })
     }
 
     /// A CIB read from standard input.
     pub(super) fn from_input(bytes: Vec<u8>, stamp: Stamp) -> anyhow::Result<Self> {
-        Ok(Self { path: None, document: parse_cib(bytes, "standard input")?, stamp })
+        Ok(Self { keep: Keep::Nowhere, document: parse_cib(bytes, "standard input")?, stamp })
     }
 
-    /// The file; none for standard input.
+    /// The file, if it is one.
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        match &self.keep {
+            Keep::File(path) => Some(path),
+            Keep::Nowhere | Keep::Rehearsal(_) => None,
+        }
     }
 
     /// The CIB.
@@ -156,9 +174,15 @@ impl CibFile {
     }
 
     fn store(&self, document: &Document) -> anyhow::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        write_atomically(path, document.to_text().as_bytes())
-            .with_context(|| format!("cannot write {}; it is as it was", path.display()))
+        match &self.keep {
+            Keep::File(path) => write_atomically(path, document.to_text().as_bytes())
+                .with_context(|| format!("cannot write {}; it is as it was", path.display())),
+            Keep::Nowhere => Ok(()),
+            Keep::Rehearsal(rehearsal) => {
+                rehearsal.replace(document.clone());
+                Ok(())
+            }
+        }
     }
 }
 

@@ -1,18 +1,21 @@
-//! `systole explain`: the scheduler's reasons, for one resource.
+//! `systole explain`: the scheduler's reasons for one resource, and the smallest change that would bring it where it is not.
 
 use crate::{
-    Cluster, Exit, Failed, Session,
+    Cluster, Exit, Failed, Session, rehearse,
     report::{self, OutputArgs, Report},
-    view,
 };
-use systole_output::{outline::Outline, tree::Tree};
-use systole_scheduler::{
-    NodeIdx, Note, RscIdx, Status,
-    placement::{self, Detail, Placement},
+use systole_cib::{read, xml::Document};
+use systole_output::explain::{Advice, Told};
+use systole_scheduler::{RscIdx, Status, placement::Detail};
+use systole_types::NodeId;
+use systole_whatif::{
+    Course, Goal, Moment, follow,
+    goal::copies,
+    remedy::{Found, Search, is_reached},
+    why::{Answer, Asker},
 };
-use systole_types::Score;
 
-/// Why a resource is where it is, and why not elsewhere.
+/// Why a resource is where it is, why not elsewhere, and what would bring it there.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The resource
@@ -20,9 +23,17 @@ pub(super) struct Args {
     /// Only about this node
     #[arg(long, value_name = "NODE")]
     node: Option<String>,
+    /// Reasons only: do not look for a change that would help
+    #[arg(long)]
+    no_advice: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
+
+/// How many combinations of changes are tried.
+const MAX_TRIED: usize = 120;
+/// How many that help are told.
+const MAX_FOUND: usize = 4;
 
 /// Explains.
 pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
@@ -34,223 +45,167 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
 
 fn explain(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     let mut cluster = Cluster::open(session)?;
-    let view = view::look(session, &mut cluster)?;
-    let status = Status::unpack(&view.cib, session.now);
-    let placement = placement::assign_in_detail(&status, Detail::Scores);
+    let document = cluster.cib()?;
+    let moment = rehearse::moment(session, cluster.is_live());
+    let (cib, _) = read(&document);
+    let transition = moment.schedule(&cib, Detail::Scores);
+    let asker = Asker::new(&transition);
     let only = match &args.node {
-        Some(name) => {
-            Some(status.find_node(name).ok_or_else(|| Failed::no_such(format!("there is no node {name}")))?)
-        }
+        Some(name) => Some(node_name(&transition.status, name)?),
         None => None,
     };
-    let named = named(&status, &args.resource);
+    let named = asker.named(&args.resource);
     if named.is_empty() {
         return Err(Failed::no_such(format!("there is no resource {}", args.resource)));
     }
+    let advice = match args.no_advice {
+        true => None,
+        false => advise(session, &document, moment, &asker, (&args.resource, &named), only.as_ref()),
+    };
+    let named = relevant(&asker, named, only.as_ref());
     let mut report = Report::silent();
-    for rsc in named.into_iter().flat_map(|rsc| instances(&status, rsc)) {
-        let told = Told { status: &status, placement: &placement, rsc, only };
-        let (outline, tree) = told.tell();
-        for (depth, line) in outline.lines() {
-            report.text.push_str(&format!(
-                "{}{}{line}\n",
-                "  ".repeat(depth),
-                if depth > 1 { "* " } else { "" }
-            ));
-        }
-        report.trees.push(tree);
+    for (n, rsc) in (1..).zip(&named) {
+        let explanation = asker.explain(*rsc);
+        let told = Told {
+            explanation: &explanation,
+            only: only.as_ref(),
+            advice: advice.as_ref().filter(|_| n == named.len()),
+            utc_offset: session.utc_offset,
+        };
+        report.text.push_str(&told.text());
+        report.trees.push(told.tree());
     }
     Ok(report)
 }
 
-/// Resources of that name, instances named without their number too.
-fn named(status: &Status<'_>, name: &str) -> Vec<RscIdx> {
-    if let Some(rsc) = status.find_resource(name) {
-        return vec![rsc];
+fn node_name(status: &Status<'_>, name: &str) -> anyhow::Result<NodeId> {
+    let node = status.find_node(name).ok_or_else(|| Failed::no_such(format!("there is no node {name}")))?;
+    Ok(status.node(node).name.clone())
+}
+
+/// Of several instances those that run on the node asked about, else those that run nowhere.
+fn relevant(asker: &Asker<'_>, named: Vec<RscIdx>, only: Option<&NodeId>) -> Vec<RscIdx> {
+    let (Some(node), true) = (only, named.len() > 1) else { return named };
+    let those = |is_meant: &dyn Fn(&Answer) -> bool| -> Vec<RscIdx> {
+        named.iter().copied().filter(|rsc| is_meant(&asker.answer(*rsc))).collect()
+    };
+    let is_primitive = |rsc: &RscIdx| asker.transition().status.rsc(*rsc).is_primitive();
+    if !named.iter().all(is_primitive) {
+        return named;
     }
-    let is_instance = |id: &str| id.rsplit_once(':').is_some_and(|(base, _)| base == name);
-    status.iter_resources().filter(|(_, rsc)| is_instance(rsc.id.as_str())).map(|(idx, _)| idx).collect()
-}
-
-/// What agents manage below (or at) a resource.
-fn instances(status: &Status<'_>, rsc: RscIdx) -> Vec<RscIdx> {
-    if status.rsc(rsc).is_primitive() {
-        return vec![rsc];
+    let there = those(&|answer| answer.hosts.contains(node));
+    let idle = those(&|answer| answer.running_on.is_empty());
+    match (there.is_empty(), idle.is_empty()) {
+        (false, _) => there,
+        (true, false) => idle,
+        (true, true) => named,
     }
-    status.rsc(rsc).children.iter().flat_map(|child| instances(status, *child)).collect()
 }
 
-/// One instance, and what is told of it.
-struct Told<'s, 'a> {
-    status: &'s Status<'a>,
-    placement: &'s Placement,
-    rsc: RscIdx,
-    only: Option<NodeIdx>,
+/// What would bring the resource where one would expect it; `None` if it is there.
+fn advise(
+    session: &Session<'_>,
+    document: &Document,
+    moment: Moment,
+    asker: &Asker<'_>,
+    (name, named): (&str, &[RscIdx]),
+    only: Option<&NodeId>,
+) -> Option<Advice> {
+    let status = &asker.transition().status;
+    let wishes = wishes(status, name, named, only);
+    let open: Vec<&Wish> = wishes.iter().filter(|wish| !wish.goal.is_reached(status)).collect();
+    let wish = open.first()?;
+    let anyway = follow(document.clone(), moment);
+    let mut best: Option<Advice> = None;
+    for wish in open.iter().filter(|wish| !is_reached(&wish.goal, &anyway, moment)) {
+        let found = search(session, document, moment, &wish.goal, &anyway);
+        let is_found = !found.verified.is_empty();
+        if is_found || best.is_none() {
+            best = Some(Advice { goal: wish.words.clone(), is_under_way: false, found });
+        }
+        if is_found {
+            break;
+        }
+    }
+    let under_way = || Advice { goal: wish.words.clone(), is_under_way: true, found: Found::default() };
+    Some(best.unwrap_or_else(under_way))
 }
 
-impl Told<'_, '_> {
-    fn tell(&self) -> (Outline, Tree) {
-        let rsc = self.status.rsc(self.rsc);
-        let names = |nodes: &[NodeIdx]| -> Vec<String> {
-            nodes.iter().map(|node| self.status.node(*node).name.to_string()).collect()
+/// Looks for the smallest change of a CIB after which `goal` is reached.
+fn search(session: &Session<'_>, document: &Document, moment: Moment, goal: &Goal, anyway: &Course) -> Found {
+    let mut search = Search {
+        moment,
+        make: &mut |document, remedy| rehearse::make_remedy(session, document, remedy),
+        max_tried: MAX_TRIED,
+        max_found: MAX_FOUND,
+    };
+    search.run(document, goal, anyway)
+}
+
+/// Something one would expect of a resource.
+struct Wish {
+    goal: Goal,
+    words: String,
+}
+
+/// What one would expect of a resource, the most important first.
+fn wishes(status: &Status<'_>, name: &str, named: &[RscIdx], only: Option<&NodeId>) -> Vec<Wish> {
+    let goal = |copies: u32, promoted: bool| Goal {
+        resource: name.to_owned(),
+        node: only.map(NodeId::to_string),
+        promoted,
+        copies,
+    };
+    let wish = |copies, promoted, words: String| Wish { goal: goal(copies, promoted), words };
+    let is_promotable = named.iter().any(|rsc| is_promotable(status, *rsc));
+    if let Some(node) = only {
+        let mut wishes = vec![wish(1, false, format!("{name} runs on {node}"))];
+        if is_promotable {
+            wishes.push(wish(1, true, format!("{name} is promoted on {node}")));
+        }
+        return wishes;
+    }
+    let (wanted, promoted_wanted) = match named {
+        [rsc] => asked_for(status, *rsc),
+        instances => {
+            let whole = instances.first().map_or(0, |rsc| asked_for(status, status.top_of(*rsc)).0);
+            (whole, 0)
+        }
+    };
+    let now = named.iter().map(|rsc| copies(status, *rsc, None, false)).sum::<u32>();
+    let mut wishes = Vec::new();
+    if wanted == 1 {
+        wishes.push(wish(1, false, format!("{name} runs")));
+    } else {
+        wishes.push(wish(wanted, false, format!("{wanted} copies of {name} run")));
+        if now + 1 < wanted {
+            wishes.push(wish(now + 1, false, format!("another copy of {name} runs")));
+        }
+    }
+    if promoted_wanted > 0 {
+        let words = match promoted_wanted {
+            1 => format!("a copy of {name} is promoted"),
+            n => format!("{n} copies of {name} are promoted"),
         };
-        let now = names(&rsc.running_on);
-        let assigned = self.assigned();
-        let mut outline = Outline::new();
-        let mut tree = Tree::new("explanation")
-            .attr("resource", rsc.id.as_str())
-            .attr("role", rsc.role.as_str())
-            .attr("running_on", now.join(" "));
-        let place = if now.is_empty() { String::new() } else { format!(" on {}", now.join(" and ")) };
-        outline.push(0, format!("{}: {}{place}", rsc.id, rsc.role));
-        match assigned.map(|node| self.status.node(node).name.to_string()) {
-            Some(node) => {
-                let verb = if now == [node.clone()] { "stays" } else { "belongs" };
-                outline.push(1, format!("{verb} on {node}"));
-                tree = tree.attr("assigned_to", node);
-            }
-            None => outline.push(1, "is not wanted anywhere, or may run nowhere"),
-        }
-        self.whole(&mut outline, &mut tree);
-        for node in &self.status.nodes_by_name {
-            if self.only.is_none_or(|only| only == *node) {
-                self.node(*node, &mut outline, &mut tree);
-            }
-        }
-        (outline, tree)
+        wishes.push(wish(promoted_wanted, true, words));
     }
-
-    /// What holds for the instance wherever it is.
-    fn whole(&self, outline: &mut Outline, tree: &mut Tree) {
-        let rsc = self.status.rsc(self.rsc);
-        let mut facts: Vec<String> = Vec::new();
-        if !rsc.managed {
-            facts.push(
-                "the cluster leaves it alone (unmanaged, in maintenance, or blocked by a failure)".to_owned(),
-            );
-        }
-        if rsc.next_role == systole_types::Role::Stopped {
-            let why = rsc.next_role_reason.map_or(String::new(), |why| format!(" ({why})"));
-            facts.push(format!("it is to be stopped{why}"));
-        }
-        facts.extend(self.colocations());
-        facts.extend(self.notes(None).map(text_of));
-        if facts.is_empty() && rsc.running_on.len() == 1 && self.assigned() == rsc.running_on.first().copied()
-        {
-            facts.push("it runs there, and nothing speaks more for another node".to_owned());
-        }
-        for fact in facts {
-            outline.push(2, fact.as_str());
-            tree.push(Tree::with_text("note", fact));
-        }
-    }
-
-    /// What it is placed with or away from, and what is placed with it.
-    fn colocations(&self) -> Vec<String> {
-        let chain: Vec<RscIdx> =
-            std::iter::successors(Some(self.rsc), |rsc| self.status.rsc(*rsc).parent).collect();
-        let name = |rsc: RscIdx| &self.status.rsc(rsc).id;
-        self.placement
-            .colocations
-            .iter()
-            .filter_map(|link| {
-                let from = if link.id.starts_with('#') { String::new() } else { format!(", {}", link.id) };
-                if chain.contains(&link.dependent) && !chain.contains(&link.primary) {
-                    return Some(format!("placed with {} (score {}{from})", name(link.primary), link.score));
-                }
-                let draws = chain.contains(&link.primary) && !chain.contains(&link.dependent);
-                draws.then(|| format!("draws {} along (score {}{from})", name(link.dependent), link.score))
-            })
-            .collect()
-    }
-
-    fn node(&self, idx: NodeIdx, outline: &mut Outline, tree: &mut Tree) {
-        let node = self.status.node(idx);
-        let score = self.placement.allowed.get(rsc_index(self.rsc)).and_then(|table| table.score(idx));
-        let mut reasons: Vec<String> =
-            self.node_facts(idx).into_iter().chain(self.notes(Some(idx)).map(text_of)).collect();
-        reasons.extend(score.and_then(|score| self.comparison(idx, i64::from(score))));
-        // Guest nodes run only what their bundle puts there: not worth a line unless something is said of them.
-        if score.is_none() && reasons.is_empty() && self.only.is_none() {
-            return;
-        }
-        let score_text = score.map_or("may never run there".to_owned(), |score| {
-            format!("score {}", Score::finite(i64::from(score)))
-        });
-        outline.push(1, format!("{}: {score_text}", node.name));
-        let mut part = Tree::new("node").attr("name", node.name.as_str());
-        part = part.maybe("score", score.map(|score| Score::finite(i64::from(score)).to_string()));
-        for reason in reasons {
-            outline.push(2, reason.as_str());
-            part.push(Tree::with_text("note", reason));
-        }
-        tree.push(part);
-    }
-
-    /// Where the scheduler puts the instance.
-    fn assigned(&self) -> Option<NodeIdx> {
-        self.placement.assigned.get(rsc_index(self.rsc)).copied().flatten()
-    }
-
-    /// Why not here, if the score alone decides.
-    fn comparison(&self, node: NodeIdx, score: i64) -> Option<String> {
-        let winner = self.assigned().filter(|winner| *winner != node)?;
-        let best = i64::from(self.placement.allowed.get(rsc_index(self.rsc))?.score(winner)?);
-        if Score::finite(score) == -Score::INFINITY || score > best {
-            return None;
-        }
-        let name = &self.status.node(winner).name;
-        let runs_there = self.status.rsc(self.rsc).running_on.contains(&winner);
-        Some(match (score == best, runs_there) {
-            (false, _) => format!("not here: {name} has the higher score {}", Score::finite(best)),
-            (true, true) => format!("not here: no better than {name}, where it runs"),
-            (true, false) => format!("not here: no better than {name}, which is chosen"),
-        })
-    }
-
-    /// What is wrong with the node itself.
-    fn node_facts(&self, idx: NodeIdx) -> Vec<String> {
-        let node = self.status.node(idx);
-        [
-            (node.unclean, "the node has to be fenced first"),
-            (!node.online && !node.unclean, "the node is offline"),
-            (node.standby, "the node is in standby"),
-            (node.maintenance, "the node is in maintenance"),
-            (node.shutdown, "the node is shutting down"),
-            (node.pending, "the node is still joining"),
-        ]
-        .into_iter()
-        .filter(|&(holds, _text)| holds)
-        .map(|(_holds, text)| text.to_owned())
-        .collect()
-    }
-
-    /// Notes about the instance or what it is part of: those about `node`, or about no node.
-    fn notes(&self, node: Option<NodeIdx>) -> impl Iterator<Item = &Note> {
-        let wanted = node.map(|node| &self.status.node(node).name);
-        let chain: Vec<_> = std::iter::successors(Some(self.rsc), |rsc| self.status.rsc(*rsc).parent)
-            .flat_map(|rsc| {
-                let rsc = self.status.rsc(rsc);
-                [Some(rsc.id.clone()), rsc.history_id.clone()].into_iter().flatten()
-            })
-            .collect();
-        self.status
-            .notes
-            .iter()
-            .chain(&self.placement.notes)
-            .filter(move |note| note.resource.as_ref().is_some_and(|id| chain.contains(id)))
-            .filter(move |note| note.node.as_ref() == wanted)
-    }
+    wishes
 }
 
-/// The note without the names it begins with: they stand above it already.
-fn text_of(note: &Note) -> String {
-    let mut bare = note.clone();
-    bare.resource = None;
-    bare.node = None;
-    bare.to_string()
+fn is_promotable(status: &Status<'_>, rsc: RscIdx) -> bool {
+    let inner = status.rsc(rsc).bundle().and_then(|bundle| bundle.inner);
+    status.rsc(rsc).is_promotable || inner.is_some_and(|inner| status.rsc(inner).is_promotable)
 }
 
-fn rsc_index(rsc: RscIdx) -> usize {
-    rsc.i()
+/// How many copies there should be, and how many promoted.
+fn asked_for(status: &Status<'_>, rsc: RscIdx) -> (u32, u32) {
+    let resource = status.rsc(rsc);
+    match (resource.clone_data(), resource.bundle()) {
+        (Some(clone), _) => (clone.max, if resource.is_promotable { clone.promoted_max } else { 0 }),
+        (_, Some(bundle)) => {
+            let promoted = if is_promotable(status, rsc) { bundle.promoted_max } else { 0 };
+            (u32::try_from(bundle.replicas.len()).unwrap_or(u32::MAX), promoted)
+        }
+        _ => (u32::from(resource.removed.is_none()), 0),
+    }
 }

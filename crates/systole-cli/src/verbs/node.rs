@@ -31,6 +31,14 @@ enum Verb {
     Maintenance(Nodes),
     /// Let the cluster act on a node again
     Unmaintenance(Nodes),
+    /// Print, set or remove what a node has of something (cpu, memory) for `placement-strategy`
+    Capacity {
+        /// The node
+        node: String,
+        /// NAME prints, NAME=VALUE sets, NAME= removes
+        #[arg(required = true)]
+        pairs: Vec<String>,
+    },
     /// Print, set or remove attributes of a node
     Attribute {
         /// The node
@@ -60,7 +68,14 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Unstandby(nodes) => switch(session, nodes, "standby", None),
         Verb::Maintenance(nodes) => switch(session, nodes, "maintenance", Some("true")),
         Verb::Unmaintenance(nodes) => switch(session, nodes, "maintenance", None),
-        Verb::Attribute { node, pairs, transient } => attribute(session, node, &pairs, transient),
+        Verb::Capacity { node, pairs } => set_pairs(session, &node, &pairs, "nodes", true),
+        Verb::Attribute { node, pairs, transient } => {
+            let section = if transient { "status" } else { "nodes" };
+            match pairs.is_empty() {
+                true => all_attributes(session, &node),
+                false => set_pairs(session, &node, &pairs, section, false),
+            }
+        }
     };
     match result {
         Ok(report) => report::emit(session, &args.output, report),
@@ -122,22 +137,19 @@ fn request(node: &str, name: &str, section: &str, command: Command) -> Request {
     Request { command, section: section.to_owned(), node: Some(node.to_owned()), ..Request::named(name) }
 }
 
-fn attribute(
+fn set_pairs(
     session: &mut Session<'_>,
-    node: String,
+    node: &str,
     pairs: &[String],
-    transient: bool,
+    section: &str,
+    utilization: bool,
 ) -> anyhow::Result<Report> {
-    let section = if transient { "status" } else { "nodes" };
-    if pairs.is_empty() {
-        return all_attributes(session, &node);
-    }
     // All are read before anything is changed.
     if let Some(pair) = pairs.iter().find(|pair| pair.is_empty() || pair.starts_with('=')) {
         return Err(Failed::usage(format!("{pair:?} names no attribute")));
     }
     let document = Cluster::open(session)?.cib()?;
-    crm_attribute::node_id(&document, &node)?;
+    crm_attribute::node_id(&document, node)?;
     let mut report = Report::silent();
     for pair in pairs {
         let (name, command) = match pair.split_once('=') {
@@ -146,15 +158,11 @@ fn attribute(
             Some((name, value)) => (name, Command::Update(value.to_owned())),
         };
         let is_query = matches!(command, Command::Query);
-        let one =
-            crm_attribute::perform(session, request(&node, name, section, command)).map_err(|error| {
-                let is_missing = is_query && exit::exit_of(&error) == Exit::NoSuch;
-                if is_missing {
-                    Failed::no_such(format!("node {node} has no attribute {name}"))
-                } else {
-                    error
-                }
-            })?;
+        let request = Request { utilization, ..request(node, name, section, command) };
+        let one = crm_attribute::perform(session, request).map_err(|error| {
+            let is_missing = is_query && exit::exit_of(&error) == Exit::NoSuch;
+            if is_missing { Failed::no_such(format!("node {node} has no attribute {name}")) } else { error }
+        })?;
         report.text.push_str(&one.text);
         report.trees.extend(one.trees);
     }

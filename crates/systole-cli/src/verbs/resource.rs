@@ -3,7 +3,7 @@
 use crate::{
     Cluster, Exit, Failed, Session, edit,
     report::{self, OutputArgs, Report},
-    resource_ops::{self, PairOf},
+    resource_ops::{self, PairKind, PairOf},
     tools::{crm_mon, crm_resource},
     view,
 };
@@ -42,6 +42,10 @@ enum Verb {
     Manage(Several),
     /// Leave resources as they are, whatever happens
     Unmanage(Several),
+    /// Set or remove parameters of a resource
+    Parameter(Pairs),
+    /// Set or remove meta attributes of a resource
+    Meta(Pairs),
     /// Forget failures, so that resources may run where they failed
     Cleanup(Forget),
     /// Forget all history, so that the state of resources is probed afresh
@@ -61,6 +65,17 @@ struct Several {
     /// The resources
     #[arg(required = true)]
     ids: Vec<String>,
+    #[command(flatten)]
+    end: End,
+}
+
+#[derive(clap::Args)]
+struct Pairs {
+    /// The resource
+    id: String,
+    /// NAME=VALUE sets, NAME= removes
+    #[arg(required = true, value_name = "NAME=VALUE")]
+    pairs: Vec<String>,
     #[command(flatten)]
     end: End,
 }
@@ -133,6 +148,8 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Disable(several) => change(session, several, "target-role", Some("Stopped")),
         Verb::Manage(several) => change(session, several, "is-managed", None),
         Verb::Unmanage(several) => change(session, several, "is-managed", Some("false")),
+        Verb::Parameter(pairs) => set_pairs(session, pairs, PairKind::Parameter),
+        Verb::Meta(pairs) => set_pairs(session, pairs, PairKind::Meta),
         Verb::Cleanup(forget) => cleanup(session, forget, "cleanup"),
         Verb::Refresh(forget) => cleanup(session, forget, "refresh"),
         Verb::Restart(one) => restart(session, one),
@@ -229,6 +246,44 @@ fn change(
             report
                 .trees
                 .push(Tree::new("change").attr("resource", id).attr("name", name).maybe("value", value));
+        }
+        if let Some(limit) = limit {
+            resource_ops::wait(&mut cluster, Some(limit))?;
+        }
+        Ok(report)
+    })
+}
+
+/// Sets or removes parameters or meta attributes.
+fn set_pairs(session: &mut Session<'_>, args: Pairs, kind: PairKind) -> anyhow::Result<Exit> {
+    finish(session, &args.end.output, |session| {
+        let limit = args.end.limit()?;
+        let mut cluster = Cluster::open(session)?;
+        if limit.is_some() {
+            resource_ops::check_can_wait(&cluster)?;
+        }
+        // All are read before anything is changed.
+        let read = |pair: &'_ String| match pair.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(Failed::usage(format!("{pair:?} is not NAME=VALUE"))),
+        };
+        let pairs = args.pairs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut report = Report::silent();
+        for (name, value) in &pairs {
+            let document = cluster.cib()?;
+            let element = edit::resource(&document, &args.id)?;
+            let pair = PairOf { kind, set_id: None, pair_id: None, name };
+            if value.is_empty() {
+                pair.delete(&mut cluster, element)?;
+            } else {
+                pair.set(&mut cluster, element, value)?;
+            }
+            let (id, value) =
+                (element.id().unwrap_or(""), Some(value.as_str()).filter(|value| !value.is_empty()));
+            let what = value.map_or(format!("{name} removed"), |value| format!("{name}={value}"));
+            report.text.push_str(&format!("{id}: {what}\n"));
+            let change = Tree::new("change").attr("resource", id).attr("name", name.as_str());
+            report.trees.push(change.maybe("value", value));
         }
         if let Some(limit) = limit {
             resource_ops::wait(&mut cluster, Some(limit))?;
