@@ -119,6 +119,7 @@ impl Workplace {
             on_terminal: false,
             now: system_time(),
             utc_offset: 0,
+            rehearsal: None,
         };
         let arguments = self.arguments(&graph);
         let exit = catch_unwind(AssertUnwindSafe(|| systole_cli::run(&mut session, &arguments)));
