@@ -3,6 +3,8 @@
 //! Once a primary has its place, dependents are drawn to it or kept away ([`Assigner::apply_to_dependent`]). Before a
 //! primary is placed, the wishes of its dependents count for it, weighed by the colocation's score, and through them the
 //! wishes of *their* dependents ([`Assigner::add_wishes`]).
+//!
+//! Source: Pacemaker Explained, "Placing Resources Relative to Other Resources", "Colocation Influence".
 
 use super::{
     colocation::{Colocation, NO_VALUE},

@@ -1,5 +1,7 @@
 //! What holds for nodes as such, before resources are looked at together: history, health, locations, locks, stickiness,
 //! failures, discovery; and the colocations that follow from what resources are.
+//!
+//! Source: Pacemaker Explained, "Resource Options" (`resource-stickiness`, `migration-threshold`), "Tracking Node Health", "Cluster Options" (`shutdown-lock`).
 
 use super::{
     Locked,

@@ -1,4 +1,6 @@
 //! Groups: members one after the other, each drawn to the one before.
+//!
+//! Source: Pacemaker Explained, "Groups", "Group Stickiness".
 
 use super::{primitive::OnFailure, work::Assigner};
 use crate::{NodeIdx, RscIdx, status::Kind};

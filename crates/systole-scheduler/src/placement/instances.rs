@@ -2,6 +2,8 @@
 //!
 //! As many instances as possible stay where they are, in order of how well they are placed; the rest go to the best
 //! nodes left. No node gets more than its fair share early on.
+//!
+//! Source: Pacemaker Explained, "Clones", "Clone Stickiness".
 
 use super::{
     affinity::{Wishes, factor_of},

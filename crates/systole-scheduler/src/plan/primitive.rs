@@ -1,4 +1,6 @@
 //! What has to be done for one instance: taken down, brought up, promoted, demoted.
+//!
+//! Source: Pacemaker Explained, "Resource Operations" and "Resource Options" (`multiple-active`).
 
 use super::{
     draft::{ActIdx, Draft, Flags, Reason},

@@ -2,6 +2,8 @@
 //!
 //! An operation's digest is the MD5 of its sorted parameters written as one XML element, with a space before it and a line
 //! feed after it. Pacemaker's controller and executor write the same, and resources are restarted where they differ.
+//!
+//! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
 
 use super::{Attributes, NodeIdx, RscIdx, Status};
 use crate::rules::{self, Input, Merge};

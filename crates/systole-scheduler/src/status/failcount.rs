@@ -1,4 +1,6 @@
 //! How often resources have failed, and whether that still counts.
+//!
+//! Source: Pacemaker Explained, "Handling Resource Failure".
 
 use super::{
     FailCount, NodeIdx, RscIdx, Status,

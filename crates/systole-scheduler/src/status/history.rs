@@ -1,4 +1,6 @@
 //! What a node's operation history means for the resources in it.
+//!
+//! Source: Pacemaker Explained, "Status", "Resource History" and "Action History".
 
 mod entry;
 mod instance;

@@ -1,4 +1,6 @@
 //! Which nodes are up: `<node_state>`s of cluster nodes, connections of remote and guest nodes.
+//!
+//! Source: Pacemaker Explained, "Status", "Node State"; "Pacemaker Remote Resources".
 
 use super::{
     NodeIdx, NodeKind,

@@ -1,5 +1,7 @@
 //! What is left of live migrations: `migrate_to` on the source, `migrate_from` on the target, `stop` on the source. Each may
 //! be missing, have failed, or be outdated by what happened later.
+//!
+//! Source: Pacemaker Explained, "Migrating Resources".
 
 use super::{
     NodeIdx, RscIdx,

@@ -1,4 +1,6 @@
 //! Which nodes there are, with their attributes.
+//!
+//! Source: Pacemaker Explained, "Nodes", "Node Attributes".
 
 use super::{
     Attributes, FailCount, HealthColor, HealthStrategy, Node, NodeIdx, NodeKind,

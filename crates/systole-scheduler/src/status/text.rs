@@ -1,4 +1,6 @@
 //! Values written as text, as the reference release reads them.
+//!
+//! Source: Pacemaker Explained, "Configuration Value Types".
 
 use std::{cmp::Ordering, time::Duration};
 use systole_types::{Score, parse_duration};
