@@ -183,16 +183,17 @@ impl<'s> Assigner<'s, '_> {
             return;
         }
         let active = &self.fixed[rsc.i()].active;
-        let lock = match (self.st.rsc(rsc).shutdown_lock, &active[..]) {
-            (Some((node, since)), []) => Locked { node, since },
+        self.rsc[rsc.i()].lock = match (self.rsc[rsc.i()].lock, &active[..]) {
+            (Some(lock), []) => Some(lock),
             (None, &[node]) if self.nodes[node.i()].shutdown && !self.nodes[node.i()].unclean => {
                 let asked = self.st.node(node).attribute("shutdown").and_then(|text| text.parse().ok());
-                Locked { node, since: asked.filter(|at| *at != 0).map_or(self.st.now, Timestamp) }
+                let since = asked.filter(|at| *at != 0).map_or(self.st.now, Timestamp);
+                Some(Locked { node, since })
             }
             // Locked, but active: somebody started it elsewhere, and it is left alone.
-            _ => return,
+            _ => None,
         };
-        self.rsc[rsc.i()].lock = Some(lock);
+        let Some(lock) = self.rsc[rsc.i()].lock else { return };
         let limit = i64::try_from(self.st.options.shutdown_lock_limit.as_secs()).unwrap_or(i64::MAX);
         if limit > 0 {
             self.st.recheck.by(Timestamp(lock.since.0.saturating_add(limit).saturating_add(1)));

@@ -499,6 +499,7 @@ impl Mutable {
             role: rsc.role,
             next_role: rsc.next_role,
             priority: rsc.meta.priority.value(),
+            lock: rsc.shutdown_lock.map(|(node, since)| Locked { node, since }),
             children: rsc.children.clone(),
             ..Self::default()
         }

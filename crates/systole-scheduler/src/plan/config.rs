@@ -60,13 +60,10 @@ impl Draft<'_, '_> {
 
     /// A resource that runs again is no longer locked to the node it was shut down on.
     pub(super) fn clear_outdated_locks(&mut self) {
-        if !self.status.options.shutdown_lock {
-            return;
-        }
         for i in 0..self.status.resources.len() {
             let rsc = RscIdx::new(i);
             if let Some((node, _)) = self.r(rsc).shutdown_lock
-                && self.r(rsc).is_active()
+                && self.shutdown_lock(rsc).is_none()
             {
                 self.action(rsc, Key::once(Task::LrmDelete), Some(node), false);
             }

@@ -130,8 +130,10 @@ impl Draft<'_, '_> {
         synapses.push(Synapse { priority, action: self.written(action, cache), inputs });
     }
 
+    /// Instances of a promotable clone have the clone's priority, whatever their own.
     fn priority(&self, rsc: RscIdx) -> i32 {
-        self.r(rsc).meta.priority.value()
+        let of = self.r(rsc).parent.filter(|parent| self.r(*parent).is_promotable && self.r(*parent).is_clone());
+        self.r(of.unwrap_or(rsc)).meta.priority.value()
     }
 
     /// Whether an action is in the graph.

@@ -73,9 +73,7 @@ impl Status<'_> {
         let version = self.cib.feature_set.as_deref();
         let parameters = self.open_parameters(rsc, node, task, Duration::ZERO, version);
         parameter_digest(
-            parameters.iter().filter(|(name, _)| {
-                !matches!(&***name, "passwd" | "password" | "user") && !is_for_fencer(name)
-            }),
+            parameters.iter().filter(|(name, _)| !matches!(&***name, "passwd" | "password" | "user")),
         )
     }
 
