@@ -112,13 +112,22 @@ fn compare_sections(level: Level, title: &str, theirs: &Answer, ours: &Answer, f
         return;
     }
     let unlike = unlike(theirs, ours);
-    let kind = if unlike.is_empty() { "sequence" } else { "lines" };
+    let kind = match unlike.first() {
+        None => "sequence".to_owned(),
+        Some((sign, line)) => format!("{sign} {}", without_names(line)),
+    };
     let mut lines: Vec<String> = unlike.iter().map(|(sign, line)| format!("{sign} {line}")).collect();
     if unlike.is_empty() {
         let first = theirs.iter().zip(ours).position(|(theirs, ours)| theirs != ours).unwrap_or(0);
         lines.push(format!("at line {first}: - {} + {}", theirs[first], ours[first]));
     }
-    found.push(Difference { level, kind: kind.to_owned(), text: format!("\n    {}", lines.join("\n    ")) });
+    found.push(Difference { level, kind, text: format!("\n    {}", lines.join("\n    ")) });
+}
+
+/// A line less all words with digits: names, numbers.
+fn without_names(line: &str) -> String {
+    let words = line.split(' ').filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn compare_scores(theirs: &Answer, ours: &Answer, found: &mut Vec<Difference>) {

@@ -396,9 +396,7 @@ impl ResourceView {
         match &mut self.kind {
             ResourceViewKind::Primitive(primitive) => {
                 primitive.pending = None;
-                if primitive.pending_on.take().is_some() && primitive.nodes.is_empty() {
-                    primitive.shown_at = None;
-                }
+                primitive.pending_on = None;
             }
             ResourceViewKind::Group { members } => members.iter_mut().for_each(Self::drop_pending),
             ResourceViewKind::Clone { instances, .. } => instances.iter_mut().for_each(Self::drop_pending),

@@ -349,7 +349,9 @@ impl Simulation<'_, '_> {
         let style = outline::Style { depth: 2, ..outline::Style::default() };
         let nodes = systole_output::status::node_list(&overview, &options).render(style);
         let resources = systole_output::status::resource_list(&overview, &options).render(style);
-        self.session.print(&format!("  * Node List:\n{nodes}\n"))?;
+        if !nodes.is_empty() {
+            self.session.print(&format!("  * Node List:\n{nodes}\n"))?;
+        }
         if resources.is_empty() {
             self.session.print("  * Full List of Resources:\n    * No resources\n")?;
         } else {

@@ -18,13 +18,13 @@ pub fn node_status(node: &NodeView) -> String {
         NodeStateWord::OfflineStandby => "OFFLINE (standby)",
         NodeStateWord::Maintenance => "maintenance",
         NodeStateWord::OfflineMaintenance => "OFFLINE (maintenance)",
-        NodeStateWord::Online if node.health != "green" => {
-            return format!("online (health is {})", node.health.to_uppercase());
-        }
         NodeStateWord::Online => "online",
         NodeStateWord::Offline => "OFFLINE",
     };
-    word.to_owned()
+    if node.health == "green" {
+        return word.to_owned();
+    }
+    format!("{word} (health is {})", node.health.to_uppercase())
 }
 
 /// Nodes that need a line of their own, then names of those online and offline.
@@ -58,13 +58,9 @@ pub fn node_list(overview: &Overview, options: &ListOptions) -> Outline {
     outline
 }
 
-/// Whether the node has no other state than online or offline.
+/// Whether there is no more to say of the node than online or offline.
 fn is_plain(node: &NodeView) -> bool {
-    match node.state {
-        NodeStateWord::Online => node.health == "green",
-        NodeStateWord::Offline => true,
-        _ => false,
-    }
+    matches!(node.state, NodeStateWord::Online | NodeStateWord::Offline) && node.health == "green"
 }
 
 fn kind_listed(node: &NodeView) -> NodeViewKind {

@@ -265,7 +265,7 @@ impl Lister<'_> {
             if !(named || self.options.wants(instance)) || !self.options.is_at_wanted_node(instance) {
                 continue;
             }
-            if instance.flags.removed && !instance.flags.partially_active {
+            if instance.flags.removed && !instance.flags.partially_active && !*unique {
                 continue;
             }
             match self.instance_shown(instance, *unique, instances.len()) {
@@ -306,12 +306,15 @@ impl Lister<'_> {
                 Shown::Not
             };
         }
+        if is_pending(instance) {
+            return Shown::Whole;
+        }
         if !instance.flags.partially_active {
             return Shown::Not;
         }
         let needs_line = primitives(instance)
             .iter()
-            .any(|part| part.flags.removed || !part.flags.managed || part.flags.failed || is_pending(part));
+            .any(|part| part.flags.removed || !part.flags.managed || part.flags.failed);
         if needs_line || !instance.flags.active {
             return Shown::Whole;
         }
