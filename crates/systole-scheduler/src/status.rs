@@ -223,12 +223,18 @@ impl<'a> Status<'a> {
     }
 
     /// The resource that a constraint means by `name`: for the name of a clone's (or bundle's) child without instance
-    /// number, the clone (the inner one, of a bundle).
+    /// number, the clone (the inner one, of a bundle), provided that the history of some node knows an instance by it.
     pub fn find_for_constraint(&self, name: &str) -> Option<RscIdx> {
         if let Some(rsc) = self.find_resource(name) {
             return Some(rsc);
         }
-        self.first_instances.get(name).map(|instance| self.top_of(RscIdx(instance)))
+        let top = self.first_instances.get(name).map(|instance| self.top_of(RscIdx(instance)))?;
+        self.is_known_as(top, name).then_some(top)
+    }
+
+    fn is_known_as(&self, rsc: RscIdx, name: &str) -> bool {
+        let is_itself = self.rsc(rsc).history_id.as_ref().is_some_and(|id| id.as_str() == name);
+        is_itself || self.rsc(rsc).children.iter().any(|&child| self.is_known_as(child, name))
     }
 
     /// The resources that a constraint means by `name`: a resource, or those of a tag or template, in order.

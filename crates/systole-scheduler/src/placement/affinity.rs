@@ -62,7 +62,9 @@ impl<'s> Assigner<'s, '_> {
             if sees_hosts && self.st.node(node).is_guest() { self.node_meant(node, rsc) } else { Some(node) };
         match (node, attribute) {
             (None, _) => NO_VALUE,
-            (Some(node), None) => node.0,
+            (Some(node), None) if self.nodes[node.i()].is_named => node.0,
+            // A remote node without an entry and not yet seen has no attributes, not even its name.
+            (Some(_), None) => NO_VALUE,
             (Some(node), Some(attribute)) => self.attribute_values[attribute as usize][node.i()],
         }
     }

@@ -38,10 +38,25 @@ impl<'s> Assigner<'s, '_> {
                 let is_configured = self.st.rsc(rsc).removed.is_none();
                 self.tables[i] = if is_configured { configured.clone() } else { with_left_over.clone() };
             }
+            if is_guest_connection && !self.st.options.symmetric {
+                self.ban_from_earlier_replicas(rsc);
+            }
         }
         self.ban_from_configured_replicas();
         for i in 0..self.fixed.len() {
             self.bind_to_replica(RscIdx::new(i));
+        }
+    }
+
+    /// Where nothing is allowed unless a constraint says so, connections into containers are banned by name from the
+    /// nodes of all replicas made up to then: for a replica's own connection, up to its own.
+    fn ban_from_earlier_replicas(&mut self, connection: RscIdx) {
+        let own = self.st.rsc(connection).remote_node.filter(|node| self.st.node(*node).is_bundle());
+        for (node, _) in self.st.iter_nodes().filter(|(_, data)| data.is_bundle()) {
+            if own.is_none_or(|own| node <= own) {
+                let banned = self.base_entry(node);
+                self.tables[connection.i()].entry(node, || banned);
+            }
         }
     }
 

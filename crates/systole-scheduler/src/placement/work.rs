@@ -80,6 +80,8 @@ pub(super) struct NodeState {
     pub unclean: bool,
     pub standby: bool,
     pub maintenance: bool,
+    /// Its name is one of its attributes.
+    pub is_named: bool,
     pub n_assigned: u32,
     pub free: Capacities,
 }
@@ -151,6 +153,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 unclean: node.unclean,
                 standby: node.standby || node.standby_on_fail,
                 maintenance: node.maintenance,
+                is_named: node.attribute("#uname").is_some(),
                 n_assigned: 0,
                 free: if work.strategy() == PlacementStrategy::Default {
                     Capacities::new()

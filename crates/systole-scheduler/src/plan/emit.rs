@@ -132,7 +132,8 @@ impl Draft<'_, '_> {
 
     /// Instances of a promotable clone have the clone's priority, whatever their own.
     fn priority(&self, rsc: RscIdx) -> i32 {
-        let of = self.r(rsc).parent.filter(|parent| self.r(*parent).is_promotable && self.r(*parent).is_clone());
+        let of =
+            self.r(rsc).parent.filter(|parent| self.r(*parent).is_promotable && self.r(*parent).is_clone());
         self.r(of.unwrap_or(rsc)).meta.priority.value()
     }
 
