@@ -28,7 +28,7 @@ pub fn run(options: &Options) -> Result<()> {
         packages::is_root(),
         "the demo makes namespaces, bridges and containers, which takes root: run it with sudo"
     );
-    packages::install_missing(systole_lab::Stack::Hub)?;
+    packages::install_missing(packages::Scope::Small)?;
     heading("building");
     let lab = Lab::new(&shell::build_release()?);
     let result = show(&lab);

@@ -14,7 +14,6 @@ use crate::{
 use anyhow::{Result, bail};
 use residue::Residue;
 use std::time::{Duration, Instant};
-use systole_lab::Stack;
 
 /// How long a cluster may take to do anything here: a container's own monitor comes once a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -46,7 +45,7 @@ type Test = (&'static str, fn(&Lab) -> Result<()>);
 /// # Errors
 /// If one fails.
 pub fn run(options: &Options) -> Result<()> {
-    crate::packages::install_missing(Stack::Corosync)?;
+    crate::packages::install_missing(crate::packages::Scope::Everything)?;
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
     shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);

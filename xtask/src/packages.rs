@@ -14,17 +14,23 @@ const COROSYNC_HEADERS: &[(&str, &str)] = &[
     ("corosync/votequorum.h", "libvotequorum-dev"),
 ];
 
-/// Installs what a lab with this cluster layer lacks on this host, and what building it takes.
+/// What is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A lab over the hub, with images of single programs.
+    Small,
+    /// The same with every image there is.
+    Images,
+    /// Every image, and Corosync, which takes headers to build against.
+    Everything,
+}
+
+/// Installs what this host lacks for `scope`.
 ///
 /// # Errors
 /// If something is missing and cannot be installed.
-pub fn install_missing(stack: Stack) -> Result<()> {
-    let mut missing = systole_lab::missing_packages(stack);
-    if stack == Stack::Corosync {
-        let headers = COROSYNC_HEADERS.iter();
-        let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
-        missing.extend(absent.map(|(_, package)| *package));
-    }
+pub fn install_missing(scope: Scope) -> Result<()> {
+    let missing = missing(scope)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -44,6 +50,24 @@ pub fn install_missing(stack: Stack) -> Result<()> {
     }
     drop(policy);
     Ok(())
+}
+
+fn missing(scope: Scope) -> Result<Vec<&'static str>> {
+    let stack = if scope == Scope::Everything { Stack::Corosync } else { Stack::Hub };
+    let mut missing = systole_lab::missing_packages(stack);
+    if scope != Scope::Small {
+        for recipe in systole_lab::RECIPES {
+            missing.extend(systole_lab::missing_image_packages(recipe)?);
+        }
+    }
+    if scope == Scope::Everything {
+        let headers = COROSYNC_HEADERS.iter();
+        let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
+        missing.extend(absent.map(|(_, package)| *package));
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    Ok(missing)
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {

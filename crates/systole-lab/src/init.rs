@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     net::Ipv4Addr,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -111,6 +112,7 @@ fn write_files(order: &BootOrder) -> Result<()> {
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     cluster_user()?;
+    remote_key(&order.key)?;
     order.stack.configure(&order.hosts, &order.key)?;
     if !Path::new("/etc/localtime").exists() {
         fs::copy("/usr/share/zoneinfo/UTC", "/etc/localtime")
@@ -131,6 +133,20 @@ fn cluster_user() -> Result<()> {
             text.push_str(entry);
             fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
         }
+    }
+    Ok(())
+}
+
+/// The key of connections to remote daemons, where Pacemaker has it; bundles map it into their containers.
+fn remote_key(key: &str) -> Result<()> {
+    let (dir, file) = ("/etc/pacemaker", "/etc/pacemaker/authkey");
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::write(file, key))
+        .and_then(|()| fs::set_permissions(file, fs::Permissions::from_mode(0o640)))
+        .with_context(|| format!("cannot write {file}"))?;
+    let group = systole_link::group("haclient").context("there is no group haclient")?;
+    for path in [dir, file] {
+        chown(path, None, Some(group)).with_context(|| format!("cannot give {path} to haclient"))?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ mod supervisor;
 mod up;
 mod verbs;
 
+pub use image::missing_packages as missing_image_packages;
+pub use image::{RECIPES, Recipe};
 pub use requirements::missing_packages;
 pub use stack::Stack;
 

@@ -1,6 +1,11 @@
 //! What a lab is brought up with: worked out by `up`, read by the supervisor.
 
-use crate::{command::run, layout::Layout, network::Subnet, stack::Stack};
+use crate::{
+    command::run,
+    layout::Layout,
+    network::Subnet,
+    stack::{self, Stack},
+};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -38,7 +43,7 @@ pub struct Plan {
     pub daemons: bool,
     /// The cluster layer.
     pub stack: Stack,
-    /// The secret of the nodes, which the cluster layer may need.
+    /// The secret of the nodes.
     pub key: String,
 }
 
@@ -88,7 +93,7 @@ impl Plan {
             subnet,
             daemons: true,
             stack,
-            key: stack.new_key()?,
+            key: stack::new_key()?,
         })
     }
 

@@ -75,7 +75,7 @@ pub fn enter(order: &BootOrder) -> Result<()> {
     bind_read_only(Path::new(IMAGE_STORE), &below(&root, IMAGE_STORE))?;
     bind(&order.hub_dir, &below(&root, NODE_RUN))?;
     if let Some(files) = &order.files {
-        copy_tree(files, &root)?;
+        copy_tree(files, &root, &[("@NODE@", &order.node), ("@ADDRESS@", &order.address.to_string())])?;
     }
     boot_id(&root, &order.boot_id)?;
     change_root(&root)
@@ -235,18 +235,39 @@ fn make_dir(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))
 }
 
-/// Copies the files of the tree `from` into `to`, over what is there.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files of the tree `from` into `to`, over what is there. A file `NAME.in` is a template: it becomes `NAME`,
+/// with each of `values` put in for its name.
+fn copy_tree(from: &Path, to: &Path, values: &[(&str, &str)]) -> Result<()> {
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let copied = if entry.file_type()?.is_dir() {
             make_dir(&target)?;
-            copy_tree(&entry.path(), &target)?;
+            copy_tree(&entry.path(), &target, values)?;
+            continue;
+        } else if target.extension().is_some_and(|extension| extension == "in") {
+            fs::read_to_string(entry.path())
+                .and_then(|text| fs::write(target.with_extension(""), fill_in(text, values)))
         } else {
-            fs::copy(entry.path(), &target)
-                .with_context(|| format!("cannot copy to {}", target.display()))?;
-        }
+            fs::copy(entry.path(), &target).map(drop)
+        };
+        copied.with_context(|| format!("cannot copy to {}", target.display()))?;
     }
     Ok(())
+}
+
+fn fill_in(text: String, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text, |text, (name, value)| text.replace(name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_gets_what_is_the_nodes_own() {
+        let values = [("@NODE@", "controller-0"), ("@ADDRESS@", "10.77.7.11")];
+        let text = "name=rabbit@@NODE@\nbind @ADDRESS@:@PORT@".to_owned();
+        assert_eq!(fill_in(text, &values), "name=rabbit@controller-0\nbind 10.77.7.11:@PORT@");
+    }
 }

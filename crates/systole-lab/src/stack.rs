@@ -36,8 +36,9 @@ pub struct Daemon {
 /// How long Corosync waits for a node's sign of life, in milliseconds; a node is lost after little more than twice this.
 const TOKEN_MS: u32 = 1000;
 
-/// How many bytes Corosync's key has.
-const KEY_LEN: usize = 256;
+/// How many random bytes a lab's key is made of. Corosync wants 128 bytes at least, and OpenSSL takes 512 at most; written in
+/// hexadecimal digits this is 256.
+const KEY_LEN: usize = 128;
 
 /// Where Corosync expects its key.
 const KEY_FILE: &str = "/etc/corosync/authkey";
@@ -76,23 +77,6 @@ impl Stack {
         }
     }
 
-    /// A new secret of the nodes, where the cluster layer needs one.
-    ///
-    /// # Errors
-    /// If the kernel gives no random bits.
-    pub fn new_key(self) -> Result<String> {
-        let mut key = [0; KEY_LEN];
-        if self == Stack::Corosync {
-            File::open("/dev/urandom")
-                .and_then(|mut file| file.read_exact(&mut key))
-                .context("cannot read random bits")?;
-        }
-        Ok(key.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
-    }
-
     /// Writes what the cluster layer needs on a node.
     ///
     /// # Errors
@@ -108,6 +92,21 @@ impl Stack {
             .context("cannot write corosync.conf")?;
         fs::write(KEY_FILE, key).with_context(|| format!("cannot write {KEY_FILE}"))
     }
+}
+
+/// A new secret of a lab's nodes: Corosync's, and that of connections to remote daemons.
+///
+/// # Errors
+/// If the kernel gives no random bits.
+pub fn new_key() -> Result<String> {
+    let mut key = [0; KEY_LEN];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut key))
+        .context("cannot read random bits")?;
+    Ok(key.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 /// `corosync.conf` of a cluster of `nodes`.

@@ -50,7 +50,9 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
     require_daemons(&plan)?;
 
     let progress = Progress::new();
-    for recipe in images(cib).into_iter().filter_map(image::recipe) {
+    let recipes: Vec<_> = images(cib).into_iter().filter_map(image::recipe).collect();
+    require_packages(&recipes)?;
+    for recipe in recipes {
         if image::build(recipe)? == image::Outcome::Built {
             progress.say(&format!("image {} built", recipe.name));
         }
@@ -104,6 +106,21 @@ fn require_daemons(plan: &Plan) -> Result<()> {
             if *program == "systole-corosync" { " -p systole-corosync --features corosync" } else { "" }
         );
     }
+    Ok(())
+}
+
+/// Turns away a CIB whose images cannot be made on this host, before the first is made.
+fn require_packages(recipes: &[&image::Recipe]) -> Result<()> {
+    let missing = recipes.iter().map(|recipe| image::missing_packages(recipe)).collect::<Result<Vec<_>>>()?;
+    let mut missing = missing.concat();
+    missing.sort_unstable();
+    missing.dedup();
+    ensure!(
+        missing.is_empty(),
+        "the images of these bundles are made of Debian packages that are missing: \
+         apt-get install --no-install-recommends {} (and see that their services do not start on this host)",
+        missing.join(" ")
+    );
     Ok(())
 }
 

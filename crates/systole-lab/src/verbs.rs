@@ -118,7 +118,7 @@ pub struct UpArgs {
 
 #[derive(Subcommand)]
 enum ImageVerb {
-    /// Make images out of this host's programs, unless they are there already
+    /// Make images out of this host's programs and packages, unless they are there already
     Build {
         /// Which; all if none is named
         names: Vec<String>,

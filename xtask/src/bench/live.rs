@@ -56,7 +56,7 @@ pub fn run() -> Result<()> {
         shout("SKIPPED: a lab takes root");
         return Ok(());
     }
-    packages::install_missing(systole_lab::Stack::Hub)?;
+    packages::install_missing(packages::Scope::Small)?;
     let lab = Lab::new(&shell::build_release()?);
     let ours = in_lab(&lab, &["systoled", "systole-execd"], |lab| lab.run(&["up", EXAMPLE]).map(drop))?;
     let theirs = match incumbent::missing() {

@@ -1,0 +1,103 @@
+//! What the images are made of.
+
+/// How an image is made.
+pub struct Recipe {
+    /// The name bundles use.
+    pub name: &'static str,
+    /// What it is, for `lab image list`.
+    pub about: &'static str,
+    /// What is taken from the host.
+    pub contents: Contents,
+    /// Scripts of ours: path and text.
+    pub scripts: &'static [(&'static str, &'static str)],
+}
+
+/// What is taken from the host.
+pub enum Contents {
+    /// These programs with the libraries they need, and Busybox: enough for a service that runs alone.
+    Programs(&'static [&'static str]),
+    /// These Debian packages and what they depend on, with resource agents and a remote daemon: for a service that the
+    /// cluster's agents manage inside the container.
+    Packages {
+        /// The service's packages.
+        service: &'static [&'static str],
+        /// The remote daemon.
+        remote: Remote,
+    },
+}
+
+/// Who runs agents inside the container on the cluster's behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// Pacemaker's own `pacemaker-remoted` and command line tools, as Debian has them.
+    Stock,
+}
+
+const KOLLA_START: (&str, &str) = ("usr/local/bin/kolla_start", include_str!("../../images/kolla_start"));
+
+/// What every image with packages has beside its service: what agents expect of a host.
+pub const AGENT_PACKAGES: &[&str] = &[
+    "bash",
+    "coreutils",
+    "dash",
+    "debianutils",
+    "findutils",
+    "gawk",
+    "grep",
+    "hostname",
+    "iproute2",
+    "libc-bin",
+    "libxml2-utils",
+    "login",
+    "ncurses-bin",
+    "procps",
+    "resource-agents",
+    "sed",
+    "sysvinit-utils",
+    "util-linux",
+];
+
+/// The images the examples use.
+pub const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "localhost/haproxy:lab",
+        about: "HAProxy behind a kolla_start, as in OpenStack's images",
+        contents: Contents::Programs(&["haproxy", "bash"]),
+        scripts: &[KOLLA_START],
+    },
+    Recipe {
+        name: "localhost/web:lab",
+        about: "a web server that answers with its host's name",
+        contents: Contents::Programs(&["bash"]),
+        scripts: &[("usr/local/bin/web_start", include_str!("../../images/web_start"))],
+    },
+    Recipe {
+        name: "localhost/cinder-volume:lab",
+        about: "a small daemon in the place of OpenStack's cinder-volume",
+        contents: Contents::Programs(&["bash"]),
+        scripts: &[KOLLA_START, ("usr/local/bin/cinder-volume", include_str!("../../images/cinder-volume"))],
+    },
+    Recipe {
+        name: "localhost/galera:lab",
+        about: "MariaDB with Galera, its agent, and Pacemaker's remote daemon",
+        contents: Contents::Packages { service: &["mariadb-server", "galera-4"], remote: Remote::Stock },
+        scripts: &[KOLLA_START],
+    },
+    Recipe {
+        name: "localhost/rabbitmq:lab",
+        about: "RabbitMQ, its agent, and Pacemaker's remote daemon",
+        contents: Contents::Packages { service: &["rabbitmq-server"], remote: Remote::Stock },
+        scripts: &[KOLLA_START],
+    },
+    Recipe {
+        name: "localhost/redis:lab",
+        about: "Redis, its agent, and Pacemaker's remote daemon",
+        contents: Contents::Packages { service: &["redis-server", "redis-tools"], remote: Remote::Stock },
+        scripts: &[KOLLA_START],
+    },
+];
+
+/// The recipe for an image's name.
+pub fn recipe(name: &str) -> Option<&'static Recipe> {
+    RECIPES.iter().find(|recipe| recipe.name == name)
+}
