@@ -145,6 +145,10 @@ fn nodes(out: &mut String, action: &Action) {
 
 /// Whether `name` can be the name of an XML attribute. Other parameters become `<param>` children.
 fn is_xml_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.bytes().all(is_plain) {
+        return true;
+    }
     let is_start = |c: char| c.is_alphabetic() || c == '_';
     name.starts_with(is_start)
         && name.chars().all(|c| is_start(c) || c.is_ascii_digit() || c == '-' || c == '.')

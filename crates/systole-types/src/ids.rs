@@ -51,6 +51,13 @@ macro_rules! id {
             }
         }
 
+        impl From<&$name> for Arc<str> {
+            /// Shares the text.
+            fn from(id: &$name) -> Self {
+                Self::clone(&id.0)
+            }
+        }
+
         impl PartialEq<str> for $name {
             fn eq(&self, other: &str) -> bool {
                 &*self.0 == other

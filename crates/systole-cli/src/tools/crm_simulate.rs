@@ -3,7 +3,7 @@
 use crate::{Cluster, Exit, Failed, Session, args};
 use anyhow::Context as _;
 use clap::Parser;
-use std::{ffi::OsString, fmt::Write as _, fs, path::PathBuf, time::Instant};
+use std::{ffi::OsString, fmt::Write as _, fs, mem::ManuallyDrop, path::PathBuf, time::Instant};
 use systole_cib::{model::Cib, xml::Document};
 use systole_output::{outline, status::ListOptions, words};
 use systole_scheduler::{Overview, Status, Transition};
@@ -125,7 +125,8 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
     if let Some(directory) = &args.profile {
         return profile(session, &args, directory);
     }
-    let (mut document, source) = read(session, &args)?;
+    let (document, source) = read(session, &args)?;
+    let mut document = kept(document);
     let now = effective_time(session, &args)?;
     if let Some(file) = &args.save_input {
         write_file(file, &document.to_text())?;
@@ -139,6 +140,12 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         write_file(&file, &document.to_text())?;
     }
     Ok(exit)
+}
+
+/// A value that is not taken apart at the end: the process ends then, and giving back its many pieces one by one would take
+/// a good part of the time that planning takes.
+fn kept<T>(value: T) -> ManuallyDrop<T> {
+    ManuallyDrop::new(value)
 }
 
 /// The CIB, and the file it came from.
@@ -196,7 +203,7 @@ struct Simulation<'s, 'a> {
 
 impl Simulation<'_, '_> {
     fn run(&mut self, document: &mut Document) -> anyhow::Result<Exit> {
-        let cib = self.read_cib(document, true)?;
+        let cib = kept(self.read_cib(document, true)?);
         self.say_time(&cib)?;
         let injections = self.injections();
         if !self.args.quiet || !injections.is_empty() {
@@ -209,16 +216,16 @@ impl Simulation<'_, '_> {
         if !(self.args.run || self.args.simulate || self.args.in_place || self.args.saves_plan()) {
             return Ok(Exit::Ok);
         }
-        let cib = if injections.is_empty() { cib } else { self.read_cib(document, false)? };
+        let cib = if injections.is_empty() { cib } else { kept(self.read_cib(document, false)?) };
         if !injections.is_empty() {
             self.say_time(&cib)?;
         }
-        let transition = systole_scheduler::schedule_in_detail(
+        let transition = kept(systole_scheduler::schedule_in_detail(
             &cib,
             self.time_of(&cib),
             self.args.detail(),
             systole_scheduler::plan::Origin::Shown,
-        );
+        ));
         self.say_scores(&transition)?;
         if let Some(file) = &self.args.save_graph {
             write_file(file, &systole_graph::write_graph(&transition.graph))?;

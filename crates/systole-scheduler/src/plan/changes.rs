@@ -98,14 +98,14 @@ impl Draft<'_, '_> {
                 }
             };
         let key = |task: Task| Key::once(task);
-        let start = self.find_all(rsc, &key(Task::Start), next).first().copied();
+        let start = self.find(rsc, &key(Task::Start), next);
         let can_start = start.is_some_and(|start| self.is(start, Flags::RUNNABLE));
-        let mut stop = self.find_all(rsc, &key(Task::Stop), current.filter(|_| can_start)).first().copied();
+        let mut stop = self.find(rsc, &key(Task::Stop), current.filter(|_| can_start));
         if stop.is_none() && self.rsc[rsc.i()].stop_unexpected {
-            stop = self.find_all(rsc, &key(Task::Stop), None).first().copied();
+            stop = self.find(rsc, &key(Task::Stop), None);
         }
-        let promote = self.find_all(rsc, &key(Task::Promote), next).first().copied();
-        let demote = self.find_all(rsc, &key(Task::Demote), next).first().copied();
+        let promote = self.find(rsc, &key(Task::Promote), next);
+        let demote = self.find(rsc, &key(Task::Demote), next);
         let is_moving = current.is_some() && next.is_some() && current != next;
         let state = self.rsc[rsc.i()];
         let next_role = self.next_role[rsc.i()];
@@ -113,7 +113,7 @@ impl Draft<'_, '_> {
             action.is_some_and(|action| !draft.is(action, Flags::OPTIONAL))
         };
         if role == next_role {
-            let migrates = self.find_all(rsc, &key(Task::MigrateFrom), next).first().copied();
+            let migrates = self.find(rsc, &key(Task::MigrateFrom), next);
             let can_migrate = migrates.is_some_and(|from| self.is(from, Flags::RUNNABLE));
             if can_migrate && current.is_some() {
                 describe(self, ChangeKind::Migrate, current, next, start, None);
@@ -138,7 +138,7 @@ impl Draft<'_, '_> {
         }
         if stop.is_some() && (next_role == Role::Stopped || (start.is_some() && !can_start)) {
             for node in self.r(rsc).running_on.clone() {
-                let stop = self.find_all(rsc, &key(Task::Stop), Some(node)).first().copied();
+                let stop = self.find(rsc, &key(Task::Stop), Some(node));
                 let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
                 describe(self, ChangeKind::Stop, Some(node), None, stop, because);
             }

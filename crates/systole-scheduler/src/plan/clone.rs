@@ -28,7 +28,7 @@ impl Draft<'_, '_> {
             self.add_role_changes(child, promoting, demoting);
         }
         if self.r(rsc).children.is_empty() {
-            for &action in &self.by_rsc[rsc.i()] {
+            for action in self.actions_of(rsc) {
                 let action = self.a(action);
                 *promoting |= action.task == Task::Promote && !action.flags.has(Flags::OPTIONAL);
                 *demoting |= action.task == Task::Demote && !action.flags.has(Flags::OPTIONAL);

@@ -185,13 +185,14 @@ impl Draft<'_, '_> {
                 return true;
             }
         }
+        let change = self.status.digest_change(rsc, node, entry, None);
         if self.is_sanitized
-            && self.status.digest_change(rsc, node, entry, None) != DigestChange::None
+            && change != DigestChange::None
             && self.status.is_only_private_change(rsc, node, entry)
         {
             return false;
         }
-        match self.status.digest_change(rsc, node, entry, None) {
+        match change {
             DigestChange::None => return false,
             DigestChange::Restart => self.force_restart(rsc, key, node),
             DigestChange::Reload | DigestChange::Unknown if is_recurring => {

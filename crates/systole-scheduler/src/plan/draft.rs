@@ -118,6 +118,14 @@ pub struct Action {
     pub after: Vec<u32>,
 }
 
+/// An action of a resource, with what it is looked up by: there are many more look-ups than actions.
+#[derive(Clone, Debug)]
+struct Known {
+    action: ActIdx,
+    key: Key,
+    node: Option<NodeIdx>,
+}
+
 /// What planning finds out about a resource beside its status.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RscState {
@@ -173,7 +181,7 @@ pub struct Draft<'s, 'a> {
     /// Orders that wait for their actions.
     pub orders: Vec<Order>,
     /// Actions of each resource, in the order made.
-    pub by_rsc: Vec<Vec<ActIdx>>,
+    by_rsc: Vec<Vec<Known>>,
     /// Notifications of each clone that wants them.
     pub notifications: BTreeMap<RscIdx, super::notify::CloneNotifications>,
     /// Whether there is a fence device.
@@ -306,7 +314,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         node: Option<NodeIdx>,
         optional: bool,
     ) -> ActIdx {
-        let known = self.find_all(rsc, &key, node).first().copied();
+        let known = self.find(rsc, &key, node);
         let action = known.unwrap_or_else(|| self.make(rsc, key, task, node, optional));
         let (has_node, recurs) = (self.a(action).node.is_some(), self.a(action).key.interval_ms() > 0);
         if has_node && !self.is(action, Flags::PSEUDO) && !self.rsc[rsc.i()].managed && !recurs {
@@ -331,8 +339,8 @@ impl<'s, 'a> Draft<'s, 'a> {
         if task == Task::LrmDelete {
             flags = flags.with(Flags::ON_DC);
         }
-        let action = self.push(Action { flags, needs, ..Action::new(Some(rsc), key, task, node) });
-        self.by_rsc[rsc.i()].push(action);
+        let action = self.push(Action { flags, needs, ..Action::new(Some(rsc), key.clone(), task, node) });
+        self.by_rsc[rsc.i()].push(Known { action, key, node });
         action
     }
 
@@ -377,43 +385,67 @@ impl<'s, 'a> Draft<'s, 'a> {
         action
     }
 
+    /// All actions of `rsc`, oldest first.
+    pub fn actions_of(
+        &self,
+        rsc: RscIdx,
+    ) -> impl DoubleEndedIterator<Item = ActIdx> + ExactSizeIterator + '_ {
+        self.by_rsc[rsc.i()].iter().map(|known| known.action)
+    }
+
+    /// As [`Draft::actions_of`], for those who change them meanwhile.
+    pub fn list_actions_of(&self, rsc: RscIdx) -> Vec<ActIdx> {
+        self.actions_of(rsc).collect()
+    }
+
     /// Actions of `rsc` with this key, oldest first. With a `node`, those on it; one without a node gets it.
     pub fn find_all(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>) -> Vec<ActIdx> {
         let mut found = Vec::new();
-        for i in 0..self.by_rsc[rsc.i()].len() {
-            let idx = self.by_rsc[rsc.i()][i];
-            let action = &mut self.actions[idx.i()];
-            if action.key != *key {
-                continue;
-            }
-            if let Some(node) = node
-                && *action.node.get_or_insert(node) != node
-            {
-                continue;
-            }
-            found.push(idx);
-        }
+        self.find_each(rsc, key, node, |action| found.push(action));
         found
+    }
+
+    /// The oldest of [`Draft::find_all`].
+    pub fn find(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>) -> Option<ActIdx> {
+        let mut first = None;
+        self.find_each(rsc, key, node, |action| first = first.or(Some(action)));
+        first
+    }
+
+    fn find_each(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>, mut found: impl FnMut(ActIdx)) {
+        for known in self.by_rsc[rsc.i()].iter_mut().filter(|known| known.key == *key) {
+            if let (Some(node), None) = (node, known.node) {
+                known.node = Some(node);
+                self.actions[known.action.i()].node = Some(node);
+            }
+            if node.is_none() || known.node == node {
+                found(known.action);
+            }
+        }
+    }
+
+    /// The action of `rsc` with this key that comes after the `n`th action of the resource, and its own number.
+    pub fn find_after(&self, rsc: RscIdx, key: &Key, n: usize) -> Option<(usize, ActIdx)> {
+        let mut later = self.by_rsc[rsc.i()].iter().enumerate().skip(n);
+        later.find(|(_, known)| known.key == *key).map(|(n, known)| (n, known.action))
     }
 
     /// Actions of `rsc` with this key that are known to be on `node`, oldest first.
     pub fn find_on(&self, rsc: RscIdx, key: &Key, node: NodeIdx) -> Vec<ActIdx> {
-        let actions = self.by_rsc[rsc.i()].iter().copied();
-        actions.filter(|&idx| self.a(idx).node == Some(node) && self.a(idx).key == *key).collect()
+        let known = self.by_rsc[rsc.i()].iter().filter(|known| known.node == Some(node) && known.key == *key);
+        known.map(|known| known.action).collect()
     }
 
     /// The latest action of `rsc` with this task, on `node` if one is given.
     pub fn find_task(&self, rsc: RscIdx, task: &Task, node: Option<NodeIdx>) -> Option<ActIdx> {
-        let mut actions = self.by_rsc[rsc.i()].iter().rev().copied();
-        actions.find(|&idx| {
-            let action = self.a(idx);
-            action.task == *task && (node.is_none() || action.node == node)
-        })
+        let there = self.by_rsc[rsc.i()].iter().rev().filter(|known| node.is_none() || known.node == node);
+        there.map(|known| known.action).find(|&action| self.a(action).task == *task)
     }
 
     /// The latest action of `rsc` with this key.
     pub fn find_key(&self, rsc: RscIdx, key: &Key) -> Option<ActIdx> {
-        self.by_rsc[rsc.i()].iter().rev().copied().find(|&idx| self.a(idx).key == *key)
+        let known = self.by_rsc[rsc.i()].iter().rev().find(|known| known.key == *key);
+        known.map(|known| known.action)
     }
 
     /// Whether an action can be done, by its node and by quorum.

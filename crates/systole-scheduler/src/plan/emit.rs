@@ -22,22 +22,55 @@ use std::{
 use systole_graph::{ActionKind, ResourceRef, Synapse, TransitionGraph};
 use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
 
-/// Looked up once for many actions; never iterated.
+/// Worked out once for many actions; never iterated.
 struct Cache {
     feature_set: (Arc<str>, Arc<str>),
-    operations: HashMap<(RscIdx, Task, u32), Arc<Attributes>>,
-    parameters: HashMap<(RscIdx, Option<NodeIdx>), Arc<Attributes>>,
+    /// Names of attributes that most actions have.
+    on_node: Arc<str>,
+    on_node_uuid: Arc<str>,
+    target_rc: Arc<str>,
+    task_names: HashMap<Task, Arc<str>>,
+    numbers: HashMap<u8, Arc<str>>,
+    operations: HashMap<Definition, Arc<Attributes>>,
     collective: HashMap<RscIdx, Arc<Attributes>>,
+}
+
+/// What actions have the same attributes by.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Definition {
+    rsc: RscIdx,
+    /// Whose meta attributes count.
+    task: Task,
+    /// Whose parameters count.
+    made_as: Task,
+    interval_ms: u32,
+    /// `None` where it makes no difference.
+    node: Option<NodeIdx>,
 }
 
 impl Cache {
     fn new() -> Self {
         Self {
             feature_set: ("crm_feature_set".into(), FEATURE_SET.into()),
+            on_node: "CRM_meta_on_node".into(),
+            on_node_uuid: "CRM_meta_on_node_uuid".into(),
+            target_rc: "CRM_meta_op_target_rc".into(),
+            task_names: HashMap::new(),
+            numbers: HashMap::new(),
             operations: HashMap::new(),
-            parameters: HashMap::new(),
             collective: HashMap::new(),
         }
+    }
+
+    fn task_name(&mut self, task: &Task) -> Arc<str> {
+        if let Some(known) = self.task_names.get(task) {
+            return known.clone();
+        }
+        self.task_names.entry(task.clone()).or_insert(task.as_str().into()).clone()
+    }
+
+    fn number(&mut self, number: u8) -> Arc<str> {
+        self.numbers.entry(number).or_insert_with(|| number.to_string().into()).clone()
     }
 }
 
@@ -90,7 +123,7 @@ impl Draft<'_, '_> {
                 }
             }
             Kind::Clone(_) => {
-                for action in self.by_rsc[rsc.i()].clone().into_iter().rev() {
+                for action in self.list_actions_of(rsc).into_iter().rev() {
                     self.effective_flags(action, None);
                 }
                 self.send_notifications(rsc);
@@ -112,8 +145,8 @@ impl Draft<'_, '_> {
     }
 
     fn emit_own(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
-        for i in (0..self.by_rsc[rsc.i()].len()).rev() {
-            self.emit_action(self.by_rsc[rsc.i()][i], synapses, cache);
+        for action in self.list_actions_of(rsc).into_iter().rev() {
+            self.emit_action(action, synapses, cache);
         }
     }
 
@@ -162,27 +195,22 @@ impl Draft<'_, '_> {
 
     /// Several links between the same two actions count as one with all that follows from each.
     fn merge_inputs(&mut self, action: ActIdx) {
-        let mut merged: BTreeMap<ActIdx, Relation> = BTreeMap::new();
-        for &link in &self.a(action).before {
-            let link = self.links[link as usize];
-            *merged.entry(link.first).or_default() |= link.relation;
-        }
-        if merged.len() < self.a(action).before.len() {
-            for i in 0..self.a(action).before.len() {
-                let link = self.a(action).before[i] as usize;
-                self.links[link].relation = merged[&self.links[link].first];
+        let before = self.a(action).before.iter();
+        let mut by_first: Vec<(ActIdx, u32)> =
+            before.map(|&link| (self.links[link as usize].first, link)).collect();
+        by_first.sort_unstable();
+        for same in by_first.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            let relations = same.iter().map(|(_, link)| self.links[*link as usize].relation);
+            let merged = relations.fold(Relation::NONE, |all, relation| all | relation);
+            for (_, link) in same {
+                self.links[*link as usize].relation = merged;
             }
         }
     }
 
-    fn inputs(&mut self, action: ActIdx) -> Vec<u32> {
-        let links = self.a(action).before.clone();
-        let mut inputs: Vec<u32> = Vec::new();
-        for link in links {
-            if self.is_input(action, link) {
-                inputs.push(self.links[link as usize].first.0 + 1);
-            }
-        }
+    fn inputs(&self, action: ActIdx) -> Vec<u32> {
+        let links = self.a(action).before.iter().filter(|link| self.is_input(action, **link));
+        let mut inputs: Vec<u32> = links.map(|&link| self.links[link as usize].first.0 + 1).collect();
         inputs.sort_unstable();
         inputs.dedup();
         inputs
@@ -271,7 +299,7 @@ impl Draft<'_, '_> {
         systole_graph::Action {
             id: idx.0 + 1,
             kind,
-            operation: action.task.as_str().into(),
+            operation: cache.task_name(&action.task),
             key,
             internal_key,
             node: node.map(|node| self.node_names(node)),
@@ -383,23 +411,20 @@ impl Draft<'_, '_> {
         cache: &mut Cache,
     ) -> BTreeMap<Arc<str>, Arc<str>> {
         let action = self.a(idx);
-        let mut all: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
-        if let Some(rsc) = action.rsc {
-            all = (*self.operation_attributes(rsc, action, cache)).clone();
-            if self.r(rsc).is_primitive() {
-                self.add_parameters(rsc, action, &mut all, cache);
-            }
-        }
+        let mut all = match action.rsc {
+            Some(rsc) => (*self.operation_attributes(rsc, action, cache)).clone(),
+            None => BTreeMap::new(),
+        };
         for (name, value) in &action.meta {
             all.insert(meta_name(name), value.clone());
         }
         if let Some(rc) = action.expected_rc {
-            all.insert("CRM_meta_op_target_rc".into(), rc.to_string().into());
+            all.insert(cache.target_rc.clone(), cache.number(rc));
         }
         if let Some(node) = node {
             let node = self.status.node(node);
-            all.insert("CRM_meta_on_node".into(), node.name.as_str().into());
-            all.insert("CRM_meta_on_node_uuid".into(), node.uuid.as_str().into());
+            all.insert(cache.on_node.clone(), (&node.name).into());
+            all.insert(cache.on_node_uuid.clone(), (&node.uuid).into());
         }
         if let Some(rsc) = action.rsc {
             let collective = self.collective_attributes(rsc, cache);
@@ -410,56 +435,52 @@ impl Draft<'_, '_> {
         all
     }
 
-    /// Parameters of the operation, then those of the resource.
-    fn add_parameters(
-        &self,
-        rsc: RscIdx,
-        action: &Action,
-        all: &mut BTreeMap<Arc<str>, Arc<str>>,
-        cache: &mut Cache,
-    ) {
-        let has_own = self.r(rsc).primitive().is_some_and(|primitive| {
+    /// The operation's own attributes, and its parameters and those of the resource: its meta attributes by their names in
+    /// graphs, parameters by theirs.
+    fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
+        let task = match &action.key {
+            Key::Notify(..) => Task::Notify,
+            Key::Op(..) => action.made_as.clone(),
+        };
+        let primitive = self.r(rsc).primitive();
+        let has_own = primitive.is_some_and(|primitive| {
             primitive.definition.operations.iter().any(|operation| !operation.parameters.is_empty())
         });
-        if let Some(node) = action.node.filter(|_| has_own) {
-            let interval = Duration::from_millis(action.key.interval_ms().into());
-            let own = self.status.operation_parameters(rsc, node, action.made_as.as_str(), interval);
-            all.extend(own);
+        let depends_on_node = has_own || primitive.is_some_and(|primitive| primitive.node_dependent);
+        let node = action.node.filter(|_| depends_on_node);
+        let (made_as, interval_ms) = (action.made_as.clone(), action.key.interval_ms());
+        let definition = Definition { rsc, task, made_as, interval_ms, node };
+        if let Some(known) = cache.operations.get(&definition) {
+            return known.clone();
         }
-        let parameters = self.cached_parameters(rsc, action.node, cache);
-        for (name, value) in parameters.iter() {
+        let interval = Duration::from_millis(interval_ms.into());
+        let meta = self.status.op_meta(rsc, definition.task.as_str(), interval);
+        let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
+        let mut all: Attributes = usable.map(|(name, value)| (meta_name(name), value.clone())).collect();
+        if let Some(node) = node.filter(|_| has_own) {
+            let made_as = definition.made_as.as_str();
+            all.extend(self.status.operation_parameters(rsc, node, made_as, interval));
+        }
+        if primitive.is_some() {
+            self.add_parameters(rsc, node, &mut all);
+        }
+        let all = Arc::new(all);
+        cache.operations.insert(definition, all.clone());
+        all
+    }
+
+    /// Parameters of the resource.
+    fn add_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>, all: &mut Attributes) {
+        for (name, value) in self.status.parameters(rsc, node).iter() {
             all.entry(name.clone()).or_insert_with(|| value.clone());
         }
         if all.get("addr").is_some_and(|address| &**address == "#uname") && self.status.needs_host_name(rsc) {
             let container = self.r(rsc).container.expect("only connections into containers need it");
             let host = self.assigned[container.i()].or_else(|| self.current_node(container));
             if let Some(host) = host {
-                all.insert("addr".into(), self.status.node(host).name.as_str().into());
+                all.insert("addr".into(), (&self.status.node(host).name).into());
             }
         }
-    }
-
-    /// The operation's own attributes: its meta attributes by their names in graphs, its parameters by theirs.
-    fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
-        let interval = action.key.interval_ms();
-        let task = match &action.key {
-            Key::Notify(..) => Task::Notify,
-            Key::Op(..) => action.made_as.clone(),
-        };
-        let entry = cache.operations.entry((rsc, task.clone(), interval));
-        let found = entry.or_insert_with(|| {
-            let meta = self.status.op_meta(rsc, task.as_str(), Duration::from_millis(interval.into()));
-            let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
-            Arc::new(usable.map(|(name, value)| (meta_name(name), value.clone())).collect())
-        });
-        found.clone()
-    }
-
-    fn cached_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>, cache: &mut Cache) -> Arc<Attributes> {
-        let depends = self.r(rsc).primitive().is_some_and(|primitive| primitive.node_dependent);
-        let node = node.filter(|_| depends);
-        let entry = cache.parameters.entry((rsc, node));
-        entry.or_insert_with(|| self.status.parameters(rsc, node)).clone()
     }
 
     /// What a resource and the collectives it is part of add to every action.

@@ -308,7 +308,7 @@ impl Draft<'_, '_> {
     }
 
     fn order_starts_after_fencing(&mut self, rsc: RscIdx, fencing: ActIdx, target: NodeIdx) {
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             match self.a(action).needs {
                 Requires::Nothing => {}
                 Requires::Quorum => {

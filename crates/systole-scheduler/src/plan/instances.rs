@@ -52,7 +52,7 @@ impl Draft<'_, '_> {
             return;
         }
         let (mut starting, mut stopping) = (false, false);
-        for &action in &self.by_rsc[instance.i()] {
+        for action in self.actions_of(instance) {
             let action = self.a(action);
             if action.flags.has(Flags::OPTIONAL) {
                 continue;
@@ -263,14 +263,14 @@ impl Draft<'_, '_> {
         self.next_role[rsc.i()] = Role::Stopped;
         self.drop_actions_of_unassigned(rsc);
         self.changed.then = true;
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             self.visit_followers(action);
         }
     }
 
     /// Actions made before it was known that an instance runs nowhere.
     pub(super) fn drop_actions_of_unassigned(&mut self, rsc: RscIdx) {
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             match self.a(action).task {
                 Task::Stop => self.unset(action, Flags::OPTIONAL),
                 Task::Start => self.unset(action, Flags::RUNNABLE),

@@ -200,7 +200,7 @@ impl Draft<'_, '_> {
         if !with_actions {
             return;
         }
-        for &action in &self.by_rsc[rsc.i()] {
+        for action in self.actions_of(rsc) {
             let action = self.a(action);
             let Some(node) = action.node.filter(|_| !action.flags.has(Flags::OPTIONAL)) else { continue };
             let is_implied = action.task == Task::Stop && self.node[node.i()].unclean;
@@ -302,7 +302,7 @@ impl Draft<'_, '_> {
             }
             return;
         }
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             let is_news =
                 matches!(self.a(action).task, Task::Start | Task::Stop | Task::Promote | Task::Demote);
             if is_news && !self.is(action, Flags::OPTIONAL) && self.a(action).node.is_some() {
@@ -372,7 +372,7 @@ impl Draft<'_, '_> {
         if let Some(notify) = self.notify_one(rsc, node, op, done, environment) {
             self.a_mut(notify).priority = PRIORITY;
         }
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             if self.a(action).key.interval_ms() > 0 && self.a(action).task != Task::Cancel {
                 self.link(done, action, Relation::ORDERED);
             }

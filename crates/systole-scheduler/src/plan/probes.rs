@@ -4,7 +4,7 @@
 
 use super::{
     draft::{ActIdx, Draft, Flags},
-    relation::{End, Relation},
+    relation::{End, Order, Relation},
     task::{Key, Task},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
@@ -135,9 +135,11 @@ impl Draft<'_, '_> {
                 }
             }
         }
-        for i in 0..self.orders.len() {
-            self.order_probes_like_stop(i);
+        let orders = std::mem::take(&mut self.orders);
+        for order in &orders {
+            self.order_probes_like_stop(order);
         }
+        self.orders = orders;
     }
 
     fn order_after_probe(&mut self, probe: ActIdx) {
@@ -221,8 +223,7 @@ impl Draft<'_, '_> {
     }
 
     /// What waits for a stop waits for probes of the same resource too: they may find that there is something to stop.
-    fn order_probes_like_stop(&mut self, order: usize) {
-        let order = self.orders[order].clone();
+    fn order_probes_like_stop(&mut self, order: &Order) {
         let Some(first_rsc) = self.end_rsc(&order.first) else { return };
         let then_rsc = self.end_rsc(&order.then);
         let is_stop = |draft: &Self, end: &End| match end {

@@ -48,21 +48,28 @@ struct Visit {
 impl Draft<'_, '_> {
     /// Turns orders into links between actions that exist, in the sequence the orders were made.
     pub(super) fn apply_orders(&mut self) {
-        for i in 0..self.orders.len() {
-            let order = self.orders[i].clone();
+        let orders = std::mem::take(&mut self.orders);
+        for order in &orders {
             match &order.first {
-                End::Action(first) => self.apply_to_then(Some(*first), &order.then, order.relation),
-                End::Key(rsc, key) => {
-                    let then_rsc = self.end_rsc(&order.then);
-                    let mut firsts = self.find_all(*rsc, key, None);
-                    if firsts.is_empty() && then_rsc != Some(*rsc) {
-                        firsts.extend(self.stand_in(*rsc, key));
-                    }
-                    for first in firsts {
-                        self.apply_to_then(Some(first), &order.then, order.relation);
-                    }
-                }
+                End::Action(first) => self.apply_to_then(*first, &order.then, order.relation),
+                End::Key(rsc, key) => self.apply_to_key((*rsc, key), &order.then, order.relation),
             }
+        }
+        let made_meanwhile = std::mem::replace(&mut self.orders, orders);
+        self.orders.extend(made_meanwhile);
+    }
+
+    fn apply_to_key(&mut self, (rsc, key): (RscIdx, &Key), then: &End, relation: Relation) {
+        let mut seen = 0;
+        while let Some((n, first)) = self.find_after(rsc, key, seen) {
+            self.apply_to_then(first, then, relation);
+            seen = n + 1;
+        }
+        if seen == 0
+            && self.end_rsc(then) != Some(rsc)
+            && let Some(first) = self.stand_in(rsc, key)
+        {
+            self.apply_to_then(first, then, relation);
         }
     }
 
@@ -75,22 +82,21 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn apply_to_then(&mut self, first: Option<ActIdx>, then: &End, mut relation: Relation) {
-        let thens = match then {
-            End::Action(action) => vec![*action],
-            End::Key(rsc, key) => self.find_all(*rsc, key, None),
-        };
+    fn apply_to_then(&mut self, first: ActIdx, then: &End, mut relation: Relation) {
         let then_rsc = self.end_rsc(then);
-        if let Some(first) = first
-            && then_rsc.is_some()
-            && self.a(first).rsc == then_rsc
-            && self.is(first, Flags::MIGRATION_ABORT)
-        {
+        if then_rsc.is_some() && self.a(first).rsc == then_rsc && self.is(first, Flags::MIGRATION_ABORT) {
             relation = relation.without(Relation::FIRST_FORCES_THEN);
         }
-        for then in thens {
-            if let Some(first) = first {
-                self.link(first, then, relation);
+        match then {
+            End::Action(action) => {
+                self.link(first, *action, relation);
+            }
+            End::Key(rsc, key) => {
+                let mut seen = 0;
+                while let Some((n, then)) = self.find_after(*rsc, key, seen) {
+                    self.link(first, then, relation);
+                    seen = n + 1;
+                }
             }
         }
     }
@@ -581,7 +587,7 @@ impl Draft<'_, '_> {
     }
 
     fn block_task(&mut self, rsc: RscIdx, task: &Task, because: RscIdx) {
-        for action in self.by_rsc[rsc.i()].clone() {
+        for action in self.list_actions_of(rsc) {
             if self.is(action, Flags::RUNNABLE) && self.a(action).task == *task {
                 self.unset(action, Flags::RUNNABLE);
                 self.explain(action, Reason::ColocatedWith(because), false);

@@ -87,7 +87,7 @@ impl Draft<'_, '_> {
                 continue;
             }
             if self.a(action).task == Task::Start {
-                for other in self.by_rsc[rsc.i()].clone() {
+                for other in self.list_actions_of(rsc) {
                     if self.a(other).node != Some(node) && self.a(other).task == Task::Stop {
                         let start = End::Key(connection, Key::once(Task::Start));
                         self.order(start, End::Action(other), Relation::ORDERED);

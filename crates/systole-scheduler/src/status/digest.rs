@@ -5,7 +5,7 @@
 //!
 //! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
 
-use super::{Attributes, NodeIdx, RscIdx, Status};
+use super::{Attributes, NodeIdx, RscIdx, Status, operation};
 use crate::rules::{self, Input, Merge};
 use std::{fmt::Write as _, time::Duration};
 use systole_cib::model::HistoryEntry;
@@ -131,7 +131,7 @@ impl Status<'_> {
         }
         all.retain(|name, _| !is_left_out(name));
         if !interval.is_zero() {
-            let timeout = self.op_meta(rsc, task, interval).timeout;
+            let timeout = operation::timeout(self, rsc, task, interval);
             all.insert("CRM_meta_timeout".into(), timeout.as_millis().to_string().into());
         }
         Parameters { all, has_own }
@@ -203,18 +203,30 @@ where
     N: AsRef<str> + 'p,
     V: AsRef<str> + 'p,
 {
-    let mut text = String::from(" <parameters");
+    let mut text = String::with_capacity(128);
+    text.push_str(" <parameters");
     for (name, value) in parameters {
-        let _ = write!(text, " {}=\"", name.as_ref());
+        text.push(' ');
+        text.push_str(name.as_ref());
+        text.push_str("=\"");
         escape_into(&mut text, value.as_ref());
         text.push('"');
     }
     text.push_str("/>\n");
-    format!("{:x}", md5::compute(text))
+    hexadecimal(&md5::compute(text).0)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
 /// Writes an attribute's value as Pacemaker does for digests: control characters as `&#xHH;`.
 fn escape_into(text: &mut String, value: &str) {
+    if !value.bytes().any(|b| b.is_ascii_control() || matches!(b, b'<' | b'>' | b'&' | b'"')) {
+        text.push_str(value);
+        return;
+    }
     for c in value.chars() {
         match c {
             '<' => text.push_str("&lt;"),

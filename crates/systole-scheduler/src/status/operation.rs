@@ -12,6 +12,9 @@ use systole_types::{Role, Score, Timestamp};
 /// `timeout` where nothing is configured.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// No `timeout` is longer.
+const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// `on-fail`: what follows from a failed operation. Of several failures the one that is later here counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnFail {
@@ -110,6 +113,17 @@ pub(super) fn effective(status: &Status<'_>, rsc: RscIdx, name: &str, interval: 
     }
 }
 
+/// The effective `timeout` of `name` of `rsc` every `interval`.
+pub(super) fn timeout(status: &Status<'_>, rsc: RscIdx, name: &str, interval: Duration) -> Duration {
+    let configured = status.configured_operation(rsc, name, interval);
+    let is_plain = |op: &&Operation| op.meta.is_empty() && status.cib.operation_defaults.is_empty();
+    match configured.filter(is_plain).and_then(|op| property(op, "timeout")).map(span) {
+        // Then only fence devices have a say in it, and they only for starts and probes.
+        Some(timeout) if !interval.is_zero() && !timeout.is_zero() => timeout.min(MAX_TIMEOUT),
+        _ => effective(status, rsc, name, interval).timeout,
+    }
+}
+
 /// Properties of the `<op>`, then its meta attributes, then (for probes) the timeout of the most frequent monitor, then
 /// `op_defaults`.
 fn collect(
@@ -167,7 +181,7 @@ fn set_timeout(
         raw.insert("timeout".into(), timeout.clone());
     }
     let given = raw.get("timeout").map(|timeout| span(timeout)).filter(|timeout| !timeout.is_zero());
-    let timeout = given.unwrap_or(DEFAULT_TIMEOUT).min(Duration::from_millis(i32::MAX as u64));
+    let timeout = given.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
     raw.insert("timeout".into(), timeout.as_millis().to_string().into());
     timeout
 }
