@@ -19,4 +19,4 @@ pub mod xml;
 pub mod xpath;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
-pub use read::read;
+pub use read::{View, read};

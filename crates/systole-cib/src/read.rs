@@ -9,6 +9,7 @@ mod resources;
 mod rules;
 mod sets;
 mod status;
+mod view;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
@@ -27,6 +28,7 @@ impl Cib {
     }
 }
 
+pub use view::View;
 pub(crate) use {configuration::version, context::parse_bool, sets::value_of};
 
 /// Everything in the configuration that cannot be understood, elements of unknown names included.
@@ -43,7 +45,7 @@ pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Reads the typed view of a CIB.
+/// Reads the typed view of a CIB. Who reads the same document again and again has a [`View`].
 pub fn read(document: &Document) -> (Cib, Vec<Diagnostic>) {
     let mut reader = Reader::new(document.root());
     let cib = reader.cib(document.root());

@@ -4,6 +4,7 @@
 //! Layout between elements is not kept (the writer has Pacemaker's own), nor are XML declarations and CDATA marks.
 //! Document types are refused, so there are no entities but the five of XML itself.
 
+mod changes;
 mod document;
 mod element;
 mod error;
@@ -11,6 +12,7 @@ mod names;
 mod parse;
 mod write;
 
+pub(crate) use changes::{Changed, Mark};
 pub use document::{Content, Document, Key, Position};
 pub(crate) use element::Columns;
 pub use element::{Attributes, Children, Descendants, Element};

@@ -29,7 +29,8 @@ impl<'d> Reader<'d> {
         cib
     }
 
-    fn header(&mut self, root: Element<'d>) -> Cib {
+    /// What the attributes of `<cib>` say, and nothing else.
+    pub fn header(&mut self, root: Element<'d>) -> Cib {
         Cib {
             version: version(root),
             feature_set: self.text(root, "crm_feature_set"),

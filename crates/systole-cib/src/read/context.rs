@@ -47,22 +47,28 @@ fn has_id_of_its_own(element: Element<'_>) -> bool {
 
 impl<'d> Reader<'d> {
     pub fn new(root: Element<'d>) -> Self {
-        let mut reader = Self {
-            ids: BTreeMap::new(),
-            open_rules: Vec::new(),
-            is_strict: false,
-            entry_columns: Columns::new(root.document(), &ENTRY),
-            referred_left: MAX_REFERRED,
-            strings: Strings::for_document(root.document()),
-            diagnostics: Vec::new(),
-            n_dropped: 0,
-        };
+        let mut reader = Self::without_references(root);
+        reader.strings = Strings::for_document(root.document());
         if let Some(configuration) = root.child("configuration") {
             for element in configuration.descendants().filter(|e| has_id_of_its_own(*e)) {
                 reader.note_id(element);
             }
         }
         reader
+    }
+
+    /// For parts in which nothing refers to anything.
+    pub fn without_references(root: Element<'d>) -> Self {
+        Self {
+            ids: BTreeMap::new(),
+            open_rules: Vec::new(),
+            is_strict: false,
+            entry_columns: Columns::new(root.document(), &ENTRY),
+            referred_left: MAX_REFERRED,
+            strings: Strings::with_room_for(0),
+            diagnostics: Vec::new(),
+            n_dropped: 0,
+        }
     }
 
     fn note_id(&mut self, element: Element<'d>) {
@@ -265,8 +271,11 @@ struct Strings {
 impl Strings {
     /// Room for the different texts of a document: a status section says most things once per node.
     fn for_document(document: &Document) -> Self {
-        let n_places = (document.n_nodes() / 2).next_power_of_two().clamp(1 << 9, 1 << 20);
-        Self { places: vec![None; n_places] }
+        Self::with_room_for(document.n_nodes() / 2)
+    }
+
+    fn with_room_for(n_texts: usize) -> Self {
+        Self { places: vec![None; n_texts.next_power_of_two().clamp(1 << 6, 1 << 20)] }
     }
 
     fn share(&mut self, text: &str) -> Arc<str> {

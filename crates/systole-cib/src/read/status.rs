@@ -87,7 +87,7 @@ impl<'d> Reader<'d> {
         list.children_named("lrm_resource").filter_map(|resource| self.history(resource)).collect()
     }
 
-    fn history(&mut self, element: Element<'d>) -> Option<ResourceHistory> {
+    pub fn history(&mut self, element: Element<'d>) -> Option<ResourceHistory> {
         let id = self.required(element, "id")?;
         let resource = ResourceId::from(self.shared(id));
         let agent = match (element.attr("class"), element.attr("type")) {

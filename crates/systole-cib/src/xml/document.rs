@@ -1,6 +1,10 @@
 //! The document: an arena of nodes, and the edits made to it.
 
-use super::{Element, names::Names};
+use super::{
+    Element,
+    changes::{Change, Changed, Changes, Mark},
+    names::Names,
+};
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -96,8 +100,7 @@ pub struct Document {
     lines: OnceLock<Arc<[u32]>>,
     /// Roughly how many bytes belong to nothing any more.
     wasted: usize,
-    /// How many edits were made.
-    n_edits: u64,
+    changes: Changes,
 }
 
 impl Document {
@@ -131,7 +134,7 @@ impl Document {
             source_len: 0,
             lines: OnceLock::new(),
             wasted: 0,
-            n_edits: 0,
+            changes: Changes::default(),
         }
     }
 
@@ -166,6 +169,11 @@ impl Document {
         Element { document: self, key: key.0 }
     }
 
+    /// The element of `key`, if that is of one.
+    pub(crate) fn find_element(&self, key: Key) -> Option<Element<'_>> {
+        (self.nodes[key.0 as usize].name < DOCUMENT).then_some(Element { document: self, key: key.0 })
+    }
+
     /// The first element, in document order, with this `id`. Goes through all elements.
     pub fn find_id(&self, id: &str) -> Option<Element<'_>> {
         self.root().descendants().find(|element| element.id() == Some(id))
@@ -178,7 +186,17 @@ impl Document {
 
     /// How many edits were made that changed something. Copies count on from there.
     pub(crate) fn n_edits(&self) -> u64 {
-        self.n_edits
+        self.changes.n_edits
+    }
+
+    /// This moment, to ask for the edits made since.
+    pub(crate) fn mark(&self) -> Mark {
+        self.changes.mark()
+    }
+
+    /// Edits since `mark`; `None` if that is of another document, or too long ago.
+    pub(crate) fn changes_since(&self, mark: &Mark) -> Option<&[Change]> {
+        self.changes.since(mark)
     }
 
     /// What a node is.
@@ -282,13 +300,13 @@ impl Document {
                     return false;
                 }
                 self.wasted += old.len as usize;
-                self.n_edits += 1;
+                self.changes.note(key, Changed::Attribute);
                 self.attrs[at].value = self.push_text(value);
                 return true;
             }
         }
         let value = self.push_text(value);
-        self.n_edits += 1;
+        self.changes.note(key, Changed::Attribute);
         self.push_attr(key, Attr { name, value });
         true
     }
@@ -302,14 +320,14 @@ impl Document {
         self.attrs.copy_within(start + at + 1..end, start + at);
         self.nodes[key.0 as usize].span.len -= 1;
         self.wasted += size_of::<Attr>();
-        self.n_edits += 1;
+        self.changes.note(key, Changed::Attribute);
         true
     }
 
     /// Gives an element another name.
     pub fn rename(&mut self, key: Key, name: &str) {
         self.nodes[key.0 as usize].name = self.names.intern(name);
-        self.n_edits += 1;
+        self.changes.note(Key(self.nodes[key.0 as usize].parent), Changed::Contents);
     }
 
     /// Takes a node and all below it out of the document.
@@ -391,7 +409,7 @@ impl Document {
                 copy.root = key.0;
             }
         }
-        copy.n_edits = self.n_edits;
+        copy.changes = self.changes.clone();
         copy
     }
 
@@ -472,8 +490,13 @@ impl Document {
         self.nodes[key.0 as usize].span.len += 1;
     }
 
-    pub(super) fn link(&mut self, key: Key, parent: Key, before: Option<Key>) {
-        self.n_edits += 1;
+    fn link(&mut self, key: Key, parent: Key, before: Option<Key>) {
+        self.changes.note(parent, Changed::Contents);
+        self.put(key, parent, before);
+    }
+
+    /// Puts a node in its place. That is no edit while a document is read.
+    pub(super) fn put(&mut self, key: Key, parent: Key, before: Option<Key>) {
         let next = before.map_or(NONE, |key| key.0);
         let prev = match before {
             Some(sibling) => self.nodes[sibling.0 as usize].prev,
@@ -492,8 +515,8 @@ impl Document {
     }
 
     fn unlink(&mut self, key: Key) {
-        self.n_edits += 1;
         let Node { parent, prev, next, .. } = self.nodes[key.0 as usize];
+        self.changes.note(Key(parent), Changed::Contents);
         match prev {
             NONE => self.nodes[parent as usize].first = next,
             prev => self.nodes[prev as usize].next = next,

@@ -163,7 +163,7 @@ impl<'s> Parser<'s> {
 
     fn push_node(&mut self, name: u32, span: Span, at: u32) -> Key {
         let key = self.document.push_node(name, span, at);
-        self.document.link(key, self.parent(), None);
+        self.document.put(key, self.parent(), None);
         key
     }
 

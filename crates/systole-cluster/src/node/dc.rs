@@ -13,7 +13,7 @@ use crate::{
     replica::has_succeeded,
 };
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
-use systole_cib::model::Cib;
+use systole_cib::{View, model::Cib};
 use systole_graph::{Action, ActionId, ActionKind, ResourceRef, TransitionGraph};
 use systole_types::{Monotonic, NodeId, OpStatus, Timestamp, TransitionKey, parse_duration};
 use systole_wire::exec::{Operation, OperationResult};
@@ -38,6 +38,8 @@ pub(super) struct Dc {
     transition: u64,
     engine: Engine,
     since: Monotonic,
+    /// The CIB, kept up from plan to plan.
+    view: View,
     /// What the CIB was last told.
     published: Option<Vec<NodeUpdate>>,
     /// Why a new plan is needed, if it is.
@@ -60,6 +62,7 @@ impl Dc {
             transition: 0,
             engine: Engine::new(),
             since: now,
+            view: View::default(),
             published: None,
             stale: Some("a new DC was elected".to_owned()),
             recheck_at: None,
@@ -266,10 +269,10 @@ impl NodeMachine {
     }
 
     fn plan(&mut self, dc: &mut Dc, why: &str) {
-        let (cib, _) = systole_cib::model::read(self.replica.cib());
-        let plan = (self.config.planner)(&cib, self.now.wall);
+        let cib = dc.view.of(self.replica.cib());
+        let plan = (self.config.planner)(cib, self.now.wall);
         dc.transition += 1;
-        dc.recheck_at = self.recheck_at(&cib, plan.recheck);
+        dc.recheck_at = self.recheck_at(cib, plan.recheck);
         let n_actions = plan.graph.synapses.len();
         let text = format!("transition {} has {n_actions} actions, because {why}", dc.transition);
         self.log(if n_actions > 0 { Level::Notice } else { Level::Debug }, text);
