@@ -1,13 +1,18 @@
 //! `cargo xtask bench`: our figures beside the incumbent's, taken in the same run.
 
+mod cases;
+mod growth;
 mod incumbent;
 mod live;
+mod scheduler;
+mod synthetic;
 
 use crate::{
     measure::{self, Usage},
     shell,
 };
 use anyhow::{Context, Result};
+use clap::ValueEnum as _;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -27,12 +32,35 @@ pub struct Options {
     /// The largest synthetic cluster, in resource instances.
     #[arg(long, default_value_t = 1000)]
     instances: u32,
+    /// Follow growth up to 64 nodes x 10,000 instances, and 1,000 remote nodes (takes minutes, and 3 GiB of memory).
+    #[arg(long)]
+    full_growth: bool,
     /// Leave out what takes a lab (and root).
     #[arg(long)]
     no_lab: bool,
     /// Only what takes a lab.
     #[arg(long, conflicts_with = "no_lab")]
     only_lab: bool,
+    /// Only these tables.
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "only_lab")]
+    only: Vec<Table>,
+}
+
+/// What there are figures of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Table {
+    /// Scheduling of synthetic clusters.
+    Scheduling,
+    /// Scheduling inside one process: phases, planning again after a change, the whole corpus.
+    InProcess,
+    /// Every case of the corpus, a process each.
+    Cases,
+    /// How time grows with the cluster.
+    Growth,
+    /// Status displays.
+    Status,
+    /// A running cluster.
+    Lab,
 }
 
 /// Sizes of synthetic clusters: nodes, resource instances.
@@ -43,13 +71,20 @@ pub fn run(options: &Options) -> Result<()> {
     if options.only_lab {
         return live::run();
     }
+    let is_wanted = |table: Table| options.only.is_empty() || options.only.contains(&table);
     let bench = Bench::new(options)?;
-    bench.scheduling()?;
-    bench.status()?;
-    if options.no_lab {
-        return Ok(());
+    for table in Table::value_variants().iter().filter(|table| is_wanted(**table)) {
+        match table {
+            Table::Scheduling => bench.scheduling()?,
+            Table::InProcess => bench.in_process()?,
+            Table::Cases => bench.cases()?,
+            Table::Growth => bench.growth()?,
+            Table::Status => bench.status()?,
+            Table::Lab if options.no_lab => {}
+            Table::Lab => live::run()?,
+        }
     }
-    live::run()
+    Ok(())
 }
 
 struct Bench<'a> {
@@ -65,25 +100,6 @@ impl<'a> Bench<'a> {
         std::fs::create_dir_all(&inputs)?;
         crate::tools::link(&tools)?;
         Ok(Self { options, tools, inputs })
-    }
-
-    /// Scheduling time of `crm_simulate`: whole process, reading the CIB and writing the graph included.
-    fn scheduling(&self) -> Result<()> {
-        heading("scheduling (crm_simulate -x CIB -G GRAPH): user CPU, peak memory");
-        for &(n_nodes, n_instances) in SIZES.iter().filter(|(_, n)| *n <= self.options.instances) {
-            for state in ["running", "failed", "cold"] {
-                let Some(cib) = self.synthetic(n_nodes, n_instances, state)? else { return Ok(()) };
-                let graph = self.inputs.join("graph.xml");
-                let args = ["-x", text(&cib), "-G", text(&graph), "-Q"];
-                self.compare(
-                    &format!("{n_nodes} nodes x {n_instances} {state}"),
-                    "crm_simulate",
-                    &args,
-                    None,
-                )?;
-            }
-        }
-        Ok(())
     }
 
     /// Time of a status command on a CIB file.

@@ -1,7 +1,9 @@
 //! Measuring a whole process from outside: its user CPU time and peak memory, as the kernel accounts them.
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::{
+    fs,
     io::Read,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -50,6 +52,31 @@ pub fn median(command: &[&str], n_runs: usize, limit: Duration) -> Result<Option
             .unwrap_or(u64::MAX),
         ok: runs.iter().all(|run| run.ok),
     }))
+}
+
+/// Time on the processor, in the kernel too, of one run of `command`: for what is over too soon to tell the two apart.
+/// Output is thrown away.
+///
+/// # Errors
+/// If the command cannot be started, or the kernel does not tell.
+pub fn processor_time(command: &[&str]) -> Result<Duration> {
+    let (program, args) = command.split_first().context("there is no command")?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
+    // What the kernel knows of a process is there until somebody waits for it in earnest.
+    let pid = Pid::from_child(&child);
+    let time = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        .map_err(anyhow::Error::from)
+        .and_then(|_| Ok(fs::read_to_string(format!("/proc/{}/schedstat", child.id()))?));
+    child.wait()?;
+    let time = time.with_context(|| format!("cannot measure {program}"))?;
+    let nanos = time.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    nanos.map(Duration::from_nanos).with_context(|| format!("an odd account of {program}: {time:?}"))
 }
 
 /// Starts the command, waits for it with `wait4`, and prints what the kernel says of it. Kept to Python's standard

@@ -1,44 +1,95 @@
-//! How fast a CIB is scheduled, phase by phase: `cargo bench -p systole-scheduler -- FILE...`, best of five rounds.
+//! How fast CIBs are scheduled, best of five rounds: `cargo bench -p systole-scheduler -- FILE... [--all-of DIRECTORY]`.
+//!
+//! Of each file: every phase, and planning again after one changed result. Of a directory: all its CIBs together.
 //! Measured is time on the processor, so that what else runs on the machine counts less.
+
+#![expect(clippy::disallowed_methods, reason = "it measures files given on the command line")]
 
 use rustix::time::{ClockId, clock_gettime};
 use std::{env, fs, hint::black_box, time::Duration};
-use systole_cib::xml::Document;
-use systole_scheduler::{
-    Status,
-    placement::{self, Detail},
-    plan::{self, Origin},
+use systole_cib::{
+    View,
+    xml::{Document, Key},
 };
+use systole_scheduler::{Status, placement, plan, plan::Origin, schedule};
 use systole_types::Timestamp;
 
 /// For CIBs that do not say when they are from.
 const NOW: Timestamp = Timestamp(1_750_100_000);
 
+const N_ROUNDS: usize = 5;
+
 fn main() {
-    let files: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    if files.is_empty() {
+    let mut args = env::args().skip(1).filter(|arg| arg != "--bench").peekable();
+    if args.peek().is_none() {
         println!("SKIPPED: name the CIBs to schedule, as in: cargo bench -p systole-scheduler -- big.xml");
     }
-    for file in files {
-        phases(&file);
+    while let Some(arg) = args.next() {
+        if arg == "--all-of" {
+            all_of(&args.next().expect("--all-of is followed by a directory"));
+        } else {
+            phases(&arg);
+            plan_again(&arg);
+        }
     }
+}
+
+fn read_file(file: &str) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn parse(file: &str) -> Document {
+    Document::parse(read_file(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// One line per phase.
 fn phases(file: &str) {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let document = Document::parse(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let text = read_file(file);
+    let document = parse(file);
     let (cib, _) = systole_cib::read(&document);
     let status = Status::unpack(&cib, NOW);
     let placement = placement::assign(&status);
-    let graph = plan::plan(&status, &placement, Origin::Shown, Detail::Result).graph;
+    let plan = || plan::plan(&status, &placement, Origin::Shown, placement::Detail::Result);
+    let graph = plan().graph;
     println!("{file}: {} resources, {} actions", status.resources.len(), graph.synapses.len());
     measure("parse", || Document::parse(text.as_str()));
     measure("read", || systole_cib::read(&document));
     measure("unpack", || Status::unpack(&cib, NOW));
     measure("assign", || placement::assign(&status));
-    measure("plan", || plan::plan(&status, &placement, Origin::Shown, Detail::Result));
+    measure("plan", plan);
     measure("write", || systole_graph::write_graph(&graph));
+}
+
+/// Planning again when the result of one operation has changed, as the DC does: by a view that is kept up.
+fn plan_again(file: &str) {
+    let mut document = parse(file);
+    let results: Vec<Key> =
+        document.root().descendants().filter(|e| e.is("lrm_rsc_op")).map(|e| e.key()).collect();
+    if results.is_empty() {
+        return;
+    }
+    let mut view = View::default();
+    view.of(&document);
+    let mut n = 0;
+    measure("again", || {
+        n += 1;
+        document.set_attr(results[n * 7919 % results.len()], "exec-time", &n.to_string());
+        schedule(view.of(&document), NOW).graph
+    });
+}
+
+/// All CIBs of a directory: loading and scheduling them, then scheduling them once more.
+fn all_of(directory: &str) {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{directory}: {error}"));
+    let mut files: Vec<String> =
+        entries.map(|entry| entry.expect("readable").path().display().to_string()).collect();
+    files.sort();
+    println!("{directory}: {} CIBs in one process", files.len());
+    let start = time_used();
+    let cibs: Vec<_> = files.iter().map(|file| systole_cib::read(&parse(file)).0).collect();
+    cibs.iter().for_each(|cib| drop(black_box(schedule(cib, NOW))));
+    println!("  {:8} {:8.2} ms", "first", millis(time_used() - start));
+    measure("further", || cibs.iter().map(|cib| schedule(cib, NOW).graph.synapses.len()).sum::<usize>());
 }
 
 fn measure<T>(what: &str, mut work: impl FnMut() -> T) {
@@ -49,11 +100,15 @@ fn measure<T>(what: &str, mut work: impl FnMut() -> T) {
         drop(result);
         (made, time_used() - start - made)
     };
-    let rounds: Vec<(Duration, Duration)> = (0..5).map(round).collect();
+    let rounds: Vec<(Duration, Duration)> = (0..N_ROUNDS).map(round).collect();
     let best = |pick: fn(&(Duration, Duration)) -> Duration| {
-        rounds.iter().map(pick).min().unwrap_or_default().as_secs_f64() * 1e3
+        millis(rounds.iter().map(pick).min().unwrap_or_default())
     };
     println!("  {what:8} {:8.2} ms, and {:8.2} ms to drop it", best(|round| round.0), best(|round| round.1));
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Time this thread was on the processor.
