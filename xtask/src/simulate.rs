@@ -16,12 +16,15 @@ pub struct Options {
     /// Tell this one story, and all that happened in it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
+    /// Of such clusters only: plain, or guests (with containers and a remote node).
+    #[arg(long)]
+    family: Option<String>,
 }
 
 impl Options {
     /// As many stories as the tests tell.
     pub fn for_tests() -> Self {
-        Self { seeds: 3000, from: 0, seed: None }
+        Self { seeds: 3000, from: 0, seed: None, family: None }
     }
 }
 
@@ -46,5 +49,8 @@ pub fn run(options: &Options) -> Result<()> {
         Some(seed) => command.args(["--seed", &seed.to_string()]),
         None => command.args(["--seeds", &options.seeds.to_string(), "--from", &options.from.to_string()]),
     };
+    if let Some(family) = &options.family {
+        command.args(["--family", family]);
+    }
     shell::run(&mut command)
 }

@@ -315,6 +315,10 @@ pub(crate) struct ConnectionLedger {
     pub attached: bool,
     /// Whether it broke and was not recovered yet.
     pub lost: bool,
+    /// That it was stopped after it broke. For a guest this counts only once the container is stopped too: until then,
+    /// whatever plan comes next has to see that the guest is lost.
+    #[serde(default)]
+    pub stopped: Option<OperationResult>,
 }
 
 /// What is known of a node.

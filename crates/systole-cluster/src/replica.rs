@@ -304,6 +304,9 @@ impl Replica {
         for result in &news {
             self.ledger.in_flight.remove(&result.operation.transition_key);
             self.write_down(from, by, result);
+            if let Some(place) = self.place(from, by) {
+                self.follow_container(&place, result);
+            }
         }
         self.count(Counted::Status);
         news

@@ -28,6 +28,8 @@ pub struct Process {
 pub struct Agents {
     /// Resources that run here; gone with the power.
     pub active: BTreeSet<String>,
+    /// Those of them that are promoted.
+    pub promoted: BTreeSet<String>,
     /// Processes of agents, by number.
     pub processes: BTreeMap<u64, Process>,
     /// Ends of processes that nobody waited for.
@@ -46,7 +48,7 @@ impl Agents {
         let quick = random.between(2_000, 400_000);
         let takes =
             if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
-        let changes = matches!(operation.operation.as_str(), "start" | "stop");
+        let changes = matches!(operation.operation.as_str(), "start" | "stop" | "promote" | "demote");
         let acts_at = changes.then_some(now + takes / 2);
         self.processes.insert(
             id,
@@ -65,31 +67,63 @@ impl Agents {
         self.processes.values().find(is_due).map(|process| process.id)
     }
 
-    /// The process changes its resource's state now. Whether a resource was started.
-    pub fn act(&mut self, id: u64) -> Option<String> {
-        let process = self.processes.get_mut(&id)?;
+    /// The process changes its resource's state now.
+    pub fn act(&mut self, id: u64) -> Act {
+        let Some(process) = self.processes.get_mut(&id) else { return Act::Nothing };
         process.acts_at = None;
-        let resource = process.operation.resource.clone();
-        if process.operation.operation == "stop" {
-            self.n_changes += u64::from(self.active.remove(&resource));
-            return None;
+        let (resource, action) = (process.operation.resource.clone(), process.operation.operation.clone());
+        match action.as_str() {
+            "stop" if self.end(&resource) => {
+                self.n_changes += 1;
+                Act::Stopped(resource)
+            }
+            "promote" if self.active.contains(&resource) && self.promoted.insert(resource.clone()) => {
+                Act::Promoted(resource)
+            }
+            "demote" => {
+                self.promoted.remove(&resource);
+                Act::Nothing
+            }
+            "start" if !self.failing_starts.contains(&resource) && self.active.insert(resource.clone()) => {
+                self.n_changes += 1;
+                Act::Started(resource)
+            }
+            _ => Act::Nothing,
         }
-        if self.failing_starts.contains(&resource) || !self.active.insert(resource.clone()) {
-            return None;
-        }
-        self.n_changes += 1;
-        Some(resource)
+    }
+
+    /// A resource does not run any more. Whether it did.
+    pub fn end(&mut self, resource: &str) -> bool {
+        self.promoted.remove(resource);
+        self.active.remove(resource)
     }
 
     /// What the process says at its end.
     pub fn exit(&self, process: &Process) -> AgentExit {
-        let is_active = self.active.contains(&process.operation.resource);
-        let rc = match (process.operation.operation.as_str(), is_active) {
-            ("start", false) => OcfRc::Error,
-            ("stop", true) => OcfRc::Error,
-            ("monitor", false) => OcfRc::NotRunning,
+        let resource = &process.operation.resource;
+        let (is_active, is_promoted) = (self.active.contains(resource), self.promoted.contains(resource));
+        let rc = match process.operation.operation.as_str() {
+            "start" if !is_active => OcfRc::Error,
+            "stop" if is_active => OcfRc::Error,
+            "promote" if !is_promoted => OcfRc::Error,
+            "demote" if is_promoted || !is_active => OcfRc::Error,
+            "monitor" if !is_active => OcfRc::NotRunning,
+            "monitor" if is_promoted => OcfRc::Promoted,
             _ => OcfRc::Ok,
         };
         AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() }
     }
+}
+
+/// What a process changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Nothing.
+    Nothing,
+    /// A resource runs.
+    Started(String),
+    /// It does not run any more.
+    Stopped(String),
+    /// It is promoted.
+    Promoted(String),
 }

@@ -3,12 +3,20 @@
 //! - **One active copy.** A resource is not started on a node while it is active on another, where both have been in the
 //!   same partition, never away for longer than a restart of their daemon, since before the start was decided.
 //!   Where fencing is on: while it is active on any host that has power, whatever the partitions.
+//! - **One promoted copy**, likewise, of what may be promoted once; on hosts and in containers.
+//! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
 
-use crate::{Micros, NodeIdx, agents::Process, host::Host, network::Network};
+use crate::{
+    Micros, NodeIdx,
+    agents::Process,
+    far::{Far, FarIdx, Site},
+    host::Host,
+    network::Network,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::ops::CibCall;
 use systole_types::CibVersion;
@@ -24,7 +32,9 @@ pub struct Checker {
     pub violation: Option<String>,
     /// Whether fencing is on: then nothing is recovered from a node that may still run.
     pub fencing: bool,
-    /// When each start was handed to its executor, by transition key.
+    /// Resources that run on every host.
+    pub clones: &'static [&'static str],
+    /// When each start and promotion was handed to its executor, by transition key.
     starts: BTreeMap<String, Micros>,
     /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
@@ -38,6 +48,7 @@ impl Checker {
         Self {
             violation: None,
             fencing: false,
+            clones: &[],
             starts: BTreeMap::new(),
             versions: vec![None; n_hosts],
             kept: BTreeSet::new(),
@@ -61,7 +72,7 @@ impl Checker {
 
     /// An operation was handed to an executor.
     pub fn asked(&mut self, now: Micros, operation: &Operation) {
-        if operation.operation == "start" {
+        if matches!(operation.operation.as_str(), "start" | "promote") {
             self.starts.insert(operation.transition_key.clone(), now);
         }
     }
@@ -76,20 +87,94 @@ impl Checker {
         hosts: &[Host],
         network: &Network,
     ) {
-        if process.operation.class == "stonith" {
+        if process.operation.class == "stonith" || self.clones.contains(&resource) {
             return;
         }
-        let Some(decided) = self.starts.get(&process.operation.transition_key).copied() else { return };
-        let is_here = |host: &Host| !host.is_absent(now) && host.joined_at < decided;
+        let Some(decided) = self.decided(&process.operation.transition_key) else { return };
         for (other, host) in hosts.iter().enumerate() {
-            if other == idx || !host.agents.active.contains(resource) {
-                continue;
-            }
-            let are_partners = is_here(host) && is_here(&hosts[idx]) && network.share_zone(idx, other);
-            if are_partners || self.fencing {
+            let is_there = other != idx && host.agents.active.contains(resource);
+            if is_there && self.must_know(now, decided, [idx, other], hosts, network) {
                 let (name, there) = (&hosts[idx].name, &host.name);
                 self.fail(format!("{resource} was started on {name} while it is active on {there}"));
             }
+        }
+    }
+
+    /// A resource was promoted on a host.
+    pub fn promoted(
+        &mut self,
+        now: Micros,
+        idx: NodeIdx,
+        resource: &str,
+        process: &Process,
+        hosts: &[Host],
+        network: &Network,
+    ) {
+        let Some(decided) = self.decided(&process.operation.transition_key) else { return };
+        for (other, host) in hosts.iter().enumerate() {
+            let is_there = other != idx && host.agents.promoted.contains(resource);
+            if is_there && self.must_know(now, decided, [idx, other], hosts, network) {
+                let (name, there) = (&hosts[idx].name, &host.name);
+                self.fail(format!("{resource} was promoted on {name} while it is promoted on {there}"));
+            }
+        }
+    }
+
+    /// A resource was promoted in a container.
+    pub fn promoted_far(
+        &mut self,
+        (now, decided): (Micros, Option<Micros>),
+        resource: &str,
+        idx: FarIdx,
+        fars: &[Far],
+        hosts: &[Host],
+        network: &Network,
+    ) {
+        let (Some(decided), Site::Container(host)) = (decided, fars[idx].site) else { return };
+        for far in fars.iter().filter(|far| !std::ptr::eq(*far, &fars[idx])) {
+            let Site::Container(other) = far.site else { continue };
+            if far.agents.promoted.contains(resource)
+                && (host == other || self.must_know(now, decided, [host, other], hosts, network))
+            {
+                let (name, there) = (&fars[idx].name, &far.name);
+                self.fail(format!("{resource} was promoted in {name} while it is promoted in {there}"));
+            }
+        }
+    }
+
+    /// When a start or promotion was handed over.
+    pub fn decided(&self, transition_key: &str) -> Option<Micros> {
+        self.starts.get(transition_key).copied()
+    }
+
+    /// Whether what is decided for one of two hosts must not disregard the other.
+    fn must_know(
+        &self,
+        now: Micros,
+        decided: Micros,
+        [one, other]: [NodeIdx; 2],
+        hosts: &[Host],
+        network: &Network,
+    ) -> bool {
+        let is_here = |host: &Host| !host.is_absent(now) && host.joined_at < decided;
+        self.fencing || (is_here(&hosts[one]) && is_here(&hosts[other]) && network.share_zone(one, other))
+    }
+
+    /// A resource has become active on a host: with fencing, it must not be on a remote machine. (Without, one that is not
+    /// connected to counts as off.)
+    pub fn started_beside(&mut self, host: &str, resource: &str, fars: &[Far]) {
+        let machines = fars.iter().filter(|far| !far.is_guest() && far.agents.active.contains(resource));
+        for far in machines.filter(|_| self.fencing).map(|far| far.name.clone()).collect::<Vec<_>>() {
+            self.fail(format!("{resource} was started on {host} while it is active on {far}"));
+        }
+    }
+
+    /// A resource has become active at a remote daemon: see [`Self::started_beside`].
+    pub fn started_far(&mut self, resource: &str, far: &Far, hosts: &[Host]) {
+        let host = hosts.iter().find(|host| host.agents.active.contains(resource));
+        if let Some(host) = host.filter(|_| self.fencing && !far.is_guest()) {
+            let (name, there) = (&far.name, &host.name);
+            self.fail(format!("{resource} was started on {name} while it is active on {there}"));
         }
     }
 

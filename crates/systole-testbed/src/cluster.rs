@@ -1,9 +1,12 @@
 //! A whole simulated cluster: hosts, network and clock, and everything that happens on them.
 
+mod remote;
+
 use crate::{
     Micros, NodeIdx, Random,
-    agents::Process,
+    agents::{Act, Process},
     check::Checker,
+    far::{Far, Session, Site},
     host::Host,
     network::{Arrival, Network, id_of},
     pop_if,
@@ -26,13 +29,20 @@ use systole_wire::{
 /// The wall clock at the beginning of a simulation.
 const EPOCH: i64 = 1_750_000_000;
 
+/// How often something may happen at the same moment: more, and the cluster goes round in circles.
+const MAX_STEPS_AT_ONCE: u32 = 10_000;
+
 /// How many lines of the story are kept.
-const MAX_STORY: usize = 4000;
+const MAX_STORY: usize = 40000;
 
 /// A cluster.
 pub struct Cluster {
     /// The hosts.
     pub hosts: Vec<Host>,
+    /// Remote daemons.
+    pub fars: Vec<Far>,
+    /// Sessions with them.
+    pub sessions: Vec<Session>,
     /// The cluster layer.
     pub network: Network,
     /// Since the simulation began.
@@ -43,11 +53,14 @@ pub struct Cluster {
     pub checker: Checker,
     planner: Planner,
     n_processes: u64,
+    n_steps_at_once: u32,
     n_requests: u64,
     /// Requests not yet answered: where, what and since when.
     pub asked: BTreeMap<u64, (NodeIdx, Call, Micros)>,
     /// Answers, in order.
     pub answers: Vec<(u64, Reply)>,
+    /// Resources whose agents ask for a promotion score.
+    pub promotable: &'static [&'static str],
     /// Whether nodes that leave in good order are started again at once.
     pub restarts_left_nodes: bool,
     /// What happened, for people.
@@ -67,13 +80,17 @@ impl Cluster {
             network: Network::new(&names),
             checker: Checker::new(hosts.len()),
             hosts,
+            fars: Vec::new(),
+            sessions: Vec::new(),
             now: 0,
             random: Random::new(seed),
             planner,
             n_processes: 0,
+            n_steps_at_once: 0,
             n_requests: 0,
             asked: BTreeMap::new(),
             answers: Vec::new(),
+            promotable: &[],
             restarts_left_nodes: false,
             story: VecDeque::new(),
         }
@@ -100,9 +117,7 @@ impl Cluster {
     pub fn run_until(&mut self, end: Micros) {
         while self.checker.violation.is_none() {
             let Some(next) = self.next().filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.step();
-            self.check();
+            self.advance(next);
         }
         self.now = self.now.max(end);
     }
@@ -115,17 +130,28 @@ impl Cluster {
             else {
                 return false;
             };
-            self.now = self.now.max(next);
-            self.step();
-            self.check();
+            self.advance(next);
         }
         true
+    }
+
+    /// Does what is due at `next`, or late.
+    fn advance(&mut self, next: Micros) {
+        self.n_steps_at_once = if next > self.now { 0 } else { self.n_steps_at_once + 1 };
+        if self.n_steps_at_once > MAX_STEPS_AT_ONCE {
+            self.checker.fail("something happens again and again without time passing".to_owned());
+        }
+        self.now = self.now.max(next);
+        self.step();
+        self.check();
     }
 
     fn next(&self) -> Option<Micros> {
         let hosts = self.hosts.iter().filter_map(Host::next);
         let arrivals = (0..self.hosts.len()).filter_map(|node| self.network.next_arrival(node));
-        hosts.chain(arrivals).min()
+        let fars = self.fars.iter().filter_map(Far::next);
+        let sessions = self.sessions.iter().filter_map(Session::next);
+        hosts.chain(arrivals).chain(fars).chain(sessions).min()
     }
 
     fn clock(&self) -> Now {
@@ -158,6 +184,8 @@ impl Cluster {
                 self.tell_executor(idx, executor::Event::DeadlineReached);
             }
         }
+        (0..self.fars.len()).for_each(|far| self.far_acts(far));
+        self.sessions_deliver();
     }
 
     fn start_what_is_due(&mut self, idx: NodeIdx) {
@@ -185,6 +213,10 @@ impl Cluster {
         let config =
             NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
         host.node = Some(NodeMachine::new(config));
+        // What its former program saw break, it may not have told anybody.
+        for far in self.fars.iter_mut().filter(|far| far.site == Site::Container(idx)) {
+            far.broken_in = None;
+        }
         host.has_left = false;
         self.checker.daemon_starts(idx);
         host.has_to_join |= host.is_absent(self.now);
@@ -218,13 +250,16 @@ impl Cluster {
             let agents = &mut self.hosts[idx].agents;
             let Some(process) = agents.processes.get(&id).cloned() else { return };
             if process.acts_at.is_some() {
-                if let Some(resource) = agents.act(id) {
-                    self.started(idx, &resource, &process);
-                }
+                let act = agents.act(id);
+                self.acted(idx, act, &process);
                 continue;
             }
             agents.processes.remove(&id);
             let exit = agents.exit(&process);
+            let name = self.hosts[idx].name.clone();
+            if self.hosts[idx].agents.active.contains(&process.operation.resource) {
+                self.claim_promotion(idx, &name, &process.operation.resource);
+            }
             match process.run {
                 Some(run) => self.tell_executor(idx, executor::Event::Exited { run, exit }),
                 None if process.is_awaited => {
@@ -238,12 +273,26 @@ impl Cluster {
         }
     }
 
-    /// A resource has become active on a host.
-    fn started(&mut self, idx: NodeIdx, resource: &str, process: &Process) {
+    /// An agent has changed something on a host.
+    fn acted(&mut self, idx: NodeIdx, act: Act, process: &Process) {
         let name = self.hosts[idx].name.clone();
-        self.tell(&name, &format!("*** {resource} runs"));
-        let now = self.now;
-        self.checker.started(now, idx, resource, process, &self.hosts, &self.network);
+        match act {
+            Act::Nothing => {}
+            Act::Started(resource) => {
+                self.tell(&name, &format!("*** {resource} runs"));
+                self.checker.started(self.now, idx, &resource, process, &self.hosts, &self.network);
+                self.checker.started_beside(&name, &resource, &self.fars);
+                if let Some(far) = self.guest_of(&resource, idx) {
+                    let starts_at = self.now + self.random.between(20_000, 1_500_000);
+                    self.fars[far].begin(Site::Container(idx), starts_at);
+                }
+            }
+            Act::Stopped(resource) => self.container_ends(&resource, idx),
+            Act::Promoted(resource) => {
+                self.tell(&name, &format!("*** {resource} is promoted"));
+                self.checker.promoted(self.now, idx, &resource, process, &self.hosts, &self.network);
+            }
+        }
     }
 
     fn disk_acts(&mut self, idx: NodeIdx) {
@@ -298,7 +347,8 @@ impl Cluster {
                 host.writing.push_back((at, token, snapshot));
             }
             Effect::Reply { client, response } => self.answered(client, response.reply),
-            Effect::SaveInput { .. } | Effect::Remote { .. } => {}
+            Effect::SaveInput { .. } => {}
+            Effect::Remote { session, command } => self.remote_command(idx, session, command),
             Effect::Log { level, message } => {
                 if level > Level::Debug {
                     self.tell(&self.hosts[idx].name.clone(), &format!("{level}: {message}"));
@@ -444,6 +494,12 @@ impl Cluster {
         let faults = (std::mem::take(&mut host.agents.failing_starts), std::mem::take(&mut host.agents.slow));
         *host = Host { disk, boot, is_full, away_since, ..Host::new(&name) };
         (host.agents.failing_starts, host.agents.slow) = faults;
+        self.drop_sessions_of(idx);
+        for far in 0..self.fars.len() {
+            if self.fars[far].site == Site::Container(idx) {
+                self.far_ends(far, Site::NoContainer(idx), true);
+            }
+        }
         self.forget_requests(idx);
         self.network.disconnect(idx, self.now, &mut self.random);
     }
@@ -459,6 +515,7 @@ impl Cluster {
         host.away_since.get_or_insert(now);
         host.writing.clear();
         host.unlink();
+        self.drop_sessions_of(idx);
         self.forget_requests(idx);
         self.tell_executor(idx, executor::Event::Disconnected);
         self.network.disconnect(idx, self.now, &mut self.random);
@@ -519,13 +576,15 @@ impl Cluster {
             host.has_to_join |= (0..zones.len()).any(is_new);
         }
         self.network.partition(zones, self.now, &mut self.random);
+        self.cut_sessions();
     }
 
     /// A resource dies by itself.
     pub fn crash_resource(&mut self, idx: NodeIdx, resource: &str) {
-        if self.hosts[idx].agents.active.remove(resource) {
+        if self.hosts[idx].agents.end(resource) {
             let name = self.hosts[idx].name.clone();
             self.tell(&name, &format!("=== {resource} dies"));
+            self.container_ends(resource, idx);
         }
     }
 

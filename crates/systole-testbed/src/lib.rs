@@ -9,6 +9,7 @@
 pub mod agents;
 pub mod check;
 pub mod cluster;
+pub mod far;
 pub mod host;
 pub mod network;
 mod random;

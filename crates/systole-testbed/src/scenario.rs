@@ -1,6 +1,8 @@
 //! Random stories: faults by a seed, then a time without faults in which the cluster must come to rest.
 
-use crate::{Cluster, Micros, NodeIdx, SECOND, plan};
+mod guests;
+
+use crate::{Cluster, Micros, NodeIdx, SECOND, far::Site, plan};
 use std::{collections::BTreeMap, fmt};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_wire::api::Call;
@@ -11,12 +13,52 @@ pub const NODES: [&str; 3] = ["a", "b", "c"];
 /// The resources of a simulated cluster.
 const RESOURCES: [&str; 4] = ["r0", "r1", "g0", "g1"];
 
+/// What a cluster is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Family {
+    /// Primitives and a group on hosts.
+    #[default]
+    Plain,
+    /// A promotable clone, a bundle with a promotable resource in its containers, and a remote node.
+    Guests,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Guests];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Guests => "guests",
+        }
+    }
+
+    fn resources(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &RESOURCES,
+            Self::Guests => &guests::RESOURCES,
+        }
+    }
+
+    fn faults(self) -> impl Iterator<Item = (Fault, u64)> {
+        let further = match self {
+            Self::Plain => &[][..],
+            Self::Guests => &guests::FAULTS,
+        };
+        FAULTS.iter().chain(further).copied()
+    }
+}
+
 /// How long the cluster may take to come to rest once nothing disturbs it.
 const SETTLE_PATIENCE: Micros = 600 * SECOND;
 
 /// What came of a story.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// What the cluster was made of.
+    pub family: Family,
     /// The story's number.
     pub seed: u64,
     /// What did not hold, if anything.
@@ -74,6 +116,14 @@ pub enum Fault {
     StartLeft,
     /// An administrator confirms that a host without power is off.
     ConfirmOff,
+    /// A container dies.
+    KillContainer,
+    /// Sessions with a remote daemon break.
+    BreakSession,
+    /// A remote daemon is killed; what it runs goes on.
+    RestartRemote,
+    /// A remote machine loses power, or gets it back.
+    RemotePower,
 }
 
 const FAULTS: [(Fault, u64); 20] = [
@@ -106,8 +156,11 @@ impl fmt::Display for Outcome {
             Some(violation) => {
                 write!(
                     f,
-                    "{}\nseed {}: {violation}\nreplay: cargo xtask simulate --seed {}",
-                    self.story, self.seed, self.seed
+                    "{}\nseed {}: {violation}\nreplay: cargo xtask simulate --seed {} --family {}",
+                    self.story,
+                    self.seed,
+                    self.seed,
+                    self.family.name()
                 )
             }
         }
@@ -148,6 +201,7 @@ pub fn configuration(fencing: bool, no_quorum_policy: &str) -> String {
 
 /// A story under way.
 struct Story {
+    family: Family,
     cluster: Cluster,
     faults: BTreeMap<Fault, u64>,
     n_writes: u64,
@@ -155,14 +209,15 @@ struct Story {
 }
 
 /// Tells the story of a seed.
-pub fn tell(seed: u64) -> Outcome {
-    let mut story = Story::begin(seed);
+pub fn tell(family: Family, seed: u64) -> Outcome {
+    let mut story = Story::begin(family, seed);
     story.disturb();
     story.mend();
     story.come_to_rest();
     let cluster = story.cluster;
     let violation = cluster.checker.violation.clone();
     Outcome {
+        family,
         seed,
         story: cluster.story_text(),
         violation,
@@ -173,41 +228,44 @@ pub fn tell(seed: u64) -> Outcome {
 }
 
 /// The first node's CIB in the story of a seed, so many seconds after its begin and before any fault.
-pub fn dump(seed: u64, secs: u64) -> String {
-    let mut story = Story::begin(seed);
+pub fn dump(family: Family, seed: u64, secs: u64) -> String {
+    let mut story = Story::begin(family, seed);
     let end = story.cluster.now + secs * SECOND;
     story.cluster.run_until(end);
     story.cluster.hosts[0].node.as_ref().map_or_else(String::new, |node| node.cib().to_text())
 }
 
 impl Story {
-    fn begin(seed: u64) -> Self {
+    fn begin(family: Family, seed: u64) -> Self {
         let fencing = seed % 4 == 3;
         let policy = if seed % 8 == 5 { "ignore" } else { "stop" };
-        let mut cluster = Cluster::new(&NODES, &configuration(fencing, policy), plan, seed);
+        let mut cluster = match family {
+            Family::Plain => Cluster::new(&NODES, &configuration(fencing, policy), plan, seed),
+            Family::Guests => guests::cluster(fencing, policy, seed),
+        };
         cluster.checker.fencing = fencing;
         for idx in 0..NODES.len() {
             cluster.power_on(idx);
         }
         let warm_up = cluster.random.between(1, 30) * SECOND;
         cluster.run_until(warm_up);
-        Self { cluster, faults: BTreeMap::new(), n_writes: 0, standby: vec![false; NODES.len()] }
+        Self { family, cluster, faults: BTreeMap::new(), n_writes: 0, standby: vec![false; NODES.len()] }
     }
 
     fn disturb(&mut self) {
         let n_faults = self.cluster.random.between(1, 16);
-        let total: u64 = FAULTS.iter().map(|(_, weight)| weight).sum();
+        let total: u64 = self.family.faults().map(|(_, weight)| weight).sum();
         for _ in 0..n_faults {
             let mut ticket = self.cluster.random.between(0, total - 1);
-            let chosen = FAULTS.iter().find(|(_, weight)| {
+            let chosen = self.family.faults().find(|(_, weight)| {
                 let is_it = ticket < *weight;
                 ticket = ticket.wrapping_sub(*weight);
                 is_it
             });
             if let Some((fault, _)) = chosen
-                && self.inject(*fault)
+                && self.inject(fault)
             {
-                *self.faults.entry(*fault).or_default() += 1;
+                *self.faults.entry(fault).or_default() += 1;
             }
             let pause = if self.cluster.random.chance(50) { 3 * SECOND } else { 20 * SECOND };
             let end = self.cluster.now + self.cluster.random.between(0, pause);
@@ -219,7 +277,7 @@ impl Story {
     /// Whether the fault made sense now.
     fn inject(&mut self, fault: Fault) -> bool {
         let idx = self.cluster.random.between(0, NODES.len() as u64 - 1) as NodeIdx;
-        let resource = (*self.cluster.random.pick(&RESOURCES)).to_owned();
+        let resource = (*self.cluster.random.pick(self.family.resources())).to_owned();
         let cluster = &mut self.cluster;
         let is_on = cluster.hosts[idx].is_on;
         match fault {
@@ -268,6 +326,9 @@ impl Story {
             Fault::ConfirmOff if !is_on => {
                 let other = (idx + 1) % NODES.len();
                 return cluster.ask(other, Call::ConfirmOff { node: NODES[idx].to_owned() }).is_some();
+            }
+            Fault::KillContainer | Fault::BreakSession | Fault::RestartRemote | Fault::RemotePower => {
+                return self.inject_far(fault);
             }
             _ => return false,
         }
@@ -330,6 +391,7 @@ impl Story {
             self.standby[idx] = true;
             self.toggle_standby(idx);
         }
+        self.mend_remotes();
         self.cluster.ask(0, Call::Cleanup { resource: None, node: None, only_failed: true });
     }
 
@@ -361,6 +423,12 @@ impl Story {
 
     /// Everything runs, once, and is monitored.
     fn check_resources(&mut self) {
+        if self.family == Family::Guests {
+            if let Some(wrong) = guests::what_is_wrong_at_rest(&self.cluster) {
+                self.cluster.checker.fail(format!("at rest, {wrong}"));
+            }
+            return;
+        }
         for resource in RESOURCES {
             let hosts = self.cluster.hosts.iter();
             let where_active: Vec<&str> = hosts

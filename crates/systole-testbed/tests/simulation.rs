@@ -3,7 +3,7 @@
 //! `SYSTOLE_SEEDS` sets how many are told; `cargo xtask simulate` tells as many as one likes, faster.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use systole_testbed::scenario;
+use systole_testbed::scenario::{self, Family};
 
 #[test]
 fn whatever_fails_the_cluster_keeps_its_promises() {
@@ -13,8 +13,10 @@ fn whatever_fails_the_cluster_keeps_its_promises() {
         while let seed @ 0.. = next.fetch_add(1, Ordering::Relaxed)
             && seed < n_seeds
         {
-            let outcome = scenario::tell(seed);
-            assert!(outcome.violation.is_none(), "{outcome}");
+            for family in Family::ALL {
+                let outcome = scenario::tell(family, seed);
+                assert!(outcome.violation.is_none(), "{outcome}");
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -27,7 +29,7 @@ fn whatever_fails_the_cluster_keeps_its_promises() {
 
 #[test]
 fn the_same_seed_tells_the_same_story() {
-    for seed in [1, 7, 21] {
-        assert_eq!(scenario::tell(seed).story, scenario::tell(seed).story);
+    for (family, seed) in [(Family::Plain, 1), (Family::Plain, 7), (Family::Guests, 21)] {
+        assert_eq!(scenario::tell(family, seed).story, scenario::tell(family, seed).story);
     }
 }

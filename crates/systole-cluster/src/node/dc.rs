@@ -15,7 +15,7 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use systole_cib::{View, model::Cib};
 use systole_graph::{Action, ActionId, ActionKind, ResourceRef, TransitionGraph};
-use systole_types::{Monotonic, NodeId, OpStatus, Timestamp, TransitionKey, parse_duration};
+use systole_types::{Monotonic, NodeId, OpStatus, OperationKey, Timestamp, TransitionKey, parse_duration};
 use systole_wire::exec::{Operation, OperationResult};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
@@ -121,6 +121,7 @@ impl NodeMachine {
         let steps = dc.engine.handle(now, Told::DeadlineReached);
         self.perform_steps(dc, steps);
         self.give_up_overdue(dc);
+        dc.pause_until.take_if(|until| *until <= now);
         dc.wake_at = None;
         if dc.recheck_at.is_some_and(|at| at <= now) {
             dc.recheck_at = None;
@@ -140,7 +141,6 @@ impl NodeMachine {
         if dc.engine.is_busy() || self.has_casts_under_way() || self.awaits_answers() {
             return;
         }
-        dc.pause_until.take_if(|until| *until <= now);
         if dc.pause_until.is_some() {
             return;
         }
@@ -412,16 +412,21 @@ impl NodeMachine {
         }
     }
 
-    /// Operations will not be answered.
+    /// Operations will not be answered. A notification that reaches nobody is as good as heard, as a monitor that reaches
+    /// nobody is as good as cancelled.
     pub(super) fn operations_failed(&mut self, transition_keys: &[String]) {
         for key in transition_keys {
-            if let Some(action) = self.own_action(key) {
-                self.log(Level::Warning, format!("no connection to the node of {key}"));
-                if let Some(dc) = &mut self.dc {
-                    dc.pause_until = Some(self.now.mono + PAUSE);
-                }
-                self.tell_engine(Told::Failed(action));
+            let Some(id) = self.own_action(key) else { continue };
+            let Some(dc) = &mut self.dc else { return };
+            let action = dc.engine.in_flight(id);
+            if action.is_some_and(|action| matches!(&*action.operation, "notify" | "cancel")) {
+                self.tell_engine(Told::Confirmed(id));
+                continue;
             }
+            let what = action.map(|action| action.key.to_string()).unwrap_or_default();
+            dc.pause_until = Some(self.now.mono + PAUSE);
+            self.log(Level::Warning, format!("{what} has no way to its node"));
+            self.tell_engine(Told::Failed(id));
         }
     }
 
@@ -531,6 +536,14 @@ fn transition_key(dc: &Dc, action: &Action) -> TransitionKey {
     }
 }
 
+/// The operation's key under the name that histories know the resource by: that of an anonymous clone, not of an instance.
+fn key(action: &Action, resource: &ResourceRef) -> String {
+    match action.operation_key() {
+        Some(key) => OperationKey { resource: resource.id.clone(), ..key }.to_string(),
+        None => action.key.to_string(),
+    }
+}
+
 /// What the executor is asked for.
 fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
     let millis = |name: &str| action.meta(name).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -542,7 +555,7 @@ fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
     }
     Operation {
         call: 0,
-        key: action.key.to_string(),
+        key: key(action, resource),
         resource: resource.id.to_string(),
         class: resource.class.to_string(),
         provider: resource.provider.as_deref().map(str::to_owned),

@@ -8,6 +8,7 @@ use crate::{
     SessionId,
     message::{ConnectionLedger, ConnectionReport, Hand, Perform},
 };
+use systole_cib::xml::Element;
 use systole_types::{OcfRc, OpStatus, TransitionKey};
 use systole_wire::exec::{Operation, OperationResult};
 
@@ -63,12 +64,8 @@ impl Replica {
 
     /// The highest call in the history of a resource on a node.
     pub fn last_call(&self, node: &str, resource: &str) -> u64 {
-        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
-        let mut entries =
-            resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
-        let operations = entries.find(|entry| entry.id() == Some(resource));
-        let operations = operations.into_iter().flat_map(|entry| entry.children_named("lrm_rsc_op"));
-        operations.filter_map(|entry| entry.attr("call-id")?.parse().ok()).max().unwrap_or(0)
+        let calls = self.operations(node, resource).filter_map(|entry| number(entry, "call-id"));
+        calls.filter_map(|call| u64::try_from(call).ok()).max().unwrap_or(0)
     }
 
     /// What became of a member's connections.
@@ -102,6 +99,21 @@ impl Replica {
         if was_asked {
             self.ledger.in_flight.remove(&operation.transition_key);
         }
+        reported.news.push(report.result.clone());
+        if let Some(entry) = self.ledger.connections.get_mut(name)
+            && entry.host == from
+            && entry.lost
+            && is_guest(&entry.start)
+            && operation.operation == "stop"
+        {
+            let container = container_of(&entry.start).unwrap_or_default().to_owned();
+            entry.stopped = Some(report.result.clone());
+            let node = self.name_of(from).unwrap_or_default().to_owned();
+            if !self.is_stopped(&node, &container) {
+                return;
+            }
+            self.ledger.connections.remove(name);
+        }
         self.write_down(from, &Hand::Connections, &report.result);
         match operation.operation.as_str() {
             "start" if succeeded => {
@@ -120,7 +132,43 @@ impl Replica {
             _ if is_break => reported.given_up.extend(self.give_up_remote(name)),
             _ => {}
         }
-        reported.news.push(report.result.clone());
+    }
+
+    /// Something was done to a resource. If that is a container which does not run any more, or runs anew, the stop of a
+    /// connection to a guest that was lost in it counts now.
+    pub(super) fn follow_container(&mut self, place: &Place, result: &OperationResult) {
+        let container = &result.operation.resource;
+        let is_anew = result.operation.operation == "start" && has_succeeded(result);
+        if is_anew || self.is_stopped(&place.name, container) {
+            let connections = self.ledger.connections.iter_mut();
+            let stopped: Vec<_> = connections
+                .filter(|(_, entry)| container_of(&entry.start) == Some(container))
+                .filter_map(|(_, entry)| Some((entry.host, entry.stopped.take()?)))
+                .collect();
+            for (host, result) in stopped {
+                self.write_down(host, &Hand::Connections, &result);
+                self.remote_is_down(&result.operation.resource);
+            }
+        }
+    }
+
+    /// Whether a node's history ends with a resource being stopped.
+    fn is_stopped(&self, node: &str, resource: &str) -> bool {
+        let last = self.operations(node, resource).max_by_key(|entry| number(*entry, "call-id"));
+        last.is_some_and(|last| match last.attr("operation") {
+            Some("stop") => number(last, "rc-code") == Some(0),
+            Some("monitor") => number(last, "rc-code") == Some(OcfRc::NotRunning.code().into()),
+            _ => false,
+        })
+    }
+
+    /// What a node's history says of a resource.
+    fn operations(&self, node: &str, resource: &str) -> impl Iterator<Item = Element<'_>> {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        let mut entries =
+            resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        let history = entries.find(|entry| entry.id() == Some(resource));
+        history.into_iter().flat_map(|history| history.children_named("lrm_rsc_op"))
     }
 
     /// Whether a node is the one whose stop of a connection ends it: nobody else has taken it over.
@@ -137,6 +185,7 @@ impl Replica {
             recorded: 0,
             attached: true,
             lost: false,
+            stopped: None,
         };
         self.ledger.connections.insert(start.resource.clone(), entry);
     }
@@ -145,6 +194,13 @@ impl Replica {
     /// nobody saw it go: then only the member that held the connection was lost. Whether there was a history.
     fn remote_is_up(&mut self, host: u32, session: SessionId, start: &Operation) -> bool {
         let name = &start.resource;
+        if let Some(former) = self.ledger.connections.get(name).map(|entry| entry.host)
+            && former != host
+            && let Some(node) = self.name_of(former).map(str::to_owned)
+        {
+            // It was lost with the connection. Should it come back, it does not hold it any more.
+            self.status().erase_resource(&node, name);
+        }
         let was_lost = self.ledger.connections.get(name).is_some_and(|entry| entry.lost);
         let state = self.node_state(name);
         let was_there = state.is_some_and(|state| state.attr("in_ccm") == Some("true"));
@@ -220,5 +276,15 @@ pub(crate) fn has_succeeded(result: &OperationResult) -> bool {
 
 /// Whether a connection is to a guest node, which ends with what it lives in.
 fn is_guest(start: &Operation) -> bool {
-    start.parameters.contains_key("CRM_meta_container")
+    container_of(start).is_some()
+}
+
+/// The resource that a guest node lives in.
+fn container_of(start: &Operation) -> Option<&str> {
+    start.parameters.get("CRM_meta_container").map(String::as_str)
+}
+
+/// An attribute that is a whole number.
+fn number(element: Element<'_>, name: &str) -> Option<i64> {
+    element.attr(name)?.parse().ok()
 }

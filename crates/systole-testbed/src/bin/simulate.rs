@@ -1,4 +1,5 @@
-//! Tells many stories: `simulate [--seeds N] [--from SEED]`, or one: `simulate --seed SEED`.
+//! Tells many stories: `simulate [--seeds N] [--from SEED]`, or one: `simulate --seed SEED`. With `--family NAME`, of
+//! such clusters only; else of all, or of plain ones if it is one story.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
-use systole_testbed::scenario::{self, Outcome};
+use systole_testbed::scenario::{self, Family, Outcome};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,21 +15,35 @@ fn main() -> ExitCode {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
+    let at = arguments.iter().position(|argument| argument == "--family");
+    let name = at.and_then(|at| arguments.get(at + 1));
+    let families: Vec<Family> =
+        Family::ALL.into_iter().filter(|family| name.is_none_or(|name| family.name() == name)).collect();
+    let Some(family) = families.first().copied() else {
+        eprintln!("there is no family {}", name.map_or("", String::as_str));
+        return ExitCode::FAILURE;
+    };
     if let Some(seed) = option("--dump") {
-        println!("{}", scenario::dump(seed, option("--at").unwrap_or(30)));
+        println!("{}", scenario::dump(family, seed, option("--at").unwrap_or(30)));
         return ExitCode::SUCCESS;
     }
     if let Some(seed) = option("--seed") {
-        let outcome = scenario::tell(seed);
+        let outcome = scenario::tell(family, seed);
         println!("{outcome}");
         return if outcome.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let (from, n_seeds) = (option("--from").unwrap_or(0), option("--seeds").unwrap_or(1000));
+    let told = families.iter().map(|family| tell_family(*family, from, n_seeds));
+    if told.fold(true, |held, it| held & it) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tells the stories of a family, and whether all ended well.
+fn tell_family(family: Family, from: u64, n_seeds: u64) -> bool {
     let started = Instant::now();
     let mut faults = BTreeMap::new();
     let mut failures = BTreeMap::<String, Vec<u64>>::new();
     let (mut n_writes, mut n_changes) = (0, 0);
-    for outcome in tell_all(from, n_seeds) {
+    for outcome in tell_all(family, from, n_seeds) {
         for (fault, count) in outcome.faults {
             *faults.entry(fault).or_insert(0) += count;
         }
@@ -38,16 +53,16 @@ fn main() -> ExitCode {
             failures.entry(violation).or_default().push(outcome.seed);
         }
     }
-    println!("{n_seeds} seeds from {from} in {:.1} s", started.elapsed().as_secs_f64());
+    println!("{}: {n_seeds} seeds from {from} in {:.1} s", family.name(), started.elapsed().as_secs_f64());
     println!("{n_writes} writes acknowledged, {n_changes} starts and stops, faults: {faults:?}");
     for (violation, seeds) in &failures {
         println!("{violation}: {} seeds: {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
     }
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    failures.is_empty()
 }
 
 /// Tells the stories on every processor there is.
-fn tell_all(from: u64, n_seeds: u64) -> Vec<Outcome> {
+fn tell_all(family: Family, from: u64, n_seeds: u64) -> Vec<Outcome> {
     let next = AtomicU64::new(from);
     let tell_some = || {
         let mut outcomes = Vec::new();
@@ -56,7 +71,7 @@ fn tell_all(from: u64, n_seeds: u64) -> Vec<Outcome> {
             if seed >= from + n_seeds {
                 return outcomes;
             }
-            let outcome = scenario::tell(seed);
+            let outcome = scenario::tell(family, seed);
             let story = if outcome.violation.is_some() { outcome.story } else { String::new() };
             outcomes.push(Outcome { story, ..outcome });
         }
