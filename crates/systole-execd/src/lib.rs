@@ -7,10 +7,13 @@
 
 mod containers;
 mod daemon;
+mod executor;
 mod keeper;
 mod leftover;
 mod process;
+pub mod remote;
 mod runner;
 
 pub use daemon::{Config, run};
 pub use keeper::keep;
+pub use remote::{RemoteConfig, run_remote};

@@ -29,11 +29,16 @@ impl<'a> Poll<'a> {
         self.fds.len() - 1
     }
 
+    /// Waits for something to read from `fd`, and for room to write to it if `writes`.
+    pub fn add_writing(&mut self, fd: &'a impl AsFd, writes: bool) -> usize {
+        let write = if writes { PollFlags::OUT } else { PollFlags::empty() };
+        self.fds.push(PollFd::new(fd, PollFlags::IN | write));
+        self.fds.len() - 1
+    }
+
     /// Waits for `connection`: to read, and to write if something waits to be sent.
     pub fn add_connection(&mut self, connection: &'a Connection) -> usize {
-        let write = if connection.is_sending() { PollFlags::OUT } else { PollFlags::empty() };
-        self.fds.push(PollFd::new(connection, PollFlags::IN | write));
-        self.fds.len() - 1
+        self.add_writing(connection, connection.is_sending())
     }
 
     /// Waits until something is ready or `timeout` is over (never, if `None`).

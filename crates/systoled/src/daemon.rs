@@ -6,6 +6,7 @@ use crate::{
     layout::Layout,
     peer::{Attempt, Peer},
     privileges::{Identity, prepare_dir},
+    remotes::{Added, Remotes},
     store::CibStore,
     writer::Writer,
 };
@@ -16,9 +17,7 @@ use std::{
     io::Read,
     time::{Duration, Instant},
 };
-use systole_cluster::{
-    ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, RemoteCommand, RemoteEvent,
-};
+use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner};
 use systole_link::{Clock, Limits, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
 use systole_wire::{
     PROTOCOL,
@@ -107,6 +106,7 @@ struct Daemon {
     clients: Clients,
     hub: Peer,
     executor: Peer,
+    remotes: Remotes,
     identity: Option<Identity>,
     verbose: bool,
     /// When SIGTERM came; the next one ends the program at once.
@@ -122,6 +122,7 @@ struct Round {
     clients: Vec<(ClientId, usize)>,
     hub: Option<usize>,
     executor: Option<usize>,
+    remotes: Added,
     wakes: usize,
     signals: usize,
 }
@@ -151,6 +152,7 @@ impl Daemon {
             clients: Clients::new(listener),
             hub: Peer::new(layout.hub_socket.clone(), systole_hub::LIMITS),
             executor: Peer::new(layout.exec_socket.clone(), EXEC_LIMITS),
+            remotes: Remotes::new(&config.node, systole_remote::key_path())?,
             identity,
             verbose: config.verbose,
             leaving_since: None,
@@ -183,12 +185,14 @@ impl Daemon {
         let (listener, clients) = self.clients.add_to(&mut poll);
         let hub = self.hub.connection().map(|connection| poll.add_connection(connection));
         let executor = self.executor.connection().map(|connection| poll.add_connection(connection));
+        let remotes = self.remotes.add_to(&mut poll);
         let machine = self.clock.until(self.machine.next_deadline());
-        let timeouts = [machine, self.hub.retry_in(), self.executor.retry_in(), self.patience_left()];
+        let remote = self.remotes.timeout(&self.clock);
+        let timeouts = [machine, remote, self.hub.retry_in(), self.executor.retry_in(), self.patience_left()];
         let timeout = timeouts.into_iter().flatten().min();
         let ready = poll.wait(timeout)?;
         let signals = if ready.has(signals_idx) { signals.drain() } else { 0 };
-        Ok(Round { ready, listener, clients, hub, executor, wakes, signals })
+        Ok(Round { ready, listener, clients, hub, executor, remotes, wakes, signals })
     }
 
     /// SIGTERM: the first asks the node to leave in good order; false if there was one before.
@@ -220,6 +224,8 @@ impl Daemon {
         if round.executor.is_some_and(|idx| round.ready.has(idx)) {
             self.serve_executor(threads);
         }
+        self.remotes.serve(&self.clock, &round.ready, &round.remotes);
+        self.handle_all(VecDeque::new(), threads);
         for event in self.clients.serve(&round.ready, round.listener, &round.clients) {
             self.handle(event, threads);
         }
@@ -318,7 +324,11 @@ impl Daemon {
     }
 
     fn handle_all(&mut self, mut events: VecDeque<Event>, threads: &mut Threads) {
-        while let Some(event) = events.pop_front() {
+        loop {
+            for (level, message) in self.remotes.take_log() {
+                self.log(level, &message);
+            }
+            let Some(event) = events.pop_front().or_else(|| self.remotes.next_event()) else { return };
             for effect in self.machine.handle(self.clock.now(), event) {
                 self.perform(effect, &mut events, threads);
             }
@@ -337,15 +347,12 @@ impl Daemon {
                     events.push_back(Event::ExecutorLost);
                 }
             }
-            Effect::Remote { session, command } => {
-                if matches!(command, RemoteCommand::Open(_)) {
-                    let reason = "this build has no way to remote executors".to_owned();
-                    events.push_back(Event::Remote { session, event: RemoteEvent::Lost { reason } });
-                }
-            }
+            Effect::Remote { session, command } => self.remotes.command(self.clock.now(), session, command),
             Effect::Persist { token, snapshot } => threads.writer.write(token, snapshot),
             Effect::Reply { client, response } => {
-                if !self.clients.reply(client, &response) {
+                let is_told = self.remotes.reply(self.clock.now(), client, &response)
+                    || self.clients.reply(client, &response);
+                if !is_told {
                     events.push_back(Event::ClientGone(client));
                 }
             }

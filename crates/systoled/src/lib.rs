@@ -11,6 +11,8 @@ mod inputs;
 mod layout;
 mod peer;
 mod privileges;
+mod proxies;
+mod remotes;
 mod signature;
 mod store;
 mod writer;

@@ -1,7 +1,7 @@
 //! The far end: a remote daemon, as a machine between its clients (cluster nodes), its executor and the tools on its
 //! host.
 //!
-//! It is the same to our own [`super::RemoteMachine`] and to a stock cluster. Operations are run by an
+//! It is the same to our own [`super::RemoteSession`] and to a stock cluster. Operations are run by an
 //! [`crate::executor::ExecutorMachine`], which the hand drives beside this one. There may be several clients, while a
 //! connection moves from one cluster node to another: all hear every result; what tools say goes to the newest.
 
@@ -490,6 +490,8 @@ impl RemoteServer {
 
 fn done(result: OperationResult, is_deleted: bool) -> Done {
     let operation = result.operation;
+    // Stock daemons leave the code of the last run there, which was a good one or nobody would care.
+    let is_cancelled = result.status == OpStatus::Cancelled.code();
     Done {
         run: Run {
             resource: operation.resource,
@@ -502,7 +504,7 @@ fn done(result: OperationResult, is_deleted: bool) -> Done {
             parameters: operation.parameters,
         },
         call: operation.call,
-        rc: result.rc,
+        rc: if is_cancelled { 0 } else { result.rc },
         status: result.status,
         is_deleted,
         run_at: result.at - i64::try_from(result.exec_ms / 1000).unwrap_or(0),

@@ -1,0 +1,251 @@
+//! The loop of a remote daemon: cluster nodes connect with TLS, tools on this host through a Unix socket.
+
+mod environment;
+mod init;
+
+pub use environment::load as load_environment;
+pub use init::{Role, role, supervise};
+
+use crate::{Config, executor::Executor};
+use anyhow::{Context, Result};
+use rustix::fs::chown;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+use systole_cluster::{
+    Level, executor,
+    remote::server::{Effect, Event, RemoteClient, RemoteServer, ToolId},
+};
+use systole_link::{Connection, Limits, Listener, Poll, Ready, Signals};
+use systole_remote::{Doorkeeper, End, SecureStream, listen};
+use systole_wire::remote::ToRemote;
+
+/// Bounds of a tool's connection; what is longer would not go through the cluster's either.
+const TOOL_LIMITS: Limits = Limits { line: 16 << 20, unsent: 20 << 20 };
+
+/// Who may talk to the cluster through the socket for tools, beside root.
+const GROUP: &str = "haclient";
+
+/// Where a remote daemon listens.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// The address cluster nodes connect to; all of this host's if `None`.
+    pub address: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// The file with the cluster's key.
+    pub key: PathBuf,
+    /// The socket tools on this host connect to.
+    pub api_socket: PathBuf,
+    /// The state the node is to have when it joins: `standby`...
+    pub start_state: Option<String>,
+}
+
+/// Serves cluster nodes until it is told to end and the cluster has moved away what runs here.
+///
+/// # Errors
+/// If the port or the socket cannot be had, or the kernel fails us.
+pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
+    let stop = Signals::catch(&[15, 2]).context("cannot catch signals")?;
+    let listener = listen(remote.address, remote.port)
+        .with_context(|| format!("cannot listen at port {}", remote.port))?;
+    let mut daemon = Daemon {
+        executor: Executor::start(config)?,
+        server: RemoteServer::new(),
+        doorkeeper: Doorkeeper::new(listener, remote.key.clone())?,
+        clients: BTreeMap::new(),
+        counter: listen_for_tools(&remote.api_socket)?,
+        tools: BTreeMap::new(),
+        last_id: 0,
+        is_over: false,
+    };
+    daemon.executor.log(Level::Notice, &format!("waiting for a cluster at port {}", remote.port));
+    daemon.executor.handle(executor::Event::Connected);
+    daemon.handle(Event::Started { start_state: remote.start_state.clone() });
+    let mut n_stops = 0;
+    while !daemon.is_over {
+        let mut poll = Poll::new();
+        let stop_idx = poll.add(&stop);
+        let runs = daemon.executor.add_to(&mut poll);
+        let doors = daemon.doorkeeper.add_to(&mut poll);
+        let counter = poll.add(&daemon.counter);
+        let clients = daemon.clients.iter();
+        let clients: Vec<(RemoteClient, usize)> =
+            clients.map(|(&id, stream)| (id, poll.add_writing(stream, stream.is_sending()))).collect();
+        let tools = daemon.tools.iter();
+        let tools: Vec<(ToolId, usize)> = tools.map(|(&id, tool)| (id, poll.add_connection(tool))).collect();
+        let server = daemon.executor.clock().until(daemon.server.next_deadline());
+        let timeouts = [server, daemon.executor.timeout(), daemon.doorkeeper.patience_left()];
+        let ready = poll.wait(timeouts.into_iter().flatten().min())?;
+        if ready.has(stop_idx) {
+            n_stops += stop.drain();
+            if n_stops > 1 {
+                daemon.executor.log(Level::Notice, "told to end twice: ending at once");
+                return Ok(());
+            }
+            daemon.handle(Event::Terminate);
+        }
+        daemon.executor.serve(&ready, &runs);
+        daemon.serve_clients(&ready, &clients);
+        daemon.serve_tools(&ready, &tools);
+        let executor = &daemon.executor;
+        let let_in =
+            daemon.doorkeeper.serve(&ready, &doors, &mut |message| executor.log(Level::Warning, &message));
+        for (stream, messages) in let_in {
+            daemon.let_in(stream, messages);
+        }
+        if ready.has(counter) {
+            daemon.accept_tools();
+        }
+        if daemon.executor.clock().is_due(daemon.server.next_deadline()) {
+            daemon.handle(Event::DeadlineReached);
+        }
+        daemon.handle_all(VecDeque::new());
+    }
+    for (_, stream) in std::mem::take(&mut daemon.clients) {
+        stream.close();
+    }
+    Ok(())
+}
+
+fn listen_for_tools(path: &Path) -> Result<Listener> {
+    let listener =
+        Listener::bind(path, 0o660).with_context(|| format!("cannot listen at {}", path.display()))?;
+    if let Some(gid) = systole_link::group(GROUP).filter(|_| rustix::process::geteuid().is_root()) {
+        chown(path, None, Some(rustix::fs::Gid::from_raw(gid)))
+            .with_context(|| format!("cannot give {} to {GROUP}", path.display()))?;
+    }
+    Ok(listener)
+}
+
+struct Daemon {
+    executor: Executor,
+    server: RemoteServer,
+    doorkeeper: Doorkeeper,
+    clients: BTreeMap<RemoteClient, SecureStream>,
+    /// Where tools connect.
+    counter: Listener,
+    tools: BTreeMap<ToolId, Connection>,
+    last_id: u64,
+    is_over: bool,
+}
+
+impl Daemon {
+    fn handle(&mut self, event: Event) {
+        self.handle_all(VecDeque::from([event]));
+    }
+
+    /// Hands events to the machine and does what it says; so with the events that come of that.
+    fn handle_all(&mut self, mut events: VecDeque<Event>) {
+        loop {
+            events.extend(self.executor.take_said().into_iter().map(Event::Executor));
+            let Some(event) = events.pop_front() else { return };
+            for effect in self.server.handle(self.executor.clock().now(), event) {
+                self.perform(effect, &mut events);
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
+        match effect {
+            Effect::Send { client, message } => {
+                let Some(stream) = self.clients.get_mut(&client) else { return };
+                match stream.send(&message.to_text()) {
+                    Ok(()) => {}
+                    Err(End::TooLong(length)) => {
+                        let message =
+                            format!("a message of {length} bytes is too long for the cluster: dropped");
+                        self.executor.log(Level::Error, &message);
+                    }
+                    Err(end) => self.lose(client, &end, events),
+                }
+            }
+            Effect::Drop(client) => {
+                if let Some(stream) = self.clients.remove(&client) {
+                    stream.close();
+                }
+            }
+            Effect::ToExecutor(message) => self.executor.handle(executor::Event::Message(message)),
+            Effect::ToTool { tool, line } => {
+                let Some(connection) = self.tools.get_mut(&tool) else { return };
+                let line = [line.as_bytes(), b"\n"].concat();
+                if connection.send_line(line.into()).is_err() {
+                    self.tools.remove(&tool);
+                    events.push_back(Event::ToolGone(tool));
+                }
+            }
+            Effect::DropTool(tool) => {
+                self.tools.remove(&tool);
+            }
+            Effect::Exit => self.is_over = true,
+            Effect::Log { level, message } => self.executor.log(level, &message),
+        }
+    }
+
+    fn lose(&mut self, client: RemoteClient, end: &End, events: &mut VecDeque<Event>) {
+        if self.clients.remove(&client).is_some() {
+            let message = format!("a cluster node's connection has ended: {}", end.describe());
+            self.executor.log(Level::Info, &message);
+            events.push_back(Event::Gone(client));
+        }
+    }
+
+    fn let_in(&mut self, stream: SecureStream, messages: Vec<String>) {
+        self.last_id += 1;
+        let client = RemoteClient(self.last_id);
+        self.clients.insert(client, stream);
+        self.handle(Event::Connected(client));
+        self.hear(client, messages);
+    }
+
+    fn hear(&mut self, client: RemoteClient, messages: Vec<String>) {
+        for text in messages {
+            match ToRemote::parse(&text) {
+                Ok(message) => self.handle(Event::Received { client, message }),
+                Err(error) => self.executor.log(Level::Warning, &format!("{error}: dropped")),
+            }
+        }
+    }
+
+    fn serve_clients(&mut self, ready: &Ready, clients: &[(RemoteClient, usize)]) {
+        for &(client, idx) in clients {
+            let Some(stream) = self.clients.get_mut(&client).filter(|_| ready.has(idx)) else { continue };
+            let mut messages = Vec::new();
+            let fate = stream.flush().and_then(|()| stream.receive(&mut messages));
+            self.hear(client, messages);
+            if let Err(end) = fate {
+                let mut events = VecDeque::new();
+                self.lose(client, &end, &mut events);
+                self.handle_all(events);
+            }
+        }
+    }
+
+    fn serve_tools(&mut self, ready: &Ready, tools: &[(ToolId, usize)]) {
+        for &(tool, idx) in tools {
+            let Some(connection) = self.tools.get_mut(&tool).filter(|_| ready.has(idx)) else { continue };
+            let mut lines = Vec::new();
+            let fate = connection.flush().and_then(|()| connection.receive(&mut lines));
+            for line in lines {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                self.handle(Event::ToolSays { tool, line });
+            }
+            if fate.is_err() && self.tools.remove(&tool).is_some() {
+                self.handle(Event::ToolGone(tool));
+            }
+        }
+    }
+
+    fn accept_tools(&mut self) {
+        for connection in self.counter.accept(TOOL_LIMITS) {
+            let Ok(peer) = connection.peer() else { continue };
+            let user = systole_link::user_name(peer.uid).unwrap_or_else(|| peer.uid.to_string());
+            self.last_id += 1;
+            let tool = ToolId(self.last_id);
+            self.tools.insert(tool, connection);
+            self.handle(Event::ToolConnected { tool, user });
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Tools on remote nodes: each is a client like those on this host, but for the way.
+
+use std::collections::BTreeMap;
+use systole_cluster::{ClientId, Event, SessionId};
+use systole_types::Now;
+use systole_wire::{
+    api::{Call, Refusal, RefusalKind, Reply, Request, Response},
+    remote::{
+        Frame, ProxyBody, ProxyMessage,
+        proxy::{API_SERVICE, line_of, wrap_line},
+    },
+};
+
+/// Client numbers from here on are tools on remote nodes; the API socket's own count up from 1.
+const FIRST_CLIENT: u64 = 1 << 63;
+
+/// How many tools may be connected through one session.
+const MAX_TOOLS: usize = 256;
+
+/// Every tool on a remote node that is connected.
+#[derive(Default)]
+pub(crate) struct Proxies {
+    clients: BTreeMap<ClientId, Proxy>,
+    n_clients: u64,
+}
+
+struct Proxy {
+    session: SessionId,
+    /// The remote node.
+    node: String,
+    name: Speaker,
+}
+
+/// Who speaks.
+#[derive(Clone, PartialEq, Eq)]
+enum Speaker {
+    /// A tool of ours, by the name of its own session with the remote daemon.
+    Tool(String),
+    /// The daemon, which wants to shut down.
+    Daemon,
+}
+
+/// What comes of a message.
+pub(crate) enum Outcome {
+    /// For the node machine.
+    Event(Event),
+    /// Back to the remote side at once.
+    Answer(ProxyMessage),
+    Nothing,
+}
+
+impl Proxies {
+    /// Whether a client is a tool on a remote node, or was one.
+    pub(crate) fn is_proxied(&self, client: ClientId) -> bool {
+        client.0 >= FIRST_CLIENT
+    }
+
+    /// Takes a message from the remote node `node`.
+    pub(crate) fn take(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        node: &str,
+        message: ProxyMessage,
+    ) -> Outcome {
+        let speaker = Speaker::Tool(message.session.clone());
+        match message.body {
+            ProxyBody::New { service } if service == API_SERVICE && self.n_of(session) < MAX_TOOLS => {
+                self.add(session, node, speaker);
+                Outcome::Nothing
+            }
+            ProxyBody::New { .. } => Outcome::Answer(over(message.session)),
+            ProxyBody::Request { xml, user, .. } => match self.find(session, &speaker) {
+                Some(client) => read(client, &xml, user).unwrap_or(Outcome::Answer(over(message.session))),
+                None => Outcome::Answer(over(message.session)),
+            },
+            ProxyBody::Destroy => match self.find(session, &speaker) {
+                Some(client) => {
+                    self.clients.remove(&client);
+                    Outcome::Event(Event::ClientGone(client))
+                }
+                None => Outcome::Nothing,
+            },
+            ProxyBody::ShutdownRequest => {
+                let client = self.add(session, node, Speaker::Daemon);
+                // What a cluster node that is told to end does for itself.
+                let call = Call::Attribute {
+                    node: node.to_owned(),
+                    name: "shutdown".to_owned(),
+                    value: Some(now.wall.0.to_string()),
+                };
+                let request = Request { id: 1, client: "remote daemon".to_owned(), user: None, call };
+                Outcome::Event(Event::Request { client, request })
+            }
+            _ => Outcome::Nothing,
+        }
+    }
+
+    /// What to tell the remote side, over which session, when `client` is answered.
+    pub(crate) fn reply(
+        &mut self,
+        client: ClientId,
+        response: &Response,
+    ) -> Option<(SessionId, Vec<ProxyMessage>)> {
+        let proxy = self.clients.get(&client)?;
+        let session = proxy.session;
+        let message = match &proxy.name {
+            Speaker::Tool(name) => {
+                let xml = wrap_line(&line(&proxy.node, response));
+                ProxyMessage { session: name.clone(), body: ProxyBody::Event { xml } }
+            }
+            Speaker::Daemon => {
+                let is_done = matches!(response.reply, Reply::Done);
+                self.clients.remove(&client);
+                let body = if is_done { ProxyBody::ShutdownAck } else { ProxyBody::ShutdownNack };
+                ProxyMessage { session: String::new(), body }
+            }
+        };
+        Some((session, vec![message]))
+    }
+
+    /// A session is over; its clients are gone.
+    pub(crate) fn end_session(&mut self, session: SessionId) -> Vec<ClientId> {
+        let gone = self.clients.iter().filter(|(_, proxy)| proxy.session == session);
+        let gone: Vec<ClientId> = gone.map(|(client, _)| *client).collect();
+        gone.iter().for_each(|client| {
+            self.clients.remove(client);
+        });
+        gone
+    }
+
+    fn add(&mut self, session: SessionId, node: &str, name: Speaker) -> ClientId {
+        self.n_clients += 1;
+        let client = ClientId(FIRST_CLIENT + self.n_clients);
+        self.clients.insert(client, Proxy { session, node: node.to_owned(), name });
+        client
+    }
+
+    fn find(&self, session: SessionId, name: &Speaker) -> Option<ClientId> {
+        let mut clients = self.clients.iter();
+        clients.find(|(_, proxy)| proxy.session == session && proxy.name == *name).map(|(client, _)| *client)
+    }
+
+    fn n_of(&self, session: SessionId) -> usize {
+        self.clients.values().filter(|proxy| proxy.session == session).count()
+    }
+}
+
+/// The request of a tool. The remote daemon has seen to it that `user` is right; whoever has the key is trusted.
+fn read(client: ClientId, xml: &str, user: String) -> Option<Outcome> {
+    let mut request: Request = systole_wire::decode(line_of(xml)?.as_bytes()).ok()?;
+    if request.user.is_none() || user != "root" {
+        request.user = Some(user);
+    }
+    Some(Outcome::Event(Event::Request { client, request }))
+}
+
+/// A response as a tool on the remote node `node` is to see it: that node is where it runs.
+fn line(node: &str, response: &Response) -> String {
+    let mut response = response.clone();
+    if let Reply::Node(report) = &mut response.reply {
+        report.node = node.to_owned();
+    }
+    let text = |response: &Response| {
+        let line = systole_wire::encode(response);
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    };
+    let line = text(&response);
+    if Frame::fits(&wrap_line(&line)) {
+        return line;
+    }
+    let message = "the answer is too long for the connection to a remote node".to_owned();
+    response.reply = Reply::Refused(Refusal { kind: RefusalKind::Usage, message });
+    text(&response)
+}
+
+/// There is nobody (any more) to talk to.
+fn over(session: String) -> ProxyMessage {
+    ProxyMessage { session, body: ProxyBody::Destroy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systole_wire::api::NodeReport;
+
+    const SESSION: SessionId = SessionId(7);
+
+    fn said(body: ProxyBody) -> ProxyMessage {
+        ProxyMessage { session: "tool-1".to_owned(), body }
+    }
+
+    fn request(user: &str, line: &str) -> ProxyMessage {
+        let xml = wrap_line(line);
+        said(ProxyBody::Request { id: 0, flags: 0, client: "tool".to_owned(), user: user.to_owned(), xml })
+    }
+
+    fn with_a_tool() -> Proxies {
+        let mut proxies = Proxies::default();
+        let new = said(ProxyBody::New { service: API_SERVICE.to_owned() });
+        assert!(matches!(proxies.take(Now::default(), SESSION, "far", new), Outcome::Nothing));
+        proxies
+    }
+
+    #[test]
+    fn a_tool_on_a_remote_node_is_told_that_it_runs_there() {
+        let mut proxies = with_a_tool();
+        let asked = request("root", r#"{"id":3,"client":"crm_node","user":"me","call":"node"}"#);
+        let Outcome::Event(Event::Request { client, request }) =
+            proxies.take(Now::default(), SESSION, "far", asked)
+        else {
+            panic!("no request")
+        };
+        assert_eq!((request.id, request.user.as_deref()), (3, Some("me")));
+        let report = NodeReport { node: "near".to_owned(), ..NodeReport::default() };
+        let response = Response { id: 3, reply: Reply::Node(report) };
+        let (session, answers) = proxies.reply(client, &response).expect("for a tool");
+        let ProxyBody::Event { xml } = &answers[0].body else { panic!("{answers:?}") };
+        assert_eq!((session, answers[0].session.as_str()), (SESSION, "tool-1"));
+        assert!(line_of(xml).expect("a line").contains(r#""node":"far""#));
+    }
+
+    #[test]
+    fn only_root_speaks_for_others() {
+        let mut proxies = with_a_tool();
+        let asked = request("guest", r#"{"id":3,"client":"x","user":"root","call":"node"}"#);
+        let outcome = proxies.take(Now::default(), SESSION, "far", asked);
+        assert!(
+            matches!(outcome, Outcome::Event(Event::Request { request, .. }) if request.user.as_deref() == Some("guest"))
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_ends_the_tools_session() {
+        let mut proxies = with_a_tool();
+        for message in [
+            request("root", "fly"),
+            said(ProxyBody::New { service: "unheard_of".to_owned() }),
+            ProxyMessage { session: "tool-2".to_owned(), ..request("root", "{}") },
+        ] {
+            let outcome = proxies.take(Now::default(), SESSION, "far", message);
+            assert!(matches!(outcome, Outcome::Answer(ProxyMessage { body: ProxyBody::Destroy, .. })));
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_wants_to_end_is_heard() {
+        let mut proxies = Proxies::default();
+        let asked = said(ProxyBody::ShutdownRequest);
+        let outcome = proxies.take(Now::default(), SESSION, "far", asked);
+        let Outcome::Event(Event::Request { client, request }) = outcome else { panic!("no request") };
+        assert!(
+            matches!(request.call, Call::Attribute { node, name, .. } if node == "far" && name == "shutdown")
+        );
+        let (_, answers) = proxies.reply(client, &Response { id: 1, reply: Reply::Done }).expect("an answer");
+        assert_eq!(answers[0].body, ProxyBody::ShutdownAck);
+    }
+
+    #[test]
+    fn tools_go_with_their_session() {
+        let mut proxies = with_a_tool();
+        assert_eq!(proxies.end_session(SessionId(8)).len(), 0);
+        let gone = proxies.end_session(SESSION);
+        assert_eq!(gone.len(), 1);
+        assert!(proxies.is_proxied(gone[0]));
+        assert!(proxies.reply(gone[0], &Response { id: 1, reply: Reply::Done }).is_none());
+    }
+}
