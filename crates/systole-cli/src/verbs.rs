@@ -5,9 +5,11 @@ mod constraint;
 mod explain;
 mod node;
 mod option;
+mod plan;
 mod resource;
 mod status;
 mod ticket;
+mod whatif;
 
 use crate::{Exit, Failed, Session, args, tools};
 use clap::{Parser, Subcommand};
@@ -23,6 +25,9 @@ struct Args {
     /// Print the names this binary answers to, one a line: links by these names are tools
     #[arg(long)]
     list_tools: bool,
+    /// Do not do it: show what it would do
+    #[arg(long, global = true)]
+    plan: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -47,6 +52,10 @@ enum Verb {
     Cib(cib::Args),
     /// Why a resource is where it is, and why not elsewhere
     Explain(explain::Args),
+    /// What a change would do, before it is made
+    Plan(plan::Args),
+    /// What the loss of nodes would do
+    Whatif(whatif::Args),
     /// A whole cluster on this one host, to try things out
     #[command(disable_help_flag = true)]
     Lab {
@@ -66,10 +75,14 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         session.command_line = args::command_line(tool.name, &args[1..]);
         return (tool.run)(session, &args[1..]);
     }
+    let words = args;
     let args: Args = match args::parse(session, args)? {
         args::Parsed::Go(args) => args,
         args::Parsed::Over(exit) => return Ok(exit),
     };
+    if args.plan && session.rehearsal.is_none() {
+        return plan::of_command(session, words);
+    }
     if args.list_tools {
         session.print("systole\n")?;
         for tool in tools::TOOLS {
@@ -86,6 +99,8 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         Some(Verb::Ticket(args)) => ticket::run(session, args),
         Some(Verb::Cib(args)) => cib::run(session, args),
         Some(Verb::Explain(args)) => explain::run(session, args),
+        Some(Verb::Plan(args)) => plan::run(session, args),
+        Some(Verb::Whatif(args)) => whatif::run(session, args),
         Some(Verb::Lab { args }) => lab(&args),
         None => Err(Failed::usage("no verb given: try `systole --help`")),
     }

@@ -46,8 +46,14 @@ impl Told<'_> {
                 }
             }
             parts => {
-                let copies =
-                    explanation.copies.map_or(String::new(), |copies| format!(", {}", copies_text(copies)));
+                let copies = match explanation.copies {
+                    Some(copies) => format!(", {}", copies_text(copies)),
+                    None => format!(
+                        ", {} of {} members run",
+                        parts.iter().filter(|part| runs(part)).count(),
+                        parts.len()
+                    ),
+                };
                 outline.push(0, format!("{}: {}{copies}", explanation.resource, explanation.kind));
                 self.parts(parts, &mut outline);
             }
@@ -208,6 +214,10 @@ impl Told<'_> {
             .maybe("score", score)
             .attr("rules_out", reason.rules_out())
     }
+}
+
+fn runs(part: &Part) -> bool {
+    part.answers.iter().all(|answer| answer.role >= Role::Started && !answer.running_on.is_empty())
 }
 
 fn is_well(part: &Part) -> bool {

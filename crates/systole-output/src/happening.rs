@@ -16,7 +16,9 @@ pub fn line(happening: &Happening) -> String {
 
 /// The same, about the resource that has just been named.
 pub fn of_itself(happening: &Happening) -> String {
-    format!("it {}{}", what(happening), because(happening))
+    // Why something cannot be done is told by itself.
+    let because = if happening.is_blocked { String::new() } else { because(happening) };
+    format!("it {}{because}", what(happening))
 }
 
 /// What happens: `moves alpha -> beta`.
@@ -32,6 +34,7 @@ pub fn what(happening: &Happening) -> String {
         _ => "",
     };
     match (&happening.kind, happening.is_blocked) {
+        (ChangeKind::Fence(_), false) if is_guest(happening) => "goes down with its container".to_owned(),
         (ChangeKind::Fence(how), false) => format!("is fenced ({how})"),
         (ChangeKind::Fence(_), true) => "should be fenced, and cannot be".to_owned(),
         (ChangeKind::Shutdown, _) => "leaves the cluster".to_owned(),
@@ -51,9 +54,22 @@ pub fn what(happening: &Happening) -> String {
     }
 }
 
+/// Fencing a guest is no more than stopping what it lives in.
+fn is_guest(happening: &Happening) -> bool {
+    happening.reason.as_deref() == Some("guest is unclean")
+}
+
 /// The scheduler's reason in a sentence of its own, in brackets.
 fn because(happening: &Happening) -> String {
-    let Some(reason) = &happening.reason else { return String::new() };
+    let reason = match (&happening.reason, &happening.cause) {
+        (None, None) => return String::new(),
+        (None, Some(cause)) => return format!(" ({cause})"),
+        (Some(reason), Some(cause)) if says_little(reason) => return format!(" ({cause})"),
+        (Some(reason), _) => reason,
+    };
+    if is_guest(happening) {
+        return String::new();
+    }
     let words: Vec<&str> = reason.split(' ').collect();
     let text = match words.as_slice() {
         ["required", resource, task] => format!("{resource} has to be {}", done(task)),
@@ -65,6 +81,11 @@ fn because(happening: &Happening) -> String {
         _ => reason.clone(),
     };
     format!(" ({text})")
+}
+
+/// Whether a reason of the scheduler's is one for many cases.
+fn says_little(reason: &str) -> bool {
+    matches!(reason, "node availability" | "resource definition change")
 }
 
 fn done(task: &str) -> &str {
@@ -95,5 +116,6 @@ pub fn tree(happening: &Happening) -> Tree {
         .maybe("role", role(happening.role))
         .maybe("next_role", role(happening.next_role))
         .maybe("reason", happening.reason.as_deref())
+        .maybe("cause", happening.cause.as_deref())
         .attr("blocked", happening.is_blocked)
 }

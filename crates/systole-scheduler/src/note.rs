@@ -211,7 +211,8 @@ impl fmt::Display for Cause {
             Self::Ticket { ticket, is_granted } => {
                 write!(f, "ticket {ticket} is {}", if *is_granted { "in standby" } else { "not granted" })
             }
-            Self::ToBeStopped(word) => write!(f, "it is to be stopped ({word})"),
+            Self::ToBeStopped("target-role") => f.write_str("target-role says Stopped"),
+            Self::ToBeStopped(word) => write!(f, "it has to be stopped: {word}"),
             Self::Capacity { name, needed, free } => {
                 write!(f, "not enough {name} left: {needed} needed, {free} free")
             }

@@ -77,10 +77,13 @@ pub fn copies(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, promoted:
 
 /// Whether being active `at` a node means being on `node`: what runs in a guest is where the guest is, too.
 fn is_on(status: &Status<'_>, at: NodeIdx, node: Option<NodeIdx>) -> bool {
-    let Some(node) = node else { return true };
+    // What a lost node may still run is no use to anybody.
+    let is_up = |at: &NodeIdx| status.node(*at).online && !status.node(*at).unclean;
     match status.node(at).kind {
-        _ if at == node => true,
-        NodeKind::Guest { container, .. } => status.rsc(container).running_on.contains(&node),
-        _ => false,
+        NodeKind::Guest { container, .. } => {
+            let mut hosts = status.rsc(container).running_on.iter();
+            hosts.any(|host| is_up(host) && node.is_none_or(|node| *host == node || at == node))
+        }
+        _ => is_up(&at) && node.is_none_or(|node| at == node),
     }
 }

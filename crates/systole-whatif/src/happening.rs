@@ -1,9 +1,13 @@
 //! What happens to resources and nodes on the way to rest, by name.
 
-use crate::settle::{Moment, settle};
+use crate::{
+    settle::{Moment, settle},
+    why::{Asker, Reason, Why},
+};
 use systole_cib::xml::Document;
 use systole_scheduler::{
     Transition,
+    placement::Detail,
     plan::{Change, ChangeKind},
 };
 use systole_types::{NodeId, ResourceId, Role};
@@ -25,6 +29,8 @@ pub struct Happening {
     pub next_role: Role,
     /// What it is due to, as the scheduler says.
     pub reason: Option<String>,
+    /// The reason that decided, where the scheduler's own word for it says little: filled in by [`follow_with_causes`].
+    pub cause: Option<String>,
     /// It should happen, and cannot.
     pub is_blocked: bool,
 }
@@ -41,14 +47,23 @@ impl Happening {
             role: change.role,
             next_role: change.next_role,
             reason: change.reason.as_deref().map(str::to_owned),
+            cause: None,
             is_blocked: change.is_blocked,
         }
     }
 
     /// Whether the other is the same happening, whatever it is due to.
     pub fn is_same(&self, other: &Self) -> bool {
-        let key =
-            |of: &Self| (of.kind.clone(), of.resource.clone(), of.from.clone(), of.to.clone(), of.next_role);
+        let key = |of: &Self| {
+            (
+                of.kind.clone(),
+                of.is_blocked,
+                of.resource.clone(),
+                of.from.clone(),
+                of.to.clone(),
+                of.next_role,
+            )
+        };
         key(self) == key(other)
     }
 }
@@ -65,15 +80,58 @@ pub struct Course {
 }
 
 /// Follows a CIB to rest.
-pub fn follow(mut document: Document, moment: Moment) -> Course {
+pub fn follow(document: Document, moment: Moment) -> Course {
+    follow_in_detail(document, moment, Detail::Result)
+}
+
+/// Follows a CIB to rest, and finds out what causes what happens.
+pub fn follow_with_causes(document: Document, moment: Moment) -> Course {
+    follow_in_detail(document, moment, Detail::Scores)
+}
+
+pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: Detail) -> Course {
     let mut happenings: Vec<Happening> = Vec::new();
-    let is_at_rest = settle(&mut document, moment, &mut |transition| {
+    let is_at_rest = settle(&mut document, moment, detail, &mut |transition| {
+        let asker = (detail >= Detail::Scores).then(|| Asker::new(transition));
         for change in &transition.changes {
-            let happening = Happening::new(change, transition);
-            if !happenings.iter().any(|known| known.is_same(&happening)) {
-                happenings.push(happening);
+            let mut happening = Happening::new(change, transition);
+            // What was stopped and cannot come back is not told again round after round.
+            let is_known = |known: &Happening| {
+                known.is_same(&happening) || (happening.is_blocked && known.resource == happening.resource)
+            };
+            if happenings.iter().any(is_known) {
+                continue;
             }
+            happening.cause = asker.as_ref().and_then(|asker| cause(asker, change, &happening));
+            happenings.push(happening);
         }
     });
     Course { happenings, document, is_at_rest }
+}
+
+/// The first reason that decides: what keeps the resource off where it leaves, what is better elsewhere, what failed.
+fn cause(asker: &Asker<'_>, change: &Change, happening: &Happening) -> Option<String> {
+    let answer = asker.answer(change.resource?);
+    let there =
+        happening.from.as_ref().and_then(|node| answer.on(node)).map_or(&[][..], |part| &part.reasons);
+    let first = |reasons: &[Reason], is_meant: &dyn Fn(&Reason) -> bool| {
+        reasons.iter().find(|reason| is_meant(reason)).map(ToString::to_string)
+    };
+    let decides = |reason: &Reason| reason.rules_out();
+    match change.kind {
+        ChangeKind::Recover => first(there, &|reason| matches!(reason.why, Why::Failed(_))),
+        ChangeKind::Move | ChangeKind::Migrate => first(there, &decides).or_else(|| {
+            first(there, &|reason| matches!(reason.why, Why::Worse { .. } | Why::NoBetter { .. }))
+        }),
+        ChangeKind::Stop => first(&answer.reasons, &decides).or_else(|| first(there, &decides)),
+        ChangeKind::Demote => answer
+            .all_reasons()
+            .find(|(_, reason)| matches!(reason.why, Why::NotPromoted(_)))
+            .map(|(_, reason)| reason.to_string()),
+        _ if change.is_blocked => answer
+            .all_reasons()
+            .find(|(_, reason)| matches!(reason.why, Why::Stuck { .. }))
+            .map(|(_, reason)| reason.to_string()),
+        _ => None,
+    }
 }

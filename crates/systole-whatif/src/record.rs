@@ -117,6 +117,24 @@ impl<'d> Recorder<'d> {
         self.histories.retain(|(node, _), _| *node != state);
     }
 
+    /// Forgets an operation that was repeated at this interval, and that it was cancelled.
+    pub fn forget_recurring(&mut self, state: Key, resource: &str, interval_ms: u64) {
+        let (monitor, cancel) =
+            (format!("{resource}_monitor_{interval_ms}"), format!("{resource}_cancel_{interval_ms}"));
+        let entries: Vec<Key> = self
+            .document
+            .element(state)
+            .descendants()
+            .filter(|entry| entry.is("lrm_rsc_op"))
+            .filter(|entry| {
+                let key = entry.attr("operation_key").or(entry.id());
+                key.is_some_and(|key| key == monitor || key == cancel)
+            })
+            .map(Element::key)
+            .collect();
+        entries.into_iter().for_each(|entry| self.document.remove(entry));
+    }
+
     /// The `<lrm_resource>` of a resource on a node, found by either name or made.
     pub fn history(&mut self, state: Key, resource: &str, known_as: &str, agent: &ResourceRef) -> Key {
         for name in [resource, known_as] {

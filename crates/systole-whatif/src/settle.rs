@@ -1,6 +1,6 @@
 //! Scheduling and carrying out until nothing is left to do.
 
-use crate::{Step, carry_out};
+use crate::{Step, carry_out, record::Recorder};
 use std::collections::BTreeSet;
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
@@ -27,24 +27,36 @@ impl Moment {
 
 /// Schedules `document` and carries the graph out without failures, again and again, until nothing is left to do: then the
 /// answer is `true`. Each round is shown to `watch` before it is carried out.
-pub fn settle(document: &mut Document, moment: Moment, watch: &mut dyn FnMut(&Transition<'_>)) -> bool {
+pub fn settle(
+    document: &mut Document,
+    moment: Moment,
+    detail: Detail,
+    watch: &mut dyn FnMut(&Transition<'_>),
+) -> bool {
+    let mut last_steps = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let (cib, _) = read(document);
-        let transition = moment.schedule(&cib, Detail::Result);
+        let transition = moment.schedule(&cib, detail);
         watch(&transition);
         if transition.graph.is_empty() {
             return true;
         }
-        if !carry_out_round(document, &transition, moment.now) {
+        let steps = carry_out_round(document, &transition, moment.now);
+        if steps.is_empty() {
             // Only orders were left: nothing that anybody would do.
             return true;
         }
+        if steps == last_steps {
+            // It goes on like this for ever.
+            return false;
+        }
+        last_steps = steps;
     }
     false
 }
 
-/// Carries out one graph; whether anything was done to a resource or node.
-fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Timestamp) -> bool {
+/// Carries out one graph; tells what was done to resources and nodes.
+fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Timestamp) -> Vec<Step> {
     let names: BTreeSet<&str> = transition
         .status
         .iter_resources()
@@ -52,5 +64,24 @@ fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Ti
         .flatten()
         .collect();
     let outcome = carry_out(document, &transition.graph, &|name| names.contains(name), &[], now);
-    outcome.steps.iter().any(|step| !matches!(step, Step::Pseudo { .. }))
+    forget(document, &outcome.steps, now);
+    outcome.steps.into_iter().filter(|step| !matches!(step, Step::Pseudo { .. })).collect()
+}
+
+/// What a cluster forgets and `crm_simulate` keeps: monitors that were cancelled, and all that was in a guest that is gone.
+fn forget(document: &mut Document, steps: &[Step], now: Timestamp) {
+    let mut recorder = Recorder::new(document, now);
+    for step in steps {
+        match step {
+            Step::Pseudo { key, node: Some(node) } if key.starts_with("stonith-") => {
+                let state = recorder.set_node_up(node, false);
+                recorder.forget_node(state);
+            }
+            Step::Resource { resource, operation, interval_ms, node } if operation == "cancel" => {
+                let state = recorder.node_state(node, None);
+                recorder.forget_recurring(state, resource, *interval_ms);
+            }
+            _ => {}
+        }
+    }
 }

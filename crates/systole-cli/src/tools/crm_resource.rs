@@ -5,6 +5,7 @@ mod constraints;
 mod moves;
 mod settings;
 mod show;
+mod why;
 
 use crate::{
     Cluster, Exit, Failed, Session,
@@ -43,6 +44,9 @@ pub struct Args {
     /// Show where the resource runs
     #[arg(short = 'W', long, help_heading = "Queries")]
     locate: bool,
+    /// Tell what may keep resources (or one, or those of a node) from running; `systole explain` knows more
+    #[arg(short = 'Y', long, help_heading = "Queries")]
+    why: bool,
     /// Show constraints of the resource
     #[arg(short = 'a', long, help_heading = "Queries")]
     constraints: bool,
@@ -179,7 +183,7 @@ impl Args {
 }
 
 /// The commands, by the names of their options.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "list",
     "list_raw",
     "list_operations",
@@ -187,6 +191,7 @@ const COMMANDS: [&str; 22] = [
     "query_xml",
     "query_xml_raw",
     "locate",
+    "why",
     "constraints",
     "stack",
     "get_parameter",
@@ -251,6 +256,7 @@ pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow:
         "list_operations" | "list_all_operations" => {
             Ok(show::operations(&view, args, command == "list_all_operations"))
         }
+        "why" => why::why(&view, args, session.now),
         "clear" => moves::clear(session, &mut cluster, &view, args),
         _ => {
             let id = args

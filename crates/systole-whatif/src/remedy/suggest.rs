@@ -243,8 +243,13 @@ impl Collector<'_, '_> {
             }
             Unmanaged::IsManaged => {
                 let resource = self.owner_of(rsc, "is-managed");
-                self.add(Remedy::Manage(resource.clone()));
-                self.add(Remedy::SetMeta { resource, name: "is-managed", value: "true".to_owned() });
+                match self.meta_owner(rsc, "is-managed") {
+                    Some(_) => self.add(Remedy::Manage(resource)),
+                    // What rsc_defaults say is overruled on the resource.
+                    None => {
+                        self.add(Remedy::SetMeta { resource, name: "is-managed", value: "true".to_owned() })
+                    }
+                }
             }
             Unmanaged::Blocked => self.add(self.cleanup(rsc, None)),
             Unmanaged::NoFenceDevice => {
@@ -294,10 +299,15 @@ impl Collector<'_, '_> {
 
     fn enable(&mut self, rsc: RscIdx) {
         let owner = self.owner_of(rsc, "target-role");
-        self.add(Remedy::Enable(owner.clone()));
-        // What rsc_defaults say is overruled on the resource.
-        if self.meta_owner(rsc, "target-role").is_none() {
-            self.add(Remedy::SetMeta { resource: owner, name: "target-role", value: "Started".to_owned() });
+        match self.meta_owner(rsc, "target-role") {
+            Some(_) => self.add(Remedy::Enable(owner)),
+            None => {
+                self.add(Remedy::SetMeta {
+                    resource: owner,
+                    name: "target-role",
+                    value: "Started".to_owned(),
+                });
+            }
         }
     }
 

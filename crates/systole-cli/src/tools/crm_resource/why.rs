@@ -1,0 +1,149 @@
+//! `crm_resource --why`: the incumbent's own few checks, word for word. `systole explain` knows more.
+
+use super::Args;
+use crate::{Failed, report::Report, view::View};
+use systole_output::tree::Tree;
+use systole_scheduler::{
+    NodeIdx, RscIdx, Status,
+    status::{HealthColor, HealthStrategy},
+};
+use systole_types::{Role, Timestamp};
+
+/// Tells what might keep resources from running: all, one, or those of a node.
+pub(super) fn why(view: &View, args: &Args, now: Timestamp) -> anyhow::Result<Report> {
+    let status = Status::unpack(&view.cib, view.cib.execution_date.unwrap_or(now));
+    let node = match &args.node {
+        None => None,
+        Some(name) => {
+            Some(status.find_node(name).ok_or_else(|| Failed::no_such(format!("Node '{name}' not found")))?)
+        }
+    };
+    let rsc = match &args.resource {
+        None => None,
+        Some(id) => Some(find(&status, id)?),
+    };
+    let mut report = Report::silent();
+    let mut reason = Tree::new("reason");
+    match (rsc, node) {
+        (Some(rsc), None) => {
+            let running = is_active(&status, rsc, None);
+            say(&mut report, format!("Resource {} is {}running", status.rsc(rsc).id, not_unless(running)));
+            reason = reason.attr("running", running).child(check(&status, rsc, None, &mut report));
+        }
+        (Some(rsc), Some(node)) => {
+            let name = &status.node(node).name;
+            let running = is_active(&status, rsc, Some(node));
+            let id = &status.rsc(rsc).id;
+            say(&mut report, format!("Resource {id} is {}running on host {name}", not_unless(running)));
+            reason = reason.maybe("running_on", running.then(|| name.as_str())).child(check(
+                &status,
+                rsc,
+                Some(node),
+                &mut report,
+            ));
+        }
+        (None, None) => {
+            let parts = status.roots.iter().map(|rsc| {
+                let running = is_active(&status, *rsc, None);
+                let id = &status.rsc(*rsc).id;
+                say(&mut report, format!("Resource {id} is {}running", not_unless(running)));
+                let check = check(&status, *rsc, None, &mut report);
+                Tree::new("resource").attr("id", id.as_str()).attr("running", running).child(check)
+            });
+            let parts: Vec<Tree> = parts.collect();
+            reason.push(Tree::new("resources").children(parts));
+        }
+        (None, Some(node)) => {
+            let name = &status.node(node).name;
+            let parts = status.node(node).running.iter().map(|rsc| {
+                let id = &status.rsc(*rsc).id;
+                say(&mut report, format!("Resource {id} is running on host {name}"));
+                let check = check(&status, *rsc, Some(node), &mut report);
+                let part = Tree::new("resource").attr("id", id.as_str()).attr("running", true);
+                part.attr("host", name.as_str()).child(check)
+            });
+            let parts: Vec<Tree> = parts.collect();
+            reason.push(Tree::new("resources").children(parts));
+        }
+    }
+    report.trees.push(reason);
+    Ok(report)
+}
+
+/// A resource by its name; of instances named without their number, the first.
+fn find(status: &Status<'_>, id: &str) -> anyhow::Result<RscIdx> {
+    let is_instance = |name: &str| name.rsplit_once(':').is_some_and(|(base, _)| base == id);
+    let by_base =
+        || status.iter_resources().find(|(_, rsc)| is_instance(rsc.id.as_str())).map(|(idx, _)| idx);
+    status
+        .find_resource(id)
+        .or_else(by_base)
+        .ok_or_else(|| Failed::no_such(format!("Resource '{id}' not found")))
+}
+
+fn say(report: &mut Report, line: String) {
+    report.text.push_str(&line);
+    report.text.push('\n');
+}
+
+const fn not_unless(running: bool) -> &'static str {
+    if running { "" } else { "not " }
+}
+
+/// Whether anything of it is active (on the node).
+fn is_active(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>) -> bool {
+    let resource = status.rsc(rsc);
+    let here = |at: &NodeIdx| node.is_none_or(|node| node == *at);
+    match resource.is_primitive() {
+        true => resource.running_on.iter().any(here),
+        false => resource.children.iter().any(|child| is_active(status, *child, node)),
+    }
+}
+
+/// The checks, made on the outermost resource (within a bundle, on what stands in it).
+fn check(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, report: &mut Report) -> Tree {
+    let rsc = status.top_of(rsc);
+    let resource = status.rsc(rsc);
+    let id = &resource.id;
+    let mut tree = Tree::new("check").attr("id", id.as_str());
+    match resource.meta.raw.get("target-role").and_then(|role| role.parse::<Role>().ok()) {
+        Some(Role::Stopped) => {
+            say(report, format!("Configuration specifies '{id}' should remain stopped"));
+            tree = tree.attr("remain_stopped", true);
+        }
+        Some(Role::Unpromoted) if resource.is_promotable => {
+            say(report, format!("Configuration specifies '{id}' should not be promoted"));
+            tree = tree.attr("promotable", false);
+        }
+        _ => {}
+    }
+    if !resource.managed {
+        say(report, format!("Configuration prevents cluster from stopping or starting unmanaged '{id}'"));
+        tree = tree.attr("unmanaged", true);
+    }
+    if let Some((node, _)) = resource.shutdown_lock {
+        let node = &status.node(node).name;
+        say(report, format!("'{id}' is locked to node {node} due to shutdown"));
+        tree = tree.attr("locked-to", node.as_str());
+    }
+    let is_unhealthy = match node {
+        Some(node) => is_unhealthy(status, node),
+        None => !status.nodes.is_empty() && status.iter_nodes().all(|(node, _)| is_unhealthy(status, node)),
+    };
+    if is_unhealthy {
+        let strategy = status.options.raw.get("node-health-strategy").map_or("", |text| text);
+        say(report, format!("'{id}' cannot run on unhealthy nodes due to node-health-strategy='{strategy}'"));
+        tree = tree.attr("unhealthy", true);
+    }
+    tree
+}
+
+/// Whether the node's health alone keeps resources off it.
+fn is_unhealthy(status: &Status<'_>, node: NodeIdx) -> bool {
+    let color = status.node(node).health_color;
+    match status.options.health_strategy {
+        HealthStrategy::MigrateOnRed => color == HealthColor::Red,
+        HealthStrategy::OnlyGreen => color != HealthColor::Green,
+        _ => false,
+    }
+}

@@ -1,0 +1,184 @@
+//! What the loss of nodes would do: what would be down, for want of what.
+
+use crate::{
+    Event, Happening, Moment, follow,
+    goal::copies,
+    happening::follow_in_detail,
+    why::{Asker, Reason, Why},
+};
+use std::collections::BTreeMap;
+use systole_cib::{read, xml::Document};
+use systole_scheduler::{RscIdx, Status, placement::Detail, status::NodeKind};
+use systole_types::{NodeId, ResourceId};
+
+/// Copies of each top-level resource, and how many of them are promoted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing(BTreeMap<ResourceId, (u32, u32)>);
+
+impl Standing {
+    /// What runs at rest.
+    pub fn at_rest(document: &Document, moment: Moment) -> Self {
+        let (cib, _) = read(&follow(document.clone(), moment).document);
+        Self::of(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)))
+    }
+
+    fn of(status: &Status<'_>) -> Self {
+        let count = |rsc: RscIdx| (copies(status, rsc, None, false), copies(status, rsc, None, true));
+        Self(status.roots.iter().map(|root| (status.rsc(*root).id.clone(), count(*root))).collect())
+    }
+
+    fn get(&self, id: &ResourceId) -> (u32, u32) {
+        self.0.get(id).copied().unwrap_or_default()
+    }
+}
+
+/// What the loss of some nodes comes to.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// These are lost.
+    pub nodes: Vec<NodeId>,
+    /// Whether the rest has quorum.
+    pub has_quorum: bool,
+    /// What happens until rest.
+    pub happenings: Vec<Happening>,
+    /// What does not run as it did.
+    pub shortfalls: Vec<Shortfall>,
+    /// Whether the rest comes to rest.
+    pub is_at_rest: bool,
+}
+
+/// A resource that does not run as it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shortfall {
+    /// Which.
+    pub resource: ResourceId,
+    /// Copies before and after.
+    pub copies: (u32, u32),
+    /// Promoted copies before and after.
+    pub promoted: (u32, u32),
+    /// For want of what.
+    pub wants: Vec<String>,
+}
+
+impl Shortfall {
+    /// Whether nothing of it runs any more (or none is promoted, where one was).
+    pub const fn is_down(&self) -> bool {
+        self.copies.1 == 0 || (self.promoted.0 > 0 && self.promoted.1 == 0)
+    }
+}
+
+/// Cluster nodes that are up, in sets of `n`.
+pub fn combinations(document: &Document, moment: Moment, n: usize) -> Vec<Vec<NodeId>> {
+    let (cib, _) = read(document);
+    let status = Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now));
+    let nodes: Vec<NodeId> = status
+        .nodes_by_name
+        .iter()
+        .map(|node| status.node(*node))
+        .filter(|node| node.kind == NodeKind::Member && node.online)
+        .map(|node| node.name.clone())
+        .collect();
+    let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+    for _ in 0..n {
+        let longer = |set: &Vec<usize>| {
+            let from = set.last().map_or(0, |last| last + 1);
+            (from..nodes.len())
+                .map(|next| set.iter().copied().chain([next]).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        sets = sets.iter().flat_map(longer).collect();
+    }
+    sets.into_iter().map(|set| set.into_iter().map(|i| nodes[i].clone()).collect()).collect()
+}
+
+/// Loses nodes, and follows what comes of it to rest. `before` is what runs without the loss. What happens is told with its
+/// causes if `detail` is [`Detail::Scores`].
+pub fn lose(
+    document: &Document,
+    moment: Moment,
+    nodes: &[NodeId],
+    before: &Standing,
+    detail: Detail,
+) -> Loss {
+    let mut lost = document.clone();
+    for node in nodes {
+        Event::NodeLost(node.clone()).happen(&mut lost, moment.now);
+    }
+    let course = follow_in_detail(lost, moment, detail);
+    let (cib, _) = read(&course.document);
+    let after = Standing::of(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)));
+    let short: Vec<&ResourceId> = before
+        .0
+        .iter()
+        .filter(|(id, (copies, promoted))| {
+            let (now, promoted_now) = after.get(id);
+            now < *copies || promoted_now < *promoted
+        })
+        .map(|(id, _)| id)
+        .collect();
+    let mut shortfalls = Vec::new();
+    if !short.is_empty() {
+        let transition = moment.schedule(&cib, Detail::Scores);
+        let asker = Asker::new(&transition);
+        for id in short {
+            let ((was, promoted_was), (is, promoted_is)) = (before.get(id), after.get(id));
+            shortfalls.push(Shortfall {
+                resource: id.clone(),
+                copies: (was, is),
+                promoted: (promoted_was, promoted_is),
+                wants: wants(&asker, id, nodes),
+            });
+        }
+    }
+    Loss {
+        nodes: nodes.to_vec(),
+        has_quorum: cib.have_quorum,
+        happenings: course.happenings,
+        shortfalls,
+        is_at_rest: course.is_at_rest,
+    }
+}
+
+/// What keeps a resource from running on the nodes that are left: each reason once, with its nodes.
+fn wants(asker: &Asker<'_>, id: &ResourceId, lost: &[NodeId]) -> Vec<String> {
+    let Some(rsc) = asker.transition().status.find_resource(id.as_str()) else { return Vec::new() };
+    let mut wants: Vec<(String, Vec<NodeId>)> = Vec::new();
+    let mut unpromoted = Vec::new();
+    for part in asker.primitives(rsc) {
+        let answer = asker.answer(part);
+        if !answer.running_on.is_empty() {
+            unpromoted.extend(
+                answer
+                    .all_reasons()
+                    .find(|(_, reason)| matches!(reason.why, Why::NotPromoted(_)))
+                    .map(|(_, reason)| format!("{}: {reason}", answer.resource)),
+            );
+            continue;
+        }
+        if let Some(reason) = answer.reasons.iter().find(|reason| reason.rules_out()) {
+            return vec![reason.to_string()];
+        }
+        for part in answer.nodes.iter().filter(|part| !lost.contains(&part.node)) {
+            let Some(reason) = part.reasons.iter().find(|reason| reason.rules_out()).map(Reason::to_string)
+            else {
+                continue;
+            };
+            match wants.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, nodes)) if !nodes.contains(&part.node) => nodes.push(part.node.clone()),
+                Some(_) => {}
+                None => wants.push((reason, vec![part.node.clone()])),
+            }
+        }
+        if !wants.is_empty() {
+            break;
+        }
+    }
+    if wants.is_empty() {
+        return unpromoted;
+    }
+    let text = |(reason, nodes): (String, Vec<NodeId>)| {
+        let names: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
+        format!("{}: {reason}", names.join(", "))
+    };
+    wants.into_iter().map(text).collect()
+}
