@@ -9,8 +9,8 @@ mod node_state;
 mod operations;
 
 pub use attributes::{
-    add_failure, clear_failures, erase_attributes, failcount_name, last_failure_name, set_attribute,
-    transient_attribute,
+    add_failure, clear_failures, erase_attributes, failcount_name, last_failure_name, sanitized,
+    set_attribute, transient_attribute,
 };
 pub use node_state::{
     Join, Membership, MembershipFormat, erase_node, erase_status, set_membership, set_state,

@@ -29,7 +29,10 @@ pub fn parse_tool<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> an
     }
     let args: Vec<OsString> = args
         .iter()
-        .map(|arg| if arg == "--help-all" || arg == "-?" { OsString::from("--help") } else { arg.clone() })
+        .map(|arg| {
+            let asks_for_help = arg == "-?" || arg.to_string_lossy().starts_with("--help-");
+            if asks_for_help { OsString::from("--help") } else { arg.clone() }
+        })
         .collect();
     parse(session, &args)
 }

@@ -14,6 +14,7 @@ pub mod exit;
 pub mod rehearse;
 pub mod report;
 pub mod resource_ops;
+pub mod runner;
 pub mod session;
 pub mod tools;
 pub mod verbs;

@@ -11,6 +11,7 @@ pub mod happening;
 pub mod loss;
 pub mod outline;
 pub mod plan;
+pub mod simulation;
 pub mod status;
 pub mod tree;
 pub mod words;

@@ -14,7 +14,9 @@ pub use resources::resource_list;
 pub use text::{Section, TextOptions, failure_line, status_lists, status_text};
 
 use std::collections::BTreeSet;
-use systole_scheduler::overview::{FailureView, ResourceHistoryView, ResourceView, ResourceViewKind};
+use systole_scheduler::overview::{
+    FailureView, NodeHistoryView, NodeView, Overview, ResourceHistoryView, ResourceView, ResourceViewKind,
+};
 use systole_types::{OcfRc, OpStatus};
 
 /// What to list, and how.
@@ -64,6 +66,17 @@ impl ListOptions {
             }
         }
     }
+}
+
+/// Histories of nodes that are asked for and online. If there are none, nothing is said about histories at all.
+fn histories<'v>(
+    overview: &'v Overview,
+    options: &ListOptions,
+) -> impl Iterator<Item = (&'v NodeView, &'v NodeHistoryView)> {
+    overview.history.iter().filter_map(|history| {
+        let node = overview.nodes.iter().find(|node| node.name == history.node)?;
+        (node.online && options.wants_node(node.name.as_str())).then_some((node, history))
+    })
 }
 
 /// Direct parts of a collective resource.

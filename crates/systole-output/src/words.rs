@@ -19,6 +19,7 @@ pub fn rc_text(rc: OcfRc) -> &'static str {
         OcfRc::Degraded => "Service is active but might fail soon",
         OcfRc::DegradedPromoted => "Service is promoted but might fail soon",
         OcfRc::Other(193) => "No exit status available",
+        OcfRc::Other(129..=255) => "Interrupted by signal",
         OcfRc::Other(_) => "Unknown exit status",
     }
 }
@@ -86,10 +87,23 @@ pub fn date_text(at: Timestamp, offset: i64) -> String {
 
 /// `2026-11-22 14:42:14Z`.
 pub fn utc_text(at: Timestamp) -> String {
+    iso_text(at, 0)
+}
+
+/// `2026-11-22 15:42:14 +01:00`, at `offset` seconds east of Greenwich.
+pub fn iso_text(at: Timestamp, offset: i64) -> String {
+    let at = Timestamp(at.0 + offset);
     let (day, second) = (at.0.div_euclid(86_400), at.0.rem_euclid(86_400));
     let (year, month, date) = civil(day);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}Z")
+    let zone = match offset {
+        0 => "Z".to_owned(),
+        _ => {
+            let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
+            format!(" {sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+    };
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}{zone}")
 }
 
 /// Year, month (from 1) and day of the month, `day` days after 1970-01-01.
@@ -121,6 +135,8 @@ mod tests {
             assert_eq!(date_text(Timestamp(seconds), 0), text);
         }
         assert_eq!(date_text(Timestamp(0), 3600), "Thu Jan  1 01:00:00 1970");
+        assert_eq!(iso_text(Timestamp(0), 0), "1970-01-01 00:00:00Z");
+        assert_eq!(iso_text(Timestamp(0), -5400), "1969-12-31 22:30:00 -01:30");
     }
 
     #[test]

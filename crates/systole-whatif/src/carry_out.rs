@@ -2,7 +2,7 @@
 
 use crate::{
     inject::OpFail,
-    record::{Operation, Recorder},
+    record::{Membership, Operation, Recorder},
 };
 use std::collections::BTreeMap;
 use systole_cib::xml::Document;
@@ -45,6 +45,15 @@ pub enum Step {
         target: String,
         /// `reboot`, `off`, `on`.
         action: String,
+    },
+    /// What counts a failure that was asked for: a transient attribute.
+    Counted {
+        /// The attribute's name.
+        name: String,
+        /// Its value.
+        value: String,
+        /// The `<node_state>` it is in.
+        state: String,
     },
     /// An action failed, as asked for.
     Pretended {
@@ -161,7 +170,8 @@ impl<'g> Execution<'g> {
         let target = action.node.as_ref().map(|(name, _)| name.to_string()).unwrap_or_default();
         let how = action.meta("stonith_action").unwrap_or_default().to_owned();
         if !how.eq_ignore_ascii_case("on") {
-            let state = recorder.set_node_up(&target, false);
+            let state = recorder.node_state(&target, None);
+            recorder.set_node_state(state, Membership::Down);
             recorder.forget_node(state);
         }
         self.steps.push(Step::Fencing { target, action: how });
@@ -198,7 +208,7 @@ impl<'g> Execution<'g> {
             interval_ms,
             rc: target_rc,
             target_rc,
-            action: i64::from(action.id),
+            exit_reason: "User-injected result",
             notification: action.meta("notify_type").zip(action.meta("notify_operation")),
             migration: action.meta("migrate_source").zip(action.meta("migrate_target")),
             digest: digest(action),
@@ -222,7 +232,11 @@ impl<'g> Execution<'g> {
                 _ => None,
             };
             let failed = Operation { resource: name, digest: None, ..operation };
-            recorder.add_failure(state, &failed, offset == Some("INFINITY"));
+            let counted = recorder.add_failure(state, &failed, offset == Some("INFINITY"));
+            let id = recorder.document.element(state).id().unwrap_or_default().to_owned();
+            let steps =
+                counted.into_iter().map(|(name, value)| Step::Counted { name, value, state: id.clone() });
+            self.steps.extend(steps);
             operation.rc = OcfRc::from_code(rc);
             operation.digest = digest(action);
             operation.resource = known_as;

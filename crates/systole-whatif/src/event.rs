@@ -1,6 +1,6 @@
 //! What may happen to a cluster without anybody changing its configuration.
 
-use crate::record::Recorder;
+use crate::record::{Membership, Recorder};
 use std::fmt;
 use systole_cib::xml::Document;
 use systole_scheduler::{Status, status::NodeKind};
@@ -59,19 +59,22 @@ impl Event {
         match self {
             Self::NodeLost(node) => {
                 let mut recorder = Recorder::new(document, now);
-                let state = recorder.set_node_up(node.as_str(), true);
+                let state = recorder.node_state(node.as_str(), None);
+                recorder.set_node_state(state, Membership::Up);
                 for (name, value) in [("in_ccm", "false"), ("crmd", "offline")] {
                     recorder.document.set_attr(state, name, value);
                 }
             }
             Self::NodeOff(node) => {
                 let mut recorder = Recorder::new(document, now);
-                let state = recorder.set_node_up(node.as_str(), false);
+                let state = recorder.node_state(node.as_str(), None);
+                recorder.set_node_state(state, Membership::Down);
                 recorder.forget_node(state);
             }
             Self::NodeBack(node) => {
                 let mut recorder = Recorder::new(document, now);
-                let state = recorder.set_node_up(node.as_str(), true);
+                let state = recorder.node_state(node.as_str(), None);
+                recorder.set_node_state(state, Membership::Up);
                 recorder.forget_node(state);
             }
             Self::QuorumLost => return set_quorum(document, false),

@@ -20,7 +20,7 @@ pub use carry_out::{Outcome, Step, carry_out};
 pub use event::{Event, quorum_of};
 pub use goal::Goal;
 pub use happening::{Course, Happening, follow, follow_with_causes};
-pub use inject::{InjectError, Injected, Injections, OpFail, inject};
+pub use inject::{InjectError, Injected, Injections, InvalidOpFail, NodeEvent, OpFail, TicketEvent, inject};
 pub use loss::{Loss, Shortfall, Standing, combinations, lose};
 pub use plan::{Planned, plan};
 pub use settle::{MAX_ROUNDS, Moment, settle};

@@ -29,14 +29,25 @@ pub struct Operation<'o> {
     pub rc: OcfRc,
     /// The result that counts as success.
     pub target_rc: OcfRc,
-    /// The action's number.
-    pub action: i64,
+    /// Why it failed, if it did.
+    pub exit_reason: &'o str,
     /// When notifying: `post` and `start`, say.
     pub notification: Option<(&'o str, &'o str)>,
     /// When migrating: from and to.
     pub migration: Option<(&'o str, &'o str)>,
     /// Digest of the parameters.
     pub digest: Option<String>,
+}
+
+/// What the cluster layer says of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is a member.
+    Up,
+    /// It left for good.
+    Down,
+    /// It is gone, though nobody asked it to leave.
+    Lost,
 }
 
 impl<'d> Recorder<'d> {
@@ -73,35 +84,88 @@ impl<'d> Recorder<'d> {
         let configured = self.configured_uuid(name);
         let uuid = uuid.map(str::to_owned).or(configured);
         let by_uuid = || uuid.as_deref().and_then(|uuid| find("id", uuid));
-        let state = match by_name.or_else(by_uuid) {
-            Some(known) => known,
-            None => self.document.append(status, "node_state"),
-        };
+        let known = by_name.or_else(by_uuid);
+        let state = known.unwrap_or_else(|| self.document.append(status, "node_state"));
         if self.document.element(state).id().is_none() {
             self.document.set_attr(state, "id", uuid.as_deref().unwrap_or(name));
         }
-        self.document.set_attr(state, "uname", name);
+        if self.document.set_attr(state, "uname", name) {
+            self.count_status_change();
+        }
         self.nodes.insert(name.to_owned(), state);
         state
     }
 
-    fn configured_uuid(&self, name: &str) -> Option<String> {
+    /// Whether there is a `<node_state>` of that name.
+    pub fn has_node_state(&self, name: &str) -> bool {
+        let status = self.document.root().child("status").into_iter();
+        status
+            .flat_map(Element::children)
+            .any(|state| state.is("node_state") && state.attr("uname") == Some(name))
+    }
+
+    /// The id of a node in the configuration.
+    pub fn configured_uuid(&self, name: &str) -> Option<String> {
         let nodes = self.document.root().child("configuration")?.child("nodes")?;
         let mut nodes = nodes.children();
         let node = nodes.find(|node| node.attr("uname") == Some(name))?;
         node.id().map(str::to_owned)
     }
 
-    /// Says that a node is up, or down for good.
-    pub fn set_node_up(&mut self, name: &str, up: bool) -> Key {
-        let state = self.node_state(name, None);
-        let (in_ccm, crmd, join) =
-            if up { ("true", "online", "member") } else { ("false", "offline", "down") };
-        for (attribute, value) in [("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", join)] {
-            self.document.set_attr(state, attribute, value);
+    /// Adds a node to the configuration, with its name as its id, unless it is there.
+    pub fn configure_node(&mut self, name: &str) {
+        if self.configured_uuid(name).is_some() {
+            return;
         }
-        self.document.set_attr(state, "crm-debug-origin", "crm_simulate");
-        state
+        let root = self.document.root_key();
+        let configuration = self.child_or_new(root, "configuration");
+        let nodes = self.child_or_new(configuration, "nodes");
+        let node = self.document.append(nodes, "node");
+        self.document.set_attr(node, "id", name);
+        self.document.set_attr(node, "uname", name);
+        self.count_configuration_change();
+    }
+
+    /// Counts a change of the status section.
+    pub fn count_status_change(&mut self) {
+        self.count("num_updates");
+    }
+
+    /// Counts a change of the configuration.
+    pub fn count_configuration_change(&mut self) {
+        self.count("epoch");
+        let root = self.document.root_key();
+        self.document.set_attr(root, "num_updates", "0");
+    }
+
+    fn count(&mut self, counter: &str) {
+        let root = self.document.root_key();
+        let before: u64 =
+            self.document.root().attr(counter).and_then(|count| count.parse().ok()).unwrap_or(0);
+        self.document.set_attr(root, counter, &before.saturating_add(1).to_string());
+    }
+
+    /// Says what has become of a node.
+    pub fn set_node_state(&mut self, state: Key, membership: Membership) {
+        let (in_ccm, crmd, join) = match membership {
+            Membership::Up => ("true", "online", "member"),
+            Membership::Down => ("false", "offline", "down"),
+            Membership::Lost => ("false", "online", "member"),
+        };
+        let attributes = [
+            ("in_ccm", in_ccm),
+            ("crmd", crmd),
+            ("join", join),
+            ("expected", join),
+            ("crm-debug-origin", "crm_simulate"),
+        ];
+        let mut is_change = false;
+        for (attribute, value) in attributes {
+            is_change |= self.document.set_attr(state, attribute, value);
+        }
+        if is_change {
+            self.count_status_change();
+        }
     }
 
     /// Forgets what was done on a node, and its transient attributes.
@@ -113,7 +177,10 @@ impl<'d> Recorder<'d> {
             .filter(|child| child.is("lrm") || child.is("transient_attributes"))
             .map(Element::key)
             .collect();
-        parts.into_iter().for_each(|part| self.document.remove(part));
+        for part in parts {
+            self.document.remove(part);
+            self.count_status_change();
+        }
         self.histories.retain(|(node, _), _| *node != state);
     }
 
@@ -209,7 +276,8 @@ impl<'d> Recorder<'d> {
             _ => vec![last],
         };
         let rc = if task == "notify" { OcfRc::Ok } else { operation.rc };
-        let transition = format!("{}:-1:{}:{NOBODY}", operation.action, operation.target_rc.code());
+        // Where no graph asked for it, an operation is known by the number of its call.
+        let transition = format!("{call}:-1:{}:{NOBODY}", operation.target_rc.code());
         for id in ids {
             let entry = self.entry(history, &id);
             let mut set = |name: &str, value: &str| {
@@ -222,7 +290,7 @@ impl<'d> Recorder<'d> {
             set("crm_feature_set", FEATURE_SET);
             set("transition-key", &transition);
             set("transition-magic", &format!("0:{};{transition}", rc.code()));
-            set("exit-reason", if has_failed { "User-injected result" } else { "" });
+            set("exit-reason", if has_failed { operation.exit_reason } else { "" });
             set("on_node", &node);
             set("call-id", &call.to_string());
             set("rc-code", &rc.code().to_string());
@@ -239,6 +307,7 @@ impl<'d> Recorder<'d> {
                 set("op-digest", digest);
             }
         }
+        self.count_status_change();
     }
 
     fn entry(&mut self, history: Key, id: &str) -> Key {
@@ -249,21 +318,23 @@ impl<'d> Recorder<'d> {
         }
     }
 
-    /// Adds a transient attribute; one that is there already stays, and the new one comes after it.
+    /// Sets a transient attribute. One that is there under another id stays, and the new one comes after it.
     pub fn add_transient(&mut self, state: Key, name: &str, value: &str) {
-        let id = self.document.element(state).id().unwrap_or_default().to_owned();
+        let node = self.document.element(state).id().unwrap_or_default().to_owned();
         let attributes = self.child_or_new(state, "transient_attributes");
-        self.document.set_attr(attributes, "id", &id);
+        self.document.set_attr(attributes, "id", &node);
         let set = self.child_or_new(attributes, "instance_attributes");
         if self.document.element(set).id().is_none() {
-            self.document.set_attr(set, "id", &id);
+            self.document.set_attr(set, "id", &node);
         }
-        let known = self.document.element(set).children().find(|pair| pair.attr("name") == Some(name));
+        let set_id = self.document.element(set).id().unwrap_or_default();
+        let id = systole_cib::history::sanitized(&format!("{set_id}-{name}"));
+        let known = self.document.element(set).children().find(|pair| pair.id() == Some(&id));
         let pair = match known.map(Element::key) {
             Some(known) => known,
             None => self.document.append(set, "nvpair"),
         };
-        self.document.set_attr(pair, "id", &format!("{id}-{name}"));
+        self.document.set_attr(pair, "id", &id);
         self.document.set_attr(pair, "name", name);
         self.document.set_attr(pair, "value", value);
     }

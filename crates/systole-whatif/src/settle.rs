@@ -1,6 +1,9 @@
 //! Scheduling and carrying out until nothing is left to do.
 
-use crate::{Step, carry_out, record::Recorder};
+use crate::{
+    Step, carry_out,
+    record::{Membership, Recorder},
+};
 use std::collections::BTreeSet;
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
@@ -74,7 +77,8 @@ fn forget(document: &mut Document, steps: &[Step], now: Timestamp) {
     for step in steps {
         match step {
             Step::Pseudo { key, node: Some(node) } if key.starts_with("stonith-") => {
-                let state = recorder.set_node_up(node, false);
+                let state = recorder.node_state(node, None);
+                recorder.set_node_state(state, Membership::Down);
                 recorder.forget_node(state);
             }
             Step::Resource { resource, operation, interval_ms, node } if operation == "cancel" => {

@@ -111,7 +111,7 @@ fn add(document: &mut Document, node: &NodeUuid, name: &str, value: &str) {
 }
 
 /// The text as an id: characters that an id must not have become dots.
-fn sanitized(text: &str) -> String {
+pub fn sanitized(text: &str) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') || !c.is_ascii();
     text.chars().map(|c| if is_allowed(c) { c } else { '.' }).collect()
 }

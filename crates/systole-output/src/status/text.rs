@@ -1,7 +1,7 @@
 //! The whole status as text, in the layout of Pacemaker 2.1 and 3.0.
 
 use super::{
-    ListOptions, is_worth_showing,
+    ListOptions, histories, is_worth_showing,
     nodes::{node_list, node_name},
     operations_shown, resource_list,
 };
@@ -106,22 +106,17 @@ pub fn status_text(overview: &Overview, options: &TextOptions) -> String {
     out.text
 }
 
-/// Titles of lists that are shown even if there is nothing below.
-const HISTORIES: [&str; 2] = ["Operations", "Migration Summary"];
-
 /// What stands below the summary: lists with their titles.
 pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static str, Outline)> {
     let has = |section| options.sections.contains(&section);
-    let history = if has(Section::Operations) {
-        Some((HISTORIES[0], operations(overview, options, true)))
-    } else {
-        has(Section::FailCounts).then(|| (HISTORIES[1], operations(overview, options, false)))
-    };
+    let all = has(Section::Operations);
+    let history = (all || has(Section::FailCounts)) && histories(overview, &options.list).next().is_some();
+    let histories_title = if all { "Operations" } else { "Migration Summary" };
     let lists = [
         has(Section::Nodes).then(|| ("Node List", node_list(overview, &options.list))),
         has(Section::Resources).then(|| resources(overview, options)).flatten(),
         has(Section::Attributes).then(|| ("Node Attributes", attributes(overview, options))),
-        history,
+        history.then(|| (histories_title, operations(overview, options, all))),
         has(Section::Failures).then(|| ("Failed Resource Actions", failures(overview, options))),
         has(Section::Tickets).then(|| ("Tickets", tickets(overview, options))),
         has(Section::Bans).then(|| ("Negative Location Constraints", bans(overview, options))),
@@ -129,7 +124,7 @@ pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static
     lists
         .into_iter()
         .flatten()
-        .filter(|(title, list)| !list.is_empty() || HISTORIES.contains(title))
+        .filter(|(title, list)| !list.is_empty() || *title == histories_title)
         .collect()
 }
 
@@ -292,11 +287,7 @@ fn attribute_line(attribute: &AttributeView) -> String {
 
 fn operations(overview: &Overview, options: &TextOptions, all: bool) -> Outline {
     let mut outline = Outline::new();
-    for history in &overview.history {
-        let Some(node) = overview.nodes.iter().find(|node| node.name == history.node) else { continue };
-        if !options.list.wants_node(node.name.as_str()) || !node.online {
-            continue;
-        }
+    for (node, history) in histories(overview, &options.list) {
         let mut lines = Outline::new();
         for resource in &history.resources {
             if wants_history(overview, options, resource) {
@@ -423,8 +414,9 @@ pub fn failure_line(failure: &FailureView, detail: bool, utc_offset: i64) -> Str
         if let Some(at) = at {
             line.push_str(&format!(", last-rc-change='{at}'"));
         }
-        let (queued, exec) = (failure.queued_ms.unwrap_or(0), failure.exec_ms.unwrap_or(0));
-        line.push_str(&format!(", queued={queued}ms, exec={exec}ms"));
+        for (name, span) in [("queued", failure.queued_ms), ("exec", failure.exec_ms)] {
+            line.push_str(&span.map_or(String::new(), |ms| format!(", {name}={ms}ms")));
+        }
         return line;
     }
     let mut line = format!("{} ", failure.resource);

@@ -1,13 +1,13 @@
 //! The status as a tree, in the elements of Pacemaker's result schema.
 
 use super::{
-    ListOptions, Section, TextOptions, agent_text,
+    ListOptions, Section, TextOptions, agent_text, histories,
     nodes::{features_shown, running_on},
     parts,
 };
 use crate::{
     tree::Tree,
-    words::{date_text, op_status_text, rc_text},
+    words::{date_text, iso_text, op_status_text, rc_text},
 };
 use systole_scheduler::overview::{
     FailureView, NodeView, NodeViewKind, Overview, PrimitiveView, ReplicaView, ResourceHistoryView,
@@ -38,7 +38,8 @@ pub fn status_tree(overview: &Overview, options: &TextOptions) -> Vec<Tree> {
         (Section::Bans, bans(overview, options)),
     ] {
         let is_wanted = has(section) || (section == Section::Operations && has(Section::FailCounts));
-        let is_said_empty = section == Section::Operations && options.list.resources.is_some();
+        let is_said_empty =
+            section == Section::Operations && histories(overview, &options.list).next().is_some();
         if is_wanted && (!tree.is_childless() || is_said_empty) {
             trees.push(tree);
         }
@@ -212,6 +213,9 @@ fn replica_tree(replica: &ReplicaView, options: &ListOptions, named: bool) -> Op
     (!tree.is_childless()).then_some(tree)
 }
 
+/// The operation under way that does not change what a resource is.
+const MONITORING: &str = "Monitoring";
+
 /// An instance of an agent, with its description if that is wanted.
 fn primitive_tree(view: &ResourceView, describe: bool) -> Tree {
     let ResourceViewKind::Primitive(primitive) = &view.kind else {
@@ -222,7 +226,7 @@ fn primitive_tree(view: &ResourceView, describe: bool) -> Tree {
     Tree::new("resource")
         .attr("id", view.id.as_str())
         .attr("resource_agent", agent_text(&primitive.agent))
-        .attr("role", primitive.role.as_str())
+        .attr("role", primitive.pending.filter(|word| *word != MONITORING).unwrap_or(primitive.role.as_str()))
         .maybe("target_role", flags.target_role_text.as_deref())
         .attr("active", flags.active)
         .attr("orphaned", flags.removed)
@@ -233,7 +237,7 @@ fn primitive_tree(view: &ResourceView, describe: bool) -> Tree {
         .attr("failed", flags.failed)
         .attr("failure_ignored", flags.failure_ignored)
         .attr("nodes_running_on", primitive.nodes.len())
-        .maybe("pending", primitive.pending)
+        .maybe("pending", primitive.pending.filter(|word| *word == MONITORING))
         .maybe("locked_to", flags.locked_to.as_ref().map(|node| node.as_str()))
         .maybe("description", flags.description.as_deref().filter(|_| describe))
         .children(places(primitive))
@@ -265,11 +269,7 @@ fn attributes(overview: &Overview, options: &TextOptions) -> Tree {
 fn history(overview: &Overview, options: &TextOptions) -> Tree {
     let all = options.sections.contains(&Section::Operations);
     let mut tree = Tree::new("node_history");
-    for history in &overview.history {
-        let node = overview.nodes.iter().find(|node| node.name == history.node);
-        if !options.list.wants_node(history.node.as_str()) || !node.is_some_and(|node| node.online) {
-            continue;
-        }
+    for (_, history) in histories(overview, &options.list) {
         let shown = history
             .resources
             .iter()
@@ -327,17 +327,18 @@ fn failures(overview: &Overview, options: &TextOptions) -> Tree {
             && options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(failure.resource.as_str()))
     };
     Tree::new("failures").children(overview.failures.iter().filter(wanted).map(|failure| {
-        Tree::new("failure")
+        let tree = Tree::new("failure")
             .attr("op_key", &*failure.key)
             .attr("node", failure.node.as_str())
             .attr("exitstatus", rc_text(failure.rc))
-            .attr("exitreason", failure.exit_reason.as_deref().unwrap_or(""))
+            .attr("exitreason", failure.exit_reason.as_deref().unwrap_or("none"))
             .attr("exitcode", failure.rc.code())
             .attr("call", failure.call)
-            .attr("status", op_status_text(failure.status))
-            .maybe("last-rc-change", failure.last_rc_change.map(|at| date_text(at, options.utc_offset)))
-            .attr("queued", failure.queued_ms.unwrap_or(0))
-            .attr("exec", failure.exec_ms.unwrap_or(0))
+            .attr("status", op_status_text(failure.status));
+        let Some(at) = failure.last_rc_change else { return tree };
+        tree.attr("last-rc-change", iso_text(at, options.utc_offset))
+            .maybe("queued", failure.queued_ms)
+            .maybe("exec", failure.exec_ms)
             .attr("interval", failure.interval_ms)
             .attr("task", &*failure.task)
     }))

@@ -13,20 +13,19 @@ pub(super) fn failure(status: &Status<'_>, failure: &FailedOperation<'_>) -> Fai
     operation(&status.node(failure.node).name, &status.rsc(failure.rsc).id, failure.entry)
 }
 
-/// Histories of all nodes that have one, in the order of the status section.
+/// Histories of all nodes that the status section knows, in its order.
 pub(super) fn history(status: &Status<'_>) -> Vec<NodeHistoryView> {
     let states = status.cib.node_states.iter();
-    states
-        .filter_map(|state| {
-            let node = status.find_node(state.name.as_ref()?.as_str())?;
-            let histories = &status.node(node).histories;
-            (!histories.is_empty()).then(|| NodeHistoryView {
-                node: status.node(node).name.clone(),
-                resources: histories
-                    .iter()
-                    .map(|of| resource(status, node, of.resource, of.history))
-                    .collect(),
-            })
+    let nodes = states.filter_map(|state| status.find_node(state.name.as_ref()?.as_str()));
+    nodes
+        .map(|node| NodeHistoryView {
+            node: status.node(node).name.clone(),
+            resources: status
+                .node(node)
+                .histories
+                .iter()
+                .map(|of| resource(status, node, of.resource, of.history))
+                .collect(),
         })
         .collect()
 }

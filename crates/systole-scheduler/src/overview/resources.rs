@@ -39,7 +39,7 @@ fn flags(status: &Status<'_>, idx: RscIdx) -> Flags {
         failure_ignored: rsc.failure_ignored,
         disabled: is_disabled(rsc),
         target_role: shown_target_role(status, rsc),
-        target_role_text: rsc.meta.raw.get("target-role").cloned(),
+        target_role_text: target_role_text(status, rsc),
         description: description(rsc),
         locked_to: rsc.shutdown_lock.map(|(node, _)| status.node(node).name.clone()),
     }
@@ -52,6 +52,13 @@ fn description(rsc: &Resource<'_>) -> Option<std::sync::Arc<str>> {
         Kind::Clone(data) => data.definition.and_then(|clone| clone.description.clone()),
         Kind::Bundle(data) => data.definition.description.clone(),
     }
+}
+
+/// `target-role` as given; a clone's may be given inside it.
+fn target_role_text(status: &Status<'_>, rsc: &Resource<'_>) -> Option<std::sync::Arc<str>> {
+    let own = rsc.meta.raw.get("target-role");
+    let first = rsc.children.first().filter(|_| rsc.is_clone());
+    own.or_else(|| status.rsc(*first?).meta.raw.get("target-role")).cloned()
 }
 
 /// `target-role` where it keeps the resource from what it could be; a clone's may be given inside it.

@@ -1,0 +1,45 @@
+//! Where the CIB comes from, and where what is made of it goes.
+
+use super::Args;
+use crate::{Cluster, Exit, Failed, Session};
+use anyhow::Context as _;
+use std::{fs, io, path::Path};
+use systole_cib::xml::Document;
+
+/// The CIB.
+pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> {
+    if args.live_check {
+        return Cluster::open(session)?.cib();
+    }
+    let (text, name) = match args.file() {
+        Some(file) => {
+            let name = file.display().to_string();
+            let text = fs::read_to_string(file)
+                .map_err(|error| Failed::new(Exit::Data, format!("cannot read {name}: {error}")))?;
+            (text, name)
+        }
+        None => {
+            let text = String::from_utf8(session.read_input()?).context("standard input is not text")?;
+            (text, "-".to_owned())
+        }
+    };
+    let document =
+        Document::parse(text).map_err(|error| Failed::new(Exit::Data, format!("{name}: {error}")))?;
+    if document.root().name() != "cib" {
+        let message = format!("{name}: not a CIB: the outermost element is <{}>", document.root().name());
+        return Err(Failed::new(Exit::Config, message).into());
+    }
+    Ok(document.from_file(&name))
+}
+
+/// Writes a file, with the exit code the reference release has for what goes wrong.
+pub fn write(file: &Path, text: &str) -> Result<(), Failed> {
+    fs::write(file, text).map_err(|error| {
+        let exit = match error.kind() {
+            io::ErrorKind::NotFound => Exit::NoSuch,
+            io::ErrorKind::PermissionDenied => Exit::InsufficientPrivilege,
+            _ => Exit::Io,
+        };
+        Failed::new(exit, format!("cannot write {}: {error}", file.display()))
+    })
+}

@@ -1,0 +1,71 @@
+//! `crm_simulate --profile`: how long it takes to plan for each of many CIBs.
+
+use super::Args;
+use crate::{Exit, Failed, Session, report::Report};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+use systole_cib::xml::Document;
+use systole_output::simulation::Narrative;
+use systole_scheduler::{plan::Origin, rules, schedule_in_detail};
+
+/// Plans for every CIB of a directory, and tells how long each took.
+pub fn profile(
+    session: &Session<'_>,
+    args: &Args,
+    directory: &Path,
+    mut narrative: Narrative,
+) -> anyhow::Result<Report> {
+    let files = cibs_in(directory).map_err(|error| {
+        Failed::new(Exit::NoSuch, format!("cannot read {}: {error}", directory.display()))
+    })?;
+    let pretended =
+        args.set_datetime.as_deref().and_then(|text| rules::parse_date_time(text, session.now, 0));
+    let mut timings = Vec::new();
+    let mut errors = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let document = fs::read_to_string(&file)
+            .map_err(|error| error.to_string())
+            .and_then(|text| Document::parse(&text).map_err(|error| error.to_string()));
+        let document = match document {
+            Ok(document) if document.root().name() == "cib" => document,
+            Ok(document) => {
+                errors.push(format!(
+                    "{name}: not a CIB: the outermost element is <{}>",
+                    document.root().name()
+                ));
+                continue;
+            }
+            Err(error) => {
+                errors.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let begin = Instant::now();
+        for _ in 0..args.repeat {
+            let (cib, _) = systole_cib::read(&document);
+            let now = pretended.or(cib.execution_date).unwrap_or(session.now);
+            schedule_in_detail(&cib, now, args.detail(), Origin::Shown);
+        }
+        timings.push((name, begin.elapsed().as_secs_f64()));
+    }
+    narrative.timings(&timings);
+    Ok(Report { text: narrative.text, trees: narrative.trees, errors, ..Report::default() })
+}
+
+/// Files called `*.xml`, hidden ones left out, by name.
+fn cibs_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with(".xml") && !name.starts_with('.') && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
