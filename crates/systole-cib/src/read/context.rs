@@ -1,6 +1,6 @@
 //! What all readers share: the ids of the configuration, diagnostics, and the reading of single values.
 
-use super::status::ENTRY;
+use super::status::{ENTRY, HISTORY};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     xml::{Columns, Document, Element},
@@ -28,6 +28,8 @@ pub(super) struct Reader<'d> {
     pub open_rules: Vec<&'d str>,
     /// Unknown elements are errors.
     pub is_strict: bool,
+    /// Where the attributes of histories are.
+    pub history_columns: Columns<{ HISTORY.len() }>,
     /// Where the attributes of history entries are.
     pub entry_columns: Columns<{ ENTRY.len() }>,
     referred_left: usize,
@@ -63,6 +65,7 @@ impl<'d> Reader<'d> {
             ids: BTreeMap::new(),
             open_rules: Vec::new(),
             is_strict: false,
+            history_columns: Columns::new(root.document(), &HISTORY),
             entry_columns: Columns::new(root.document(), &ENTRY),
             referred_left: MAX_REFERRED,
             strings: Strings::with_room_for(0),

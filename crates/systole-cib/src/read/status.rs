@@ -10,6 +10,9 @@ use systole_types::{
     NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionKey, TransitionMagic,
 };
 
+/// Attributes of an `<lrm_resource>`, in the order in which they are taken apart.
+pub(super) const HISTORY: [&str; 6] = ["id", "class", "provider", "type", "container", "shutdown-lock"];
+
 /// Attributes of an `<lrm_rsc_op>`, in the order in which they are taken apart.
 pub(super) const ENTRY: [&str; 26] = [
     "id",
@@ -88,12 +91,16 @@ impl<'d> Reader<'d> {
     }
 
     pub fn history(&mut self, element: Element<'d>) -> Option<ResourceHistory> {
-        let id = self.required(element, "id")?;
+        let [id, class, provider, kind, container, shutdown_lock] = element.pick(&self.history_columns);
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            self.error(element, "id is missing");
+            return None;
+        };
         let resource = ResourceId::from(self.shared(id));
-        let agent = match (element.attr("class"), element.attr("type")) {
+        let agent = match (class, kind) {
             (Some(class), Some(kind)) => Some(Agent {
                 class: self.shared(class),
-                provider: self.text(element, "provider"),
+                provider: provider.map(|provider| self.shared(provider)),
                 kind: self.shared(kind),
             }),
             _ => None,
@@ -105,9 +112,9 @@ impl<'d> Reader<'d> {
         }
         Some(ResourceHistory {
             agent,
-            container: element.attr("container").map(ResourceId::new),
+            container: container.map(ResourceId::new),
             operations,
-            shutdown_lock: self.number(element, "shutdown-lock").map(Timestamp),
+            shutdown_lock: self.number_in(element, ("shutdown-lock", shutdown_lock)).map(Timestamp),
             resource,
         })
     }

@@ -114,9 +114,9 @@ impl Draft<'_, '_> {
 
     /// Probes for a clone: every instance if they differ, else the one that is (or will be) there.
     pub(super) fn probe_clone(&mut self, clone: RscIdx, node: NodeIdx) -> bool {
-        let instances = self.r(clone).children.clone();
+        let instances = &self.r(clone).children;
         if self.r(clone).clone_data().is_some_and(|data| data.unique) {
-            return self.probe_all(&instances, node);
+            return self.probe_all(instances, node);
         }
         let known = instances.iter().find(|&&i| self.is_known_on(i, node));
         let placed = || instances.iter().find(|&&i| self.location(i, false) == Some(node));

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{DigestChange, EarlyAction, Failures, in_order},
+    status::{DigestChange, EarlyAction, Failures, HistoryRef, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, Role, Score};
@@ -107,21 +107,30 @@ impl Draft<'_, '_> {
                 continue;
             }
             for history in &target.histories {
+                if history.namesake == Some(history.resource) && !self.matters(history, node) {
+                    continue;
+                }
                 if history.history.operations.is_empty() {
                     continue;
                 }
                 // A history with an instance number that means nothing (any more) is looked at for the instance of that
                 // very name too.
                 let name = &history.history.resource;
-                let exact = self.status.find_resource(name.as_str());
-                if self.r(history.resource).known_as() == name || exact.is_none() {
+                let namesake = history.namesake.or_else(|| self.status.find_resource(name.as_str()));
+                if namesake.is_none() || self.r(history.resource).known_as() == name {
                     self.check_history(history.resource, node, history.history);
                 }
-                if let Some(exact) = exact.filter(|&exact| exact != history.resource) {
-                    self.check_history(exact, node, history.history);
+                if let Some(namesake) = namesake.filter(|&namesake| namesake != history.resource) {
+                    self.check_history(namesake, node, history.history);
                 }
             }
         }
+    }
+
+    /// Whether anything can follow from a history: most say no more than that a resource is not on the node.
+    fn matters(&self, history: &HistoryRef<'_>, node: NodeIdx) -> bool {
+        let resource = self.r(history.resource);
+        history.is_other_agent || resource.removed.is_some() || resource.running_on.contains(&node)
     }
 
     fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {

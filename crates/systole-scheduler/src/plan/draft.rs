@@ -393,6 +393,16 @@ impl<'s, 'a> Draft<'s, 'a> {
         self.by_rsc[rsc.i()].iter().map(|known| known.action)
     }
 
+    /// How many actions of `rsc` there are.
+    pub fn n_actions_of(&self, rsc: RscIdx) -> usize {
+        self.by_rsc[rsc.i()].len()
+    }
+
+    /// The `n`th action of `rsc`.
+    pub fn nth_action_of(&self, rsc: RscIdx, n: usize) -> ActIdx {
+        self.by_rsc[rsc.i()][n].action
+    }
+
     /// As [`Draft::actions_of`], for those who change them meanwhile.
     pub fn list_actions_of(&self, rsc: RscIdx) -> Vec<ActIdx> {
         self.actions_of(rsc).collect()
@@ -601,27 +611,18 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// The one node a resource (with all it consists of) is assigned to, or is active on; `None` if there are several.
     pub fn location(&self, rsc: RscIdx, current: bool) -> Option<NodeIdx> {
-        let mut found = Vec::new();
-        self.collect_location(rsc, current, &mut found);
-        match found.as_slice() {
-            [one] => Some(*one),
-            _ => None,
-        }
+        let mut place = None;
+        self.is_all_in(&mut place, rsc, current).then_some(place).flatten()
     }
 
-    fn collect_location(&self, rsc: RscIdx, current: bool, found: &mut Vec<NodeIdx>) {
+    /// Whether a resource is nowhere but in `place`, which the first place found becomes.
+    fn is_all_in(&self, place: &mut Option<NodeIdx>, rsc: RscIdx, current: bool) -> bool {
         let resource = self.r(rsc);
-        if resource.children.is_empty() {
-            let nodes =
-                if current { resource.running_on.as_slice() } else { self.assigned[rsc.i()].as_slice() };
-            for &node in nodes {
-                if !found.contains(&node) {
-                    found.push(node);
-                }
-            }
-        } else {
-            resource.children.iter().for_each(|&child| self.collect_location(child, current, found));
+        if !resource.children.is_empty() {
+            return resource.children.iter().all(|&child| self.is_all_in(place, child, current));
         }
+        let nodes = if current { resource.running_on.as_slice() } else { self.assigned[rsc.i()].as_slice() };
+        nodes.iter().all(|&node| *place.get_or_insert(node) == node)
     }
 
     /// The role a resource has, or will have: for collectives the highest of their parts.

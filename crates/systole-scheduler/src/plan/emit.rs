@@ -145,8 +145,8 @@ impl Draft<'_, '_> {
     }
 
     fn emit_own(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
-        for action in self.list_actions_of(rsc).into_iter().rev() {
-            self.emit_action(action, synapses, cache);
+        for n in (0..self.n_actions_of(rsc)).rev() {
+            self.emit_action(self.nth_action_of(rsc, n), synapses, cache);
         }
     }
 

@@ -39,10 +39,7 @@ impl Draft<'_, '_> {
     pub(super) fn probe(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
         match &self.r(rsc).kind {
             Kind::Primitive(_) => self.probe_primitive(rsc, node),
-            Kind::Group(_) => {
-                let members = self.r(rsc).children.clone();
-                self.probe_all(&members, node)
-            }
+            Kind::Group(_) => self.probe_all(&self.r(rsc).children, node),
             Kind::Clone(_) => self.probe_clone(rsc, node),
             Kind::Bundle(_) => self.probe_bundle(rsc, node),
         }
@@ -50,6 +47,9 @@ impl Draft<'_, '_> {
 
     fn probe_primitive(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
         let resource = self.r(rsc);
+        if resource.known_on.contains(node) {
+            return false;
+        }
         let Some(primitive) = resource.primitive() else { return false };
         let target = self.status.node(node);
         if target.is_remote_or_guest() {
@@ -62,7 +62,7 @@ impl Draft<'_, '_> {
             }
         }
         let lives_inside = resource.container.is_some() && !primitive.is_remote_connection;
-        if lives_inside || resource.removed.is_some() || resource.known_on.contains(node) {
+        if lives_inside || resource.removed.is_some() {
             return false;
         }
         if !self.is_discovered(rsc, node) {

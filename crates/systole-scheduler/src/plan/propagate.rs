@@ -104,29 +104,34 @@ impl Draft<'_, '_> {
     /// Works out all consequences, beginning with the latest action.
     pub(super) fn propagate(&mut self) {
         let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
+        let mut jobs = Vec::new();
         for i in (0..self.actions.len()).rev() {
-            self.visit(ActIdx(u32::try_from(i).expect("an action's index")), &mut looks_left);
+            self.visit(ActIdx(u32::try_from(i).expect("an action's index")), &mut looks_left, &mut jobs);
         }
     }
 
     /// Looks again at actions that something was done to outside of a visit.
     pub(super) fn visit_changed(&mut self) {
         let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
+        let mut jobs = Vec::new();
         for action in std::mem::take(&mut self.to_visit) {
-            self.visit(action, &mut looks_left);
+            self.visit(action, &mut looks_left, &mut jobs);
         }
     }
 
     /// Judges an action by what comes before it, one link after the other. Wherever that changes something, those that
     /// depend on it are visited before the next link is looked at: which reason an action gets depends on this sequence,
     /// and it is the reference release's.
-    fn visit(&mut self, action: ActIdx, looks_left: &mut usize) {
-        let mut jobs = vec![Job::Visit(action)];
+    ///
+    /// `jobs` is empty before and after.
+    fn visit(&mut self, action: ActIdx, looks_left: &mut usize, jobs: &mut Vec<Job>) {
+        jobs.push(Job::Visit(action));
         while let Some(job) = jobs.pop() {
             match job {
                 Job::Visit(action) => {
                     let n_links = self.a(action).before.len();
                     if *looks_left < n_links + 1 {
+                        jobs.clear();
                         return;
                     }
                     *looks_left -= n_links + 1;
@@ -139,8 +144,8 @@ impl Draft<'_, '_> {
                         n_possible: 0,
                     }));
                 }
-                Job::Go(visit) if visit.n_left == 0 => self.finish_visit(&visit, &mut jobs),
-                Job::Go(visit) => self.look_at_next(visit, &mut jobs),
+                Job::Go(visit) if visit.n_left == 0 => self.finish_visit(&visit, jobs),
+                Job::Go(visit) => self.look_at_next(visit, jobs),
             }
         }
     }

@@ -17,15 +17,16 @@ use super::{
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{HistoryEntry, NodeState, ResourceHistory};
-use systole_types::{OcfRc, OpStatus, Role, Score, Timestamp};
+use systole_types::{OcfRc, OpStatus, ResourceId, Role, Score, Timestamp};
 
 impl<'a> Unpack<'a> {
     /// Unpacks the history of one node.
     pub(super) fn node_history(&mut self, node: NodeIdx, state: &'a NodeState) {
         let histories = state.history.as_deref().unwrap_or_default();
         let mut has_removed_filler = false;
-        for history in histories {
-            if let Some(rsc) = self.resource_history(node, history) {
+        for (n, history) in histories.iter().enumerate() {
+            let namesake = self.namesake(n, &history.resource);
+            if let Some(rsc) = self.resource_history(node, history, namesake) {
                 has_removed_filler |= self.rsc(rsc).removed == Some(Removed::ContainerFiller);
             }
         }
@@ -34,17 +35,38 @@ impl<'a> Unpack<'a> {
         }
     }
 
-    fn resource_history(&mut self, node: NodeIdx, history: &'a ResourceHistory) -> Option<RscIdx> {
+    /// The resource with this very name. Histories of most nodes name the same resources in the same sequence, so that the
+    /// `n`th is likely to be the `n`th of the node before.
+    fn namesake(&mut self, n: usize, id: &'a ResourceId) -> Option<RscIdx> {
+        if let Some((_, rsc)) = self.namesakes.get(n).filter(|(known, _)| *known == id) {
+            return Some(*rsc);
+        }
+        let found = self.find_resource(id.as_str())?;
+        match self.namesakes.get_mut(n) {
+            Some(place) => *place = (id, found),
+            None => self.namesakes.push((id, found)),
+        }
+        Some(found)
+    }
+
+    fn resource_history(
+        &mut self,
+        node: NodeIdx,
+        history: &'a ResourceHistory,
+        namesake: Option<RscIdx>,
+    ) -> Option<RscIdx> {
         if history.operations.is_empty() && !self.options.shutdown_lock {
             return None;
         }
-        let rsc = match self.find_instance(node, history.resource.as_str()) {
+        let rsc = match self.find_instance(node, history.resource.as_str(), namesake) {
             Some(rsc) => rsc,
             None if history.operations.is_empty() => return None,
             None => self.removed_resource(history)?,
         };
         let position = self.node(node).histories.len();
-        self.nodes[node.i()].histories.push(HistoryRef { resource: rsc, history });
+        let agent = self.rsc(rsc).primitive().map(|primitive| &primitive.definition.agent);
+        let is_other_agent = history.agent.as_ref() != agent;
+        self.nodes[node.i()].histories.push(HistoryRef { resource: rsc, namesake, is_other_agent, history });
         self.resources[rsc.i()].histories.push((node, u32::try_from(position).unwrap_or(u32::MAX)));
         if self.options.shutdown_lock {
             self.shutdown_lock(rsc, node, history);

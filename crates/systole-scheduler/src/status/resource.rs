@@ -194,6 +194,10 @@ pub enum Removed {
 pub struct HistoryRef<'a> {
     /// The instance it was matched with.
     pub resource: RscIdx,
+    /// The resource that has its very name, if there was one when it was matched.
+    pub namesake: Option<RscIdx>,
+    /// It was managed by another agent then.
+    pub is_other_agent: bool,
     /// What was done.
     pub history: &'a ResourceHistory,
 }

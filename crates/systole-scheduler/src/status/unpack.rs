@@ -14,7 +14,7 @@ use std::{
     ops::{Deref, DerefMut},
 };
 use systole_cib::model::{AttributeSet, Cib, Constraint, NvPair, Resource as Configured};
-use systole_types::{OperationKey, Role, Timestamp};
+use systole_types::{OperationKey, ResourceId, Role, Timestamp};
 
 /// A status in the making.
 pub(super) struct Unpack<'a> {
@@ -27,6 +27,8 @@ pub(super) struct Unpack<'a> {
     pub(super) located_instances: BTreeSet<RscIdx>,
     /// Per clone: instances before this position are located.
     pub(super) first_free: BTreeMap<RscIdx, usize>,
+    /// Resources by the names that the histories of the last node have, in their sequence.
+    pub(super) namesakes: Vec<(&'a ResourceId, RscIdx)>,
     /// Positions of stops in `early`.
     pub(super) stops: BTreeMap<(RscIdx, NodeIdx), usize>,
     /// What is in `failed_operations`: of several entries with the same key on a node the first is shown.
@@ -63,6 +65,7 @@ impl<'a> Unpack<'a> {
             located: BTreeMap::new(),
             located_instances: BTreeSet::new(),
             first_free: BTreeMap::new(),
+            namesakes: Vec::new(),
             stops: BTreeMap::new(),
             failed_keys: BTreeSet::new(),
             cleared: BTreeSet::new(),

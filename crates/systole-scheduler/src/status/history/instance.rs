@@ -6,8 +6,8 @@ use systole_types::ResourceId;
 
 impl Unpack<'_> {
     /// The instance that the history of `id` on `node` is of; `None` if the resource is not in the configuration any more.
-    pub(super) fn find_instance(&mut self, node: NodeIdx, id: &str) -> Option<RscIdx> {
-        let found = self.find_resource(id);
+    /// `found` is the resource of that very name.
+    pub(super) fn find_instance(&mut self, node: NodeIdx, id: &str, found: Option<RscIdx>) -> Option<RscIdx> {
         if found.is_some_and(|rsc| !self.rsc(rsc).is_primitive()) {
             return None;
         }
