@@ -58,8 +58,15 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
     }
 }
 
-/// Which of `names` stands last on the command line: where several commands are given, Pacemaker's tools obey the last.
-pub fn last_given<'n>(matches: &clap::ArgMatches, names: &[&'n str]) -> Option<&'n str> {
+/// Which of `names` stands last on the command line of a tool with arguments `T`, which has been read before: where several
+/// commands are given, Pacemaker's tools obey the last.
+pub fn last_given<'n, T: Parser>(
+    session: &Session<'_>,
+    words: &[OsString],
+    names: &[&'n str],
+) -> Option<&'n str> {
+    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
+    let matches = T::command().infer_long_args(true).get_matches_from(argv);
     names
         .iter()
         .filter(|name| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine))

@@ -2,12 +2,11 @@
 
 use super::crm_attribute::{self, Command, Request, promotion_resource, section_of_lifetime};
 use crate::{
-    Cluster, Exit, Failed, Session,
-    args::{self, Parsed},
-    edit,
-    report::{self, OutputArgs, Report},
+    Cluster, Exit, Failed, Session, args, edit,
+    report::{OutputArgs, Report},
+    runner,
 };
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use std::ffi::OsString;
 use systole_output::tree::Tree;
 use systole_types::Score;
@@ -45,15 +44,8 @@ struct FailcountArgs {
 }
 
 /// Runs `crm_failcount`.
-pub fn failcount(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: FailcountArgs = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    match failcount_report(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+pub fn failcount(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(session, words, |args: &FailcountArgs| &args.output, failcount_report)
 }
 
 fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::Result<Report> {
@@ -145,26 +137,25 @@ struct MasterArgs {
 }
 
 /// Runs `crm_master`.
-pub fn master(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: MasterArgs = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    let output = args.output.clone();
-    let result = promotion_resource(session, args.resource.unwrap_or_default()).and_then(|resource| {
-        let section = section_of_lifetime(args.lifetime.as_deref().unwrap_or("reboot"))?;
-        let request = Request {
-            command: command(args.update, args.delete),
-            section,
-            node: args.node,
-            pair_id: args.id,
-            quiet: args.quiet,
-            wide: true,
-            ..Request::named(&format!("master-{resource}"))
-        };
-        crm_attribute::perform(session, request)
-    });
-    finish(session, &output, result)
+pub fn master(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(
+        session,
+        words,
+        |args: &MasterArgs| &args.output,
+        |session, args| {
+            let resource = promotion_resource(session, args.resource.clone().unwrap_or_default())?;
+            let request = Request {
+                command: command(&args.update, args.delete),
+                section: section_of_lifetime(args.lifetime.as_deref().unwrap_or("reboot"))?,
+                node: args.node.clone(),
+                pair_id: args.id.clone(),
+                quiet: args.quiet,
+                wide: true,
+                ..Request::named(&format!("master-{resource}"))
+            };
+            crm_attribute::perform(session, request)
+        },
+    )
 }
 
 /// Show, set or remove a node's standby mode.
@@ -200,27 +191,26 @@ struct StandbyArgs {
 }
 
 /// Runs `crm_standby`.
-pub fn standby(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: StandbyArgs = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    let output = args.output.clone();
-    let result = section_of_lifetime(args.lifetime.as_deref().unwrap_or("forever")).and_then(|section| {
-        check_switch(args.update.as_deref())?;
-        let request = Request {
-            command: command(args.update, args.delete),
-            section,
-            node: args.node,
-            pair_id: args.id,
-            default: Some("off".to_owned()),
-            quiet: args.quiet,
-            wide: true,
-            ..Request::named("standby")
-        };
-        crm_attribute::perform(session, request)
-    });
-    finish(session, &output, result)
+pub fn standby(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(
+        session,
+        words,
+        |args: &StandbyArgs| &args.output,
+        |session, args| {
+            check_switch(args.update.as_deref())?;
+            let request = Request {
+                command: command(&args.update, args.delete),
+                section: section_of_lifetime(args.lifetime.as_deref().unwrap_or("forever"))?,
+                node: args.node.clone(),
+                pair_id: args.id.clone(),
+                default: Some("off".to_owned()),
+                quiet: args.quiet,
+                wide: true,
+                ..Request::named("standby")
+            };
+            crm_attribute::perform(session, request)
+        },
+    )
 }
 
 /// Refuses what is neither on nor off: a node would stay in use while its administrator believes it does not.
@@ -295,15 +285,15 @@ struct UpdaterArgs {
 
 /// Runs `attrd_updater`.
 pub fn updater(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    let args: UpdaterArgs = match args::parse_tool(session, words)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
-    let matches = UpdaterArgs::command().infer_long_args(true).get_matches_from(argv);
-    let last = args::last_given(&matches, &["query", "update", "update_both", "delete"]);
-    let result = update_or_query(session, &args, last);
-    finish(session, &args.output, result)
+    runner::run(
+        session,
+        words,
+        |args: &UpdaterArgs| &args.output,
+        |session, args| {
+            let commands = ["query", "update", "update_both", "delete"];
+            update_or_query(session, args, args::last_given::<UpdaterArgs>(session, words, &commands))
+        },
+    )
 }
 
 fn update_or_query(
@@ -394,21 +384,10 @@ fn transient(document: &systole_cib::xml::Document, name: &str) -> Vec<(String, 
         .collect()
 }
 
-fn command(update: Option<String>, delete: bool) -> Command {
+fn command(update: &Option<String>, delete: bool) -> Command {
     match (update, delete) {
         (_, true) => Command::Delete,
-        (Some(value), false) => Command::Update(value),
+        (Some(value), false) => Command::Update(value.clone()),
         (None, false) => Command::Query,
-    }
-}
-
-fn finish(
-    session: &mut Session<'_>,
-    output: &OutputArgs,
-    result: anyhow::Result<Report>,
-) -> anyhow::Result<Exit> {
-    match result {
-        Ok(report) => report::emit(session, output, report),
-        Err(error) => report::emit_error(session, output, error),
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     Cluster, Exit, Failed, Session,
-    args::{self, Parsed},
     cluster::parse,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use anyhow::Context as _;
 use clap::Parser;
@@ -105,15 +105,8 @@ pub struct Args {
 }
 
 /// Runs the tool.
-pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    match perform(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(session, words, |args: &Args| &args.output, perform)
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {

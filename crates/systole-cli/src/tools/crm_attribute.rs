@@ -2,9 +2,9 @@
 
 use crate::{
     Cluster, Exit, Failed, Session,
-    args::{self, Parsed},
     edit::{self, Owner, Pair, PairSpec},
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Parser;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use systole_cib::xml::Document;
 use systole_output::tree::Tree;
 
 /// Ask for and change node attributes and cluster options.
-#[derive(Parser, Default)]
+#[derive(Parser, Default, Clone)]
 #[command(name = "crm_attribute", disable_version_flag = true)]
 pub struct Args {
     /// Print the value (what is done if nothing else is asked for)
@@ -132,17 +132,16 @@ impl Request {
 }
 
 /// Runs the tool.
-pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    let output = args.output.clone();
-    let result = request(session, args).and_then(|request| perform(session, request));
-    match result {
-        Ok(report) => report::emit(session, &output, report),
-        Err(error) => report::emit_error(session, &output, error),
-    }
+pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(
+        session,
+        words,
+        |args: &Args| &args.output,
+        |session, args| {
+            let request = request(session, args.clone())?;
+            perform(session, request)
+        },
+    )
 }
 
 fn request(session: &Session<'_>, args: Args) -> anyhow::Result<Request> {

@@ -1,10 +1,9 @@
 //! `crm_node`: what a node knows of itself and its cluster.
 
 use crate::{
-    Cluster, Exit, Failed, Session,
-    args::{self, Parsed},
-    edit,
-    report::{self, OutputArgs, Report},
+    Cluster, Exit, Failed, Session, edit,
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Parser;
 use std::ffi::OsString;
@@ -53,15 +52,8 @@ struct Args {
 }
 
 /// Runs the tool.
-pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    match perform(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(session, words, |args: &Args| &args.output, perform)
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {

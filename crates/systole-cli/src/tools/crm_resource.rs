@@ -8,13 +8,11 @@ mod show;
 mod why;
 
 use crate::{
-    Cluster, Exit, Failed, Session,
-    args::{self, Parsed},
-    edit,
-    report::{self, OutputArgs, Report},
-    resource_ops, view,
+    Cluster, Exit, Failed, Session, args, edit,
+    report::{OutputArgs, Report},
+    resource_ops, runner, view,
 };
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::Parser;
 use std::{ffi::OsString, time::Duration};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::tree::Tree;
@@ -211,23 +209,15 @@ const COMMANDS: [&str; 23] = [
 
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, words)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    let command = command(session, words);
-    match perform(session, &args, command) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
-}
-
-/// The command given last.
-fn command(session: &Session<'_>, words: &[OsString]) -> &'static str {
-    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
-    let matches = Args::command().infer_long_args(true).get_matches_from(argv);
-    debug_assert!(Args::from_arg_matches(&matches).is_ok());
-    args::last_given(&matches, &COMMANDS).unwrap_or("list")
+    runner::run(
+        session,
+        words,
+        |args: &Args| &args.output,
+        |session, args| {
+            let command = args::last_given::<Args>(session, words, &COMMANDS).unwrap_or("list");
+            perform(session, args, command)
+        },
+    )
 }
 
 /// Carries out the command (the name of its option, `_` for `-`).

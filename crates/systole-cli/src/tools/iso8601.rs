@@ -1,10 +1,9 @@
 //! `iso8601`: reads dates as the cluster reads them.
 
 use crate::{
-    Exit, Failed, Session,
-    args::{self, Parsed},
-    dates,
-    report::{self, OutputArgs, Report},
+    Exit, Failed, Session, dates,
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Parser;
 use std::ffi::OsString;
@@ -42,18 +41,11 @@ struct Args {
 }
 
 /// Runs the tool.
-pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, args)? {
-        Parsed::Go(args) => args,
-        Parsed::Over(exit) => return Ok(exit),
-    };
-    match read(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
+    runner::run(session, words, |args: &Args| &args.output, read)
 }
 
-fn read(session: &Session<'_>, args: &Args) -> anyhow::Result<Report> {
+fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     let (title, at) = match &args.date {
         Some(text) => {
             let at = parse_date_time(text, session.now, session.utc_offset).ok_or_else(|| {

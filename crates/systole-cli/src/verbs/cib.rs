@@ -3,7 +3,8 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     cluster::parse,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
     tools::cibadmin,
     verify::Findings,
 };
@@ -116,10 +117,8 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Bump => cibadmin::apply(session, request(CibAction::Bump, Part::all(), None, false)),
         Verb::Verify { file } => verify(session, file),
     };
-    match result {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = result;
+    runner::finish(session, &args.output, result)
 }
 
 impl Part {

@@ -2,7 +2,8 @@
 
 use crate::{
     Cluster, Exit, Failed, Session, edit,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Subcommand;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
@@ -35,10 +36,8 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::List => list(session),
         Verb::Delete { ids } => delete(session, ids),
     };
-    match result {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = result;
+    runner::finish(session, &args.output, result)
 }
 
 fn list(session: &mut Session<'_>) -> anyhow::Result<Report> {

@@ -2,7 +2,8 @@
 
 use crate::{
     Cluster, Exit, Failed, Session, rehearse,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use systole_cib::{read, xml::Document};
 use systole_output::explain::{Advice, Told};
@@ -37,10 +38,8 @@ const MAX_FOUND: usize = 4;
 
 /// Explains.
 pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    match explain(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = explain(session, &args);
+    runner::finish(session, &args.output, result)
 }
 
 fn explain(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {

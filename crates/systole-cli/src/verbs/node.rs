@@ -2,8 +2,8 @@
 
 use crate::{
     Cluster, Exit, Failed, Session, edit, exit,
-    report::{self, OutputArgs, Report},
-    resource_ops,
+    report::{OutputArgs, Report},
+    resource_ops, runner,
     tools::crm_attribute::{self, Command, Request},
     view,
 };
@@ -77,10 +77,8 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
             }
         }
     };
-    match result {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = result;
+    runner::finish(session, &args.output, result)
 }
 
 fn list(session: &mut Session<'_>) -> anyhow::Result<Report> {

@@ -3,7 +3,8 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     edit::{self, Owner, PairSpec},
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Subcommand;
 use systole_cib::{spelling, verify};
@@ -43,10 +44,8 @@ enum Verb {
 
 /// Carries the verb out.
 pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    match perform(session, args.verb) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = perform(session, args.verb);
+    runner::finish(session, &args.output, result)
 }
 
 fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {

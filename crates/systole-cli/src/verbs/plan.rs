@@ -5,6 +5,7 @@ use crate::{
     cluster::parse,
     rehearse,
     report::{self, OutputArgs, Report},
+    runner,
 };
 use anyhow::Context as _;
 use std::{
@@ -50,10 +51,8 @@ pub(super) fn of_command(session: &mut Session<'_>, words: &[OsString]) -> anyho
 }
 
 fn finish(session: &mut Session<'_>, output: &OutputArgs, changes: &[Change]) -> anyhow::Result<Exit> {
-    match perform(session, changes) {
-        Ok(report) => report::emit(session, output, report),
-        Err(error) => report::emit_error(session, output, error),
-    }
+    let result = perform(session, changes);
+    runner::finish(session, output, result)
 }
 
 /// One change.

@@ -4,6 +4,7 @@ use crate::{
     Cluster, Exit, Failed, Session, edit,
     report::{self, OutputArgs, Report},
     resource_ops::{self, PairKind, PairOf},
+    runner,
     tools::{crm_mon, crm_resource},
     view,
 };
@@ -165,10 +166,8 @@ fn finish(
     output: &OutputArgs,
     work: impl FnOnce(&mut Session<'_>) -> anyhow::Result<Report>,
 ) -> anyhow::Result<Exit> {
-    match work(session) {
-        Ok(report) => report::emit(session, output, report),
-        Err(error) => report::emit_error(session, output, error),
-    }
+    let result = work(session);
+    runner::finish(session, output, result)
 }
 
 fn configuration(session: &mut Session<'_>, id: Option<&str>) -> anyhow::Result<Report> {

@@ -2,7 +2,8 @@
 
 use crate::{
     Cluster, Exit, Session,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Subcommand;
 use systole_output::tree::Tree;
@@ -42,10 +43,8 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Standby(Ticket { ticket }) => (ticket, "standby", true),
         Verb::Activate(Ticket { ticket }) => (ticket, "standby", false),
     };
-    match set(session, &ticket, name, value) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = set(session, &ticket, name, value);
+    runner::finish(session, &args.output, result)
 }
 
 fn set(session: &mut Session<'_>, ticket: &str, name: &str, value: bool) -> anyhow::Result<Report> {

@@ -2,7 +2,8 @@
 
 use crate::{
     Cluster, Exit, Failed, Session, rehearse,
-    report::{self, OutputArgs, Report},
+    report::{OutputArgs, Report},
+    runner,
 };
 use std::thread;
 use systole_cib::{read, xml::Document};
@@ -27,10 +28,8 @@ pub(super) struct Args {
 
 /// Tells what would happen.
 pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    match perform(session, &args) {
-        Ok(report) => report::emit(session, &args.output, report),
-        Err(error) => report::emit_error(session, &args.output, error),
-    }
+    let result = perform(session, &args);
+    runner::finish(session, &args.output, result)
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
