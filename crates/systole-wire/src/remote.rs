@@ -7,6 +7,7 @@
 pub mod frame;
 pub mod message;
 pub mod proxy;
+pub mod stock;
 mod xml;
 
 pub use frame::{Decoder, Frame, FrameError, MAX_MESSAGE_BYTES};

@@ -8,6 +8,7 @@ use systole_wire::{
     remote::{
         Frame, ProxyBody, ProxyMessage,
         proxy::{API_SERVICE, line_of, wrap_line},
+        stock::{self, Pending, Service, Wish},
     },
 };
 
@@ -16,6 +17,9 @@ const FIRST_CLIENT: u64 = 1 << 63;
 
 /// How many tools may be connected through one session.
 const MAX_TOOLS: usize = 256;
+
+/// How many answers a stock tool may wait for at once.
+const MAX_PENDING: usize = 64;
 
 /// Every tool on a remote node that is connected.
 #[derive(Default)]
@@ -28,16 +32,26 @@ struct Proxy {
     session: SessionId,
     /// The remote node.
     node: String,
-    name: Speaker,
+    speaker: Speaker,
 }
 
-/// Who speaks.
-#[derive(Clone, PartialEq, Eq)]
+/// Who speaks; tools by the names of their own sessions with the remote daemon.
 enum Speaker {
-    /// A tool of ours, by the name of its own session with the remote daemon.
+    /// A tool of ours.
     Tool(String),
+    /// A tool of Pacemaker's, with what it waits for by the numbers of our requests.
+    Stock { name: String, service: Service, pending: BTreeMap<u64, Pending>, n_requests: u64 },
     /// The daemon, which wants to shut down.
     Daemon,
+}
+
+impl Speaker {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Tool(name) | Self::Stock { name, .. } => Some(name),
+            Self::Daemon => None,
+        }
+    }
 }
 
 /// What comes of a message.
@@ -45,7 +59,7 @@ pub(crate) enum Outcome {
     /// For the node machine.
     Event(Event),
     /// Back to the remote side at once.
-    Answer(ProxyMessage),
+    Answer(Vec<ProxyMessage>),
     Nothing,
 }
 
@@ -63,18 +77,21 @@ impl Proxies {
         node: &str,
         message: ProxyMessage,
     ) -> Outcome {
-        let speaker = Speaker::Tool(message.session.clone());
         match message.body {
-            ProxyBody::New { service } if service == API_SERVICE && self.n_of(session) < MAX_TOOLS => {
-                self.add(session, node, speaker);
-                Outcome::Nothing
-            }
-            ProxyBody::New { .. } => Outcome::Answer(over(message.session)),
-            ProxyBody::Request { xml, user, .. } => match self.find(session, &speaker) {
-                Some(client) => read(client, &xml, user).unwrap_or(Outcome::Answer(over(message.session))),
-                None => Outcome::Answer(over(message.session)),
+            ProxyBody::New { service } => match speaker(&message.session, &service) {
+                Some(speaker) if self.n_of(session) < MAX_TOOLS => {
+                    self.add(session, node, speaker);
+                    Outcome::Nothing
+                }
+                _ => Outcome::Answer(vec![over(message.session)]),
             },
-            ProxyBody::Destroy => match self.find(session, &speaker) {
+            ProxyBody::Request { id, flags, xml, user, .. } => {
+                let client = self.find(session, &message.session);
+                let proxy = client.and_then(|client| Some((client, self.clients.get_mut(&client)?)));
+                let read = proxy.and_then(|(client, proxy)| proxy.read(client, (id, flags), &xml, user));
+                read.unwrap_or_else(|| Outcome::Answer(vec![over(message.session)]))
+            }
+            ProxyBody::Destroy => match self.find(session, &message.session) {
                 Some(client) => {
                     self.clients.remove(&client);
                     Outcome::Event(Event::ClientGone(client))
@@ -102,21 +119,26 @@ impl Proxies {
         client: ClientId,
         response: &Response,
     ) -> Option<(SessionId, Vec<ProxyMessage>)> {
-        let proxy = self.clients.get(&client)?;
+        let proxy = self.clients.get_mut(&client)?;
         let session = proxy.session;
-        let message = match &proxy.name {
+        let messages = match &mut proxy.speaker {
             Speaker::Tool(name) => {
                 let xml = wrap_line(&line(&proxy.node, response));
-                ProxyMessage { session: name.clone(), body: ProxyBody::Event { xml } }
+                vec![ProxyMessage { session: name.clone(), body: ProxyBody::Event { xml } }]
+            }
+            Speaker::Stock { name, pending, .. } => {
+                let answers = pending.remove(&response.id).map(|pending| pending.answer(&response.reply));
+                let message = |body| ProxyMessage { session: name.clone(), body };
+                answers.into_iter().flatten().map(message).collect()
             }
             Speaker::Daemon => {
                 let is_done = matches!(response.reply, Reply::Done);
                 self.clients.remove(&client);
                 let body = if is_done { ProxyBody::ShutdownAck } else { ProxyBody::ShutdownNack };
-                ProxyMessage { session: String::new(), body }
+                vec![ProxyMessage { session: String::new(), body }]
             }
         };
-        Some((session, vec![message]))
+        Some((session, messages))
     }
 
     /// A session is over; its clients are gone.
@@ -129,16 +151,16 @@ impl Proxies {
         gone
     }
 
-    fn add(&mut self, session: SessionId, node: &str, name: Speaker) -> ClientId {
+    fn add(&mut self, session: SessionId, node: &str, speaker: Speaker) -> ClientId {
         self.n_clients += 1;
         let client = ClientId(FIRST_CLIENT + self.n_clients);
-        self.clients.insert(client, Proxy { session, node: node.to_owned(), name });
+        self.clients.insert(client, Proxy { session, node: node.to_owned(), speaker });
         client
     }
 
-    fn find(&self, session: SessionId, name: &Speaker) -> Option<ClientId> {
-        let mut clients = self.clients.iter();
-        clients.find(|(_, proxy)| proxy.session == session && proxy.name == *name).map(|(client, _)| *client)
+    fn find(&self, session: SessionId, name: &str) -> Option<ClientId> {
+        let is_it = |proxy: &Proxy| proxy.session == session && proxy.speaker.name() == Some(name);
+        self.clients.iter().find(|(_, proxy)| is_it(proxy)).map(|(client, _)| *client)
     }
 
     fn n_of(&self, session: SessionId) -> usize {
@@ -146,13 +168,45 @@ impl Proxies {
     }
 }
 
-/// The request of a tool. The remote daemon has seen to it that `user` is right; whoever has the key is trusted.
-fn read(client: ClientId, xml: &str, user: String) -> Option<Outcome> {
-    let mut request: Request = systole_wire::decode(line_of(xml)?.as_bytes()).ok()?;
-    if request.user.is_none() || user != "root" {
-        request.user = Some(user);
+/// Who speaks in a session `name` with `service`, if there is such a service.
+fn speaker(name: &str, service: &str) -> Option<Speaker> {
+    let name = name.to_owned();
+    if service == API_SERVICE {
+        return Some(Speaker::Tool(name));
     }
-    Some(Outcome::Event(Event::Request { client, request }))
+    let service = Service::from_name(service)?;
+    Some(Speaker::Stock { name, service, pending: BTreeMap::new(), n_requests: 0 })
+}
+
+impl Proxy {
+    /// What comes of a request. The remote daemon has seen to it that `user` is right; whoever has the key is trusted.
+    fn read(&mut self, client: ClientId, call: (i32, u32), xml: &str, user: String) -> Option<Outcome> {
+        let (name, service, pending, n_requests) = match &mut self.speaker {
+            Speaker::Tool(_) => {
+                let mut request: Request = systole_wire::decode(line_of(xml)?.as_bytes()).ok()?;
+                if request.user.is_none() || user != "root" {
+                    request.user = Some(user);
+                }
+                return Some(Outcome::Event(Event::Request { client, request }));
+            }
+            Speaker::Stock { name, service, pending, n_requests } => (name, *service, pending, n_requests),
+            Speaker::Daemon => return None,
+        };
+        match stock::read(service, name, &self.node, call, xml).ok()? {
+            Wish::Answer(bodies) => {
+                let message = |body| ProxyMessage { session: name.clone(), body };
+                Some(Outcome::Answer(bodies.into_iter().map(message).collect()))
+            }
+            Wish::Ask(..) if pending.len() >= MAX_PENDING => None,
+            Wish::Ask(call, answer) => {
+                *n_requests += 1;
+                pending.insert(*n_requests, *answer);
+                let client_name = "stock tool".to_owned();
+                let request = Request { id: *n_requests, client: client_name, user: Some(user), call: *call };
+                Some(Outcome::Event(Event::Request { client, request }))
+            }
+        }
+    }
 }
 
 /// A response as a tool on the remote node `node` is to see it: that node is where it runs.
@@ -239,7 +293,7 @@ mod tests {
             ProxyMessage { session: "tool-2".to_owned(), ..request("root", "{}") },
         ] {
             let outcome = proxies.take(Now::default(), SESSION, "far", message);
-            assert!(matches!(outcome, Outcome::Answer(ProxyMessage { body: ProxyBody::Destroy, .. })));
+            assert!(matches!(outcome, Outcome::Answer(answers) if answers[0].body == ProxyBody::Destroy));
         }
     }
 

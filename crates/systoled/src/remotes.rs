@@ -187,7 +187,11 @@ impl Remotes {
         let node = session.machine.node().to_owned();
         match self.proxies.take(now, id, &node, message) {
             Outcome::Event(event) => self.events.push_back(event),
-            Outcome::Answer(message) => self.handle(now, id, remote::Event::Proxy(message)),
+            Outcome::Answer(messages) => {
+                for message in messages {
+                    self.handle(now, id, remote::Event::Proxy(message));
+                }
+            }
             Outcome::Nothing => {}
         }
     }

@@ -1,0 +1,189 @@
+//! Stock tools on a remote node: what they say to the services of a cluster, put into the words of [`crate::api`], and
+//! the answers put back.
+//!
+//! A stock remote daemon forwards what it hears on the sockets of Pacemaker's daemons. Requests become one call each;
+//! what a service has that we have not is refused with an error number, so that no tool waits in vain. Facts are from
+//! watching the tools of Pacemaker 2.1.5.
+
+mod attributes;
+mod cib;
+mod controller;
+
+use super::{
+    proxy::{ProxyBody, WANTS_RESPONSE},
+    xml::{Builder, MessageError},
+};
+use crate::api::{Call, RefusalKind, Reply};
+use systole_cib::{
+    ops::Failure,
+    xml::{Document, Element},
+};
+
+/// A service of a stock cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The CIB, read only or to be written.
+    Cib,
+    /// Transient attributes.
+    Attributes,
+    /// Nodes.
+    Controller,
+}
+
+impl Service {
+    /// The service with this name, if there is one. Fencing is none: tools go on without it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "cib_ro" | "cib_rw" | "cib_shm" => Some(Self::Cib),
+            "attrd" => Some(Self::Attributes),
+            "crmd" => Some(Self::Controller),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// To be answered at once.
+    Answer(Vec<ProxyBody>),
+    /// To be asked of the cluster.
+    Ask(Box<Call>, Box<Pending>),
+}
+
+/// A request whose answer has to wait for the cluster's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// The request's number.
+    id: i32,
+    flags: u32,
+    /// The remote node it comes from.
+    node: String,
+    /// The request, for what has to be repeated in the answer.
+    request: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Cib,
+    AttributeUpdate,
+    AttributeQuery,
+    NodeInfo,
+    NodeList,
+    Ping,
+}
+
+/// Reads a request of `session`, from the remote node `node`.
+///
+/// # Errors
+/// If it is none.
+pub fn read(
+    service: Service,
+    session: &str,
+    node: &str,
+    (id, flags): (i32, u32),
+    xml: &str,
+) -> Result<Wish, MessageError> {
+    let document = Document::parse(xml)?;
+    let root = document.root();
+    let heard = match service {
+        Service::Cib => cib::read(root, session, node)?,
+        Service::Attributes => attributes::read(root, node)?,
+        Service::Controller => controller::read(root)?,
+    };
+    Ok(match heard {
+        Heard::Ask(call, kind) => {
+            let pending = Pending { id, flags, node: node.to_owned(), request: xml.to_owned(), kind };
+            Wish::Ask(Box::new(call), Box::new(pending))
+        }
+        Heard::Answer(xml) => Wish::Answer(vec![ProxyBody::Response { id, xml }]),
+        Heard::Nothing { status } if flags & WANTS_RESPONSE != 0 => {
+            Wish::Answer(vec![ProxyBody::Response { id, xml: ack(status) }])
+        }
+        Heard::Nothing { .. } => Wish::Answer(Vec::new()),
+    })
+}
+
+/// What a service makes of a request.
+enum Heard {
+    Ask(Call, Kind),
+    /// The response.
+    Answer(String),
+    /// Nothing but an acknowledgement with this exit code, if one is wanted.
+    Nothing {
+        status: i32,
+    },
+}
+
+/// The exit code "not supported" of acknowledgements. Source: Pacemaker's `crm_error -X`.
+const EX_UNIMPLEMENT: i32 = 3;
+
+impl Pending {
+    /// What the tool is told when the cluster has answered.
+    pub fn answer(&self, reply: &Reply) -> Vec<ProxyBody> {
+        let Ok(document) = Document::parse(&self.request) else { return Vec::new() };
+        let request = document.root();
+        match self.kind {
+            Kind::Cib => cib::answer(self, request, reply),
+            Kind::AttributeUpdate => self.respond(ack(status(reply))),
+            Kind::AttributeQuery => self.respond(attributes::answer(request, reply)),
+            Kind::NodeInfo | Kind::NodeList | Kind::Ping => {
+                // The answer proper comes as an event after the acknowledgement.
+                let mut bodies = self.respond(ack(0));
+                let data = match self.kind {
+                    Kind::NodeInfo => controller::node_info(request, &self.node, reply),
+                    Kind::NodeList => controller::node_list(reply),
+                    _ => controller::ping(reply),
+                };
+                bodies.push(ProxyBody::Event { xml: controller::message(request, data) });
+                bodies
+            }
+        }
+    }
+
+    fn respond(&self, xml: String) -> Vec<ProxyBody> {
+        let wants_it = self.flags & WANTS_RESPONSE != 0;
+        wants_it.then_some(ProxyBody::Response { id: self.id, xml }).into_iter().collect()
+    }
+}
+
+fn ack(status: i32) -> String {
+    Builder::new("ack").set("status", status).text()
+}
+
+/// The exit code for an answer.
+fn status(reply: &Reply) -> i32 {
+    match reply {
+        Reply::Refused(refusal) => match refusal.kind {
+            RefusalKind::Change(failure) => failure.exit_code(),
+            RefusalKind::NoQuorum => 118,
+            RefusalKind::TimedOut => 124,
+            RefusalKind::NotFound => 105,
+            _ => 1,
+        },
+        _ => 0,
+    }
+}
+
+/// The error number for an answer, as Pacemaker's older interfaces count: errno, and from 201 on its own.
+fn error_number(reply: &Reply) -> i32 {
+    let Reply::Refused(refusal) = reply else { return 0 };
+    -match refusal.kind {
+        RefusalKind::Change(Failure::NotFound) | RefusalKind::NotFound => 6,
+        RefusalKind::Change(Failure::Exists) => 17,
+        RefusalKind::Change(Failure::BadInput) | RefusalKind::Usage => 22,
+        RefusalKind::Change(Failure::Invalid) => 203,
+        RefusalKind::Change(Failure::OldVersion) => 205,
+        RefusalKind::Change(Failure::PatchMismatch) => 206,
+        RefusalKind::NoQuorum => 202,
+        RefusalKind::NotReady => 107,
+        RefusalKind::TimedOut => 62,
+        RefusalKind::Busy => 11,
+        RefusalKind::Disk => 5,
+    }
+}
+
+fn attr(element: Element<'_>, name: &str) -> Option<String> {
+    element.attr(name).filter(|value| !value.is_empty()).map(str::to_owned)
+}
