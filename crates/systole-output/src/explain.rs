@@ -48,11 +48,9 @@ impl Told<'_> {
             parts => {
                 let copies = match explanation.copies {
                     Some(copies) => format!(", {}", copies_text(copies)),
-                    None => format!(
-                        ", {} of {} members run",
-                        parts.iter().filter(|part| runs(part)).count(),
-                        parts.len()
-                    ),
+                    None => {
+                        format!(", {} of {} run", parts.iter().filter(|part| runs(part)).count(), parts.len())
+                    }
                 };
                 outline.push(0, format!("{}: {}{copies}", explanation.resource, explanation.kind));
                 self.parts(parts, &mut outline);

@@ -180,6 +180,8 @@ pub enum Obstacle {
     NodeAway,
     /// The node is joining still.
     NodePending,
+    /// Whether it runs on this node already cannot be found out.
+    NotProbed(NodeId),
     /// The cluster leaves the resource alone.
     Unmanaged,
     /// As planning calls it.
@@ -269,6 +271,7 @@ impl fmt::Display for Obstacle {
             Self::NoQuorum => f.write_str("the partition has no quorum"),
             Self::NodeAway => f.write_str("the node cannot be reached"),
             Self::NodePending => f.write_str("the node is still joining"),
+            Self::NotProbed(node) => write!(f, "whether it runs on {node} already cannot be found out"),
             Self::Unmanaged => f.write_str("the cluster leaves the resource alone"),
             Self::Other(word) => f.write_str(word),
         }

@@ -54,8 +54,24 @@ impl Event {
         }
     }
 
+    /// Lets all happen at once; see [`Event::happen`].
+    pub fn happen_all(events: &[Self], document: &mut Document, now: Timestamp) {
+        events.iter().for_each(|event| event.write(document, now));
+        if events.iter().any(|event| matches!(event, Self::QuorumLost | Self::QuorumBack)) {
+            return;
+        }
+        let (cib, _) = systole_cib::read(document);
+        if let Some(has_quorum) = quorum_of(&Status::unpack(&cib, now)) {
+            set_quorum(document, has_quorum);
+        }
+    }
+
     /// Lets it happen. Quorum follows from how many nodes are up (see [`quorum_of`]), unless the event is about it.
     pub fn happen(&self, document: &mut Document, now: Timestamp) {
+        Self::happen_all(std::slice::from_ref(self), document, now);
+    }
+
+    fn write(&self, document: &mut Document, now: Timestamp) {
         match self {
             Self::NodeLost(node) => {
                 let mut recorder = Recorder::new(document, now);
@@ -77,13 +93,8 @@ impl Event {
                 recorder.set_node_state(state, Membership::Up);
                 recorder.forget_node(state);
             }
-            Self::QuorumLost => return set_quorum(document, false),
-            Self::QuorumBack => return set_quorum(document, true),
-        }
-        let (cib, _) = systole_cib::read(document);
-        let status = Status::unpack(&cib, now);
-        if let Some(has_quorum) = quorum_of(&status) {
-            set_quorum(document, has_quorum);
+            Self::QuorumLost => set_quorum(document, false),
+            Self::QuorumBack => set_quorum(document, true),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to resources and nodes on the way to rest, by name.
 
 use crate::{
+    loss::Standing,
     settle::{Moment, settle},
     why::{Asker, Reason, Why},
 };
@@ -77,6 +78,10 @@ pub struct Course {
     pub document: Document,
     /// Whether it came to rest.
     pub is_at_rest: bool,
+    /// What runs at rest; `None` where it did not come to rest.
+    pub standing: Option<Standing>,
+    /// Whether the partition has quorum.
+    pub has_quorum: bool,
 }
 
 /// Follows a CIB to rest.
@@ -91,7 +96,9 @@ pub fn follow_with_causes(document: Document, moment: Moment) -> Course {
 
 pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: Detail) -> Course {
     let mut happenings: Vec<Happening> = Vec::new();
+    let (mut standing, mut has_quorum) = (None, false);
     let is_at_rest = settle(&mut document, moment, detail, &mut |transition| {
+        (standing, has_quorum) = (Some(Standing::of(&transition.status)), transition.status.has_quorum);
         let asker = (detail >= Detail::Scores).then(|| Asker::new(transition));
         for change in &transition.changes {
             let mut happening = Happening::new(change, transition);
@@ -106,7 +113,7 @@ pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: D
             happenings.push(happening);
         }
     });
-    Course { happenings, document, is_at_rest }
+    Course { happenings, document, is_at_rest, standing: standing.filter(|_| is_at_rest), has_quorum }
 }
 
 /// The first reason that decides: what keeps the resource off where it leaves, what is better elsewhere, what failed.

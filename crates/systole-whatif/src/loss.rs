@@ -18,11 +18,17 @@ pub struct Standing(BTreeMap<ResourceId, (u32, u32)>);
 impl Standing {
     /// What runs at rest.
     pub fn at_rest(document: &Document, moment: Moment) -> Self {
-        let (cib, _) = read(&follow(document.clone(), moment).document);
+        let course = follow(document.clone(), moment);
+        course.standing.unwrap_or_else(|| Self::now(&course.document, moment))
+    }
+
+    /// What runs as things stand.
+    pub fn now(document: &Document, moment: Moment) -> Self {
+        let (cib, _) = read(document);
         Self::of(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)))
     }
 
-    fn of(status: &Status<'_>) -> Self {
+    pub(crate) fn of(status: &Status<'_>) -> Self {
         let count = |rsc: RscIdx| (copies(status, rsc, None, false), copies(status, rsc, None, true));
         Self(status.roots.iter().map(|root| (status.rsc(*root).id.clone(), count(*root))).collect())
     }
@@ -101,12 +107,10 @@ pub fn lose(
     detail: Detail,
 ) -> Loss {
     let mut lost = document.clone();
-    for node in nodes {
-        Event::NodeLost(node.clone()).happen(&mut lost, moment.now);
-    }
+    let events: Vec<Event> = nodes.iter().map(|node| Event::NodeLost(node.clone())).collect();
+    Event::happen_all(&events, &mut lost, moment.now);
     let course = follow_in_detail(lost, moment, detail);
-    let (cib, _) = read(&course.document);
-    let after = Standing::of(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)));
+    let after = course.standing.clone().unwrap_or_else(|| Standing::now(&course.document, moment));
     let short: Vec<&ResourceId> = before
         .0
         .iter()
@@ -116,23 +120,27 @@ pub fn lose(
         })
         .map(|(id, _)| id)
         .collect();
-    let mut shortfalls = Vec::new();
-    if !short.is_empty() {
+    let mut shortfalls: Vec<Shortfall> = short
+        .into_iter()
+        .map(|id| {
+            let ((was, promoted_was), (is, promoted_is)) = (before.get(id), after.get(id));
+            let (copies, promoted) = ((was, is), (promoted_was, promoted_is));
+            Shortfall { resource: id.clone(), copies, promoted, wants: Vec::new() }
+        })
+        .collect();
+    // That a copy is missing where a node is needs no reason in a table.
+    let needs_reason = |shortfall: &Shortfall| shortfall.is_down() || detail >= Detail::Scores;
+    if shortfalls.iter().any(needs_reason) {
+        let (cib, _) = read(&course.document);
         let transition = moment.schedule(&cib, Detail::Scores);
         let asker = Asker::new(&transition);
-        for id in short {
-            let ((was, promoted_was), (is, promoted_is)) = (before.get(id), after.get(id));
-            shortfalls.push(Shortfall {
-                resource: id.clone(),
-                copies: (was, is),
-                promoted: (promoted_was, promoted_is),
-                wants: wants(&asker, id, nodes),
-            });
+        for shortfall in shortfalls.iter_mut().filter(|shortfall| needs_reason(shortfall)) {
+            shortfall.wants = wants(&asker, &shortfall.resource, nodes);
         }
     }
     Loss {
         nodes: nodes.to_vec(),
-        has_quorum: cib.have_quorum,
+        has_quorum: course.has_quorum,
         happenings: course.happenings,
         shortfalls,
         is_at_rest: course.is_at_rest,

@@ -27,6 +27,13 @@ pub enum Remedy {
         /// Where.
         node: Option<NodeId>,
     },
+    /// Forget all history, and probe again.
+    Refresh {
+        /// Whose.
+        resource: String,
+        /// Where.
+        node: Option<NodeId>,
+    },
     /// End standby.
     Unstandby(NodeId),
     /// End maintenance.
@@ -113,6 +120,11 @@ impl Remedy {
                 words.extend(node_words(node));
                 words
             }
+            Self::Refresh { resource, node } => {
+                let mut words = line(&["resource", "refresh", resource]);
+                words.extend(node_words(node));
+                words
+            }
             Self::Unstandby(node) => line(&["node", "unstandby", node.as_str()]),
             Self::Unmaintenance(node) => line(&["node", "unmaintenance", node.as_str()]),
             Self::Clear { resource, node } => {
@@ -179,7 +191,7 @@ impl Remedy {
             Self::Enable(_) | Self::Manage(_) | Self::Unstandby(_) | Self::Unmaintenance(_) => 0,
             Self::Cleanup { .. } | Self::Clear { .. } => 1,
             Self::Event(Event::NodeBack(_)) => 2,
-            Self::GrantTicket(_) | Self::ActivateTicket(_) => 2,
+            Self::GrantTicket(_) | Self::ActivateTicket(_) | Self::Refresh { .. } => 2,
             Self::SetMeta { .. } | Self::SetAttribute { .. } => 3,
             Self::Move { .. } => 4,
             Self::DeleteConstraint(_) | Self::SetCapacity { .. } => 5,

@@ -62,19 +62,14 @@ fn explain(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         false => advise(session, &document, moment, &asker, (&args.resource, &named), only.as_ref()),
     };
     let named = relevant(&asker, named, only.as_ref());
-    let mut report = Report::silent();
-    for (n, rsc) in (1..).zip(&named) {
-        let explanation = asker.explain(*rsc);
-        let told = Told {
-            explanation: &explanation,
-            only: only.as_ref(),
-            advice: advice.as_ref().filter(|_| n == named.len()),
-            utc_offset: session.utc_offset,
-        };
-        report.text.push_str(&told.text());
-        report.trees.push(told.tree());
-    }
-    Ok(report)
+    let explanation = asker.explain_all(&args.resource, &named);
+    let told = Told {
+        explanation: &explanation,
+        only: only.as_ref(),
+        advice: advice.as_ref(),
+        utc_offset: session.utc_offset,
+    };
+    Ok(Report::new(told.text(), told.tree()))
 }
 
 fn node_name(status: &Status<'_>, name: &str) -> anyhow::Result<NodeId> {
@@ -115,16 +110,21 @@ fn advise(
     let open: Vec<&Wish> = wishes.iter().filter(|wish| !wish.goal.is_reached(status)).collect();
     let wish = open.first()?;
     let anyway = follow(document.clone(), moment);
+    let has_some = only.is_none() && wish.goal.count(status) > 0;
     let mut best: Option<Advice> = None;
     for wish in open.iter().filter(|wish| !is_reached(&wish.goal, &anyway, moment)) {
         let found = search(session, document, moment, &wish.goal, &anyway);
         let is_found = !found.verified.is_empty();
-        if is_found || best.is_none() {
+        // Fewer copies than there might be, and nothing to undo: so it was meant.
+        if is_found || (best.is_none() && !(has_some && found.n_tried == 0)) {
             best = Some(Advice { goal: wish.words.clone(), is_under_way: false, found });
         }
         if is_found {
             break;
         }
+    }
+    if best.is_none() && open.iter().any(|wish| !is_reached(&wish.goal, &anyway, moment)) {
+        return None;
     }
     let under_way = || Advice { goal: wish.words.clone(), is_under_way: true, found: Found::default() };
     Some(best.unwrap_or_else(under_way))

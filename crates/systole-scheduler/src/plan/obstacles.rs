@@ -35,9 +35,13 @@ impl Draft<'_, '_> {
         match &action.reason {
             Some(Reason::Action(_, before)) => {
                 let before = self.a(*before);
-                return Obstacle::Action {
-                    resource: before.rsc.map(|rsc| self.r(rsc).id.clone()),
-                    task: before.name.clone().unwrap_or_else(|| before.task.work().as_str().into()),
+                return match before.rsc {
+                    Some(rsc) => Obstacle::Action {
+                        resource: Some(self.r(rsc).id.clone()),
+                        task: before.task.work().as_str().into(),
+                    },
+                    // Nothing but order: what it waits for itself.
+                    None => self.first_impossible(before),
                 };
             }
             Some(Reason::ColocatedWith(rsc)) => return Obstacle::Companion(self.r(*rsc).id.clone()),
@@ -59,12 +63,17 @@ impl Draft<'_, '_> {
     /// Of what has to come first, something that cannot be done.
     fn first_impossible(&self, action: &Action) -> Obstacle {
         let before = action.before.iter().map(|&link| self.a(self.links[link as usize].first));
-        let mut impossible = before.filter(|first| !first.flags.has(Flags::RUNNABLE));
-        match impossible.find(|first| first.rsc.is_some_and(|rsc| Some(rsc) != action.rsc)) {
-            Some(first) => Obstacle::Action {
+        let impossible: Vec<&Action> = before.filter(|first| !first.flags.has(Flags::RUNNABLE)).collect();
+        let of_another = |first: &&&Action| first.rsc.is_some_and(|rsc| Some(rsc) != action.rsc);
+        let is_probe = |first: &&&Action| first.rsc == action.rsc && first.task == Task::Monitor;
+        if let Some(first) = impossible.iter().find(of_another) {
+            return Obstacle::Action {
                 resource: first.rsc.map(|rsc| self.r(rsc).id.clone()),
                 task: first.task.work().as_str().into(),
-            },
+            };
+        }
+        match impossible.iter().find(is_probe).and_then(|probe| probe.node) {
+            Some(node) => Obstacle::NotProbed(self.status.node(node).name.clone()),
             None => Obstacle::Other("something that has to come first cannot be done".into()),
         }
     }

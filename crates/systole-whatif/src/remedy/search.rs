@@ -1,7 +1,7 @@
 //! Trying changes: one at a time, then two together.
 
 use super::{Remedy, suggestions};
-use crate::{Course, Goal, Happening, Moment, follow, why::Asker};
+use crate::{Course, Event, Goal, Happening, Moment, follow, why::Asker};
 use std::collections::BTreeSet;
 use systole_cib::{read, xml::Document};
 use systole_scheduler::{Status, placement::Detail};
@@ -30,6 +30,20 @@ pub struct Found {
     pub n_tried: usize,
     /// Some were not tried: there were too many.
     pub is_cut_short: bool,
+}
+
+impl Found {
+    /// Whether something milder of the same kind has been found to help.
+    fn is_spared(&self, remedy: &Remedy) -> bool {
+        let mut known = self.verified.iter().flat_map(|verified| &verified.remedies);
+        known.any(|known| match (known, remedy) {
+            (Remedy::Cleanup { resource: Some(known), .. }, Remedy::Refresh { resource, .. }) => {
+                known == resource
+            }
+            (Remedy::Event(Event::NodeBack(_)), Remedy::Event(Event::QuorumBack)) => true,
+            _ => false,
+        })
+    }
 }
 
 /// A search for the smallest change.
@@ -89,6 +103,9 @@ impl Search<'_> {
             set.sort();
             set.dedup();
             if set.len() == base.remedies.len() || !tried.insert(set) {
+                continue;
+            }
+            if found.is_spared(&remedy) {
                 continue;
             }
             if found.n_tried >= self.max_tried {

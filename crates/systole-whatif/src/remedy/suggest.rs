@@ -115,7 +115,7 @@ impl Collector<'_, '_> {
             Why::Unmanaged(why) => self.answer_unmanaged(rsc, why),
             Why::StopAll => self.add(Remedy::SetOption { name: "stop-all-resources", value: "false" }),
             Why::NoQuorum(_) => self.answer_no_quorum(),
-            Why::Failed(_) => self.add(self.cleanup(rsc, at)),
+            Why::Failed(_) => self.forget_failures(rsc, at),
             Why::NotPromoted(_) | Why::Removed => {}
         }
     }
@@ -149,9 +149,9 @@ impl Collector<'_, '_> {
                 }
                 self.delete_constraint(element);
             }
-            Cause::Failures { .. } | Cause::History(_) => self.add(self.cleanup(rsc, at)),
+            Cause::Failures { .. } | Cause::History(_) => self.forget_failures(rsc, at),
             Cause::ToBeStopped("target-role") => self.enable(rsc),
-            Cause::ToBeStopped(_) => self.add(self.cleanup(rsc, None)),
+            Cause::ToBeStopped(_) => self.forget_failures(rsc, None),
             Cause::ShutdownLock(node) => {
                 self.add(Remedy::Event(Event::NodeBack(node.clone())));
                 self.add(Remedy::SetOption { name: "shutdown-lock", value: "false" });
@@ -198,6 +198,13 @@ impl Collector<'_, '_> {
                 self.delete_constraint(element);
             }
             Obstacle::NoQuorum => self.answer_no_quorum(),
+            Obstacle::NotProbed(node) => {
+                let faults = self.status.find_node(node.as_str()).map(|node| self.status.node(node));
+                if faults.is_some_and(|node| node.pending || !node.online) {
+                    self.add(Remedy::Event(Event::NodeBack(node.clone())));
+                    self.add(Remedy::Event(Event::NodeOff(node.clone())));
+                }
+            }
             Obstacle::NodeAway | Obstacle::NodePending => {
                 let node = at.cloned();
                 if let Some(node) = node {
@@ -229,7 +236,7 @@ impl Collector<'_, '_> {
                     self.ask(rsc, host, depth + 1);
                 }
             }
-            NodeFault::Pending => {}
+            NodeFault::Pending => self.add(Remedy::Event(Event::NodeBack(node))),
         }
     }
 
@@ -251,7 +258,7 @@ impl Collector<'_, '_> {
                     }
                 }
             }
-            Unmanaged::Blocked => self.add(self.cleanup(rsc, None)),
+            Unmanaged::Blocked => self.forget_failures(rsc, None),
             Unmanaged::NoFenceDevice => {
                 self.add(Remedy::SetOption { name: "fencing-enabled", value: "false" })
             }
@@ -283,18 +290,19 @@ impl Collector<'_, '_> {
             .filter(|node| node.kind == NodeKind::Member && !node.online)
             .map(|node| node.name.clone())
             .collect();
-        if away.is_empty() {
-            self.add(Remedy::Event(Event::QuorumBack));
-        }
+        // Where more nodes are needed than are tried together.
+        self.add(Remedy::Event(Event::QuorumBack));
         away.into_iter().for_each(|node| self.add(Remedy::Event(Event::NodeBack(node))));
         self.add(Remedy::SetOption { name: "no-quorum-policy", value: "ignore" });
     }
 
     // The changes
 
-    fn cleanup(&self, rsc: RscIdx, node: Option<&NodeId>) -> Remedy {
+    fn forget_failures(&mut self, rsc: RscIdx, node: Option<&NodeId>) {
         let resource = self.status.rsc(rsc).base_id().to_owned();
-        Remedy::Cleanup { resource: Some(resource), node: node.cloned() }
+        self.add(Remedy::Cleanup { resource: Some(resource.clone()), node: node.cloned() });
+        // Where the failure is not recorded as one any more.
+        self.add(Remedy::Refresh { resource, node: node.cloned() });
     }
 
     fn enable(&mut self, rsc: RscIdx) {

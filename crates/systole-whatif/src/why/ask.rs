@@ -68,6 +68,19 @@ impl<'t> Asker<'t> {
         }
     }
 
+    /// Everything about the instances that a name stands for; about the resource, if it stands for one.
+    pub fn explain_all(&self, name: &str, named: &[RscIdx]) -> Explanation {
+        if let [one] = named {
+            return self.explain(*one);
+        }
+        Explanation {
+            resource: ResourceId::new(name),
+            kind: "instances",
+            copies: None,
+            parts: named.iter().flat_map(|rsc| self.parts(*rsc)).collect(),
+        }
+    }
+
     fn copies(&self, rsc: RscIdx) -> Option<Copies> {
         let status = self.status();
         let (wanted, promoted_wanted) = match &status.rsc(rsc).kind {
