@@ -3,13 +3,22 @@
 use super::Args;
 use crate::{Cluster, Exit, Failed, Session};
 use anyhow::Context as _;
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 use systole_cib::xml::Document;
 
-/// The CIB.
-pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> {
+/// The CIB, and the file where `--in-place` keeps the result.
+///
+/// Of a live CIB that is the shadow copy, if there is one. A file that stands in for the cluster (`CIB_file`) stays as it
+/// is, as in the reference release.
+pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document, Option<PathBuf>)> {
     if args.live_check {
-        return Cluster::open(session)?.cib();
+        let mut cluster = Cluster::open(session)?;
+        let shadow = cluster.file().filter(|_| session.var("CIB_file").is_none());
+        let shadow = shadow.map(Path::to_owned);
+        return Ok((cluster.cib()?, shadow));
     }
     let (text, name) = match args.file() {
         Some(file) => {
@@ -29,7 +38,7 @@ pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> 
         let message = format!("{name}: not a CIB: the outermost element is <{}>", document.root().name());
         return Err(Failed::new(Exit::Config, message).into());
     }
-    Ok(document.from_file(&name))
+    Ok((document.from_file(&name), args.file().cloned()))
 }
 
 /// Writes a file, with the exit code the reference release has for what goes wrong.
