@@ -13,6 +13,7 @@ pub mod patch;
 mod read;
 pub mod schema;
 pub mod spelling;
+pub mod upgrade;
 pub mod validate;
 pub mod verify;
 pub mod xml;

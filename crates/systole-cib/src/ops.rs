@@ -5,7 +5,6 @@
 mod apply;
 mod merge;
 mod sections;
-mod upgrade;
 
 pub use apply::{Applied, Changed, OpError, Stamp, apply};
 

@@ -8,7 +8,7 @@ mod resources;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    model, read, spelling,
+    model, read, spelling, upgrade,
     validate::{self, Declared},
     xml::{Document, Element},
 };
@@ -65,11 +65,25 @@ impl Verifier {
             Declared::Known(_) => true,
         };
         if is_checked {
-            self.found.extend(validate::configuration(document));
+            let faults = validate::configuration(document);
+            if faults.is_empty() {
+                self.upgrade(document);
+            }
+            self.found.extend(faults);
             self.add(read::errors_of_configuration(document));
         }
         self.add(diagnostics);
         self.add(validate::references(document));
+    }
+
+    /// The cluster reads an older configuration as one of the newest schema, which may lose something.
+    fn upgrade(&mut self, document: &Document) {
+        let root = document.root();
+        match upgrade::for_reading(document) {
+            Ok(None) => {}
+            Ok(Some(upgraded)) => upgraded.notes.iter().for_each(|note| self.warning(root, note.as_str())),
+            Err(error) => self.error(root, error.to_string()),
+        }
     }
 
     /// Adds what is about elements that nothing was said about yet.

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "it reads the corpus")]
 
 use std::{env, fs, path::PathBuf, sync::Arc};
-use systole_cib::{View, model::Cib, read, xml::Document, xml::Key};
+use systole_cib::{View, model::Cib, upgrade, xml::Document, xml::Key};
 
 const CIB: &str = "<cib admin_epoch='0' epoch='1' num_updates='1'><configuration><crm_config>\
     <cluster_property_set id='o'><nvpair id='o-1' name='x' value='1'/></cluster_property_set></crm_config></configuration>\
@@ -16,7 +16,7 @@ fn parse(text: &str) -> Document {
 }
 
 fn check(view: &mut View, document: &Document, what: &str) {
-    assert_eq!(view.of(document), &read(document).0, "{what}\n{}", document.to_text());
+    assert_eq!(view.of(document), &upgrade::read(document).0, "{what}\n{}", document.to_text());
 }
 
 /// The same text in memory tells that a part was not read again.

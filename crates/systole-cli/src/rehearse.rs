@@ -73,7 +73,7 @@ pub fn make_remedy(session: &Session<'_>, document: &Document, remedy: &Remedy) 
 
 fn happen(document: &Document, event: &Event, now: Timestamp) -> anyhow::Result<Document> {
     if let Some(node) = event.node() {
-        let (cib, _) = systole_cib::read(document);
+        let (cib, _) = systole_cib::upgrade::read(document);
         let status = systole_scheduler::Status::unpack(&cib, now);
         if status.find_node(node.as_str()).is_none() {
             return Err(Failed::no_such(format!("there is no node {node}")));

@@ -1,7 +1,7 @@
 //! From a cluster to what the scheduler makes of it.
 
 use crate::{Cluster, Session};
-use systole_cib::{model::Cib, read, xml::Document};
+use systole_cib::{model::Cib, upgrade, xml::Document};
 use systole_scheduler::{Overview, Status};
 
 /// A cluster as tools look at it.
@@ -20,7 +20,7 @@ pub struct View {
 /// If the cluster cannot be reached.
 pub fn look(session: &Session<'_>, cluster: &mut Cluster) -> anyhow::Result<View> {
     let document = cluster.cib()?;
-    let (cib, _) = read(&document);
+    let (cib, _) = upgrade::read(&document);
     let overview = Overview::new(&Status::unpack(&cib, session.now));
     Ok(View { document, cib, overview })
 }

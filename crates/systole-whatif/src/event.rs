@@ -60,7 +60,7 @@ impl Event {
         if events.iter().any(|event| matches!(event, Self::QuorumLost | Self::QuorumBack)) {
             return;
         }
-        let (cib, _) = systole_cib::read(document);
+        let (cib, _) = systole_cib::upgrade::read(document);
         if let Some(has_quorum) = quorum_of(&Status::unpack(&cib, now)) {
             set_quorum(document, has_quorum);
         }

@@ -3,10 +3,12 @@
 use super::{
     CibAction, CibCall, Failure, Scope,
     merge::{self, Merge},
-    sections, upgrade,
+    sections,
 };
 use crate::{
     ElementName, patch, read,
+    schema::Schema,
+    upgrade::{self, UpgradeError},
     validate::{self, Finding},
     xml::{Document, Element, Key, Style, XmlError},
     xpath,
@@ -75,6 +77,12 @@ impl From<XmlError> for OpError {
 impl From<xpath::XPathError> for OpError {
     fn from(error: xpath::XPathError) -> Self {
         Self::new(Failure::BadInput, error)
+    }
+}
+
+impl From<UpgradeError> for OpError {
+    fn from(error: UpgradeError) -> Self {
+        Self::new(Failure::Invalid, error)
     }
 }
 
@@ -147,9 +155,24 @@ fn perform(document: &mut Document, call: &CibCall) -> Result<bool, OpError> {
         CibAction::Erase => erase(document),
         CibAction::Patch => return Ok(patch::apply(document, input(call)?.root())?.is_some()),
         CibAction::Bump => {}
-        CibAction::Upgrade => upgrade::upgrade(document)?,
+        CibAction::Upgrade => bring_up(document)?,
     }
     Ok(false)
+}
+
+/// To the newest schema that it can be brought to, if that is newer than its own.
+fn bring_up(document: &mut Document) -> Result<(), OpError> {
+    if document.root().attr("validate-with") == Some("none") {
+        return Ok(());
+    }
+    let upgraded = upgrade::as_far_as_possible(document)?;
+    let claimed = document.root().attr("validate-with").and_then(Schema::named);
+    if let Some(claimed) = claimed.filter(|claimed| upgraded.schema <= *claimed && *claimed < Schema::NEWEST)
+    {
+        return Err(UpgradeError::Stuck { claimed, reached: upgraded.schema }.into());
+    }
+    *document = upgraded.document;
+    Ok(())
 }
 
 /// The XML of a call.

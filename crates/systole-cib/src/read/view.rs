@@ -1,9 +1,10 @@
 //! A typed view that is kept up with its document. Most edits of a running cluster's CIB are results of operations: of
 //! these only the history of the one resource is read again.
 
-use super::{context::Reader, read};
+use super::context::Reader;
 use crate::{
     model::{Cib, ResourceHistory},
+    upgrade,
     xml::{Changed, Document, Element, Key, Mark},
 };
 use std::collections::BTreeSet;
@@ -14,15 +15,18 @@ pub struct View {
     cib: Cib,
     /// Up to where the view knows its document.
     mark: Option<Mark>,
+    /// The schema that the document says it is written in.
+    schema: Option<String>,
 }
 
 impl View {
-    /// The document as it is now: the same as [`read`] gives of it, whatever happened since it was asked for last.
+    /// The document as it is now: the same as [`upgrade::read`] gives of it, whatever happened since it was asked for last.
     pub fn of(&mut self, document: &Document) -> &Cib {
         if !self.catch_up(document) {
-            (self.cib, _) = read(document);
+            (self.cib, _) = upgrade::read(document);
         }
         self.mark = Some(document.mark());
+        self.schema = document.root().attr("validate-with").map(str::to_owned);
         &self.cib
     }
 
@@ -31,6 +35,9 @@ impl View {
         let Some(changes) = self.mark.as_ref().and_then(|mark| document.changes_since(mark)) else {
             return false;
         };
+        if document.root().attr("validate-with") != self.schema.as_deref() {
+            return false;
+        }
         let mut histories = BTreeSet::new();
         for change in changes {
             let is_header = change.at == document.root_key() && change.what == Changed::Attribute;
@@ -48,19 +55,9 @@ impl View {
     }
 
     fn take_header(&mut self, header: Cib) {
-        let Cib {
-            version,
-            feature_set,
-            validate_with,
-            have_quorum,
-            dc_uuid,
-            last_change,
-            execution_date,
-            ..
-        } = header;
+        let Cib { version, feature_set, have_quorum, dc_uuid, last_change, execution_date, .. } = header;
         self.cib.version = version;
         self.cib.feature_set = feature_set;
-        self.cib.validate_with = validate_with;
         self.cib.have_quorum = have_quorum;
         self.cib.dc_uuid = dc_uuid;
         self.cib.last_change = last_change;

@@ -184,6 +184,11 @@ impl Document {
         self.nodes.len() - 1
     }
 
+    /// A key beyond those of all nodes there are: what is added later has this one or a higher one.
+    pub(crate) fn end_key(&self) -> Key {
+        Key(to_u32(self.nodes.len()))
+    }
+
     /// How many edits were made that changed something. Copies count on from there.
     pub(crate) fn n_edits(&self) -> u64 {
         self.changes.n_edits

@@ -135,10 +135,10 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if let Some(directory) = &args.profile {
         return profile::profile(session, args, directory, narrative);
     }
-    let (document, source) = files::read(session, args)?;
-    let mut document = kept(document);
+    let mut document = kept(files::read(session, args)?);
     complain(session, &document, args.verbose > 0);
-    let output = if args.in_place { source.as_ref() } else { args.save_output.as_ref() };
+    files::bring_up(session, &mut document)?;
+    let output = args.output_file();
     if let Some(file) = output {
         files::write(file, &document.to_text())?;
     }
@@ -363,7 +363,12 @@ impl Args {
         }
     }
 
-    /// The file that is named as the source of the CIB.
+    /// Where the CIB is kept as it is in the end.
+    fn output_file(&self) -> Option<&PathBuf> {
+        if self.in_place { self.file() } else { self.save_output.as_ref() }
+    }
+
+    /// The file the CIB comes from.
     fn file(&self) -> Option<&PathBuf> {
         self.xml_file.as_ref().filter(|file| !self.live_check && !self.xml_pipe && file.as_os_str() != "-")
     }

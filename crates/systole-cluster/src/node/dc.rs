@@ -44,8 +44,6 @@ pub(super) struct Dc {
     published: Option<Vec<NodeUpdate>>,
     /// Why a new plan is needed, if it is.
     stale: Option<String>,
-    /// The same, but the present plan may be carried out to its end first.
-    stale_after: Option<String>,
     recheck_at: Option<Monotonic>,
     /// Until when no new plan is made, since the last one could not be carried out.
     pause_until: Option<Monotonic>,
@@ -67,7 +65,6 @@ impl Dc {
             view: View::default(),
             published: None,
             stale: Some("a new DC was elected".to_owned()),
-            stale_after: None,
             recheck_at: None,
             pause_until: None,
             wake_at: None,
@@ -100,13 +97,6 @@ impl NodeMachine {
     pub(super) fn plan_anew(&mut self, why: &str) {
         if let Some(dc) = &mut self.dc {
             dc.stale.get_or_insert_with(|| why.to_owned());
-        }
-    }
-
-    /// As [`Self::plan_anew`], but the present plan is carried out to its end first.
-    pub(super) fn plan_after_this(&mut self, why: &str) {
-        if let Some(dc) = &mut self.dc {
-            dc.stale_after.get_or_insert_with(|| why.to_owned());
         }
     }
 
@@ -154,8 +144,7 @@ impl NodeMachine {
         if dc.pause_until.is_some() {
             return;
         }
-        let stale_after = dc.stale_after.take();
-        match dc.stale.take().or(stale_after) {
+        match dc.stale.take() {
             Some(why) => self.plan(dc, &why),
             None => self.rest(),
         }
@@ -294,11 +283,7 @@ impl NodeMachine {
         dc.offsets = offsets(&plan.graph);
         let steps = dc.engine.handle(self.now.mono, Told::Begin(Box::new(plan.graph)));
         self.perform_steps(dc, steps);
-        if !dc.engine.is_busy()
-            && dc.stale.is_none()
-            && dc.stale_after.is_none()
-            && !self.has_casts_under_way()
-        {
+        if !dc.engine.is_busy() && dc.stale.is_none() && !self.has_casts_under_way() {
             self.rest();
         }
     }

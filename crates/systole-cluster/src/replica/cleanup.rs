@@ -19,7 +19,7 @@ impl Replica {
         if let Some(node) = node.filter(|node| self.node_state(node).is_none()) {
             return Err(format!("there is no node {node}"));
         }
-        let (cib, _) = systole_cib::model::read(&self.cib);
+        let (cib, _) = systole_cib::upgrade::read(&self.cib);
         let members = resource.map(|name| Members::of(&cib, name));
         let chosen: Vec<(String, String)> = self
             .histories()

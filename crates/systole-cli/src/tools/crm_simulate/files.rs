@@ -3,22 +3,17 @@
 use super::Args;
 use crate::{Cluster, Exit, Failed, Session};
 use anyhow::Context as _;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
+use std::{fs, io, path::Path};
+use systole_cib::{
+    schema::Schema,
+    upgrade::{self, UpgradeError},
+    xml::Document,
 };
-use systole_cib::xml::Document;
 
-/// The CIB, and the file where `--in-place` keeps the result.
-///
-/// Of a live CIB that is the shadow copy, if there is one. A file that stands in for the cluster (`CIB_file`) stays as it
-/// is, as in the reference release.
-pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document, Option<PathBuf>)> {
+/// The CIB.
+pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> {
     if args.live_check {
-        let mut cluster = Cluster::open(session)?;
-        let shadow = cluster.file().filter(|_| session.var("CIB_file").is_none());
-        let shadow = shadow.map(Path::to_owned);
-        return Ok((cluster.cib()?, shadow));
+        return Cluster::open(session)?.cib();
     }
     let (text, name) = match args.file() {
         Some(file) => {
@@ -38,7 +33,29 @@ pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document,
         let message = format!("{name}: not a CIB: the outermost element is <{}>", document.root().name());
         return Err(Failed::new(Exit::Config, message).into());
     }
-    Ok((document.from_file(&name), args.file().cloned()))
+    Ok(document.from_file(&name))
+}
+
+/// What is simulated is the CIB as the newest schema has it. One that is not valid is refused.
+pub fn bring_up(session: &mut Session<'_>, document: &mut Document) -> anyhow::Result<()> {
+    match upgrade::for_reading(document) {
+        Ok(Some(upgraded)) => {
+            upgraded.notes.iter().for_each(|note| session.complain(note));
+            *document = upgraded.document;
+        }
+        // It is in the words of the newest schema already.
+        Ok(None) if document.root().attr("validate-with").and_then(Schema::named).is_some() => {
+            let root = document.root_key();
+            document.set_attr(root, "validate-with", Schema::NEWEST.name());
+        }
+        Ok(None) => {}
+        Err(UpgradeError::NoSchema) if document.root().attr("validate-with").is_none() => {}
+        Err(error) => {
+            let message = format!("{error} (crm_verify -V tells what is wrong)");
+            return Err(Failed::new(Exit::Config, message).into());
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file, with the exit code the reference release has for what goes wrong.

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use systole_cib::xml::Document;
+use systole_cib::{
+    upgrade::{self, UpgradeError},
+    xml::Document,
+};
 use systole_output::simulation::Narrative;
 use systole_scheduler::{plan::Origin, rules, schedule_in_detail};
 
@@ -39,6 +42,15 @@ pub fn profile(
                 ));
                 continue;
             }
+            Err(error) => {
+                errors.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let document = match upgrade::for_reading(&document) {
+            Ok(Some(upgraded)) => upgraded.document,
+            Ok(None) => document,
+            Err(UpgradeError::NoSchema) if document.root().attr("validate-with").is_none() => document,
             Err(error) => {
                 errors.push(format!("{name}: {error}"));
                 continue;
