@@ -20,7 +20,7 @@ use systole_wire::api::NodeReport;
 /// A cluster, or what stands in for one.
 pub enum Cluster {
     /// A CIB in a file; nobody runs anything.
-    File(CibFile),
+    File(Box<CibFile>),
     /// The cluster this node is part of.
     Daemon(Daemon),
 }
@@ -41,17 +41,17 @@ impl Cluster {
     /// If there is no such file, or no daemon answers.
     pub fn open(session: &mut Session<'_>) -> anyhow::Result<Self> {
         if let Some(rehearsal) = &session.rehearsal {
-            return Ok(Self::File(CibFile::rehearsing(rehearsal.clone(), stamp(session))));
+            return Ok(Self::File(Box::new(CibFile::rehearsing(rehearsal.clone(), stamp(session)))));
         }
         if let Some(file) = session.var("CIB_file") {
             if file == "-" {
                 let text = session.read_input().context("cannot read the CIB from standard input")?;
-                return Ok(Self::File(CibFile::from_input(text, stamp(session))?));
+                return Ok(Self::File(Box::new(CibFile::from_input(text, stamp(session))?)));
             }
-            return Ok(Self::File(CibFile::open(PathBuf::from(file), stamp(session))?));
+            return Ok(Self::File(Box::new(CibFile::open(PathBuf::from(file), stamp(session))?)));
         }
         if let Some(shadow) = session.var("CIB_shadow") {
-            return Ok(Self::File(CibFile::open(shadow_path(session, &shadow), stamp(session))?));
+            return Ok(Self::File(Box::new(CibFile::open(shadow_path(session, &shadow), stamp(session))?)));
         }
         let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
         let user = session.var("CIB_user").or_else(|| session.var("USER"));

@@ -1,8 +1,10 @@
 //! `systole explain`: why a resource is where it is, in words and as a tree.
 
 use crate::{happening, outline::Outline, tree::Tree, words};
+use systole_scheduler::plan::ChangeKind;
 use systole_types::{NodeId, Role};
 use systole_whatif::{
+    Happening,
     remedy::{Found, Verified},
     why::{Answer, Copies, Explanation, NodeAnswer, Part, Reason, Wait, Why},
 };
@@ -71,9 +73,13 @@ impl Told<'_> {
             outline.push(1, format!("{}: {}", part.name, in_one_line(part)));
         }
         for answer in self.relevant(others.into_iter().flat_map(|part| &part.answers).collect()) {
-            let body =
-                if answer.is_settled && self.only.is_none() { Outline::new() } else { self.body(answer) };
-            let (name, standing) = (answer.resource.to_string(), standing(answer));
+            let is_short = self.only.is_none() && (answer.is_settled || goes_where_it_belongs(answer));
+            let body = if is_short { Outline::new() } else { self.body(answer) };
+            let mut standing = standing(answer);
+            for happening in answer.happenings.iter().filter(|_| is_short) {
+                standing.push_str(&format!(", {}", happening::of_itself(happening)));
+            }
+            let name = answer.resource.to_string();
             match told.iter_mut().find(|(_, known, of)| !body.is_empty() && *known == standing && *of == body)
             {
                 Some((names, ..)) => names.push(name),
@@ -212,6 +218,14 @@ impl Told<'_> {
             .maybe("score", score)
             .attr("rules_out", reason.rules_out())
     }
+}
+
+/// Whether all that happens to it next brings it where it is wanted.
+fn goes_where_it_belongs(answer: &Answer) -> bool {
+    let is_welcome = |happening: &Happening| {
+        !happening.is_blocked && !matches!(happening.kind, ChangeKind::Stop | ChangeKind::Demote)
+    };
+    !answer.happenings.is_empty() && answer.happenings.iter().all(is_welcome)
 }
 
 fn runs(part: &Part) -> bool {

@@ -17,7 +17,8 @@ pub fn line(happening: &Happening) -> String {
 /// The same, about the resource that has just been named.
 pub fn of_itself(happening: &Happening) -> String {
     // Why something cannot be done is told by itself.
-    let because = if happening.is_blocked { String::new() } else { because(happening) };
+    let is_told = happening.is_blocked || happening.reason.as_deref() == Some("node availability");
+    let because = if is_told { String::new() } else { because(happening) };
     format!("it {}{because}", what(happening))
 }
 

@@ -149,7 +149,14 @@ impl Collector<'_, '_> {
                 }
                 self.delete_constraint(element);
             }
-            Cause::Failures { .. } | Cause::History(_) => self.forget_failures(rsc, at),
+            Cause::Failures { .. } => {
+                self.forget_failures(rsc, at);
+                // Failures of what lives in it count for a container.
+                for inner in self.status.rsc(rsc).contained.clone() {
+                    self.forget_failures(inner, at);
+                }
+            }
+            Cause::History(_) => self.forget_failures(rsc, at),
             Cause::ToBeStopped("target-role") => self.enable(rsc),
             Cause::ToBeStopped(_) => self.forget_failures(rsc, None),
             Cause::ShutdownLock(node) => {

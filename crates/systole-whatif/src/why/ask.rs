@@ -274,7 +274,9 @@ impl<'t> Asker<'t> {
                 Some(_) => {}
             }
             self.add_failures(rsc, node, &mut reasons);
-            reasons.extend(self.comparison(rsc, node, score));
+            if !reasons.iter().any(Reason::rules_out) {
+                reasons.extend(self.comparison(rsc, node, score));
+            }
             answers.push(NodeAnswer {
                 node: status.node(node).name.clone(),
                 score: score.map(|score| Score::finite(score.into())),
