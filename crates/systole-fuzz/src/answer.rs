@@ -16,8 +16,10 @@ use systole_graph::{TransitionGraph, read_graph};
 /// What a simulator says of a CIB.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The graph, unless the simulator failed.
+    /// The graph, or why there is none.
     pub graph: Result<TransitionGraph, String>,
+    /// How the simulator failed, if it did. It may have written a graph before: one that cannot be carried out.
+    pub failure: Option<String>,
     /// Standard output by sections: title and lines.
     pub sections: Vec<(String, Vec<String>)>,
     /// Standard error, line by line.
@@ -30,12 +32,9 @@ impl Answer {
             let text = fs::read_to_string(graph_file).map_err(|_| "no graph".to_owned())?;
             read_graph(&text).map_err(|error| format!("graph: {error}"))
         };
-        let graph = match failure {
-            Some(failure) => Err(failure),
-            None => read(),
-        };
+        let graph = read().map_err(|error| failure.clone().unwrap_or(error));
         let complaints = err.lines().map(str::to_owned).collect();
-        Self { graph, sections: sections(out), complaints }
+        Self { graph, failure, sections: sections(out), complaints }
     }
 
     /// The lines of a section, if there is one of that title.
@@ -46,7 +45,7 @@ impl Answer {
 
 fn sections(out: &str) -> Vec<(String, Vec<String>)> {
     let mut found: Vec<(String, Vec<String>)> = vec![(String::new(), Vec::new())];
-    for line in out.lines() {
+    for line in out.lines().filter(|line| !is_log(line)) {
         let is_title = !line.starts_with(' ') && line.ends_with(':');
         match found.last_mut() {
             Some((_, lines)) if !is_title => {
@@ -67,6 +66,13 @@ fn failure(status: &str, err: &str) -> String {
     let last = err.lines().last().unwrap_or_default();
     let reason = last.split_once("error: ").map_or(last, |(_, reason)| reason);
     format!("{status}: {reason}")
+}
+
+/// What the incumbent's scheduler says in between of unfencing and of private parameters.
+fn is_log(line: &str) -> bool {
+    ["Parameters to ", "Only 'private' parameters to ", "notice: "]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 /// A folder for one worker's files.

@@ -91,6 +91,18 @@ pub fn compare(theirs: &Answer, ours: &Answer) -> Vec<Difference> {
         compare_details(theirs_graph, ours_graph, &mut found);
     }
     compare_properties(theirs_graph, ours_graph, &mut found);
+    match (&theirs.failure, &ours.failure) {
+        (None, Some(failure)) => found.insert(0, Difference::of_level(Level::L0, failure)),
+        // What comes of a plan that cannot be carried out is no standard.
+        (Some(failure), None) if found.is_empty() => found.push(Difference::of_level(Level::Oracle, failure)),
+        (Some(_), Some(failure)) if found.is_empty() => {
+            found.push(Difference::of_level(Level::Oracle, &format!("as we do: {failure}")));
+        }
+        _ => {}
+    }
+    if theirs.failure.is_some() {
+        return found;
+    }
     compare_sections(Level::Summary, "Transition Summary", theirs, ours, &mut found);
     compare_sections(Level::L4, "Revised Cluster Status", theirs, ours, &mut found);
     compare_sections(Level::L4b, "Executing Cluster Transition", theirs, ours, &mut found);

@@ -25,7 +25,10 @@ mod work;
 pub use colocation::ColocationLink;
 pub use table::{Discovery, Entry, NodeTable};
 
-use crate::{NodeIdx, Note, RscIdx, Status, status::FencingRequest};
+use crate::{
+    NodeIdx, Note, RscIdx, Status,
+    status::{FencingRequest, NodeSet},
+};
 use std::{collections::BTreeMap, sync::Arc};
 use systole_types::{Role, Score, Timestamp};
 use work::Assigner;
@@ -55,6 +58,9 @@ pub struct Placement {
     pub children: Vec<Vec<RscIdx>>,
     /// The scores that decided.
     pub allowed: Vec<NodeTable>,
+    /// Nodes that the configuration allows or bans a resource on, whatever came of it; only where capacities or unfencing
+    /// ask for it.
+    pub candidates: BTreeMap<RscIdx, NodeSet>,
     /// Nodes, as they will be: remote nodes come and go with their connections.
     pub nodes: Vec<NodeOutlook>,
     /// All colocations, unpacked.
@@ -221,6 +227,7 @@ pub fn assign_in_detail(status: &Status<'_>, detail: Detail) -> Placement {
     work.apply_stickiness();
     work.apply_failures_and_discovery();
     work.add_implicit_colocations();
+    work.note_candidates();
     work.assign_all();
     work.finish()
 }

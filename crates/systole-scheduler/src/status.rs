@@ -243,7 +243,14 @@ impl<'a> Status<'a> {
             return vec![rsc];
         }
         let tags = self.cib.templates.iter().chain(&self.cib.tags).filter(|tag| tag.id.as_str() == name);
-        tags.flat_map(|tag| &tag.members).filter_map(|id| self.find_for_constraint(id.as_str())).collect()
+        let mut members = Vec::new();
+        for member in tags.flat_map(|tag| &tag.members) {
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        // What comes after one that means nothing is not looked at any more.
+        members.into_iter().map_while(|id| self.find_for_constraint(id.as_str())).collect()
     }
 
     /// All resources with their indexes.

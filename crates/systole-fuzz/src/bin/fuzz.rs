@@ -39,6 +39,9 @@ struct Options {
     /// Shrink at most this many of each kind
     #[arg(long, default_value_t = 1)]
     examples: usize,
+    /// Look for the smallest CIBs on which the incumbent fails, too
+    #[arg(long)]
+    oracle_failures: bool,
     /// Compare on this CIB only
     #[arg(long)]
     file: Option<PathBuf>,
@@ -72,7 +75,10 @@ fn main() -> Result<ExitCode> {
         let Some(first) = found.first() else { continue };
         let class = class(first);
         if first.level == Level::Oracle {
-            failures.entry(class).or_default().push(seed);
+            failures.entry(class.clone()).or_default().push(seed);
+            if options.oracle_failures {
+                report(&options, &workplace, seed, &cib, &class)?;
+            }
             continue;
         }
         let seeds = kinds.entry(class.clone()).or_default();

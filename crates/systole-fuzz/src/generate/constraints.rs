@@ -51,7 +51,11 @@ impl Sketch {
         let first = self.any_resource();
         for _ in 0..8 {
             let second = self.any_resource();
-            if second.id != first.id {
+            // Two tags could share a member, a tag or a clone have the other one: ordering a resource after itself is too
+            // much for the reference.
+            if second.id != first.id
+                && !(first.is_tag() || second.is_tag() || first.is_inner || second.is_inner)
+            {
                 return Some((first, second));
             }
         }
@@ -73,8 +77,13 @@ impl Sketch {
             let id = format!("tag{number}");
             let tag = self.add(tags, "tag", &[("id", &id)]);
             let n_members = self.random.between(1, 3);
-            let mut members: Vec<String> = (0..n_members).map(|_| self.any_resource().id).collect();
-            members.dedup();
+            let members: Vec<Described> = (0..n_members).map(|_| self.any_resource()).collect();
+            let members = members.iter().filter(|rsc| !rsc.is_tag()).map(|rsc| rsc.id.clone());
+            let members: Vec<String> = members.collect();
+            if members.is_empty() {
+                self.document.remove(tag);
+                continue;
+            }
             for member in &members {
                 self.add(tag, "obj_ref", &[("id", member)]);
             }
@@ -138,7 +147,11 @@ impl Sketch {
     }
 
     fn add_order(&mut self) {
-        let Some((first, then)) = self.two_resources() else { return };
+        let Some((mut first, mut then)) = self.two_resources() else { return };
+        if then.is_connection() {
+            // What waits for what runs on it would wait for itself.
+            std::mem::swap(&mut first, &mut then);
+        }
         let id = self.new_id("order");
         let attributes = [("id", &*id), ("first", &*first.id), ("then", &*then.id)];
         let key = self.add(self.sections.constraints, "rsc_order", &attributes);
@@ -235,17 +248,29 @@ impl Sketch {
         }
     }
 
+    /// Sets of an order share no member: ordering a resource after itself is too much for the reference.
     fn add_order_sets(&mut self) {
+        let mut used = Vec::new();
         let id = self.new_id("order");
         let key = self.add(self.sections.constraints, "rsc_order", &[("id", &id)]);
         self.add_order_kind(key);
         let n_sets = self.random.between(1, 3);
         for _ in 0..n_sets {
-            let set = self.add_set(key, true);
-            if let (Some(set), true) = (set, self.random.chance(8)) {
+            let Some(set) = self.add_set(key, true) else { continue };
+            let members = self.document.element(set).children().filter_map(|member| member.id());
+            let members: Vec<String> = members.map(str::to_owned).collect();
+            if members.iter().any(|member| used.contains(member) || member.starts_with("tag")) {
+                self.document.remove(set);
+                continue;
+            }
+            used.extend(members);
+            if self.random.chance(8) {
                 let kind = *self.random.pick(&["Mandatory", "Optional", "Serialize"]);
                 self.document.set_attr(set, "kind", kind);
             }
+        }
+        if used.is_empty() {
+            self.document.remove(key);
         }
     }
 

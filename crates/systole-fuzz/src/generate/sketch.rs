@@ -106,6 +106,18 @@ pub struct Described {
     pub is_primitive: bool,
 }
 
+impl Described {
+    /// Whether it is a tag.
+    pub fn is_tag(&self) -> bool {
+        self.id.starts_with("tag")
+    }
+
+    /// Whether a remote or guest node depends on it.
+    pub fn is_connection(&self) -> bool {
+        self.id.starts_with("remote") || self.id.starts_with("vm")
+    }
+}
+
 /// Options that some resource or operation may have: name, in how many of 100 cases, values.
 pub type Table<'t> = &'t [(&'t str, u64, &'t [&'t str])];
 

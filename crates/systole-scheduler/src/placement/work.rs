@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     NodeIdx, Note, RscIdx, Status,
-    status::{FencingRequest, Kind, PlacementStrategy, Requires},
+    status::{FencingRequest, Kind, NodeSet, PlacementStrategy, Requires},
 };
 use std::{cmp::Ordering, collections::BTreeMap};
 use systole_types::{Role, Score};
@@ -93,6 +93,8 @@ pub(super) struct Assigner<'s, 'c> {
     pub fixed: Vec<Fixed>,
     pub tables: Vec<NodeTable>,
     pub nodes: Vec<NodeState>,
+    /// Every node's name is one of its attributes.
+    pub all_named: bool,
     /// Place of each node in the order of names, byte by byte: `node10` before `node9`.
     pub name_rank: Vec<u32>,
     pub colocations: Vec<Colocation<'s>>,
@@ -105,6 +107,7 @@ pub(super) struct Assigner<'s, 'c> {
     pub chain_length: usize,
     /// Instances of promotable clones, by what they are instances of.
     pub twins: BTreeMap<(RscIdx, usize), Twins>,
+    pub candidates: BTreeMap<RscIdx, NodeSet>,
     pub has_fence_device: bool,
     /// Top-level resources in the order in which they are assigned.
     pub order: Vec<RscIdx>,
@@ -126,6 +129,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             fixed: Vec::with_capacity(st.resources.len()),
             tables: vec![NodeTable::default(); st.resources.len()],
             nodes: Vec::new(),
+            all_named: st.nodes.iter().all(|node| node.attribute("#uname").is_some()),
             name_rank,
             colocations: Vec::new(),
             locations: Vec::new(),
@@ -134,6 +138,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             fencing: Vec::new(),
             chain_length: 0,
             twins: BTreeMap::new(),
+            candidates: BTreeMap::new(),
             has_fence_device: st
                 .resources
                 .iter()
@@ -243,6 +248,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             order: self.order,
             children: self.rsc.iter_mut().map(|state| std::mem::take(&mut state.children)).collect(),
             allowed: self.tables,
+            candidates: self.candidates,
             nodes: self
                 .nodes
                 .iter()
@@ -257,6 +263,18 @@ impl<'s, 'c> Assigner<'s, 'c> {
             fencing: self.fencing,
             scores: self.scores,
             notes,
+        }
+    }
+
+    /// Remembers on which nodes resources are allowed or banned before anything is assigned.
+    pub fn note_candidates(&mut self) {
+        let by_capacity = self.strategy() != PlacementStrategy::Default;
+        for (rsc, data) in self.st.iter_resources() {
+            let has_demand = by_capacity && data.primitive().is_some_and(|own| !own.utilization.is_empty());
+            if has_demand || (self.st.unfencing_in_use && data.meta.requires == Requires::Unfencing) {
+                let nodes = self.tables[rsc.i()].iter().map(|entry| entry.node).collect();
+                self.candidates.insert(rsc, nodes);
+            }
         }
     }
 

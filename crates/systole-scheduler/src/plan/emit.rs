@@ -77,6 +77,8 @@ impl Cache {
 impl Draft<'_, '_> {
     /// Writes the plan down.
     pub(super) fn emit(&mut self) -> TransitionGraph {
+        // What rules about parameters say of the time comes too late for the moment to look again, as in the reference.
+        let properties = self.graph_properties();
         let mut synapses = Vec::new();
         let mut cache = Cache::new();
         for root in self.roots() {
@@ -87,7 +89,7 @@ impl Draft<'_, '_> {
             self.emit_action(ActIdx(u32::try_from(i).expect("an action's index")), &mut synapses, &mut cache);
         }
         self.drop_missing_inputs(&mut synapses);
-        TransitionGraph { properties: self.graph_properties(), synapses }
+        TransitionGraph { properties, synapses }
     }
 
     fn graph_properties(&self) -> Vec<(Arc<str>, Arc<str>)> {

@@ -250,7 +250,7 @@ impl Draft<'_, '_> {
         let cancels = Relation::IF_SAME_NODE | Relation::THEN_CANCELS_FIRST;
         self.order_tasks((rsc, Task::LrmDelete), (rsc, Task::Monitor), cancels);
         if !is_fence_device && self.have_unfencing && self.r(rsc).meta.requires == Requires::Unfencing {
-            for node in self.allowed_nodes(rsc) {
+            for node in self.candidates(rsc) {
                 self.order_restart_vs_unfencing(rsc, node);
             }
         }
@@ -285,7 +285,7 @@ impl Draft<'_, '_> {
             let freed = self.load_stopped(node);
             self.order(End::Key(rsc, Key::once(Task::Stop)), End::Action(freed), relation);
         }
-        for node in self.allowed_nodes(rsc) {
+        for node in self.candidates(rsc) {
             let freed = self.load_stopped(node);
             self.order(End::Action(freed), End::Key(rsc, Key::once(Task::Start)), relation);
             self.order(End::Action(freed), End::Key(rsc, Key::once(Task::MigrateTo)), relation);

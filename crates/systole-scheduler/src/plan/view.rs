@@ -31,6 +31,12 @@ impl Draft<'_, '_> {
         nodes.filter(|&node| is_known(node)).collect()
     }
 
+    /// Nodes that the configuration allows or bans a resource on, by name.
+    pub(super) fn candidates(&self, rsc: RscIdx) -> Vec<NodeIdx> {
+        let Some(known) = self.placement.candidates.get(&rsc) else { return Vec::new() };
+        self.status.nodes_by_name.iter().copied().filter(|node| known.contains(*node)).collect()
+    }
+
     /// Whether a resource is known to be allowed or banned on a node.
     pub(super) fn is_allowed(&self, rsc: RscIdx, node: NodeIdx) -> bool {
         self.placement.allowed[rsc.i()].get(node).is_some()
