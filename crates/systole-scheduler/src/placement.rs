@@ -211,6 +211,17 @@ pub enum Detail {
     Drawing,
 }
 
+/// Top-level resources by priority, then as configured; removed ones last.
+pub(crate) fn by_priority(st: &Status<'_>) -> Vec<RscIdx> {
+    let mut order = st.roots.clone();
+    order.sort_by_key(|root| {
+        let rsc = st.rsc(*root);
+        let priority = if rsc.removed.is_some() { 0 } else { rsc.meta.priority.value() };
+        (rsc.removed.is_some(), std::cmp::Reverse(priority))
+    });
+    order
+}
+
 /// Works out where each instance should run.
 pub fn assign(status: &Status<'_>) -> Placement {
     assign_in_detail(status, Detail::Result)

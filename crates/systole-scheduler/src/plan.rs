@@ -29,7 +29,7 @@ mod view;
 
 use crate::{
     NodeIdx, Note, RscIdx, Status,
-    placement::{Detail, Placement},
+    placement::{Detail, Placement, by_priority},
     status::Kind,
 };
 use draft::{ActIdx, Draft};
@@ -139,7 +139,8 @@ pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin, detail: 
     draft.take_early_actions();
     draft.clear_outdated_locks();
     draft.order_by_constraints();
-    for root in draft.roots() {
+    // Not yet in the order of assignment, which capacities have a say in.
+    for root in by_priority(status) {
         draft.order_internally(root);
     }
     draft.check_histories();

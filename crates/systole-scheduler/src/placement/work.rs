@@ -143,7 +143,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 .resources
                 .iter()
                 .any(|rsc| rsc.primitive().is_some_and(|data| data.is_fence_device)),
-            order: order_of_assignment(st),
+            order: super::by_priority(st),
             detail,
             scores: Vec::new(),
             notes: Vec::new(),
@@ -498,17 +498,6 @@ impl<'s, 'c> Assigner<'s, 'c> {
             self.show_scores(step, self.rsc[rsc.i()].children[i]);
         }
     }
-}
-
-/// Top-level resources by priority, then as configured; removed ones last.
-fn order_of_assignment(st: &Status<'_>) -> Vec<RscIdx> {
-    let mut order = st.roots.clone();
-    order.sort_by_key(|root| {
-        let rsc = st.rsc(*root);
-        let priority = if rsc.removed.is_some() { 0 } else { rsc.meta.priority.value() };
-        (rsc.removed.is_some(), std::cmp::Reverse(priority))
-    });
-    order
 }
 
 impl Mutable {

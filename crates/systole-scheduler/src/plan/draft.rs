@@ -534,7 +534,20 @@ impl<'s, 'a> Draft<'s, 'a> {
         let options = &self.status.options;
         options.fencing_enabled
             && self.have_fencing
-            && (self.status.has_quorum || options.no_quorum == NoQuorum::Ignore || self.node[node.i()].online)
+            && (self.status.has_quorum
+                || options.no_quorum == NoQuorum::Ignore
+                || (self.node[node.i()].online && !self.may_be_elsewhere(node)))
+    }
+
+    /// Without quorum, a remote node may have been taken over by another partition if there can be one.
+    fn may_be_elsewhere(&self, node: NodeIdx) -> bool {
+        if self.status.options.fence_remote_without_quorum {
+            return false;
+        }
+        let NodeKind::Remote { connection: Some(connection) } = self.status.node(node).kind else {
+            return false;
+        };
+        self.placement.allowed[connection.i()].iter().any(|entry| !self.node[entry.node.i()].online)
     }
 
     /// Links two actions; `false` if they are linked that way already.

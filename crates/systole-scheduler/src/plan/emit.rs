@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use systole_cib::model::AttributeSet;
 use systole_graph::{ActionKind, ResourceRef, Synapse, TransitionGraph};
 use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
 
@@ -78,6 +79,7 @@ impl Draft<'_, '_> {
     /// Writes the plan down.
     pub(super) fn emit(&mut self) -> TransitionGraph {
         // What rules about parameters say of the time comes too late for the moment to look again, as in the reference.
+        self.note_rules_of_operations();
         let properties = self.graph_properties();
         let mut synapses = Vec::new();
         let mut cache = Cache::new();
@@ -90,6 +92,20 @@ impl Draft<'_, '_> {
         }
         self.drop_missing_inputs(&mut synapses);
         TransitionGraph { properties, synapses }
+    }
+
+    /// Rules about operations may say when to look again, for every action that was thought of.
+    fn note_rules_of_operations(&self) {
+        let has_rules = |sets: &[AttributeSet]| sets.iter().any(|set| set.rule.is_some());
+        let is_general = has_rules(&self.status.cib.operation_defaults);
+        for action in &self.actions {
+            let Some(rsc) = action.rsc else { continue };
+            let operations = self.r(rsc).primitive().map_or(&[][..], |own| &own.definition.operations);
+            if is_general || operations.iter().any(|operation| has_rules(&operation.meta)) {
+                let interval = Duration::from_millis(action.key.interval_ms().into());
+                self.status.op_meta(rsc, action.made_as.as_str(), interval);
+            }
+        }
     }
 
     fn graph_properties(&self) -> Vec<(Arc<str>, Arc<str>)> {
