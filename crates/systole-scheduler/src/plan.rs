@@ -188,6 +188,7 @@ impl Draft<'_, '_> {
     }
 
     fn block_all_dependents(&mut self) {
+        self.limit_looks();
         for i in (0..self.actions.len()).rev() {
             self.block_dependents(ActIdx(u32::try_from(i).expect("an action's index")));
             self.visit_changed();

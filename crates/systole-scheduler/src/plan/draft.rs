@@ -190,6 +190,8 @@ pub struct Draft<'s, 'a> {
     pub have_unfencing: bool,
     /// Parameters that are nobody else's business may have been taken out of the CIB.
     pub is_sanitized: bool,
+    /// How often propagation may still look at a link: nothing may make it go on for ever.
+    pub(super) looks_left: usize,
     /// Work left for propagation.
     pub(super) to_visit: Vec<ActIdx>,
     /// What the relation looked at last has changed.
@@ -215,6 +217,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
             is_sanitized: false,
+            looks_left: 0,
             to_visit: Vec::new(),
             changed: super::propagate::Changed::default(),
             singletons: BTreeMap::new(),

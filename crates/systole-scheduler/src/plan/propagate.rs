@@ -103,20 +103,23 @@ impl Draft<'_, '_> {
 
     /// Works out all consequences, beginning with the latest action.
     pub(super) fn propagate(&mut self) {
-        let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
+        self.limit_looks();
         let mut jobs = Vec::new();
         for i in (0..self.actions.len()).rev() {
-            self.visit(ActIdx(u32::try_from(i).expect("an action's index")), &mut looks_left, &mut jobs);
+            self.visit(ActIdx(u32::try_from(i).expect("an action's index")), &mut jobs);
         }
     }
 
     /// Looks again at actions that something was done to outside of a visit.
     pub(super) fn visit_changed(&mut self) {
-        let mut looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
         let mut jobs = Vec::new();
         for action in std::mem::take(&mut self.to_visit) {
-            self.visit(action, &mut looks_left, &mut jobs);
+            self.visit(action, &mut jobs);
         }
+    }
+
+    pub(super) fn limit_looks(&mut self) {
+        self.looks_left = (self.links.len() + self.actions.len()).saturating_mul(MAX_LOOKS_PER_LINK);
     }
 
     /// Judges an action by what comes before it, one link after the other. Wherever that changes something, those that
@@ -124,17 +127,17 @@ impl Draft<'_, '_> {
     /// and it is the reference release's.
     ///
     /// `jobs` is empty before and after.
-    fn visit(&mut self, action: ActIdx, looks_left: &mut usize, jobs: &mut Vec<Job>) {
+    fn visit(&mut self, action: ActIdx, jobs: &mut Vec<Job>) {
         jobs.push(Job::Visit(action));
         while let Some(job) = jobs.pop() {
             match job {
                 Job::Visit(action) => {
                     let n_links = self.a(action).before.len();
-                    if *looks_left < n_links + 1 {
+                    if self.looks_left < n_links + 1 {
                         jobs.clear();
                         return;
                     }
-                    *looks_left -= n_links + 1;
+                    self.looks_left -= n_links + 1;
                     let flags = self.a(action).flags;
                     jobs.push(Job::Go(Visit {
                         action,
@@ -597,8 +600,8 @@ impl Draft<'_, '_> {
                 self.unset(action, Flags::RUNNABLE);
                 self.explain(action, Reason::ColocatedWith(because), false);
                 self.block_dependents(action);
-                self.to_visit.push(action);
-                self.visit_followers(action);
+                // At once: what follows from it decides what is left to block.
+                self.visit(action, &mut Vec::new());
             }
         }
         for child in self.r(rsc).children.clone() {
