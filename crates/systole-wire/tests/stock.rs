@@ -122,6 +122,16 @@ fn what_we_cannot_do_is_said_at_once() {
             "status=\"3\"",
         ),
         (Service::Controller, r#"<create_request_adv t="crmd" crm_task="lrm_refresh"/>"#, "status=\"3\""),
+        (
+            Service::Fencing,
+            r#"<stonith_command t="stonith-ng" st_op="register" st_clientname="crm_mon"/>"#,
+            "st_clientid=\"session-1\"",
+        ),
+        (
+            Service::Fencing,
+            r#"<stonith_command t="stonith-ng" st_op="st_fence_history" st_callid="2" st_callopt="4096"/>"#,
+            "st_callid=\"2\"",
+        ),
     ] {
         let wish = read(service, "session-1", "far", (3, WAITS), xml).expect("readable");
         let Wish::Answer(bodies) = wish else { panic!("{wish:?}") };
@@ -132,7 +142,7 @@ fn what_we_cannot_do_is_said_at_once() {
     let wish = read(Service::Controller, "s", "far", (2, GOES_ON), hello).expect("readable");
     assert_eq!(wish, Wish::Answer(vec![]), "nobody waits");
     for text in ["", "<x/>", "no xml"] {
-        for service in [Service::Cib, Service::Attributes, Service::Controller] {
+        for service in [Service::Cib, Service::Attributes, Service::Controller, Service::Fencing] {
             assert!(read(service, "s", "far", (1, WAITS), text).is_err(), "{text}");
         }
     }
@@ -172,6 +182,10 @@ fn attribute_queries_are_answered_from_the_status_section() {
         (r#"attr_name="a" attr_host="far""#, r#" attr_name="a"><node attr_host="far"/></attrd_query>"#),
         (
             r#"attr_name="b" attr_host="far""#,
+            r#" attr_name="b"><node attr_host="far" attr_value="2"/></attrd_query>"#,
+        ),
+        (
+            r#"attr_name="b" attr_host="localhost""#,
             r#" attr_name="b"><node attr_host="far" attr_value="2"/></attrd_query>"#,
         ),
         (r#"attr_name="c""#, "/>"),

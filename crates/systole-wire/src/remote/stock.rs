@@ -8,6 +8,7 @@
 mod attributes;
 mod cib;
 mod controller;
+mod fencing;
 
 use super::{
     proxy::{ProxyBody, WANTS_RESPONSE},
@@ -28,15 +29,19 @@ pub enum Service {
     Attributes,
     /// Nodes.
     Controller,
+    /// Fencing, as far as status displays need it.
+    Fencing,
 }
 
 impl Service {
-    /// The service with this name, if there is one. Fencing is none: tools go on without it.
+    /// The service with this name, if there is one. A tool that is turned away before it has spoken may wait for ever
+    /// (`crm_mon` 3.0.2 was seen to), so what we have little to say about is a service too.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "cib_ro" | "cib_rw" | "cib_shm" => Some(Self::Cib),
             "attrd" => Some(Self::Attributes),
             "crmd" => Some(Self::Controller),
+            "stonith-ng" => Some(Self::Fencing),
             _ => None,
         }
     }
@@ -91,13 +96,17 @@ pub fn read(
         Service::Cib => cib::read(root, session, node)?,
         Service::Attributes => attributes::read(root, node)?,
         Service::Controller => controller::read(root)?,
+        Service::Fencing => fencing::read(root, session)?,
     };
     Ok(match heard {
         Heard::Ask(call, kind) => {
             let pending = Pending { id, flags, node: node.to_owned(), request: xml.to_owned(), kind };
             Wish::Ask(Box::new(call), Box::new(pending))
         }
-        Heard::Answer(xml) => Wish::Answer(vec![ProxyBody::Response { id, xml }]),
+        Heard::Answer(xml) if flags & WANTS_RESPONSE != 0 => {
+            Wish::Answer(vec![ProxyBody::Response { id, xml }])
+        }
+        Heard::Answer(xml) => Wish::Answer(vec![ProxyBody::Event { xml }]),
         Heard::Nothing { status } if flags & WANTS_RESPONSE != 0 => {
             Wish::Answer(vec![ProxyBody::Response { id, xml: ack(status) }])
         }
@@ -127,7 +136,7 @@ impl Pending {
         match self.kind {
             Kind::Cib => cib::answer(self, request, reply),
             Kind::AttributeUpdate => self.respond(ack(status(reply))),
-            Kind::AttributeQuery => self.respond(attributes::answer(request, reply)),
+            Kind::AttributeQuery => self.respond(attributes::answer(request, &self.node, reply)),
             Kind::NodeInfo | Kind::NodeList | Kind::Ping => {
                 // The answer proper comes as an event after the acknowledgement.
                 let mut bodies = self.respond(ack(0));

@@ -41,9 +41,10 @@ pub(super) fn read(request: Element<'_>, node: &str) -> Result<Heard, MessageErr
 }
 
 /// The answer to a query: the status section is in `reply`.
-pub(super) fn answer(request: Element<'_>, reply: &Reply) -> String {
+pub(super) fn answer(request: Element<'_>, remote: &str, reply: &Reply) -> String {
     let name = request.attr("attr_name").unwrap_or_default();
-    let host = attr(request, "attr_host");
+    let host =
+        attr(request, "attr_host").map(|host| if host == "localhost" { remote.to_owned() } else { host });
     let status = match reply {
         Reply::Applied { output: Some(output), .. } => Document::parse(output).ok(),
         _ => None,
