@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    os::unix::process::CommandExt,
     process::{Command, ExitCode},
 };
 use systole_link::{Poll, Signals};
@@ -39,8 +40,8 @@ const PASSED_ON: [(i32, Signal); 6] = [
     (15, Signal::TERM),
 ];
 
-/// Runs `command` with `variables` (those that are set already count) as the daemon, buries who dies, passes signals on,
-/// and ends as it ends.
+/// Runs `command` with `variables` (those that are set already count) as the daemon, under the name this process was
+/// called by; buries who dies, passes signals on, and ends as it ends.
 ///
 /// # Errors
 /// If the daemon cannot be started.
@@ -55,6 +56,7 @@ pub fn supervise(command: &[OsString], variables: &BTreeMap<String, String>) -> 
     let child = Command::new(program)
         .args(arguments)
         .envs(missing)
+        .arg0(std::env::args_os().next().unwrap_or_else(|| program.clone()))
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))?;
     let daemon = Pid::from_child(&child);
