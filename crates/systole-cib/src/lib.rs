@@ -20,4 +20,4 @@ pub mod xml;
 pub mod xpath;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
-pub use read::{View, read};
+pub use read::{View, read, rule};

@@ -13,8 +13,8 @@ mod view;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    model::Cib,
-    xml::{Document, XmlError},
+    model::{Cib, Rule},
+    xml::{Document, Element, XmlError},
 };
 use context::Reader;
 
@@ -43,6 +43,11 @@ pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {
     let mut diagnostics = reader.into_diagnostics();
     diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
     diagnostics
+}
+
+/// Reads one `<rule>` of a document, wherever it stands. `None`: it refers to itself, or to what is not there.
+pub fn rule(element: Element<'_>) -> Option<Rule> {
+    Reader::new(element.document().root()).rule(element)
 }
 
 /// Reads the typed view of a CIB. Who reads the same document again and again has a [`View`].

@@ -11,6 +11,7 @@ mod crm_error;
 pub mod crm_mon;
 mod crm_node;
 pub mod crm_resource;
+mod crm_rule;
 mod crm_simulate;
 mod crm_verify;
 mod crmadmin;
@@ -42,6 +43,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_mon", about: "show the state of the cluster", run: crm_mon::run },
     Tool { name: "crm_node", about: "what a node knows of itself and its cluster", run: crm_node::run },
     Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
+    Tool { name: "crm_rule", about: "whether rules about dates are in effect", run: crm_rule::run },
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
     Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },

@@ -6,8 +6,10 @@ mod calendar;
 mod compare;
 mod date;
 mod iso8601;
+mod phase;
 
 pub use iso8601::parse_date_time;
+pub use phase::{Phase, Unclear, phase_of};
 
 use crate::status::Attributes;
 use std::{

@@ -1,70 +1,66 @@
 //! `<date_expression>`. Source: Pacemaker Explained, "Date/Time Expressions".
 
-use super::{Input, Recheck, calendar::Civil, compare::parse_integer_prefix, iso8601};
+use super::{Input, Phase, Recheck, calendar::Civil, compare::parse_integer_prefix, iso8601};
 use std::sync::Arc;
 use systole_cib::model::DateCondition;
 use systole_types::Timestamp;
 
 /// Whether the moment fulfils the condition. A date or range that cannot be read fulfils nothing.
 pub(super) fn holds(condition: &DateCondition, input: &Input<'_>, recheck: &Recheck) -> bool {
+    phase(condition, input, recheck) == Some(Phase::InEffect)
+}
+
+/// Where the moment stands to the condition. `None`: a date or range cannot be read.
+pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Recheck) -> Option<Phase> {
     let now = input.now;
     let read = |text: &str| iso8601::read(text, now, input.utc_offset);
     match condition {
-        DateCondition::After { start } => {
-            read(start).is_some_and(|start| after(now, start.timestamp(), recheck))
-        }
-        DateCondition::Before { end } => read(end).is_some_and(|end| before(now, end.timestamp(), recheck)),
+        DateCondition::After { start } => Some(after(now, read(start)?.timestamp(), recheck)),
+        DateCondition::Before { end } => Some(before(now, read(end)?.timestamp(), recheck)),
         DateCondition::InRange { start, end, duration } => {
-            let Some(start) = start.as_deref().map(read).map_or(Some(None), |start| start.map(Some)) else {
-                return false;
-            };
-            let Some(end) = end.as_deref().map(read).map_or(Some(None), |end| end.map(Some)) else {
-                return false;
-            };
-            if start.is_none() && end.is_none() {
-                return false;
-            }
+            let start = start.as_deref().map(read).map_or(Some(None), |start| start.map(Some))?;
+            let end = end.as_deref().map(read).map_or(Some(None), |end| end.map(Some))?;
             let end = match (end, duration, start) {
+                (None, _, None) => return None,
                 (Some(end), ..) => Some(end),
-                (None, Some(duration), Some(start)) => match add_duration(start, duration) {
-                    Some(end) => Some(end),
-                    None => return false,
-                },
-                (None, ..) => None,
+                (None, Some(duration), Some(start)) => Some(add_duration(start, duration)?),
+                (None, None, Some(_)) => None,
             };
-            in_range(now, start.map(Civil::timestamp), end.map(Civil::timestamp), recheck)
+            Some(in_range(now, start.map(Civil::timestamp), end.map(Civil::timestamp), recheck))
         }
-        DateCondition::Spec(fields) => matches_spec(Civil::at(now, input.utc_offset), fields),
+        DateCondition::Spec(fields) => spec_phase(Civil::at(now, input.utc_offset), fields),
     }
 }
 
-fn after(now: Timestamp, start: Timestamp, recheck: &Recheck) -> bool {
+fn after(now: Timestamp, start: Timestamp, recheck: &Recheck) -> Phase {
     if now <= start {
         recheck.by(Timestamp(start.0.saturating_add(1)));
+        return Phase::NotYet;
     }
-    now > start
+    Phase::InEffect
 }
 
-fn before(now: Timestamp, end: Timestamp, recheck: &Recheck) -> bool {
+fn before(now: Timestamp, end: Timestamp, recheck: &Recheck) -> Phase {
     if now < end {
         recheck.by(end);
+        return Phase::InEffect;
     }
-    now < end
+    Phase::Expired
 }
 
 /// Both ends belong to the range.
-fn in_range(now: Timestamp, start: Option<Timestamp>, end: Option<Timestamp>, recheck: &Recheck) -> bool {
+fn in_range(now: Timestamp, start: Option<Timestamp>, end: Option<Timestamp>, recheck: &Recheck) -> Phase {
     if let Some(start) = start.filter(|start| now < *start) {
         recheck.by(start);
-        return false;
+        return Phase::NotYet;
     }
     match end {
-        Some(end) if now > end => false,
+        Some(end) if now > end => Phase::Expired,
         Some(end) => {
             recheck.by(Timestamp(end.0.saturating_add(1)));
-            true
+            Phase::InEffect
         }
-        None => true,
+        None => Phase::InEffect,
     }
 }
 
@@ -86,40 +82,53 @@ fn add_duration(start: Civil, duration: &[(Arc<str>, Arc<str>)]) -> Option<Civil
     )
 }
 
-fn matches_spec(now: Civil, fields: &[(Arc<str>, Arc<str>)]) -> bool {
+/// Fields of a `<date_spec>`, in the order in which they are looked at: the first that does not fit says whether the moment
+/// is too early or too late. Fields of older days (`moon`) do not restrict anything.
+const FIELDS: [&str; 10] = [
+    "years",
+    "months",
+    "monthdays",
+    "hours",
+    "minutes",
+    "seconds",
+    "yeardays",
+    "weekyears",
+    "weeks",
+    "weekdays",
+];
+
+fn spec_phase(now: Civil, fields: &[(Arc<str>, Arc<str>)]) -> Option<Phase> {
     let (month, day) = now.month_and_day();
     let (week_year, week, weekday) = now.week();
-    fields.iter().all(|(field, range)| {
-        let value = match &**field {
-            "years" => now.year,
-            "months" => month,
-            "monthdays" => day,
-            "hours" => now.second / 3600,
-            "minutes" => now.second / 60 % 60,
-            "seconds" => now.second % 60,
-            "yeardays" => now.yday,
-            "weekyears" => week_year,
-            "weeks" => week,
-            "weekdays" => weekday,
-            // Fields of older days (`moon`) do not restrict anything.
-            _ => return true,
-        };
-        is_within(value, range)
-    })
-}
-
-/// Whether `value` is in `range`: `5`, `1-5`, `5-` or `-5`.
-fn is_within(value: i64, range: &str) -> bool {
-    let number = |text: &str| text.trim_start().parse::<i64>().ok();
-    match range.split_once('-') {
-        None => number(range) == Some(value),
-        Some(("", "")) => false,
-        Some((low, "")) => number(low).is_some_and(|low| value >= low),
-        Some(("", high)) => number(high).is_some_and(|high| value <= high),
-        Some((low, high)) => {
-            number(low).zip(number(high)).is_some_and(|(low, high)| (low..=high).contains(&value))
+    let (hour, minute, second) = (now.second / 3600, now.second / 60 % 60, now.second % 60);
+    let values = [now.year, month, day, hour, minute, second, now.yday, week_year, week, weekday];
+    for (field, value) in FIELDS.iter().zip(values) {
+        let Some((_, range)) = fields.iter().find(|(name, _)| name.as_ref() == *field) else { continue };
+        let phase = range_phase(value, range)?;
+        if phase != Phase::InEffect {
+            return Some(phase);
         }
     }
+    Some(Phase::InEffect)
+}
+
+/// Where `value` stands to `range`: `5`, `1-5`, `5-` or `-5`.
+fn range_phase(value: i64, range: &str) -> Option<Phase> {
+    let number = |text: &str| text.trim_start().parse::<i64>().ok();
+    let (low, high) = match range.split_once('-') {
+        None => (Some(number(range)?), Some(number(range)?)),
+        Some(("", "")) => return None,
+        Some((low, "")) => (Some(number(low)?), None),
+        Some(("", high)) => (None, Some(number(high)?)),
+        Some((low, high)) => (Some(number(low)?), Some(number(high)?)),
+    };
+    Some(if low.is_some_and(|low| value < low) {
+        Phase::NotYet
+    } else if high.is_some_and(|high| value > high) {
+        Phase::Expired
+    } else {
+        Phase::InEffect
+    })
 }
 
 #[cfg(test)]
