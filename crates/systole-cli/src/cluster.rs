@@ -5,7 +5,7 @@
 mod daemon;
 mod file;
 
-use crate::{Exit, Failed, Session};
+use crate::{Exit, Failed, Session, edit};
 use anyhow::Context as _;
 use daemon::Daemon;
 use file::CibFile;
@@ -15,7 +15,7 @@ use systole_cib::{
     ops::{CibAction, CibCall, CibOptions, Scope, Stamp},
     xml::Document,
 };
-use systole_wire::api::NodeReport;
+use systole_wire::api::{AttributeUpdate, FailedOperation, NodeReport};
 
 /// A cluster, or what stands in for one.
 pub enum Cluster {
@@ -164,13 +164,64 @@ impl Cluster {
     /// # Errors
     /// If there is no such node, or the daemon does not answer.
     pub fn set_transient(&mut self, node: &str, name: &str, value: Option<&str>) -> anyhow::Result<()> {
+        self.update_attribute(AttributeUpdate {
+            node: node.to_owned(),
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            ..AttributeUpdate::default()
+        })
+    }
+
+    /// Changes a transient attribute. In a file nothing is held back, and nothing can be private.
+    ///
+    /// # Errors
+    /// If there is no such node, or the daemon does not answer.
+    pub fn update_attribute(&mut self, update: AttributeUpdate) -> anyhow::Result<()> {
         match self {
-            Self::File(file) => file.set_transient(node, name, value),
-            Self::Daemon(daemon) => daemon.set_attribute(node, name, value),
+            Self::File(_) if update.private => {
+                let message = "--private: what is kept out of the CIB needs a running cluster";
+                Err(Failed::new(Exit::Unimplemented, message).into())
+            }
+            Self::File(_) if update.keep_value => Ok(()),
+            Self::File(file) => file.set_transient(&update.node, &update.name, update.value.as_deref()),
+            Self::Daemon(daemon) => daemon.update_attribute(update),
         }
     }
 
-    /// Forgets failures (or all history).
+    /// Values of the transient attribute `name`, by node: as they were set last, in the CIB or not.
+    ///
+    /// # Errors
+    /// If the daemon does not answer.
+    pub fn transient_values(&mut self, name: &str) -> anyhow::Result<Vec<(String, String)>> {
+        match self {
+            Self::File(file) => Ok(edit::transient_values(file.document(), name)),
+            Self::Daemon(daemon) => daemon.transient_values(name),
+        }
+    }
+
+    /// Writes transient attributes that are held back to the CIB.
+    ///
+    /// # Errors
+    /// If the daemon does not answer.
+    pub fn write_attributes(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Daemon(daemon) => daemon.write_attributes(),
+        }
+    }
+
+    /// Forgets that there ever was a node; false if this is a file, where that is a matter of its elements.
+    ///
+    /// # Errors
+    /// If there is no such node, or it is a member.
+    pub fn forget_node(&mut self, node: &str) -> anyhow::Result<bool> {
+        match self {
+            Self::File(_) => Ok(false),
+            Self::Daemon(daemon) => daemon.forget_node(node).map(|()| true),
+        }
+    }
+
+    /// Forgets failures (or all history); with `operation`, failures of that one only.
     ///
     /// # Errors
     /// If there is no such resource or node, or it took too long.
@@ -179,10 +230,15 @@ impl Cluster {
         resource: Option<&str>,
         node: Option<&str>,
         only_failed: bool,
+        operation: Option<FailedOperation>,
     ) -> anyhow::Result<()> {
         match self {
+            Self::File(_) if operation.is_some() => {
+                let message = "failures of one operation can be forgotten alone in a running cluster only";
+                Err(Failed::new(Exit::Unimplemented, message).into())
+            }
             Self::File(file) => file.cleanup(resource, node, only_failed),
-            Self::Daemon(daemon) => daemon.cleanup(resource, node, only_failed),
+            Self::Daemon(daemon) => daemon.cleanup(resource, node, only_failed, operation),
         }
     }
 

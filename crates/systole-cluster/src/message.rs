@@ -45,7 +45,14 @@ pub(crate) enum Message {
         number: u64,
         /// What is wanted.
         wish: Box<Wish>,
+        /// Whether every member says when it has applied it.
+        #[serde(default)]
+        heard: bool,
     },
+    /// A request (the sender's number and start, and its own) is applied here.
+    Heard { from: u32, incarnation: u64, number: u64 },
+    /// From the DC: held back values of these attributes are to be written.
+    WriteOut { names: Vec<String> },
     /// From the DC: what the membership means for the CIB.
     Membership(MembershipUpdate),
     /// From the DC: have this operation run.
@@ -90,15 +97,26 @@ pub(crate) enum Wish {
     /// A change of the CIB.
     Write(Write),
     /// Forget failures and history.
-    Cleanup { resource: Option<String>, node: Option<String>, only_failed: bool },
+    Cleanup {
+        resource: Option<String>,
+        node: Option<String>,
+        only_failed: bool,
+        /// Only where this operation failed: name and interval in milliseconds.
+        #[serde(default)]
+        operation: Option<(String, u64)>,
+    },
     /// Change transient attributes.
     Attributes(Vec<AttributeChange>),
+    /// Write values of attributes that are held back.
+    WriteOut,
+    /// Forget that there ever was this node.
+    ForgetNode { node: String },
     /// This node is vouched for to be off.
     ConfirmOff { node: String },
 }
 
 /// One change of a transient attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct AttributeChange {
     /// The node's name.
     pub node: String,
@@ -106,12 +124,35 @@ pub(crate) struct AttributeChange {
     pub name: String,
     /// What becomes of it.
     pub to: AttributeValue,
+    /// How long changes of the attribute are held back from now on, on whatever node.
+    #[serde(default)]
+    pub dampen: Option<Dampen>,
+    /// Whether it is kept out of the CIB, if nobody has said anything of it before.
+    #[serde(default)]
+    pub private: bool,
+    /// The id of the set it goes to, likewise.
+    #[serde(default)]
+    pub set: Option<String>,
+}
+
+/// How long changes are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dampen {
+    /// Milliseconds since the last change.
+    pub ms: u64,
+    /// Only if nothing was said of that before.
+    pub if_new: bool,
 }
 
 /// What becomes of a transient attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AttributeValue {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// So much is added to it.
+    Add(i32),
     /// It has this value.
     Set(String),
     /// It counts one more, up to INFINITY.
@@ -292,10 +333,31 @@ pub(crate) struct Ledger {
     /// Connections to remote and guest nodes that were started and not stopped, by name.
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionLedger>,
+    /// Transient attributes of which more is known than their values, by name.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, AttributeLedger>,
+    /// Transient attributes of nodes that are lost, for the case that they come back as they were.
+    #[serde(default)]
+    pub kept_attributes: BTreeMap<String, BTreeMap<String, String>>,
     /// Counts changes that may call for a new plan.
     pub changes: u64,
     /// As of how many changes the DC had nothing to do.
     pub idle_at: Option<u64>,
+}
+
+/// What is known of a transient attribute beside its values in the CIB.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct AttributeLedger {
+    /// How long changes are held back.
+    pub delay_ms: u64,
+    /// The id of the set it goes to; `None` for the usual one.
+    pub set: Option<String>,
+    /// Whether it is kept out of the CIB.
+    pub private: bool,
+    /// Values that are not in the CIB, or not yet, by node; `None`: it is to be removed.
+    pub held: BTreeMap<String, Option<String>>,
+    /// Counts changes: with each, the time they are held back begins anew.
+    pub n_changes: u64,
 }
 
 /// What is known of a connection to a remote or guest node.

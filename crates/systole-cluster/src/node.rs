@@ -228,8 +228,19 @@ impl NodeMachine {
             Message::DiskState { error } => self.disk_state(from, error),
             Message::Attach(attach) => self.attached(from, &attach),
             Message::Detach => self.detached(from),
-            Message::Request { incarnation, number, wish } => {
-                self.requested(from, incarnation, number, &wish)
+            Message::Request { incarnation, number, wish, heard } => {
+                self.requested(from, incarnation, number, &wish);
+                if heard {
+                    self.cast(Message::Heard { from, incarnation, number });
+                }
+            }
+            Message::Heard { from: asker, incarnation, number } => {
+                self.heard(from, asker, incarnation, number);
+            }
+            Message::WriteOut { names } => {
+                if self.replica.write_out_attributes(&names) {
+                    self.plan_anew("a node attribute was changed");
+                }
             }
             Message::Membership(update) => self.membership_published(&update),
             Message::Perform(perform) => self.performed(&perform),

@@ -6,18 +6,18 @@
 /// node as it is (data is at risk then, and `status` says so); that is not a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
-    id: u32,
+    id: Option<u32>,
     name: String,
 }
 
 impl Released {
-    /// An administrator vouches for it. Not for a member: a node that is here is not off.
-    pub(crate) fn by_word_of(id: u32, name: &str, is_member: bool) -> Option<Self> {
-        (!is_member).then(|| Self { id, name: name.to_owned() })
+    /// An administrator vouches for it. Not for a node that is here, as a member or over a connection: that is not off.
+    pub(crate) fn by_word_of(id: Option<u32>, name: &str, is_here: bool) -> Option<Self> {
+        (!is_here).then(|| Self { id, name: name.to_owned() })
     }
 
-    /// The node's number.
-    pub fn id(&self) -> u32 {
+    /// The node's number; `None` for a remote node.
+    pub fn id(&self) -> Option<u32> {
         self.id
     }
 

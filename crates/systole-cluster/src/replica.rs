@@ -3,6 +3,7 @@
 //! Every function here that changes something is called for a message in agreed order, with nothing but what the message
 //! says, so that all replicas stay the same.
 
+mod attributes;
 mod cleanup;
 mod remote;
 mod status;
@@ -10,11 +11,11 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{
-        Attach, AttributeChange, Copy, Hand, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing,
-    },
+    message::{Attach, Copy, Hand, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing},
     released::Released,
 };
+pub(crate) use attributes::Valued;
+pub(crate) use cleanup::Cleanup;
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -288,7 +289,7 @@ impl Replica {
             }
             return;
         }
-        if operation.operation != "notify" {
+        if operation.operation != "notify" && !self.is_stop_of_lost_guest(perform) {
             self.status().record_pending(&place, operation);
         }
         self.ledger.in_flight.insert(operation.transition_key.clone(), perform.clone());
@@ -373,15 +374,6 @@ impl Replica {
         self.count(Counted::Status);
     }
 
-    /// Transient attributes change.
-    pub fn set_attributes(&mut self, changes: &[AttributeChange]) {
-        for change in changes {
-            let id = self.id_of(&change.node).map_or_else(|| change.node.clone(), |id| id.to_string());
-            self.status().set_attribute(&id, &change.node, &change.name, &change.to);
-        }
-        self.count(Counted::Status);
-    }
-
     /// The DC says what the membership means. Whether the configuration changed.
     pub fn apply_membership(&mut self, update: &MembershipUpdate) -> bool {
         let root = self.cib.root_key();
@@ -391,8 +383,12 @@ impl Replica {
             self.status().stand(node);
             match node.standing {
                 Standing::Off => self.forget_member(node.id, &node.name),
-                Standing::Lost => self.ledger.in_flight.retain(|_, perform| perform.node != node.id),
-                Standing::Member | Standing::Pending => {}
+                Standing::Lost => {
+                    self.ledger.in_flight.retain(|_, perform| perform.node != node.id);
+                    self.set_attributes_aside(&node.name);
+                }
+                Standing::Member => self.restore_attributes(&node.name),
+                Standing::Pending => {}
             }
         }
         let is_new = self.write_bootstrap(update);
@@ -400,13 +396,42 @@ impl Replica {
         is_new
     }
 
+    /// Forgets that there ever was a node. Whether there was.
+    pub fn forget_node(&mut self, name: &str) -> bool {
+        let nodes =
+            self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
+        let entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
+        let entries = entries.chain(self.node_state(name));
+        let gone: Vec<_> =
+            entries.filter(|entry| entry.attr("uname") == Some(name)).map(Element::key).collect();
+        let id = self.id_of(name);
+        if gone.is_empty() && id.is_none() {
+            return false;
+        }
+        if let Some(id) = id {
+            self.forget_member(id, name);
+            self.ledger.in_flight.retain(|_, perform| perform.node != id);
+            self.ledger.nodes.remove(&id);
+        }
+        self.forget_attributes(name);
+        for key in gone {
+            self.cib.remove(key);
+        }
+        self.count(Counted::Configuration);
+        true
+    }
+
     /// A node is out of the way for good: what ran there can be recovered.
     pub fn release(&mut self, released: &Released) {
-        let update =
-            NodeUpdate { id: released.id(), name: released.name().to_owned(), standing: Standing::Off };
-        self.ledger.in_flight.retain(|_, perform| perform.node != released.id());
-        self.status().stand(&update);
-        self.forget_member(released.id(), released.name());
+        match released.id() {
+            Some(id) => {
+                let update = NodeUpdate { id, name: released.name().to_owned(), standing: Standing::Off };
+                self.ledger.in_flight.retain(|_, perform| perform.node != id);
+                self.status().stand(&update);
+                self.forget_member(id, released.name());
+            }
+            None => self.release_remote(released.name()),
+        }
         self.count(Counted::Status);
     }
 }

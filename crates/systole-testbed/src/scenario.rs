@@ -318,7 +318,12 @@ impl Story {
             Fault::ForcedWrite => return self.write(idx, true),
             Fault::Standby => return self.toggle_standby(idx),
             Fault::Cleanup => {
-                let call = Call::Cleanup { resource: Some(resource), node: None, only_failed: false };
+                let call = Call::Cleanup {
+                    resource: Some(resource),
+                    node: None,
+                    only_failed: false,
+                    operation: None,
+                };
                 return cluster.ask(idx, call).is_some();
             }
             Fault::Shutdown => return cluster.ask(idx, Call::Shutdown).is_some(),
@@ -392,7 +397,7 @@ impl Story {
             self.toggle_standby(idx);
         }
         self.mend_remotes();
-        self.cluster.ask(0, Call::Cleanup { resource: None, node: None, only_failed: true });
+        self.cluster.ask(0, Call::Cleanup { resource: None, node: None, only_failed: true, operation: None });
     }
 
     fn come_to_rest(&mut self) {

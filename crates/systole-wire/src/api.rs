@@ -48,15 +48,29 @@ pub enum Call {
         node: Option<String>,
         /// Only where something failed (`cleanup`), or wherever there is history (`refresh`).
         only_failed: bool,
+        /// With `only_failed`: only where this operation failed, and its failures only.
+        #[serde(default)]
+        operation: Option<FailedOperation>,
     },
     /// Sets or removes a transient node attribute. Answer: [`Reply::Done`].
-    Attribute {
+    Attribute(AttributeUpdate),
+    /// The values of transient node attributes as they were set last, written to the CIB or not.
+    /// Answer: [`Reply::Attributes`].
+    Attributes {
+        /// Of this name; of any if `None`.
+        #[serde(default)]
+        name: Option<String>,
+        /// On this node; on any if `None`.
+        #[serde(default)]
+        node: Option<String>,
+    },
+    /// Writes attributes that are held back to the CIB. Answer: [`Reply::Done`].
+    WriteAttributes,
+    /// Forgets that there ever was this node. It must not be a member. Answer: [`Reply::Done`], once this is on disk on
+    /// every member.
+    ForgetNode {
         /// Which node.
         node: String,
-        /// Its name.
-        name: String,
-        /// `None` removes it.
-        value: Option<String>,
     },
     /// Answers [`Reply::Done`] when the cluster has nothing left to do, [`Reply::Refused`] if that takes longer.
     WaitIdle {
@@ -72,6 +86,56 @@ pub enum Call {
         /// Which node.
         node: String,
     },
+}
+
+/// An operation whose failures are meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailedOperation {
+    /// `monitor`, `start`...
+    pub name: String,
+    /// Its interval; zero for what is done once.
+    #[serde(default)]
+    pub interval_ms: u64,
+}
+
+/// A change of a transient node attribute.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct AttributeUpdate {
+    /// Which node.
+    pub node: String,
+    /// The attribute's name.
+    pub name: String,
+    /// `None` removes it. `value++` and `value+=3` (any five characters before the sign) add to what it is.
+    pub value: Option<String>,
+    /// The value stays as it is: only what follows is meant.
+    #[serde(default)]
+    pub keep_value: bool,
+    /// How long changes of the attribute are held back after the last one, milliseconds.
+    #[serde(default)]
+    pub delay_ms: Option<u64>,
+    /// Whether `delay_ms` counts only if none was given before.
+    #[serde(default)]
+    pub delay_if_new: bool,
+    /// Keep the attribute out of the CIB. Counts when the attribute is first heard of.
+    #[serde(default)]
+    pub private: bool,
+    /// The id of the attribute's set. Counts when the attribute is first heard of.
+    #[serde(default)]
+    pub set: Option<String>,
+    /// Answer only when every member has the change, not just this one.
+    #[serde(default)]
+    pub everywhere: bool,
+}
+
+/// A transient attribute's value on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeOnNode {
+    /// Which node.
+    pub node: String,
+    /// The attribute's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// One response.
@@ -102,6 +166,8 @@ pub enum Reply {
     },
     /// About the node.
     Node(NodeReport),
+    /// Attributes, by node and name.
+    Attributes(Vec<AttributeOnNode>),
     /// Done.
     Done,
     /// Not done, and nothing was changed.

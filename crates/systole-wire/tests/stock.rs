@@ -3,7 +3,7 @@
 
 use systole_cib::ops::{CibAction, CibCall, Failure, Scope};
 use systole_wire::{
-    api::{Call, NodeReport, Refusal, RefusalKind, Reply},
+    api::{AttributeOnNode, AttributeUpdate, Call, NodeReport, Refusal, RefusalKind, Reply},
     remote::{
         ProxyBody,
         stock::{Pending, Service, Wish, read},
@@ -161,7 +161,14 @@ fn attributes_without_a_host_are_the_remote_nodes() {
         );
         let (call, pending) = ask(Service::Attributes, WAITS, &xml);
         let value = value.map(str::to_owned);
-        assert_eq!(call, Call::Attribute { node: node.into(), name: "a".into(), value }, "{xml}");
+        let update = AttributeUpdate {
+            node: node.into(),
+            name: "a".into(),
+            value,
+            delay_if_new: true,
+            ..AttributeUpdate::default()
+        };
+        assert_eq!(call, Call::Attribute(update), "{xml}");
         let [ProxyBody::Response { id: 3, xml }] = &pending.answer(&Reply::Done)[..] else {
             panic!("one response")
         };
@@ -170,13 +177,21 @@ fn attributes_without_a_host_are_the_remote_nodes() {
 }
 
 #[test]
-fn attribute_queries_are_answered_from_the_status_section() {
-    let status = found(
-        r#"<status>
-             <node_state id="1" uname="near"><transient_attributes id="1"><instance_attributes id="i1"><nvpair id="x" name="a" value="1"/></instance_attributes></transient_attributes></node_state>
-             <node_state id="far" uname="far"><transient_attributes id="far"><instance_attributes id="i2"><nvpair id="y" name="b" value="2"/></instance_attributes></transient_attributes></node_state>
-           </status>"#,
-    );
+fn an_attribute_may_be_private_and_held_back() {
+    let xml = r#"<create_attrd_op t="attrd" attr_name="a" attr_value="1" task="update-both" attr_dampening="5s" attr_is_private="1"/>"#;
+    let (call, _) = ask(Service::Attributes, WAITS, xml);
+    let Call::Attribute(update) = call else { panic!("{call:?}") };
+    assert_eq!((update.delay_ms, update.delay_if_new, update.private), (Some(5000), false, true));
+}
+
+#[test]
+fn attribute_queries_are_answered_with_what_the_attribute_manager_knows() {
+    let on_node = |node: &str, name: &str, value: &str| AttributeOnNode {
+        node: node.into(),
+        name: name.into(),
+        value: value.into(),
+    };
+    let known = [on_node("near", "a", "1"), on_node("far", "b", "2")];
     for (rest, expected) in [
         (r#"attr_name="a""#, r#" attr_name="a"><node attr_host="near" attr_value="1"/></attrd_query>"#),
         (r#"attr_name="a" attr_host="far""#, r#" attr_name="a"><node attr_host="far"/></attrd_query>"#),
@@ -191,8 +206,11 @@ fn attribute_queries_are_answered_from_the_status_section() {
         (r#"attr_name="c""#, "/>"),
     ] {
         let xml = format!(r#"<create_attrd_op t="attrd" src="attrd_updater" {rest} task="query"/>"#);
-        let (_, pending) = ask(Service::Attributes, WAITS, &xml);
-        let [ProxyBody::Response { xml, .. }] = &pending.answer(&status)[..] else { panic!("one response") };
+        let (call, pending) = ask(Service::Attributes, WAITS, &xml);
+        let Call::Attributes { name, node: None } = call else { panic!("{call:?}") };
+        let is_it = |known: &&AttributeOnNode| Some(&known.name) == name.as_ref();
+        let reply = Reply::Attributes(known.iter().filter(is_it).cloned().collect());
+        let [ProxyBody::Response { xml, .. }] = &pending.answer(&reply)[..] else { panic!("one response") };
         assert_eq!(xml, &format!(r#"<attrd_query t="attrd" subt="query" attr_version="2"{expected}"#));
     }
 }

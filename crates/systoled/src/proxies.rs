@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use systole_cluster::{ClientId, Event, SessionId};
 use systole_types::Now;
 use systole_wire::{
-    api::{Call, Refusal, RefusalKind, Reply, Request, Response},
+    api::{AttributeUpdate, Call, Refusal, RefusalKind, Reply, Request, Response},
     remote::{
         Frame, ProxyBody, ProxyMessage,
         proxy::{API_SERVICE, line_of, wrap_line},
@@ -101,11 +101,12 @@ impl Proxies {
             ProxyBody::ShutdownRequest => {
                 let client = self.add(session, node, Speaker::Daemon);
                 // What a cluster node that is told to end does for itself.
-                let call = Call::Attribute {
+                let call = Call::Attribute(AttributeUpdate {
                     node: node.to_owned(),
                     name: "shutdown".to_owned(),
                     value: Some(now.wall.0.to_string()),
-                };
+                    ..AttributeUpdate::default()
+                });
                 let request = Request { id: 1, client: "remote daemon".to_owned(), user: None, call };
                 Outcome::Event(Event::Request { client, request })
             }
@@ -304,7 +305,7 @@ mod tests {
         let outcome = proxies.take(Now::default(), SESSION, "far", asked);
         let Outcome::Event(Event::Request { client, request }) = outcome else { panic!("no request") };
         assert!(
-            matches!(request.call, Call::Attribute { node, name, .. } if node == "far" && name == "shutdown")
+            matches!(request.call, Call::Attribute(update) if update.node == "far" && update.name == "shutdown")
         );
         let (_, answers) = proxies.reply(client, &Response { id: 1, reply: Reply::Done }).expect("an answer");
         assert_eq!(answers[0].body, ProxyBody::ShutdownAck);

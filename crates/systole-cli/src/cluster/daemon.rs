@@ -11,7 +11,7 @@ use std::{
 };
 use systole_cib::{ops::CibCall, xml::Document};
 use systole_wire::{
-    api::{Call, NodeReport, Reply, Request, Response},
+    api::{AttributeUpdate, Call, FailedOperation, NodeReport, Reply, Request, Response},
     decode, encode,
 };
 
@@ -83,15 +83,24 @@ impl Daemon {
         }
     }
 
-    pub(super) fn set_attribute(
-        &mut self,
-        node: &str,
-        name: &str,
-        value: Option<&str>,
-    ) -> anyhow::Result<()> {
-        let call =
-            Call::Attribute { node: node.to_owned(), name: name.to_owned(), value: value.map(str::to_owned) };
-        self.done(call, ANSWER_LIMIT)
+    pub(super) fn update_attribute(&mut self, update: AttributeUpdate) -> anyhow::Result<()> {
+        self.done(Call::Attribute(update), ANSWER_LIMIT)
+    }
+
+    pub(super) fn transient_values(&mut self, name: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let call = Call::Attributes { name: Some(name.to_owned()), node: None };
+        match self.call(call, ANSWER_LIMIT)? {
+            Reply::Attributes(values) => Ok(values.into_iter().map(|it| (it.node, it.value)).collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn write_attributes(&mut self) -> anyhow::Result<()> {
+        self.done(Call::WriteAttributes, ANSWER_LIMIT)
+    }
+
+    pub(super) fn forget_node(&mut self, node: &str) -> anyhow::Result<()> {
+        self.done(Call::ForgetNode { node: node.to_owned() }, ANSWER_LIMIT)
     }
 
     pub(super) fn cleanup(
@@ -99,11 +108,13 @@ impl Daemon {
         resource: Option<&str>,
         node: Option<&str>,
         only_failed: bool,
+        operation: Option<FailedOperation>,
     ) -> anyhow::Result<()> {
         let call = Call::Cleanup {
             resource: resource.map(str::to_owned),
             node: node.map(str::to_owned),
             only_failed,
+            operation,
         };
         self.done(call, CLEANUP_LIMIT)
     }
@@ -211,6 +222,7 @@ fn unexpected(reply: &Reply) -> anyhow::Error {
         Reply::Cib { .. } => "a CIB",
         Reply::Applied { .. } => "the result of a change",
         Reply::Node(_) => "a node's report",
+        Reply::Attributes(_) => "attributes",
         Reply::Done => "nothing but consent",
         Reply::Refused(_) => "a refusal",
         Reply::Changed { .. } => "news of a change",

@@ -10,6 +10,7 @@ use clap::Parser;
 use std::ffi::OsString;
 use systole_output::tree::Tree;
 use systole_types::Score;
+use systole_wire::api::{AttributeUpdate, FailedOperation};
 
 /// Show or remove fail counts.
 #[derive(Parser, Default)]
@@ -63,13 +64,9 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
     };
     let document = cluster.cib()?;
     let (uuid, ..) = crm_attribute::node_id(&document, &node)?;
-    if args.delete && (args.operation.is_some() || args.interval.is_some()) {
-        let message =
-            "failures of one operation cannot be forgotten alone yet: leave --operation and --interval out";
-        return Err(Failed::new(Exit::Unimplemented, message).into());
-    }
     if args.delete {
-        cluster.cleanup(Some(resource), Some(&node), true)?;
+        let operation = args.operation.as_deref().map(|name| failed_operation(name, interval));
+        cluster.cleanup(Some(resource), Some(&node), true, operation)?;
         let text = format!("Cleaned up {resource} on {node}\n");
         return Ok(Report { text, ..Report::default() });
     }
@@ -99,6 +96,12 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
         text,
         Tree::new("attribute").attr("name", name).attr("value", total.to_string()).attr("scope", "status"),
     ))
+}
+
+/// An operation whose failures are meant.
+pub(super) fn failed_operation(name: &str, interval: Option<std::time::Duration>) -> FailedOperation {
+    let interval_ms = interval.unwrap_or_default().as_millis();
+    FailedOperation { name: name.to_owned(), interval_ms: u64::try_from(interval_ms).unwrap_or(u64::MAX) }
 }
 
 /// Show, set or remove a resource's promotion score (deprecated: use crm_attribute --promotion).
@@ -234,10 +237,10 @@ struct UpdaterArgs {
     /// Set the value
     #[arg(short = 'U', long, value_name = "VALUE", allow_hyphen_values = true, short_alias = 'v')]
     update: Option<String>,
-    /// Set the value, and how long changes are held back
+    /// Set the value, and with --delay how long changes are held back
     #[arg(short = 'B', long, value_name = "VALUE", allow_hyphen_values = true)]
     update_both: Option<String>,
-    /// Set how long changes are held back (nothing is held back here; taken for compatibility)
+    /// Set how long changes are held back: goes with --delay
     #[arg(short = 'Y', long)]
     update_delay: bool,
     /// Print the value
@@ -246,10 +249,10 @@ struct UpdaterArgs {
     /// Remove the attribute
     #[arg(short = 'D', long)]
     delete: bool,
-    /// Write changes that are held back (there are none; taken for compatibility)
+    /// Write changes that are held back
     #[arg(short = 'R', long)]
     refresh: bool,
-    /// How long changes are held back (not at all; taken for compatibility)
+    /// How long changes are held back after the last one. With --update, for a new attribute only
     #[arg(short = 'd', long, value_name = "TIME")]
     delay: Option<String>,
     /// The node; this one by default
@@ -258,16 +261,16 @@ struct UpdaterArgs {
     /// With --query: values of all nodes
     #[arg(short = 'A', long)]
     all: bool,
-    /// Set of attributes (refused: there is one for each node)
+    /// Set of attributes, by id, that a new attribute goes to
     #[arg(short = 's', long, value_name = "ID")]
     set: Option<String>,
     /// Section: only status, where these attributes are anyway
     #[arg(short = 'S', long, value_name = "SECTION")]
     section: Option<String>,
-    /// Keep the attribute out of the CIB (refused: that cannot be done yet)
+    /// Keep a new attribute out of the CIB
     #[arg(short = 'p', long)]
     private: bool,
-    /// Wait until the attribute is known (always at least here)
+    /// Wait until the change is known: no, local (also what is done else) or cluster
     #[arg(short = 'W', long, value_name = "WHERE")]
     wait: Option<String>,
     /// Print nothing but what was asked for
@@ -301,52 +304,63 @@ fn update_or_query(
     args: &UpdaterArgs,
     last: Option<&str>,
 ) -> anyhow::Result<Report> {
-    if args.refresh || (args.update_delay && last.is_none()) {
+    if args.refresh {
+        Cluster::open(session)?.write_attributes()?;
         return Ok(Report::silent());
     }
     let name = args.name.as_deref().ok_or_else(|| Failed::usage("name the attribute with -n/--name"))?;
     check_terms(args, last)?;
+    let delay = args.delay.as_deref().map(systole_types::parse_duration).transpose();
+    let delay = delay.map_err(|error| Failed::usage(format!("--delay: {error}")))?;
     let value = match last {
         Some("update") => args.update.clone(),
         Some("update_both") => args.update_both.clone(),
         Some("delete") => None,
         Some("query") => return updater_query(session, args, name),
+        _ if args.update_delay && delay.is_none() => {
+            return Err(Failed::usage("--update-delay needs to know the delay: name it with --delay"));
+        }
+        _ if args.update_delay => None,
         _ => return Err(Failed::usage("no command given: try --update, --query or --delete")),
     };
     let mut cluster = Cluster::open(session)?;
-    let node = match &args.node {
-        Some(node) => node.clone(),
-        None => cluster.local_node(session)?,
-    };
+    let node = crm_attribute::target_node(session, &mut cluster, args.node.as_deref())?;
     let value = match value {
-        Some(value) if value.contains("++") || value.contains("+=") => {
-            let document = cluster.cib()?;
-            let old =
-                transient(&document, name).into_iter().find(|(at, _)| *at == node).map(|(_, value)| value);
+        // A daemon adds up by itself.
+        Some(value) if !cluster.is_live() && (value.contains("++") || value.contains("+=")) => {
+            let values = cluster.transient_values(name)?;
+            let old = values.into_iter().find(|(at, _)| *at == node).map(|(_, value)| value);
             Some(crm_attribute::scored(&value, &old.unwrap_or_default()))
         }
         value => value,
     };
-    cluster.set_transient(&node, name, value.as_deref())?;
+    cluster.update_attribute(AttributeUpdate {
+        node,
+        name: name.to_owned(),
+        value,
+        keep_value: last.is_none(),
+        delay_ms: delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
+        delay_if_new: last == Some("update"),
+        private: args.private,
+        set: args.set.clone(),
+        everywhere: args.wait.as_deref() == Some("cluster"),
+    })?;
     Ok(Report::silent())
 }
 
 /// Refuses what would be promised and not kept.
 fn check_terms(args: &UpdaterArgs, last: Option<&str>) -> anyhow::Result<()> {
-    let refused = |message: &str| Err(Failed::new(Exit::Unimplemented, message).into());
-    if args.private {
-        return refused("--private: attributes cannot be kept out of the CIB yet: leave it out");
-    }
-    if args.set.is_some() {
-        return refused("--set: each node has one set of transient attributes: leave it out");
-    }
     if args.section.as_deref().is_some_and(|section| section != "status") {
-        return refused("--section: only status can be written here: crm_attribute writes the others");
+        let message = "--section: only status can be written here: crm_attribute writes the others";
+        return Err(Failed::new(Exit::Unimplemented, message).into());
     }
     if args.all && last != Some("query") {
         return Err(Failed::usage("--all goes with --query: name one node with --node to change its value"));
     }
-    Ok(())
+    match args.wait.as_deref() {
+        None | Some("no" | "local" | "cluster") => Ok(()),
+        Some(other) => Err(Failed::usage(format!("--wait cannot be {other:?}: use no, local or cluster"))),
+    }
 }
 
 fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> anyhow::Result<Report> {
@@ -354,11 +368,10 @@ fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> a
     let only = match (&args.node, args.all) {
         (Some(node), _) => Some(node.clone()),
         (None, true) => None,
-        (None, false) => Some(cluster.local_node(session)?),
+        (None, false) => Some(crm_attribute::target_node(session, &mut cluster, None)?),
     };
-    let document = cluster.cib()?;
     let mut report = Report::silent();
-    for (node, value) in transient(&document, name) {
+    for (node, value) in cluster.transient_values(name)? {
         if only.as_deref().is_some_and(|only| only != node) {
             continue;
         }
@@ -369,19 +382,6 @@ fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> a
         return Err(Failed::no_such(format!("Could not query value of {name}: attribute does not exist")));
     }
     Ok(report)
-}
-
-/// Nodes with their values of a transient attribute.
-fn transient(document: &systole_cib::xml::Document, name: &str) -> Vec<(String, String)> {
-    let states = edit::section(document, "status").into_iter().flat_map(|status| status.children());
-    states
-        .filter_map(|state| {
-            let attributes = state.child("transient_attributes")?;
-            let pair =
-                attributes.descendants().find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
-            Some((state.attr("uname")?.to_owned(), pair.attr("value")?.to_owned()))
-        })
-        .collect()
 }
 
 fn command(update: &Option<String>, delete: bool) -> Command {

@@ -282,10 +282,7 @@ impl Target {
             "op_defaults" => return Ok(loose("meta_attributes", "op-options")),
             _ => {}
         }
-        let name = match &request.node {
-            Some(name) if !matches!(name.as_str(), "auto" | "localhost") => name.clone(),
-            _ => cluster.local_node(session)?,
-        };
+        let name = target_node(session, cluster, request.node.as_deref())?;
         let (uuid, name, is_remote) = node_id(document, &name)?;
         Ok(Self::at_node(&request.section, uuid, name, is_remote, request.utilization))
     }
@@ -325,6 +322,26 @@ impl Target {
             default_set,
             node: Some(name),
         }
+    }
+}
+
+/// The node whose attributes are meant: the one named, or else this one. For an agent in a container whose attributes are
+/// to be the host's (`container-attribute-target=host`), that is the host.
+///
+/// # Errors
+/// If nobody knows which node this is.
+pub fn target_node(
+    session: &Session<'_>,
+    cluster: &mut Cluster,
+    named: Option<&str>,
+) -> anyhow::Result<String> {
+    if let Some(name) = named.filter(|name| !matches!(*name, "auto" | "localhost")) {
+        return Ok(name.to_owned());
+    }
+    let meta = |name: &str| session.var(&format!("OCF_RESKEY_CRM_meta_{name}")).filter(|it| !it.is_empty());
+    match (meta("container_attribute_target").as_deref(), meta("physical_host")) {
+        (Some("host"), Some(host)) => Ok(host),
+        _ => cluster.local_node(session),
     }
 }
 

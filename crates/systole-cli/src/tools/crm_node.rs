@@ -140,6 +140,9 @@ fn remove(cluster: &mut Cluster, name: &str, force: bool) -> anyhow::Result<Repo
                        cluster, the --force flag is required in order to proceed.";
         return Err(Failed::new(Exit::Unsafe, message).into());
     }
+    if cluster.forget_node(name)? {
+        return Ok(Report::silent());
+    }
     let document = cluster.cib()?;
     if !known(&document).iter().any(|(_, known)| known == name) {
         return Err(Failed::no_such(format!("there is no node {name}")));

@@ -300,11 +300,17 @@ fn cleanup(
     args: &Args,
     only_failed: bool,
 ) -> anyhow::Result<Report> {
-    if args.operation.is_some() || args.interval.is_some() {
-        let message =
-            "failures of one operation cannot be forgotten alone yet: leave --operation and --interval out";
-        return Err(Failed::new(Exit::Unimplemented, message).into());
-    }
+    let interval = duration(args.interval.as_deref())?;
+    let operation = match (&args.operation, interval) {
+        (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
+        (None, None) => None,
+        (Some(_), _) if !only_failed => {
+            return Err(Failed::usage(
+                "--refresh forgets all history: leave --operation out, or use --cleanup",
+            ));
+        }
+        (Some(name), interval) => Some(super::attributes::failed_operation(name, interval)),
+    };
     let view = view::look(session, cluster)?;
     if let Some(id) = &args.resource {
         resource_ops::find_views(&view.overview, id)?;
@@ -312,7 +318,7 @@ fn cleanup(
     if let Some(node) = &args.node {
         resource_ops::check_node(&view.overview, node)?;
     }
-    cluster.cleanup(args.resource.as_deref(), args.node.as_deref(), only_failed)?;
+    cluster.cleanup(args.resource.as_deref(), args.node.as_deref(), only_failed, operation)?;
     let what = args.resource.as_deref().unwrap_or("all resources");
     let place = args.node.as_deref().unwrap_or("all nodes");
     Ok(Report { text: format!("Cleaned up {what} on {place}\n"), ..Report::default() })

@@ -45,6 +45,8 @@ pub(super) struct Dc {
     /// Why a new plan is needed, if it is.
     stale: Option<String>,
     recheck_at: Option<Monotonic>,
+    /// Attributes that are held back: how often they had changed when their time began, and when it ends.
+    held: BTreeMap<String, (u64, Monotonic)>,
     /// Until when no new plan is made, since the last one could not be carried out.
     pause_until: Option<Monotonic>,
     /// When to stop waiting for nodes or answers.
@@ -66,6 +68,7 @@ impl Dc {
             published: None,
             stale: Some("a new DC was elected".to_owned()),
             recheck_at: None,
+            held: BTreeMap::new(),
             pause_until: None,
             wake_at: None,
             deadlines: BTreeMap::new(),
@@ -75,7 +78,9 @@ impl Dc {
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let deadlines = self.deadlines.values().min().copied();
-        let own = [self.engine.next_deadline(), self.recheck_at, self.wake_at, self.pause_until, deadlines];
+        let held = self.held.values().map(|(_, due)| *due).min();
+        let own =
+            [held, self.engine.next_deadline(), self.recheck_at, self.wake_at, self.pause_until, deadlines];
         own.into_iter().flatten().min()
     }
 }
@@ -121,6 +126,7 @@ impl NodeMachine {
         let steps = dc.engine.handle(now, Told::DeadlineReached);
         self.perform_steps(dc, steps);
         self.give_up_overdue(dc);
+        self.write_out_due_attributes(dc);
         dc.pause_until.take_if(|until| *until <= now);
         dc.wake_at = None;
         if dc.recheck_at.is_some_and(|at| at <= now) {
@@ -265,6 +271,29 @@ impl NodeMachine {
         if !keys.is_empty() {
             dc.deadlines.retain(|_, deadline| !late(deadline));
             self.cast(Message::Overdue { keys, at: self.now.wall.0 });
+        }
+    }
+
+    /// Writes attributes that were held back for as long as they should be.
+    fn write_out_due_attributes(&mut self, dc: &mut Dc) {
+        let now = self.now.mono;
+        let held: BTreeMap<&String, (u64, u64)> = self
+            .replica
+            .held_attributes()
+            .map(|(name, entry)| (name, (entry.n_changes, entry.delay_ms)))
+            .collect();
+        dc.held.retain(|name, (n_changes, _)| held.get(name).is_some_and(|(now, _)| now == n_changes));
+        for (name, (n_changes, delay_ms)) in held {
+            let due = now + Duration::from_millis(delay_ms);
+            dc.held.entry(name.clone()).or_insert((n_changes, due));
+        }
+        let is_due = |(_, due): &(u64, Monotonic)| *due <= now;
+        let names: Vec<String> =
+            dc.held.iter().filter(|(_, held)| is_due(held)).map(|(name, _)| name.clone()).collect();
+        if !names.is_empty() && !self.has_casts_under_way() {
+            // Should the message be lost, they are due again after another such time.
+            dc.held.retain(|_, held| !is_due(held));
+            self.cast(Message::WriteOut { names });
         }
     }
 
@@ -493,8 +522,8 @@ impl NodeMachine {
         let what = format!("{}#{}_{}", operation.resource, operation.operation, operation.interval_ms);
         let at = AttributeValue::Set(result.at.to_string());
         vec![
-            AttributeChange { node: node.clone(), name: format!("fail-count-{what}"), to: count },
-            AttributeChange { node, name: format!("last-failure-{what}"), to: at },
+            attribute_change(&node, format!("fail-count-{what}"), count),
+            attribute_change(&node, format!("last-failure-{what}"), at),
         ]
     }
 
@@ -502,6 +531,10 @@ impl NodeMachine {
     fn node_of(&self, operation: &Operation) -> Option<String> {
         operation.parameters.get("CRM_meta_on_node").cloned()
     }
+}
+
+fn attribute_change(node: &str, name: String, to: AttributeValue) -> AttributeChange {
+    AttributeChange { node: node.to_owned(), name, to, ..AttributeChange::default() }
 }
 
 /// What a resource action is carried out by.

@@ -6,14 +6,19 @@
 use super::{NodeMachine, disk::Kept};
 use crate::{
     ClientId, Effect,
-    message::{AttributeChange, AttributeValue, Message, Stamp, Wish, Write},
+    message::{AttributeChange, AttributeValue, Dampen, Message, Stamp, Wish, Write},
     released::Released,
-    replica::Written,
+    replica::{Cleanup, Valued, Written},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use systole_cib::{ops::CibAction, xml::Element};
 use systole_types::Monotonic;
-use systole_wire::api::{Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response};
+use systole_wire::api::{
+    AttributeOnNode, AttributeUpdate, Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response,
+};
 
 /// How many requests may wait at once.
 const MAX_PENDING: usize = 1024;
@@ -30,6 +35,8 @@ pub(super) struct Tools {
     last_number: u64,
     /// Requests that change something, by number.
     pending: BTreeMap<u64, Pending>,
+    /// Who has said to have applied which of them.
+    heard: BTreeMap<u64, BTreeSet<u32>>,
     waiting: Vec<Waiting>,
     subscribers: BTreeMap<ClientId, Subscriber>,
     /// Answered when this node leaves the cluster.
@@ -42,6 +49,8 @@ struct Pending {
     /// `None` for the machine's own.
     from: Option<(ClientId, u64)>,
     wish: Wish,
+    /// Whether it is answered only when every member has it.
+    everywhere: bool,
     deadline: Monotonic,
     stage: Stage,
 }
@@ -116,13 +125,21 @@ impl NodeMachine {
                     Stamp { origin: node, client: request.client, user: request.user, at: self.now.wall.0 };
                 self.wish(Some(from), Wish::Write(Write { change, force, stamp }));
             }
-            Call::Cleanup { resource, node, only_failed } => {
-                self.wish(Some(from), Wish::Cleanup { resource, node, only_failed });
+            Call::Cleanup { resource, node, only_failed, operation } => {
+                let operation = operation.map(|operation| (operation.name, operation.interval_ms));
+                self.wish(Some(from), Wish::Cleanup { resource, node, only_failed, operation });
             }
-            Call::Attribute { node, name, value } => {
-                let to = value.map_or(AttributeValue::Remove, AttributeValue::Set);
-                self.wish(Some(from), Wish::Attributes(vec![AttributeChange { node, name, to }]));
+            Call::Attribute(update) => {
+                let everywhere = update.everywhere;
+                self.wish_for(Some(from), Wish::Attributes(vec![change_of(update)]), everywhere);
             }
+            Call::Attributes { name, node } => {
+                let values = self.replica.attributes(name.as_deref(), node.as_deref());
+                let of = |it: Valued| AttributeOnNode { node: it.node, name: it.name, value: it.value };
+                self.reply(from, Reply::Attributes(values.into_iter().map(of).collect()));
+            }
+            Call::WriteAttributes => self.wish(Some(from), Wish::WriteOut),
+            Call::ForgetNode { node } => self.wish(Some(from), Wish::ForgetNode { node }),
             Call::ConfirmOff { node } => self.wish(Some(from), Wish::ConfirmOff { node }),
             Call::WaitIdle { timeout_ms } => {
                 let deadline = self.now.mono + Duration::from_millis(timeout_ms);
@@ -151,19 +168,40 @@ impl NodeMachine {
             node: self.name.clone(),
             name: "shutdown".to_owned(),
             to,
+            ..AttributeChange::default()
         }]);
     }
 
     fn wish(&mut self, from: Option<(ClientId, u64)>, wish: Wish) {
+        self.wish_for(from, wish, false);
+    }
+
+    /// Has something done, and heard of by every member before it is answered if that is wanted.
+    fn wish_for(&mut self, from: Option<(ClientId, u64)>, wish: Wish, everywhere: bool) {
         if let Some(from) = from.filter(|_| self.tools.pending.len() >= MAX_PENDING) {
             return self.reply(from, refused(RefusalKind::Busy, "too many requests are waiting: try again"));
         }
         self.tools.last_number += 1;
         let number = self.tools.last_number;
         let deadline = self.now.mono + PATIENCE;
-        self.tools.pending.insert(number, Pending { from, wish, deadline, stage: Stage::Unsaid });
+        self.tools.pending.insert(number, Pending { from, wish, everywhere, deadline, stage: Stage::Unsaid });
         if self.group.is_settled() {
             self.say(number);
+        }
+    }
+
+    /// A member says that a request is applied there.
+    pub(super) fn heard(&mut self, by: u32, from: u32, incarnation: u64, number: u64) {
+        if from != self.group.own_id() || incarnation != self.incarnation() {
+            return;
+        }
+        let heard = self.tools.heard.entry(number).or_default();
+        heard.insert(by);
+        if self.group.members().iter().all(|(id, _)| heard.contains(id)) {
+            self.tools.heard.remove(&number);
+            if let Some(pending) = self.tools.pending.get_mut(&number) {
+                pending.everywhere = false;
+            }
         }
     }
 
@@ -175,8 +213,8 @@ impl NodeMachine {
         let incarnation = self.incarnation();
         let Some(pending) = self.tools.pending.get_mut(&number) else { return };
         pending.stage = Stage::Said;
-        let wish = Box::new(pending.wish.clone());
-        self.cast(Message::Request { incarnation, number, wish });
+        let (wish, heard) = (Box::new(pending.wish.clone()), pending.everywhere);
+        self.cast(Message::Request { incarnation, number, wish, heard });
     }
 
     /// The members have settled anew: what the replica does not have is said again.
@@ -185,12 +223,17 @@ impl NodeMachine {
             Some(entry) if entry.incarnation == self.incarnation() => entry.requests,
             _ => 0,
         };
+        self.tools.heard.clear();
         let version = self.replica.version();
         let mut unsaid = Vec::new();
         for (number, pending) in &mut self.tools.pending {
             if *number > applied {
                 unsaid.push(*number);
-            } else if !matches!(pending.stage, Stage::Applied(_)) {
+                continue;
+            }
+            // Whoever is in this view has it with the replica.
+            pending.everywhere = false;
+            if !matches!(pending.stage, Stage::Applied(_)) {
                 pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
             }
         }
@@ -215,13 +258,14 @@ impl NodeMachine {
 
     /// Applies a tool's request, its own or another node's.
     pub(super) fn requested(&mut self, from: u32, incarnation: u64, number: u64, wish: &Wish) {
+        let changes_before = self.replica.ledger.changes;
         let Some(entry) = self.replica.ledger.nodes.get_mut(&from) else { return };
         if entry.incarnation == incarnation && entry.requests >= number {
             return;
         }
         (entry.incarnation, entry.requests) = (incarnation, number);
         let outcome = self.grant(wish);
-        if outcome.is_ok() {
+        if outcome.is_ok() && self.replica.ledger.changes != changes_before {
             self.plan_anew(describe(wish));
         }
         if outcome.as_ref().is_ok_and(|written| written.is_configuration) {
@@ -236,8 +280,14 @@ impl NodeMachine {
     fn grant(&mut self, wish: &Wish) -> Result<Written, Refusal> {
         match wish {
             Wish::Write(write) => self.grant_write(write),
-            Wish::Cleanup { resource, node, only_failed } => {
-                let cleaned = self.replica.clean_up(resource.as_deref(), node.as_deref(), *only_failed);
+            Wish::Cleanup { resource, node, only_failed, operation } => {
+                let what = Cleanup {
+                    resource: resource.as_deref(),
+                    node: node.as_deref(),
+                    only_failed: *only_failed,
+                    operation: operation.as_ref().map(|(name, interval_ms)| (name.as_str(), *interval_ms)),
+                };
+                let cleaned = self.replica.clean_up(&what);
                 self.reconcile_all_monitors();
                 cleaned.map_err(|message| Refusal { kind: RefusalKind::NotFound, message })?;
                 Ok(self.written())
@@ -251,12 +301,31 @@ impl NodeMachine {
                 self.replica.set_attributes(changes);
                 Ok(self.written())
             }
+            Wish::WriteOut => {
+                let names: Vec<String> =
+                    self.replica.held_attributes().map(|(name, _)| name.clone()).collect();
+                self.replica.write_out_attributes(&names);
+                Ok(self.written())
+            }
+            Wish::ForgetNode { node } => self.grant_forget_node(node),
             Wish::ConfirmOff { node } => {
                 let released = self.released(node)?;
                 self.replica.release(&released);
                 Ok(self.written())
             }
         }
+    }
+
+    fn grant_forget_node(&mut self, node: &str) -> Result<Written, Refusal> {
+        if self.group.members().iter().any(|(_, name)| name == node) {
+            let message = format!("{node} is a member of the cluster: stop it first");
+            return Err(Refusal { kind: RefusalKind::Usage, message });
+        }
+        self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
+        if !self.replica.forget_node(node) {
+            return Err(Refusal { kind: RefusalKind::NotFound, message: format!("there is no node {node}") });
+        }
+        Ok(Written { is_configuration: true, ..self.written() })
     }
 
     fn grant_write(&mut self, write: &Write) -> Result<Written, Refusal> {
@@ -272,13 +341,19 @@ impl NodeMachine {
 
     /// The proof that a node is out of the way, by an administrator's word.
     fn released(&self, node: &str) -> Result<Released, Refusal> {
-        let known = self.replica.known_nodes().into_iter().find(|(_, name)| name == node);
-        let Some((id, name)) = known else {
-            return Err(Refusal { kind: RefusalKind::NotFound, message: format!("there is no node {node}") });
+        let member = self.replica.known_nodes().into_iter().find(|(_, name)| name == node);
+        let (id, is_here) = match (member, self.replica.remote_node(node)) {
+            (Some((id, _)), _) => (Some(id), self.group.is_member(id)),
+            (None, Some(is_connected)) => (None, is_connected),
+            (None, None) => {
+                let message = format!("there is no node {node}");
+                return Err(Refusal { kind: RefusalKind::NotFound, message });
+            }
         };
-        Released::by_word_of(id, &name, self.group.is_member(id)).ok_or_else(|| Refusal {
+        let how = if id.is_some() { "a member of the cluster" } else { "connected" };
+        Released::by_word_of(id, node, is_here).ok_or_else(|| Refusal {
             kind: RefusalKind::Usage,
-            message: format!("{node} is a member of the cluster: it is not off"),
+            message: format!("{node} is {how}: it is not off"),
         })
     }
 
@@ -327,7 +402,7 @@ impl NodeMachine {
                 let done =
                     Reply::Applied { version: written.version.to_string(), output: written.output.clone() };
                 match kept {
-                    Kept::Yes if self.group.is_settled() => Some(done),
+                    Kept::Yes if self.group.is_settled() && !pending.everywhere => Some(done),
                     Kept::No(error) => Some(refused(
                         RefusalKind::Disk,
                         format!("the change is in force, but may be lost when nodes restart: {error}"),
@@ -360,7 +435,11 @@ impl NodeMachine {
                 let deadline = self.now.mono + PROBE_PATIENCE;
                 self.tools.waiting.push(Waiting { from, deadline });
             }
-            Wish::Attributes(_) | Wish::ConfirmOff { .. } if is_done => self.reply(from, Reply::Done),
+            Wish::Attributes(_) | Wish::WriteOut | Wish::ForgetNode { .. } | Wish::ConfirmOff { .. }
+                if is_done =>
+            {
+                self.reply(from, Reply::Done)
+            }
             _ => self.reply(from, reply),
         }
     }
@@ -448,6 +527,31 @@ impl NodeMachine {
     }
 }
 
+/// What a tool wants of an attribute.
+fn change_of(update: AttributeUpdate) -> AttributeChange {
+    let to = match update.value {
+        _ if update.keep_value => AttributeValue::Keep,
+        None => AttributeValue::Remove,
+        Some(value) => step(&value).map_or_else(|| AttributeValue::Set(value), AttributeValue::Add),
+    };
+    AttributeChange {
+        node: update.node,
+        name: update.name,
+        to,
+        dampen: update.delay_ms.map(|ms| Dampen { ms, if_new: update.delay_if_new }),
+        private: update.private,
+        set: update.set,
+    }
+}
+
+/// What `value++` or `value+=N` adds. It is the sign after five characters that counts, whatever these are.
+fn step(value: &str) -> Option<i32> {
+    match value.get(5..)?.strip_prefix('+')? {
+        "+" => Some(1),
+        rest => rest.strip_prefix('=')?.parse().ok(),
+    }
+}
+
 /// Whether a node asks for leave for itself.
 fn is_shutdown(wish: &Wish, node: &str) -> bool {
     let Wish::Attributes(changes) = wish else { return false };
@@ -467,7 +571,8 @@ fn describe(wish: &Wish) -> &'static str {
     match wish {
         Wish::Write(_) => "the CIB was changed",
         Wish::Cleanup { .. } => "history was cleaned up",
-        Wish::Attributes(_) => "a node attribute was changed",
+        Wish::Attributes(_) | Wish::WriteOut => "a node attribute was changed",
+        Wish::ForgetNode { .. } => "a node was removed",
         Wish::ConfirmOff { .. } => "a node was confirmed to be off",
     }
 }

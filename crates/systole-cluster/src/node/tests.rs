@@ -11,6 +11,7 @@ use systole_wire::{
     hub::View,
 };
 
+mod attributes;
 mod remote;
 
 const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
@@ -42,6 +43,7 @@ struct Bench {
     n_results: u64,
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
+    replies: Vec<systole_wire::api::Reply>,
     far: Far,
 }
 
@@ -72,6 +74,7 @@ impl Bench {
             n_results: 0,
             tokens: Vec::new(),
             casts: Vec::new(),
+            replies: Vec::new(),
             far: Far { is_reachable: true, ..Far::default() },
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
@@ -95,6 +98,7 @@ impl Bench {
                         events.push_back(Event::Executor(FromExecutor::Result(Box::new(result))));
                     }
                     Effect::Remote { session, command } => events.extend(self.far_end(session, command)),
+                    Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
                     _ => {}
                 }
@@ -263,6 +267,7 @@ fn a_node_that_was_leaving_when_the_members_changed_goes_on_leaving() {
         node: "a".into(),
         name: "shutdown".into(),
         to: crate::message::AttributeValue::Set("1".into()),
+        ..Default::default()
     };
     bench.machine.replica.set_attributes(&[shutdown]);
     bench.machine.is_to_leave(1);
@@ -291,6 +296,6 @@ fn what_ran_on_a_lost_node_is_not_forgotten_by_a_refresh() {
         at: 0,
     });
     assert!(history(&bench));
-    assert_eq!(bench.machine.replica.clean_up(None, None, false), Ok(0));
+    assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(0));
     assert!(history(&bench));
 }

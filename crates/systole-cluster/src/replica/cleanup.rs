@@ -7,15 +7,24 @@ use systole_cib::{
     xml::Element,
 };
 
+/// What is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Cleanup<'a> {
+    /// Of which resource; of all if `None`.
+    pub resource: Option<&'a str>,
+    /// On which node; everywhere if `None`.
+    pub node: Option<&'a str>,
+    /// Only where something failed.
+    pub only_failed: bool,
+    /// With that, only where this operation failed: name and interval in milliseconds.
+    pub operation: Option<(&'a str, u64)>,
+}
+
 impl Replica {
-    /// Forgets the history and failcounts of a resource (all, if `None`) on a node (everywhere, if `None`). How many
-    /// histories that were, or that there is no such resource or node.
-    pub fn clean_up(
-        &mut self,
-        resource: Option<&str>,
-        node: Option<&str>,
-        only_failed: bool,
-    ) -> Result<usize, String> {
+    /// Forgets history and failcounts. How many histories that were, or that there is no such resource or node.
+    pub fn clean_up(&mut self, what: &Cleanup<'_>) -> Result<usize, String> {
+        let Cleanup { resource, node, only_failed, operation } = *what;
+        let suffix = operation.map(|(name, interval_ms)| format!("{name}_{interval_ms}"));
         if let Some(node) = node.filter(|node| self.node_state(node).is_none()) {
             return Err(format!("there is no node {node}"));
         }
@@ -27,7 +36,7 @@ impl Replica {
             .filter(|history| history.state.attr("in_ccm") == Some("true"))
             .filter(|history| node.is_none_or(|node| history.node == node))
             .filter(|history| members.as_ref().is_none_or(|members| members.contain(history.resource)))
-            .filter(|history| !only_failed || history.has_failed())
+            .filter(|history| !only_failed || history.has_failed(suffix.as_deref()))
             .map(|history| (history.node.to_owned(), history.resource.to_owned()))
             .collect();
         if let Some(name) =
@@ -42,7 +51,11 @@ impl Replica {
             } else {
                 self.status().erase_resource(node, resource);
             }
-            self.status().remove_attributes(node, |name| is_failure_of(name, resource));
+            let is_meant = |name: &str| {
+                let operation = name.rsplit_once('#').map(|(_, operation)| operation);
+                is_failure_of(name, resource) && (suffix.is_none() || operation == suffix.as_deref())
+            };
+            self.status().remove_attributes(node, is_meant);
         }
         self.count(Counted::Status);
         Ok(chosen.len())
@@ -89,14 +102,24 @@ struct History<'a> {
 }
 
 impl History<'_> {
-    fn has_failed(&self) -> bool {
+    /// Whether an operation (with this name and interval, if given) failed.
+    fn has_failed(&self, operation: Option<&str>) -> bool {
         let sets = self.state.child("transient_attributes").into_iter();
         let mut pairs = sets
             .flat_map(|attributes| attributes.children_named("instance_attributes"))
             .flat_map(|set| set.children_named("nvpair"));
-        let mut entries = self.entry.children_named("lrm_rsc_op").filter_map(|entry| entry.id());
-        entries.any(|id| id.ends_with("_last_failure_0"))
-            || pairs.any(|pair| pair.attr("name").is_some_and(|name| is_failure_of(name, self.resource)))
+        let is_failed_entry = |entry: Element<'_>| {
+            let key = entry.attr("operation_key").unwrap_or_default();
+            let is_meant =
+                |operation: &str| key.strip_suffix(operation).is_some_and(|key| key.ends_with('_'));
+            entry.id().is_some_and(|id| id.ends_with("_last_failure_0")) && operation.is_none_or(is_meant)
+        };
+        let is_failure = |name: &str| {
+            let failed = name.rsplit_once('#').map(|(_, failed)| failed);
+            is_failure_of(name, self.resource) && (operation.is_none() || operation == failed)
+        };
+        self.entry.children_named("lrm_rsc_op").any(is_failed_entry)
+            || pairs.any(|pair| pair.attr("name").is_some_and(is_failure))
     }
 }
 

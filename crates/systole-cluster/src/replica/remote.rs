@@ -100,10 +100,7 @@ impl Replica {
             self.ledger.in_flight.remove(&operation.transition_key);
         }
         reported.news.push(report.result.clone());
-        if let Some(entry) = self.ledger.connections.get_mut(name)
-            && entry.host == from
-            && entry.lost
-            && is_guest(&entry.start)
+        if let Some(entry) = self.ledger.connections.get_mut(name).filter(|entry| entry.is_lost_guest(from))
             && operation.operation == "stop"
         {
             let container = container_of(&entry.start).unwrap_or_default().to_owned();
@@ -132,6 +129,14 @@ impl Replica {
             _ if is_break => reported.given_up.extend(self.give_up_remote(name)),
             _ => {}
         }
+    }
+
+    /// Whether an operation is to stop the connection to a guest that was lost: see [`ConnectionLedger::stopped`].
+    pub(super) fn is_stop_of_lost_guest(&self, perform: &Perform) -> bool {
+        let entry = self.ledger.connections.get(&perform.operation.resource);
+        perform.by == Hand::Connections
+            && perform.operation.operation == "stop"
+            && entry.is_some_and(|entry| entry.is_lost_guest(perform.node))
     }
 
     /// Something was done to a resource. If that is a container which does not run any more, or runs anew, the stop of a
@@ -206,12 +211,11 @@ impl Replica {
         let was_there = state.is_some_and(|state| state.attr("in_ccm") == Some("true"));
         let had_history = state.is_some_and(|state| state.child("lrm").is_some());
         self.hold(host, session, start);
-        let mut status = self.status();
         if was_lost || !was_there {
-            status.erase_node(name);
-        } else {
-            status.erase_history(name);
+            self.forget_attributes(name);
         }
+        let mut status = self.status();
+        status.erase_history(name);
         status.set_remote(name, &[("in_ccm", "true"), ("node_fenced", "0")]);
         had_history
     }
@@ -219,9 +223,8 @@ impl Replica {
     /// A remote node is not connected to any more. Its history is kept: only the next connection tells what is true.
     fn remote_is_down(&mut self, name: &str) -> Vec<String> {
         self.ledger.connections.remove(name);
-        let mut status = self.status();
-        status.erase_attributes(name);
-        status.set_remote(name, &[("in_ccm", "false")]);
+        self.forget_attributes(name);
+        self.status().set_remote(name, &[("in_ccm", "false")]);
         self.give_up_remote(name)
     }
 
@@ -237,7 +240,8 @@ impl Replica {
 
     /// All that is known of a cluster node goes. Guests on it went with it; other remote nodes only lost their connection.
     pub(super) fn forget_member(&mut self, id: u32, name: &str) {
-        self.status().erase_node(name);
+        self.status().erase_history(name);
+        self.forget_attributes(name);
         let held = self.ledger.connections.iter().filter(|(_, entry)| entry.host == id);
         let held: Vec<(String, bool)> =
             held.map(|(name, entry)| (name.clone(), is_guest(&entry.start))).collect();
@@ -247,6 +251,20 @@ impl Replica {
             }
             self.ledger.connections.remove(&connection);
         }
+    }
+
+    /// A remote node that was lost is out of the way.
+    pub(super) fn release_remote(&mut self, name: &str) {
+        self.status().erase_history(name);
+        self.remote_is_down(name);
+        self.status().set_remote(name, &[("node_fenced", "1")]);
+    }
+
+    /// Whether a node is a remote one, and if so whether it is connected to.
+    pub fn remote_node(&self, name: &str) -> Option<bool> {
+        let state = self.node_state(name).filter(|state| state.attr("remote_node") == Some("true"))?;
+        let is_lost = self.ledger.connections.get(name).is_none_or(|entry| entry.lost);
+        Some(!is_lost && state.attr("in_ccm") == Some("true"))
     }
 
     /// What the DC says of remote nodes: some are down with what they live in, the maintenance mode of others changed.
@@ -272,6 +290,13 @@ pub(crate) fn has_succeeded(result: &OperationResult) -> bool {
     let key = result.operation.transition_key.parse::<TransitionKey>();
     let target = key.map_or(OcfRc::Ok.code(), |key| key.target_rc.code());
     result.status != OpStatus::Cancelled.code() && is_success(result.status, result.rc, target)
+}
+
+impl ConnectionLedger {
+    /// Whether this is the connection to a guest that this host held and lost.
+    fn is_lost_guest(&self, host: u32) -> bool {
+        self.host == host && self.lost && is_guest(&self.start)
+    }
 }
 
 /// Whether a connection is to a guest node, which ends with what it lives in.

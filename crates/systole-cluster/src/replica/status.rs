@@ -1,14 +1,14 @@
 //! Edits of the status section, as Pacemaker writes it.
 
 use super::Place;
-use crate::message::{AttributeValue, NodeUpdate, Standing};
+use crate::message::{NodeUpdate, Standing};
 use systole_cib::{
     history::{self, History},
     model::{Agent, HistoryEntry},
     xml::{Document, Element, Key},
 };
 use systole_scheduler::status::recorded_digest;
-use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Score, Timestamp, TransitionMagic};
+use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Timestamp, TransitionMagic};
 use systole_wire::exec::{Operation, OperationResult};
 
 /// The result code of an operation that has none yet.
@@ -100,12 +100,6 @@ impl<'d> Status<'d> {
         let key = self.node(name, name);
         self.set_all(key, &[("remote_node", "true")]);
         self.set_all(key, pairs);
-    }
-
-    /// Forgets all that is known of a node but its state.
-    pub fn erase_node(&mut self, node: &str) {
-        self.erase_history(node);
-        self.erase_attributes(node);
     }
 
     /// Forgets a node's transient attributes.
@@ -218,30 +212,38 @@ impl<'d> Status<'d> {
         }
     }
 
-    /// Changes a transient attribute. Whether that made a difference.
-    pub fn set_attribute(&mut self, id: &str, node: &str, name: &str, to: &AttributeValue) -> bool {
-        if *to == AttributeValue::Remove {
-            return self.remove_attributes(node, |attribute| attribute == name);
-        }
-        let state = self.node(id, node);
-        let attributes = self.child(state, "transient_attributes");
-        self.document.set_attr(attributes, "id", id);
-        let set = self.child_with_id(attributes, "instance_attributes", &format!("status-{id}"));
-        let pair =
-            self.document.element(set).children_named("nvpair").find(|pair| pair.attr("name") == Some(name));
-        let old = pair.and_then(|pair| pair.attr("value")).map(str::to_owned);
-        let pair = pair.map(Element::key);
-        let value = match to {
-            AttributeValue::Increment => {
-                let old: Score = old.as_deref().and_then(|old| old.parse().ok()).unwrap_or(Score::finite(0));
-                (old + Score::finite(1)).to_string()
-            }
-            AttributeValue::Set(value) => value.clone(),
-            AttributeValue::Remove => return false,
+    /// Sets a transient attribute, in a set of that id or the usual one, or removes it. Whether that made a difference.
+    pub fn set_attribute(
+        &mut self,
+        place: &Place,
+        set: Option<&str>,
+        name: &str,
+        value: Option<&str>,
+    ) -> bool {
+        let Some(value) = value else {
+            return self.remove_attributes(&place.name, |attribute| attribute == name);
         };
-        let pair = pair.unwrap_or_else(|| self.document.append(set, "nvpair"));
-        self.set_all(pair, &[("id", &format!("status-{id}-{name}")), ("name", name), ("value", &value)]);
-        old.as_ref() != Some(&value)
+        if let Some(pair) = self.find_attribute(&place.name, name) {
+            return self.document.set_attr(pair, "value", value);
+        }
+        let state = self.node_of(place);
+        let attributes = self.child(state, "transient_attributes");
+        self.document.set_attr(attributes, "id", &place.id);
+        let set_id = set.map_or_else(|| format!("status-{}", place.id), str::to_owned);
+        let set = self.child_with_id(attributes, "instance_attributes", &set_id);
+        let pair = self.document.append(set, "nvpair");
+        self.set_all(
+            pair,
+            &[("id", &history::sanitized(&format!("{set_id}-{name}"))), ("name", name), ("value", value)],
+        );
+        true
+    }
+
+    fn find_attribute(&self, node: &str, name: &str) -> Option<Key> {
+        let attributes = self.document.element(self.find_node(node)?).child("transient_attributes")?;
+        let sets = attributes.children_named("instance_attributes");
+        let mut pairs = sets.flat_map(|set| set.children_named("nvpair"));
+        pairs.find(|pair| pair.attr("name") == Some(name)).map(Element::key)
     }
 
     /// Removes the transient attributes of a node that are `unwanted`. Whether there were any.

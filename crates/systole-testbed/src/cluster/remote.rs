@@ -7,7 +7,10 @@ use crate::{
     far::{self, FarIdx, Session, Site},
 };
 use systole_cluster::{Event, RemoteCommand, RemoteEvent, SessionId};
-use systole_wire::{api::Call, exec::ToExecutor};
+use systole_wire::{
+    api::{AttributeUpdate, Call},
+    exec::ToExecutor,
+};
 
 impl Cluster {
     /// The remote daemon in the container that a resource is on a host.
@@ -277,7 +280,12 @@ impl Cluster {
             .find(|state| state.attr("uname") == Some(node));
         let Some(state) = state else { return };
         let has_score = state.descendants().any(|pair| pair.attr("name") == Some(&name));
-        let call = Call::Attribute { node: node.to_owned(), name, value: Some("5".to_owned()) };
+        let call = Call::Attribute(AttributeUpdate {
+            node: node.to_owned(),
+            name,
+            value: Some("5".to_owned()),
+            ..AttributeUpdate::default()
+        });
         if !has_score && !self.asked.values().any(|(_, asked, _)| *asked == call) {
             self.ask(host, call);
         }

@@ -84,10 +84,34 @@ fn transient_attributes_of_a_remote_node_go_with_its_connection() {
         node: "far".into(),
         name: "ping".into(),
         to: crate::message::AttributeValue::Set("1".into()),
+        ..Default::default()
     };
     bench.machine.replica.set_attributes(&[change]);
     assert!(state(&bench, "far").contains("\"ping\""));
     break_session(&mut bench);
     bench.wait(5);
     assert!(!state(&bench, "far").contains("\"ping\""));
+}
+
+#[test]
+fn a_remote_node_can_be_vouched_to_be_off_when_it_is_not_connected_to() {
+    let device = r#"<resources><primitive id="fence" class="stonith" type="fence_dummy"/>"#;
+    let cib = WITH_REMOTE.replace("\"false\"", "\"true\"").replace("<resources>", device);
+    let mut bench = Bench::with(&cib);
+    bench.view(1);
+    let confirm = |bench: &mut Bench| {
+        bench.replies.clear();
+        let call = systole_wire::api::Call::ConfirmOff { node: "far".into() };
+        let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+        bench.tell(Event::Request { client: crate::ClientId(9), request });
+        bench.replies.pop()
+    };
+    assert!(matches!(confirm(&mut bench), Some(systole_wire::api::Reply::Refused(_))));
+    bench.far.is_reachable = false;
+    break_session(&mut bench);
+    bench.wait(2);
+    assert!(state(&bench, "far").contains("\"r_start_0"), "what may still run there is not forgotten");
+    assert_eq!(confirm(&mut bench), Some(systole_wire::api::Reply::Done));
+    let there = state(&bench, "far");
+    assert!(there.contains("node_fenced=\"1\"") && !there.contains("\"r_start_0"), "{there}");
 }

@@ -2,63 +2,69 @@
 
 use super::{EX_UNIMPLEMENT, Heard, Kind, attr};
 use crate::{
-    api::{Call, Reply},
+    api::{AttributeUpdate, Call, FailedOperation, Reply},
     remote::xml::{Attributes, Builder, MessageError},
 };
-use systole_cib::{
-    ops::{CibAction, CibCall, CibOptions, Scope},
-    xml::{Document, Element},
-};
+use systole_cib::xml::Element;
 
 pub(super) fn read(request: Element<'_>, node: &str) -> Result<Heard, MessageError> {
     // A tool on a remote node does not know the node's name, and means it.
     let host = attr(request, "attr_host").filter(|host| host != "localhost");
     Ok(match request.need("task")? {
         "update" | "update-both" if request.attr("attr_name").is_some() => {
-            let value = request.attr("attr_value").map(str::to_owned);
-            let name = request.need("attr_name")?.to_owned();
-            let node = host.unwrap_or_else(|| node.to_owned());
-            Heard::Ask(Call::Attribute { node, name, value }, Kind::AttributeUpdate)
+            let update = update(request, host.unwrap_or_else(|| node.to_owned()))?;
+            Heard::Ask(Call::Attribute(update), Kind::AttributeUpdate)
         }
         "query" => {
-            let change = CibCall {
-                action: CibAction::Query,
-                scope: Scope::Section("status".to_owned()),
-                xml: None,
-                options: CibOptions::default(),
-            };
-            Heard::Ask(Call::Apply { change, force: false }, Kind::AttributeQuery)
+            let call = Call::Attributes { name: attr(request, "attr_name"), node: None };
+            Heard::Ask(call, Kind::AttributeQuery)
         }
         "clear-failure" => {
             let resource = attr(request, "attr_resource");
-            let call = Call::Cleanup { resource, node: host, only_failed: true };
+            let interval_ms = duration_ms(request, "attr_clear_interval").unwrap_or(0);
+            let operation =
+                attr(request, "attr_clear_operation").map(|name| FailedOperation { name, interval_ms });
+            let call = Call::Cleanup { resource, node: host, only_failed: true, operation };
             Heard::Ask(call, Kind::AttributeUpdate)
         }
-        // How long to gather changes is not kept here, and all is written already.
-        "update-delay" | "refresh" => Heard::Nothing { status: 0 },
+        "update-delay" if request.attr("attr_name").is_some() => {
+            let update = update(request, host.unwrap_or_else(|| node.to_owned()))?;
+            Heard::Ask(Call::Attribute(AttributeUpdate { keep_value: true, ..update }), Kind::AttributeUpdate)
+        }
+        "refresh" => Heard::Ask(Call::WriteAttributes, Kind::AttributeUpdate),
         _ => Heard::Nothing { status: EX_UNIMPLEMENT },
     })
 }
 
-/// The answer to a query: the status section is in `reply`.
+/// A span of time, in seconds there unless it has a unit.
+fn duration_ms(request: Element<'_>, name: &str) -> Option<u64> {
+    let span = systole_types::parse_duration(&attr(request, name)?).ok()?;
+    u64::try_from(span.as_millis()).ok()
+}
+
+/// What is wanted of an attribute.
+fn update(request: Element<'_>, node: String) -> Result<AttributeUpdate, MessageError> {
+    Ok(AttributeUpdate {
+        node,
+        name: request.need("attr_name")?.to_owned(),
+        value: request.attr("attr_value").map(str::to_owned),
+        delay_ms: duration_ms(request, "attr_dampening"),
+        delay_if_new: request.attr("task") == Some("update"),
+        private: request.attr("attr_is_private").is_some_and(|value| value != "0"),
+        set: attr(request, "attr_set"),
+        ..AttributeUpdate::default()
+    })
+}
+
+/// The answer to a query.
 pub(super) fn answer(request: Element<'_>, remote: &str, reply: &Reply) -> String {
     let name = request.attr("attr_name").unwrap_or_default();
     let host =
         attr(request, "attr_host").map(|host| if host == "localhost" { remote.to_owned() } else { host });
-    let status = match reply {
-        Reply::Applied { output: Some(output), .. } => Document::parse(output).ok(),
-        _ => None,
+    let values: Vec<(&str, &str)> = match reply {
+        Reply::Attributes(found) => found.iter().map(|it| (it.node.as_str(), it.value.as_str())).collect(),
+        _ => Vec::new(),
     };
-    let mut values = Vec::new();
-    for state in status.iter().flat_map(|status| status.root().children_named("node_state")) {
-        let node = state.attr("uname").or(state.id()).unwrap_or_default();
-        let transient = state.children_named("transient_attributes").flat_map(Element::descendants);
-        let pair =
-            transient.filter(|element| element.is("nvpair")).find(|pair| pair.attr("name") == Some(name));
-        if let Some(value) = pair.and_then(|pair| pair.attr("value")) {
-            values.push((node, value));
-        }
-    }
     let mut builder =
         Builder::new("attrd_query").set("t", "attrd").set("subt", "query").set("attr_version", 2);
     if values.is_empty() {

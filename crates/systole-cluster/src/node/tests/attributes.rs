@@ -1,0 +1,193 @@
+//! Transient attributes: what is held back, kept out of the CIB, added up, and forgotten.
+
+use super::*;
+use crate::{
+    ClientId,
+    message::{MembershipUpdate, NodeUpdate, Standing},
+};
+use systole_wire::api::{AttributeUpdate, Call, FailedOperation, Reply, Request};
+
+fn ask(bench: &mut Bench, call: Call) -> Reply {
+    bench.replies.clear();
+    let request = Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: ClientId(9), request });
+    bench.replies.pop().expect("it is answered at once")
+}
+
+fn update(name: &str, value: &str) -> AttributeUpdate {
+    AttributeUpdate {
+        node: "a".into(),
+        name: name.into(),
+        value: Some(value.into()),
+        ..AttributeUpdate::default()
+    }
+}
+
+fn set(bench: &mut Bench, update: AttributeUpdate) {
+    assert_eq!(ask(bench, Call::Attribute(update)), Reply::Done);
+}
+
+/// As the attribute manager knows it.
+fn known(bench: &mut Bench, name: &str) -> Option<String> {
+    let call = Call::Attributes { name: Some(name.into()), node: Some("a".into()) };
+    let Reply::Attributes(found) = ask(bench, call) else { panic!("not the question") };
+    found.into_iter().next().map(|found| found.value)
+}
+
+fn is_written(bench: &Bench, name: &str, value: &str) -> bool {
+    bench.machine.cib().to_text().contains(&format!("name=\"{name}\" value=\"{value}\""))
+}
+
+#[test]
+fn a_dampened_attribute_is_known_at_once_and_written_when_it_has_not_changed_for_so_long() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { delay_ms: Some(5000), ..update("ping", "1") });
+    bench.wait(3);
+    set(&mut bench, update("ping", "2"));
+    bench.wait(3);
+    assert_eq!(known(&mut bench, "ping").as_deref(), Some("2"));
+    assert!(!bench.machine.cib().to_text().contains("ping"));
+    bench.wait(3);
+    assert!(is_written(&bench, "ping", "2"));
+}
+
+#[test]
+fn a_delay_given_with_a_value_counts_only_for_a_new_attribute() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { delay_ms: Some(5000), ..update("ping", "1") });
+    set(&mut bench, AttributeUpdate { delay_ms: Some(0), delay_if_new: true, ..update("ping", "2") });
+    assert!(!bench.machine.cib().to_text().contains("ping"));
+    assert_eq!(ask(&mut bench, Call::WriteAttributes), Reply::Done);
+    assert!(is_written(&bench, "ping", "2"));
+    let keep = AttributeUpdate { keep_value: true, delay_ms: Some(0), ..update("ping", "") };
+    set(&mut bench, keep);
+    set(&mut bench, update("ping", "3"));
+    assert!(is_written(&bench, "ping", "3"));
+}
+
+#[test]
+fn a_private_attribute_is_never_written() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { private: true, ..update("secret", "1") });
+    set(&mut bench, update("secret", "2"));
+    bench.wait(30);
+    assert_eq!(known(&mut bench, "secret").as_deref(), Some("2"));
+    assert!(!bench.machine.cib().to_text().contains("secret"));
+    set(&mut bench, AttributeUpdate { value: None, ..update("secret", "") });
+    assert_eq!(known(&mut bench, "secret"), None);
+}
+
+#[test]
+fn values_can_be_added_to() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    for (value, becomes) in [
+        ("5", "5"),
+        ("value++", "6"),
+        ("value+=10", "16"),
+        ("value+=-4", "12"),
+        ("c++", "c++"),
+        ("value++", "1"),
+        ("INFINITY", "INFINITY"),
+        ("value++", "INFINITY"),
+    ] {
+        set(&mut bench, update("n", value));
+        assert!(is_written(&bench, "n", becomes), "{value} should give {becomes}");
+    }
+}
+
+#[test]
+fn an_attribute_goes_to_the_set_it_was_first_given() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { set: Some("mine".into()), ..update("n", "1") });
+    assert!(bench.machine.cib().to_text().contains("<instance_attributes id=\"mine\">"));
+}
+
+#[test]
+fn a_change_that_changes_nothing_needs_no_plan() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, update("n", "1"));
+    let version = bench.machine.version();
+    set(&mut bench, update("n", "1"));
+    assert_eq!(bench.machine.version(), version);
+}
+
+#[test]
+fn a_change_for_everybody_is_answered_when_everybody_has_it() {
+    let mut bench = Bench::start();
+    let members = vec![(1, "a".to_owned()), (2, "b".to_owned())];
+    bench.tell(Event::View(View { number: 1, own_id: 1, members, has_quorum: true }));
+    let hello = bench.casts.last().expect("it says hello").replace("\"name\":\"a\"", "\"name\":\"b\"");
+    bench.tell(Event::Delivered { from: 2, payload: hello });
+    bench.wait(15);
+    bench.replies.clear();
+    let call = Call::Attribute(AttributeUpdate { everywhere: true, ..update("n", "1") });
+    let request = Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: ClientId(9), request });
+    assert!(is_written(&bench, "n", "1"));
+    assert_eq!(bench.replies, []);
+    let heard = bench.casts.iter().rev().find(|payload| payload.contains("heard\":{")).expect("it says so");
+    let heard = heard.clone();
+    bench.tell(Event::Delivered { from: 2, payload: heard });
+    assert_eq!(bench.replies, [Reply::Done]);
+}
+
+fn stand(bench: &mut Bench, standing: Standing) {
+    let node = NodeUpdate { id: 1, name: "a".into(), standing };
+    bench.machine.replica.apply_membership(&MembershipUpdate {
+        dc: 2,
+        has_quorum: true,
+        version: "test".into(),
+        stack: "hub".into(),
+        nodes: vec![node],
+        at: 0,
+    });
+}
+
+#[test]
+fn attributes_go_with_a_lost_node_and_come_back_if_it_was_not_booted() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, update("n", "1"));
+    set(&mut bench, AttributeUpdate { private: true, ..update("secret", "1") });
+    stand(&mut bench, Standing::Lost);
+    assert!(!is_written(&bench, "n", "1"));
+    assert_eq!(bench.machine.replica.attribute("a", "secret"), None);
+    stand(&mut bench, Standing::Member);
+    assert!(is_written(&bench, "n", "1"));
+    stand(&mut bench, Standing::Off);
+    stand(&mut bench, Standing::Member);
+    assert!(!is_written(&bench, "n", "1"));
+}
+
+#[test]
+fn failures_of_one_operation_can_be_forgotten_alone() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    for operation in ["monitor_10000", "start_0"] {
+        set(&mut bench, update(&format!("fail-count-r#{operation}"), "1"));
+    }
+    let operation = Some(FailedOperation { name: "monitor".into(), interval_ms: 10000 });
+    let cleanup = Call::Cleanup { resource: Some("r".into()), node: None, only_failed: true, operation };
+    assert_eq!(ask(&mut bench, cleanup), Reply::Done);
+    assert_eq!(known(&mut bench, "fail-count-r#monitor_10000"), None);
+    assert_eq!(known(&mut bench, "fail-count-r#start_0").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_node_that_is_no_member_can_be_forgotten() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    assert!(matches!(ask(&mut bench, Call::ForgetNode { node: "a".into() }), Reply::Refused(_)));
+    assert!(bench.machine.cib().to_text().contains("uname=\"b\""));
+    bench.replies.clear();
+    let request =
+        Request { id: 1, client: "test".into(), user: None, call: Call::ForgetNode { node: "b".into() } };
+    bench.tell(Event::Request { client: ClientId(9), request });
+    assert!(!bench.machine.cib().to_text().contains("uname=\"b\""));
+}

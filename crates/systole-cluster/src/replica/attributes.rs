@@ -1,0 +1,182 @@
+//! Node attributes beside the configuration: transient ones, in the status section, and what is not written there.
+//!
+//! The status section has the values. The ledger has what it cannot tell: how long changes of an attribute are held back
+//! (its dampening), which values are held back at present, and the values of private attributes, which are never written.
+//! Values of a node go when the node does.
+
+use super::{Counted, Place, Replica};
+use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen};
+use std::collections::BTreeMap;
+use systole_types::Score;
+
+/// A value on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Valued {
+    /// The node's name.
+    pub node: String,
+    /// The attribute's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Replica {
+    /// The value of an attribute on a node: as it was asked for last, written or not.
+    pub fn attribute(&self, node: &str, name: &str) -> Option<String> {
+        let held = self.ledger.attributes.get(name).and_then(|entry| entry.held.get(node));
+        held.cloned().unwrap_or_else(|| self.written_attributes(node).remove(name))
+    }
+
+    /// Values of attributes: of one name or all, on one node or all.
+    pub fn attributes(&self, name: Option<&str>, node: Option<&str>) -> Vec<Valued> {
+        let status = self.cib.root().child("status");
+        let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
+        let mut values: BTreeMap<(String, String), String> = BTreeMap::new();
+        for at in states.filter_map(|state| state.attr("uname")) {
+            let written = self.written_attributes(at).into_iter();
+            values.extend(written.map(|(name, value)| ((at.to_owned(), name), value)));
+        }
+        for (name, entry) in &self.ledger.attributes {
+            for (node, value) in &entry.held {
+                let key = (node.clone(), name.clone());
+                match value {
+                    Some(value) => _ = values.insert(key, value.clone()),
+                    None => _ = values.remove(&key),
+                }
+            }
+        }
+        let is_wanted = |wanted: Option<&str>, is: &str| wanted.is_none_or(|wanted| wanted == is);
+        let values = values.into_iter().map(|((node, name), value)| Valued { node, name, value });
+        values.filter(|it| is_wanted(name, &it.name) && is_wanted(node, &it.node)).collect()
+    }
+
+    fn written_attributes(&self, node: &str) -> BTreeMap<String, String> {
+        let attributes = self.node_state(node).and_then(|state| state.child("transient_attributes"));
+        let sets = attributes.into_iter().flat_map(|it| it.children_named("instance_attributes"));
+        let pairs = sets.flat_map(|set| set.children_named("nvpair"));
+        pairs
+            .filter_map(|pair| Some((pair.attr("name")?.to_owned(), pair.attr("value")?.to_owned())))
+            .collect()
+    }
+
+    /// Attributes change. Whether the CIB did.
+    pub fn set_attributes(&mut self, changes: &[AttributeChange]) -> bool {
+        let mut has_changed = false;
+        for change in changes {
+            has_changed |= self.change_attribute(change);
+        }
+        if has_changed {
+            self.count(Counted::Status);
+        }
+        has_changed
+    }
+
+    fn change_attribute(&mut self, change: &AttributeChange) -> bool {
+        self.define(change);
+        let old = self.attribute(&change.node, &change.name);
+        let value = match &change.to {
+            AttributeValue::Keep => return false,
+            AttributeValue::Remove => None,
+            AttributeValue::Set(value) => Some(value.clone()),
+            AttributeValue::Increment => Some(added(old.as_deref(), 1)),
+            AttributeValue::Add(step) => Some(added(old.as_deref(), *step)),
+        };
+        let entry = self.ledger.attributes.get_mut(&change.name);
+        if let Some(entry) = entry.filter(|entry| entry.private || entry.delay_ms > 0) {
+            if old != value || (entry.private && value.is_none()) {
+                entry.n_changes += 1;
+                match (entry.private, &value) {
+                    (true, None) => _ = entry.held.remove(&change.node),
+                    _ => _ = entry.held.insert(change.node.clone(), value),
+                }
+            }
+            return false;
+        }
+        self.write_attribute(&change.node, &change.name, value.as_deref())
+    }
+
+    /// Takes down what a change says of the attribute itself.
+    fn define(&mut self, change: &AttributeChange) {
+        let known = self.ledger.attributes.contains_key(&change.name);
+        let delay = match change.dampen {
+            Some(Dampen { ms, if_new }) if !if_new || !known => Some(ms),
+            _ => None,
+        };
+        let is_plain = delay.unwrap_or(0) == 0 && !change.private && change.set.is_none();
+        if is_plain && !known {
+            return;
+        }
+        let entry = self.ledger.attributes.entry(change.name.clone()).or_default();
+        if let Some(ms) = delay {
+            entry.delay_ms = ms;
+        }
+        if !known {
+            entry.private = change.private;
+            entry.set.clone_from(&change.set);
+        }
+    }
+
+    /// Writes held back values of these attributes.
+    pub fn write_out_attributes(&mut self, names: &[String]) -> bool {
+        let mut has_changed = false;
+        for name in names {
+            let entry = self.ledger.attributes.get_mut(name).filter(|entry| !entry.private);
+            let held = entry.map(|entry| std::mem::take(&mut entry.held)).unwrap_or_default();
+            for (node, value) in held {
+                has_changed |= self.write_attribute(&node, name, value.as_deref());
+            }
+        }
+        if has_changed {
+            self.count(Counted::Status);
+        }
+        has_changed
+    }
+
+    fn write_attribute(&mut self, node: &str, name: &str, value: Option<&str>) -> bool {
+        let id = self.id_of(node).map_or_else(|| node.to_owned(), |id| id.to_string());
+        let set = self.ledger.attributes.get(name).and_then(|entry| entry.set.clone());
+        let place = Place { id, name: node.to_owned() };
+        self.status().set_attribute(&place, set.as_deref(), name, value)
+    }
+
+    /// Attributes with values that are held back: name, how often they changed, and for how long.
+    pub fn held_attributes(&self) -> impl Iterator<Item = (&String, &AttributeLedger)> {
+        let entries = self.ledger.attributes.iter();
+        entries.filter(|(_, entry)| !entry.private && !entry.held.is_empty())
+    }
+
+    /// A node is lost: its attributes do not count any more, unless it comes back as it was.
+    pub(super) fn set_attributes_aside(&mut self, node: &str) {
+        let mut values = self.written_attributes(node);
+        values.remove("shutdown");
+        self.forget_attributes(node);
+        if !values.is_empty() {
+            self.ledger.kept_attributes.insert(node.to_owned(), values);
+        }
+    }
+
+    /// A node that was lost is back, and was not booted meanwhile.
+    pub(super) fn restore_attributes(&mut self, node: &str) {
+        let kept = self.ledger.kept_attributes.remove(node).unwrap_or_default();
+        for (name, value) in kept {
+            if self.attribute(node, &name).is_none() {
+                self.write_attribute(node, &name, Some(&value));
+            }
+        }
+    }
+
+    /// A node is gone, and its transient attributes with it.
+    pub(super) fn forget_attributes(&mut self, node: &str) {
+        self.status().erase_attributes(node);
+        self.ledger.kept_attributes.remove(node);
+        for entry in self.ledger.attributes.values_mut() {
+            entry.held.remove(node);
+        }
+    }
+}
+
+/// A score with something added to it.
+fn added(old: Option<&str>, step: i32) -> String {
+    let old: Score = old.and_then(|old| old.parse().ok()).unwrap_or(Score::ZERO);
+    (old + Score::finite(step.into())).to_string()
+}
