@@ -123,6 +123,7 @@ pub struct Action {
 struct Known {
     action: ActIdx,
     key: Key,
+    task: Task,
     node: Option<NodeIdx>,
 }
 
@@ -342,8 +343,9 @@ impl<'s, 'a> Draft<'s, 'a> {
         if task == Task::LrmDelete {
             flags = flags.with(Flags::ON_DC);
         }
-        let action = self.push(Action { flags, needs, ..Action::new(Some(rsc), key.clone(), task, node) });
-        self.by_rsc[rsc.i()].push(Known { action, key, node });
+        let action = Action { flags, needs, ..Action::new(Some(rsc), key.clone(), task.clone(), node) };
+        let action = self.push(action);
+        self.by_rsc[rsc.i()].push(Known { action, key, task, node });
         action
     }
 
@@ -394,6 +396,14 @@ impl<'s, 'a> Draft<'s, 'a> {
         rsc: RscIdx,
     ) -> impl DoubleEndedIterator<Item = ActIdx> + ExactSizeIterator + '_ {
         self.by_rsc[rsc.i()].iter().map(|known| known.action)
+    }
+
+    /// Has an action of `rsc` do something else.
+    pub fn turn_into(&mut self, rsc: RscIdx, action: ActIdx, task: Task) {
+        if let Some(known) = self.by_rsc[rsc.i()].iter_mut().find(|known| known.action == action) {
+            known.task = task.clone();
+        }
+        self.a_mut(action).task = task;
     }
 
     /// How many actions of `rsc` there are.
@@ -451,8 +461,8 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// The latest action of `rsc` with this task, on `node` if one is given.
     pub fn find_task(&self, rsc: RscIdx, task: &Task, node: Option<NodeIdx>) -> Option<ActIdx> {
-        let there = self.by_rsc[rsc.i()].iter().rev().filter(|known| node.is_none() || known.node == node);
-        there.map(|known| known.action).find(|&action| self.a(action).task == *task)
+        let is_it = |known: &&Known| known.task == *task && (node.is_none() || known.node == node);
+        self.by_rsc[rsc.i()].iter().rev().find(is_it).map(|known| known.action)
     }
 
     /// The latest action of `rsc` with this key.

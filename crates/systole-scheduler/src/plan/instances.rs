@@ -81,10 +81,7 @@ impl Draft<'_, '_> {
         match &self.r(rsc).kind {
             Kind::Primitive(_) => self.a(action).flags,
             Kind::Group(_) => self.group_flags(action, node),
-            Kind::Clone(_) => {
-                let instances = self.r(rsc).children.clone();
-                self.collective_flags(action, &instances, node)
-            }
+            Kind::Clone(_) => self.collective_flags(action, &self.r(rsc).children, node),
             Kind::Bundle(bundle) => {
                 // What is promoted or demoted is what is inside.
                 let task = &self.a(action).task;
@@ -97,11 +94,10 @@ impl Draft<'_, '_> {
                         | Task::Demote
                         | Task::Demoted
                 );
-                let instances = match bundle.inner {
-                    Some(inner) if is_inside => self.r(inner).children.clone(),
-                    _ => self.instances(rsc),
-                };
-                self.collective_flags(action, &instances, node)
+                match bundle.inner {
+                    Some(inner) if is_inside => self.collective_flags(action, &self.r(inner).children, node),
+                    _ => self.collective_flags(action, &self.instances(rsc), node),
+                }
             }
         }
     }
@@ -136,8 +132,9 @@ impl Draft<'_, '_> {
             Key::Notify(_, task) => task.clone(),
             Key::Op(..) => self.a(action).task.clone(),
         };
-        let of_primitives = self.instances(rsc).first().is_none_or(|&first| self.r(first).is_primitive());
-        let of_primitives = of_primitives || self.r(rsc).is_bundle();
+        let first = self.r(rsc).children.first();
+        let of_primitives =
+            self.r(rsc).is_bundle() || first.is_none_or(|&first| self.r(first).is_primitive());
         if of_primitives { task.work() } else { task }
     }
 

@@ -172,7 +172,7 @@ impl Draft<'_, '_> {
     /// Cancels a recurring operation.
     pub(super) fn cancel(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>) -> ActIdx {
         let cancel = self.action_doing(rsc, key.clone(), Task::Cancel, node, false);
-        self.a_mut(cancel).task = Task::Cancel;
+        self.turn_into(rsc, cancel, Task::Cancel);
         if let Key::Op(task, interval) = key {
             self.add_meta(cancel, "operation", task.as_str());
             self.add_meta(cancel, "interval", interval.to_string());
