@@ -1,7 +1,7 @@
 //! Writing a graph as `<transition_graph>`.
 
 use crate::{Action, ActionKind, TransitionGraph};
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
 
 /// Writes `graph` as Pacemaker does: one `<synapse>` per action, triggers naming the actions waited for.
 ///
@@ -17,31 +17,62 @@ pub fn write_graph(graph: &TransitionGraph) -> String {
         return out;
     }
     out.push_str(">\n");
-    let by_id: BTreeMap<u32, &Action> = graph.synapses.iter().map(|s| (s.action.id, &s.action)).collect();
+    let tags = Tags::of(graph);
     for (index, synapse) in graph.synapses.iter().enumerate() {
         let _ = write!(out, "  <synapse id=\"{index}\"");
         if synapse.priority != 0 {
             let _ = write!(out, " priority=\"{}\"", synapse.priority);
         }
         out.push_str(">\n    <action_set>\n");
-        action(&mut out, &synapse.action);
+        action(&mut out, &synapse.action, tags.nth(index));
         out.push_str("    </action_set>\n");
-        inputs(&mut out, &synapse.inputs, &by_id);
+        inputs(&mut out, &synapse.inputs, &tags);
         out.push_str("  </synapse>\n");
     }
     out.push_str("</transition_graph>\n");
     out
 }
 
-fn inputs(out: &mut String, inputs: &[u32], by_id: &BTreeMap<u32, &Action>) {
+/// `<rsc_op id=... on_node=...` of every action, not yet closed: actions begin like that, and so do the triggers that name
+/// them, of which there are many more.
+struct Tags {
+    text: String,
+    /// Of each synapse's action, in sequence.
+    ranges: Vec<Range<usize>>,
+    by_id: BTreeMap<u32, usize>,
+}
+
+impl Tags {
+    fn of(graph: &TransitionGraph) -> Self {
+        let mut text = String::with_capacity(graph.synapses.len() * 160);
+        let ranges = graph.synapses.iter().map(|synapse| {
+            let start = text.len();
+            open_tag(&mut text, &synapse.action);
+            start..text.len()
+        });
+        let ranges = ranges.collect();
+        let by_id = graph.synapses.iter().enumerate().map(|(n, synapse)| (synapse.action.id, n)).collect();
+        Self { text, ranges, by_id }
+    }
+
+    fn nth(&self, n: usize) -> &str {
+        &self.text[self.ranges[n].clone()]
+    }
+
+    fn of_id(&self, id: u32) -> Option<&str> {
+        self.by_id.get(&id).map(|n| self.nth(*n))
+    }
+}
+
+fn inputs(out: &mut String, inputs: &[u32], tags: &Tags) {
     if inputs.is_empty() {
         out.push_str("    <inputs/>\n");
         return;
     }
     out.push_str("    <inputs>\n");
-    for input in inputs.iter().filter_map(|id| by_id.get(id)) {
+    for tag in inputs.iter().filter_map(|id| tags.of_id(*id)) {
         out.push_str("      <trigger>\n        ");
-        open_tag(out, input);
+        out.push_str(tag);
         out.push_str("/>\n      </trigger>\n");
     }
     out.push_str("    </inputs>\n");
@@ -55,7 +86,6 @@ const fn element_name(kind: &ActionKind) -> &'static str {
     }
 }
 
-/// `<rsc_op id=... on_node=...`, not yet closed: what triggers and actions have in common.
 fn open_tag(out: &mut String, action: &Action) {
     let _ = write!(out, "<{} id=\"{}\"", element_name(&action.kind), action.id);
     attribute(out, "operation", &action.operation);
@@ -72,9 +102,9 @@ fn open_tag(out: &mut String, action: &Action) {
     }
 }
 
-fn action(out: &mut String, action: &Action) {
+fn action(out: &mut String, action: &Action, tag: &str) {
     out.push_str("      ");
-    open_tag(out, action);
+    out.push_str(tag);
     for (name, value) in &action.extra {
         attribute(out, name, value);
     }
@@ -103,16 +133,20 @@ fn action(out: &mut String, action: &Action) {
 
 fn attributes(out: &mut String, action: &Action) {
     out.push_str("        <attributes");
-    for (name, value) in action.attributes.iter().filter(|(name, _)| is_xml_name(name)) {
-        attribute(out, name, value);
+    let mut has_others = false;
+    for (name, value) in &action.attributes {
+        if is_xml_name(name) {
+            attribute(out, name, value);
+        } else {
+            has_others = true;
+        }
     }
-    let mut others = action.attributes.iter().filter(|(name, _)| !is_xml_name(name)).peekable();
-    if others.peek().is_none() {
+    if !has_others {
         out.push_str("/>\n");
         return;
     }
     out.push_str(">\n");
-    for (name, value) in others {
+    for (name, value) in action.attributes.iter().filter(|(name, _)| !is_xml_name(name)) {
         out.push_str("          <param");
         attribute(out, "name", name);
         attribute(out, "value", value);
@@ -163,7 +197,9 @@ fn attribute(out: &mut String, name: &str, value: &str) {
 }
 
 fn escape(out: &mut String, text: &str) {
-    if !text.bytes().any(|b| b < b' ' || matches!(b, b'&' | b'<' | b'>' | b'"')) {
+    // Without leaving early: so that many bytes are looked at together.
+    let is_special = |b: u8| (b < b' ') | (b == b'&') | (b == b'<') | (b == b'>') | (b == b'"');
+    if !text.bytes().fold(false, |any, b| any | is_special(b)) {
         out.push_str(text);
         return;
     }

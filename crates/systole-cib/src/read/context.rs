@@ -5,7 +5,13 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     xml::{Columns, Document, Element},
 };
-use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt::Display,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 use systole_types::{ElementId, Role, Score, parse_duration};
 
 /// More diagnostics than this are counted, not kept.
@@ -76,12 +82,13 @@ impl<'d> Reader<'d> {
 
     fn note_id(&mut self, element: Element<'d>) {
         let Some(id) = element.id() else { return };
-        match self.ids.get(id) {
-            None => {
-                self.ids.insert(id, element);
+        match self.ids.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(element);
             }
-            Some(_) if self.diagnostics.len() >= MAX_DIAGNOSTICS => self.n_dropped += 1,
-            Some(first) => {
+            Entry::Occupied(_) if self.diagnostics.len() >= MAX_DIAGNOSTICS => self.n_dropped += 1,
+            Entry::Occupied(first) => {
+                let first = *first.get();
                 let line = first.position().map_or(String::new(), |p| format!(" (line {})", p.line));
                 let message =
                     format!("the id is already that of a <{}>{line}: ids must be unique", first.name());

@@ -21,6 +21,8 @@ impl Names {
 
     pub fn find(&self, name: &str) -> Option<u32> {
         let look = Look::of(name);
+        // A place that is still empty tells that no name of its look was ever entered.
+        self.cache.get(look.place()).copied().flatten()?;
         self.cached(look, name).or_else(|| self.by_name.get(name).copied())
     }
 
