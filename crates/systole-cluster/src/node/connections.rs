@@ -29,6 +29,8 @@ pub(super) struct Connections {
     n_sessions: u64,
     /// Not yet recorded.
     reports: Vec<ConnectionReport>,
+    /// When the last result of a recurring monitor was had, by the remote node's name, seconds since 1970.
+    monitored_at: BTreeMap<String, i64>,
     last_call: u64,
 }
 
@@ -326,13 +328,20 @@ impl NodeMachine {
         (rc, status): (OcfRc, OpStatus),
         reason: &str,
     ) {
+        let mut at = self.now.wall.0;
+        if operation.interval_ms > 0 {
+            // History tells two results of one call apart by whole seconds only, and must take the newer for the newer.
+            let last = self.connections.monitored_at.entry(operation.resource.clone()).or_insert(i64::MIN);
+            at = at.max(last.saturating_add(1));
+            *last = at;
+        }
         let result = OperationResult {
             number: 0,
             operation,
             rc: rc.code(),
             status: status.code(),
             exit_reason: reason.to_owned(),
-            at: self.now.wall.0,
+            at,
             exec_ms: 0,
             queue_ms: 0,
         };

@@ -21,6 +21,12 @@ const LIMITS: Limits = Limits { line: 16 << 20, unsent: 16 << 20 };
 /// Set for this program when it is to be an executor: the node's directory.
 const EXECUTOR_OF: &str = "SYSTOLE_TEST_EXECUTOR_OF";
 
+/// Set beside that when it is to be a remote daemon: the port.
+const REMOTE_PORT: &str = "SYSTOLE_TEST_REMOTE_PORT";
+
+/// Where programs find the key they share with remote daemons.
+const KEY: &str = "PCMK_authkey_location";
+
 /// A resource is a file; each action leaves a line in a file of its own.
 const AGENT: &str = r#"#!/bin/sh
 node=${0%/resource.d/*}
@@ -54,7 +60,7 @@ pub fn be_an_executor() {
         state_file: dir.join("execd.state"),
         boot_id_file: dir.join("boot-id"),
         run_dir: dir.join("runs"),
-        ocf_root: dir,
+        ocf_root: dir.clone(),
         keeper: [
             env::current_exe().expect("this program").as_os_str(),
             "keeper_process".as_ref(),
@@ -65,7 +71,19 @@ pub fn be_an_executor() {
         user: "hacluster".to_owned(),
         verbose: false,
     };
-    systole_execd::run(&config).expect("executor");
+    match env::var(REMOTE_PORT) {
+        Ok(port) => {
+            let remote = systole_execd::RemoteConfig {
+                address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+                port: port.parse().expect("a port"),
+                key: env::var_os(KEY).expect("a key").into(),
+                api_socket: dir.join("api.sock"),
+                start_state: None,
+            };
+            systole_execd::run_remote(&config, &remote).expect("remote daemon");
+        }
+        Err(_) => systole_execd::run(&config).expect("executor"),
+    }
     std::process::exit(0);
 }
 
@@ -83,19 +101,34 @@ impl Cluster {
         let root = PathBuf::from(format!("/tmp/systole-{}-{name}", std::process::id()));
         fs::create_dir_all(&root).expect("directory");
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("directory");
+        fs::write(root.join("authkey"), [7; 4096]).expect("key");
         let hub = Hub::bind(&root.join("hub.sock"), NODES.map(str::to_owned)).expect("hub");
         let (stop_hub, wakes) = waker().expect("waker");
         let hub = thread::spawn(move || hub.run(&wakes).expect("hub"));
         let cluster = Self { root, stop_hub, hub: Some(hub), programs: RefCell::default() };
         for node in &NODES[..n_nodes] {
-            let agents = cluster.dir(node).join("resource.d/test");
-            fs::create_dir_all(&agents).expect("directory");
-            fs::write(agents.join("file"), AGENT).expect("agent");
-            fs::set_permissions(agents.join("file"), fs::Permissions::from_mode(0o755)).expect("agent");
             cluster.power_on(node);
         }
         cluster.wait_members(n_nodes);
         cluster
+    }
+
+    /// Gives a node its agents, and the directories they use.
+    fn furnish(&self, node: &str) {
+        for dir in ["resource.d/test", "active", "log"] {
+            fs::create_dir_all(self.dir(node).join(dir)).expect("directory");
+        }
+        let agent = self.dir(node).join("resource.d/test/file");
+        fs::write(&agent, AGENT).expect("agent");
+        fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("agent");
+    }
+
+    /// A remote daemon on a host of its own, at `port`.
+    pub fn start_remote(&self, node: &str, port: u16) {
+        self.furnish(node);
+        let mut command = self.executor(node);
+        command.env(REMOTE_PORT, port.to_string());
+        self.spawn(node, "remoted", command);
     }
 
     pub fn dir(&self, node: &str) -> PathBuf {
@@ -103,25 +136,32 @@ impl Cluster {
     }
 
     pub fn start_program(&self, node: &str, program: &str) {
-        let dir = self.dir(node);
-        let mut command = if program == "systoled" {
+        let command = if program == "systoled" {
             let mut command = Command::new(env!("CARGO_BIN_EXE_systoled"));
             command
                 .args(["--node", node, "--state-dir"])
-                .arg(&dir)
+                .arg(self.dir(node))
                 .arg("--hub")
                 .arg(self.root.join("hub.sock"));
             command
         } else {
-            let mut command = Command::new(env::current_exe().expect("this program"));
-            command
-                .args(["executor_process", "--exact", "--nocapture"])
-                .env(EXECUTOR_OF, &dir)
-                .env(KEEPER, "");
-            command
+            self.executor(node)
         };
+        self.spawn(node, program, command);
+    }
+
+    fn executor(&self, node: &str) -> Command {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        command
+            .args(["executor_process", "--exact", "--nocapture"])
+            .env(EXECUTOR_OF, self.dir(node))
+            .env(KEEPER, "");
+        command
+    }
+
+    fn spawn(&self, node: &str, program: &str, mut command: Command) {
         let log = fs::File::options().create(true).append(true).open(self.log(node, program)).expect("log");
-        command.stdout(log.try_clone().expect("log")).stderr(log);
+        command.env(KEY, self.root.join("authkey")).stdout(log.try_clone().expect("log")).stderr(log);
         let child = command.spawn().expect("program");
         self.programs.borrow_mut().insert((node.to_owned(), program.to_owned()), child);
     }
@@ -138,9 +178,7 @@ impl Cluster {
     }
 
     pub fn power_on(&self, node: &str) {
-        for dir in ["active", "log"] {
-            fs::create_dir_all(self.dir(node).join(dir)).expect("directory");
-        }
+        self.furnish(node);
         self.start_program(node, "executor");
         self.start_program(node, "systoled");
     }
@@ -200,6 +238,11 @@ impl Cluster {
 
     /// Loads a configuration with `resources`, each of them watched every 200 ms.
     pub fn load(&self, resources: &[&str]) {
+        self.load_with(resources, "", "");
+    }
+
+    /// The same, with more resources, and constraints, as XML.
+    pub fn load_with(&self, resources: &[&str], more: &str, constraints: &str) {
         let primitives: String = resources
             .iter()
             .map(|id| {
@@ -212,7 +255,7 @@ impl Cluster {
         let xml = format!(
             r#"<configuration><crm_config><cluster_property_set id="options">
             <nvpair id="options-fencing" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
-            <nodes/><resources>{primitives}</resources><constraints/></configuration>"#
+            <nodes/><resources>{primitives}{more}</resources><constraints>{constraints}</constraints></configuration>"#
         );
         let change = serde_json::from_value(serde_json::json!({
             "action": "replace", "scope": {"section": "configuration"}, "xml": xml
@@ -240,6 +283,13 @@ impl Cluster {
         let active: Vec<&str> = NODES.into_iter().filter(|node| self.is_active(node, resource)).collect();
         assert_eq!(active.len(), 1, "{resource} is active on {active:?}");
         active[0]
+    }
+
+    /// Every node where `resource` is active, remote ones included.
+    pub fn home_of_all(&self, resource: &str) -> Vec<String> {
+        let dirs = fs::read_dir(&self.root).expect("directory").flatten();
+        let names = dirs.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|node| self.is_active(node, resource)).collect()
     }
 
     /// Stops `resource` behind the cluster's back.

@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod harness;
+mod remote;
 
 use harness::{Cluster, NODES, PATIENCE, until};
 use serde_json::json;
