@@ -135,10 +135,11 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if let Some(directory) = &args.profile {
         return profile::profile(session, args, directory, narrative);
     }
-    let mut document = kept(files::read(session, args)?);
+    let (document, source) = files::read(session, args)?;
+    let mut document = kept(document);
     complain(session, &document, args.verbose > 0);
     files::bring_up(session, &mut document)?;
-    let output = args.output_file();
+    let output = if args.in_place { source.as_ref() } else { args.save_output.as_ref() };
     if let Some(file) = output {
         files::write(file, &document.to_text())?;
     }
@@ -363,12 +364,7 @@ impl Args {
         }
     }
 
-    /// Where the CIB is kept as it is in the end.
-    fn output_file(&self) -> Option<&PathBuf> {
-        if self.in_place { self.file() } else { self.save_output.as_ref() }
-    }
-
-    /// The file the CIB comes from.
+    /// The file that is named as the source of the CIB.
     fn file(&self) -> Option<&PathBuf> {
         self.xml_file.as_ref().filter(|file| !self.live_check && !self.xml_pipe && file.as_os_str() != "-")
     }

@@ -3,17 +3,26 @@
 use super::Args;
 use crate::{Cluster, Exit, Failed, Session};
 use anyhow::Context as _;
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 use systole_cib::{
     schema::Schema,
     upgrade::{self, UpgradeError},
     xml::Document,
 };
 
-/// The CIB.
-pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> {
+/// The CIB, and the file where `--in-place` keeps the result.
+///
+/// Of a live CIB that is the shadow copy, if there is one. A file that stands in for the cluster (`CIB_file`) stays as it
+/// is, as in the reference release.
+pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Document, Option<PathBuf>)> {
     if args.live_check {
-        return Cluster::open(session)?.cib();
+        let mut cluster = Cluster::open(session)?;
+        let shadow = cluster.file().filter(|_| session.var("CIB_file").is_none());
+        let shadow = shadow.map(Path::to_owned);
+        return Ok((cluster.cib()?, shadow));
     }
     let (text, name) = match args.file() {
         Some(file) => {
@@ -33,7 +42,7 @@ pub fn read(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Document> 
         let message = format!("{name}: not a CIB: the outermost element is <{}>", document.root().name());
         return Err(Failed::new(Exit::Config, message).into());
     }
-    Ok(document.from_file(&name))
+    Ok((document.from_file(&name), args.file().cloned()))
 }
 
 /// What is simulated is the CIB as the newest schema has it. One that is not valid is refused.
