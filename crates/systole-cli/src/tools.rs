@@ -13,6 +13,7 @@ mod crm_node;
 pub mod crm_resource;
 mod crm_rule;
 mod crm_simulate;
+mod crm_ticket;
 mod crm_verify;
 mod crmadmin;
 mod iso8601;
@@ -46,6 +47,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_rule", about: "whether rules about dates are in effect", run: crm_rule::run },
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
     Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
+    Tool { name: "crm_ticket", about: "tickets of a multi-site cluster", run: crm_ticket::run },
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
     Tool { name: "crmadmin", about: "who schedules, and what state controllers are in", run: crmadmin::run },
     Tool { name: "iso8601", about: "read dates as the cluster does", run: iso8601::run },
