@@ -229,6 +229,7 @@ impl Replica {
 
     /// Takes an executor for attached, and says whether its history can be kept; `None` if it is none of the member's.
     fn attach_executor(&mut self, from: u32, attach: &Attach) -> Option<Attached> {
+        let is_unknown = matches!(&attach.by, Hand::Remote(name) if !self.has_history(name));
         let (recorded, is_out_of_date) = match &attach.by {
             Hand::Executor => {
                 let entry = self.ledger.nodes.get_mut(&from)?;
@@ -251,7 +252,13 @@ impl Replica {
             return Some(Attached::Current);
         }
         *recorded = attach.acknowledged;
-        Some(Attached::Erased)
+        Some(if is_unknown { Attached::Fresh } else { Attached::Erased })
+    }
+
+    /// Whether anything is known to have been done on a node.
+    fn has_history(&self, node: &str) -> bool {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        resources.is_some_and(|resources| resources.children().next().is_some())
     }
 
     /// Forgets what was done on a node, but not which connections to remote nodes it holds: without them, what runs there
@@ -449,6 +456,8 @@ pub(crate) enum Attached {
     Current,
     /// It was out of date and is gone: the node will be probed.
     Erased,
+    /// There was none: a connection that the present plan has made, and goes on with.
+    Fresh,
 }
 
 /// Whether a result is the one that was wanted. A degraded resource does what it should.

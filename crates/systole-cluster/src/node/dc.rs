@@ -44,6 +44,8 @@ pub(super) struct Dc {
     published: Option<Vec<NodeUpdate>>,
     /// Why a new plan is needed, if it is.
     stale: Option<String>,
+    /// The same, but the present plan may be carried out to its end first.
+    stale_after: Option<String>,
     recheck_at: Option<Monotonic>,
     /// Attributes that are held back: how often they had changed when their time began, and when it ends.
     held: BTreeMap<String, (u64, Monotonic)>,
@@ -67,6 +69,7 @@ impl Dc {
             view: View::default(),
             published: None,
             stale: Some("a new DC was elected".to_owned()),
+            stale_after: None,
             recheck_at: None,
             held: BTreeMap::new(),
             pause_until: None,
@@ -102,6 +105,13 @@ impl NodeMachine {
     pub(super) fn plan_anew(&mut self, why: &str) {
         if let Some(dc) = &mut self.dc {
             dc.stale.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    /// As [`Self::plan_anew`], but the present plan is carried out to its end first.
+    pub(super) fn plan_after_this(&mut self, why: &str) {
+        if let Some(dc) = &mut self.dc {
+            dc.stale_after.get_or_insert_with(|| why.to_owned());
         }
     }
 
@@ -150,7 +160,8 @@ impl NodeMachine {
         if dc.pause_until.is_some() {
             return;
         }
-        match dc.stale.take() {
+        let stale_after = dc.stale_after.take();
+        match dc.stale.take().or(stale_after) {
             Some(why) => self.plan(dc, &why),
             None => self.rest(),
         }
@@ -312,7 +323,11 @@ impl NodeMachine {
         dc.offsets = offsets(&plan.graph);
         let steps = dc.engine.handle(self.now.mono, Told::Begin(Box::new(plan.graph)));
         self.perform_steps(dc, steps);
-        if !dc.engine.is_busy() && dc.stale.is_none() && !self.has_casts_under_way() {
+        if !dc.engine.is_busy()
+            && dc.stale.is_none()
+            && dc.stale_after.is_none()
+            && !self.has_casts_under_way()
+        {
             self.rest();
         }
     }

@@ -251,7 +251,11 @@ impl NodeMachine {
                 format!("what was done on {name} is not known in full: it will be probed"),
             );
         }
-        self.plan_anew(&format!("{name} has joined"));
+        let why = format!("{name} has joined");
+        match attached {
+            Attached::Fresh => self.plan_after_this(&why),
+            Attached::Current | Attached::Erased => self.plan_anew(&why),
+        }
         if from == self.group.own_id()
             && let Some(executor) = self.executor_of(&attach.by)
         {
