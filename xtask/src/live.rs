@@ -5,7 +5,9 @@
 mod cluster;
 mod corosync;
 mod host;
+mod openstack;
 mod residue;
+mod writer;
 
 use crate::{
     lab::Lab,
@@ -60,6 +62,9 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.host_only && runner.wants(corosync::TESTS) {
         runner.with_cluster(&COROSYNC, false)?;
     }
+    if !options.host_only && runner.wants(openstack::TESTS) {
+        runner.with_cluster(&OPENSTACK, false)?;
+    }
     println!("live tests: {} passed, {} failed", runner.n_passed, runner.failed.len());
     match runner.failed.as_slice() {
         [] => Ok(()),
@@ -90,6 +95,13 @@ const COROSYNC: Group = Group {
     comes_up: "over Corosync, a cluster comes up from a file and settles",
     goes_down: "over Corosync, down leaves nothing behind",
     tests: corosync::TESTS,
+};
+
+const OPENSTACK: Group = Group {
+    up: &["up", openstack::EXAMPLE, "--timeout", "600"],
+    comes_up: "an OpenStack control plane comes up from a file and settles",
+    goes_down: "after an OpenStack control plane, down leaves nothing behind",
+    tests: openstack::TESTS,
 };
 
 struct Runner {

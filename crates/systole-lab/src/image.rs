@@ -73,7 +73,9 @@ pub fn build(recipe: &Recipe) -> Result<Outcome> {
     fs::create_dir_all(IMAGE_STORE).with_context(|| format!("cannot make {IMAGE_STORE}"))?;
     let ingredients = match recipe.contents {
         Contents::Programs(programs) => Ingredients::Programs(programs::find(programs)?),
-        Contents::Packages { service, remote } => Ingredients::Packages(packages::find(service, remote)?),
+        Contents::Packages { service, remote } => {
+            Ingredients::Packages(packages::find(service, remote, packages::Ours::find()?)?)
+        }
     };
     let digest = digest(recipe, &ingredients)?;
     if stored_digest(recipe.name).as_deref() == Some(&digest) {
@@ -165,7 +167,7 @@ fn digest(recipe: &Recipe, ingredients: &Ingredients) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     match ingredients {
         Ingredients::Programs(files) => files.digest(&mut hasher)?,
-        Ingredients::Packages(packages) => packages.digest(&mut hasher),
+        Ingredients::Packages(packages) => packages.digest(&mut hasher)?,
     }
     for text in recipe.scripts.iter().flat_map(|(path, text)| [path, text]) {
         hasher.write(text.as_bytes());

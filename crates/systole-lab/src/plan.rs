@@ -123,7 +123,11 @@ impl Plan {
     }
 }
 
-fn tool_names(program: &Path) -> Result<Vec<String>> {
+/// The names `program` answers to as a tool.
+///
+/// # Errors
+/// If it does not say.
+pub fn tool_names(program: &Path) -> Result<Vec<String>> {
     let names = run(&program.to_string_lossy(), &["--list-tools"])?;
     Ok(names.lines().map(str::to_owned).filter(|name| is_host_name(name)).collect())
 }

@@ -36,8 +36,10 @@ const ALIASES: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 /// Where agents and daemons in the container keep things, beside what packages bring.
 const DIRECTORIES: &[&str] = &[
     "dev",
+    "etc/default",
     "etc/libqb",
     "etc/pacemaker",
+    "etc/pam.d",
     "proc",
     "root",
     "run/lock",
@@ -51,15 +53,32 @@ const DIRECTORIES: &[&str] = &[
 ];
 
 /// To be changed with what is done to the packages' files below, so that images are built anew.
-const RECIPE_VERSION: &str = "1";
+const RECIPE_VERSION: &str = "2";
+
+/// What a host's packages work out at installation; `su` wants it.
+const PAM: &[(&str, &str)] = &[
+    ("common-auth", "auth required pam_unix.so\n"),
+    ("common-account", "account required pam_unix.so\n"),
+    ("common-password", "password required pam_unix.so\n"),
+    ("common-session", "session required pam_unix.so\n"),
+    ("common-session-noninteractive", "session required pam_unix.so\n"),
+];
 
 const REMOTED: &str = "usr/sbin/pacemaker-remoted";
 
 /// The packages of an image.
 pub struct Packages {
     remote: Remote,
+    ours: Ours,
     /// Name and version.
     versions: BTreeMap<String, String>,
+}
+
+/// This build's programs.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    execd: PathBuf,
+    systole: PathBuf,
 }
 
 /// What `dpkg` knows of the packages on this host.
@@ -87,6 +106,7 @@ pub fn missing(service: &[&'static str], remote: Remote) -> Result<Vec<&'static 
 fn wanted(service: &[&'static str], remote: Remote) -> impl Iterator<Item = &'static str> {
     let tools: &[&str] = match remote {
         Remote::Stock => &["pacemaker-cli-utils"],
+        Remote::Systole => &[],
     };
     service.iter().copied().chain(AGENT_PACKAGES.iter().copied()).chain(tools.iter().copied())
 }
@@ -95,7 +115,7 @@ fn wanted(service: &[&'static str], remote: Remote) -> impl Iterator<Item = &'st
 ///
 /// # Errors
 /// If a package is not installed.
-pub fn find(service: &[&'static str], remote: Remote) -> Result<Packages> {
+pub fn find(service: &[&'static str], remote: Remote, ours: Ours) -> Result<Packages> {
     let installed = Installed::read()?;
     let mut todo: Vec<String> = wanted(service, remote).map(str::to_owned).collect();
     if let Some(name) = todo.iter().find(|name| !installed.packages.contains_key(*name)) {
@@ -110,12 +130,37 @@ pub fn find(service: &[&'static str], remote: Remote) -> Result<Packages> {
         todo.extend(installed.dependencies(&package.depends));
         versions.insert(name, package.version.clone());
     }
-    Ok(Packages { remote, versions })
+    Ok(Packages { remote, ours, versions })
 }
 
 fn is_left_out(package: &str) -> bool {
     let script = package.starts_with("perl") || package.starts_with("python3") || package.ends_with("-perl");
     script || LEFT_OUT.contains(&package)
+}
+
+impl Ours {
+    /// Those beside the program that runs.
+    ///
+    /// # Errors
+    /// If it does not know where it is.
+    pub fn find() -> Result<Self> {
+        let systole = std::env::current_exe().context("cannot find this program")?;
+        Ok(Ours { execd: systole.with_file_name("systole-execd"), systole })
+    }
+
+    /// Puts them into `tree` under all their names.
+    fn install(&self, tree: &Path) -> Result<()> {
+        for (program, to) in [(&self.execd, REMOTED), (&self.systole, "usr/sbin/systole")] {
+            fs::copy(program, tree.join(to)).with_context(|| format!("cannot copy {}", program.display()))?;
+        }
+        for name in crate::plan::tool_names(&self.systole)? {
+            let link = tree.join("usr/sbin").join(name);
+            if link.symlink_metadata().is_err() {
+                symlink("systole", link)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Installed {
@@ -160,7 +205,10 @@ fn bare_name(dependency: &str) -> &str {
 
 impl Packages {
     /// Puts what the image would be made of into `hasher`.
-    pub fn digest(&self, hasher: &mut impl Hasher) {
+    ///
+    /// # Errors
+    /// If a program of ours is not there.
+    pub fn digest(&self, hasher: &mut impl Hasher) -> Result<()> {
         for (name, version) in &self.versions {
             hasher.write(name.as_bytes());
             hasher.write(version.as_bytes());
@@ -169,6 +217,16 @@ impl Packages {
         for path in NOT_TAKEN.iter().chain(DIRECTORIES) {
             hasher.write(path.as_bytes());
         }
+        if self.remote == Remote::Systole {
+            for program in [&self.ours.execd, &self.ours.systole] {
+                let about =
+                    program.metadata().with_context(|| format!("there is no {}", program.display()))?;
+                // Reading the whole of a program takes longer than it is worth: when it was built says as much.
+                hasher.write_u64(about.len());
+                hasher.write(format!("{:?}", about.modified()?).as_bytes());
+            }
+        }
+        Ok(())
     }
 
     /// Lays out in `tree` what is not in any package; `work` is for downloads.
@@ -179,8 +237,14 @@ impl Packages {
         for dir in DIRECTORIES {
             fs::create_dir_all(tree.join(dir))?;
         }
-        for name in ["passwd", "group", "nsswitch.conf", "pam.d"] {
+        for name in ["passwd", "group", "nsswitch.conf"] {
             run("cp", &["--archive", &format!("/etc/{name}"), &tree.join("etc").to_string_lossy()])?;
+        }
+        for (name, text) in PAM {
+            fs::write(tree.join("etc/pam.d").join(name), text)?;
+        }
+        for name in ["environment", "default/locale"] {
+            fs::write(tree.join("etc").join(name), "")?;
         }
         fs::write(tree.join("etc/shadow"), shadow(&fs::read_to_string("/etc/passwd")?))?;
         // The container shares the host's network, and with it the names of abstract sockets: daemons in here must
@@ -190,6 +254,7 @@ impl Packages {
         symlink("/run/lock", tree.join("var/lock"))?;
         match self.remote {
             Remote::Stock => self.stock_remoted(tree, work)?,
+            Remote::Systole => self.ours.install(tree)?,
         }
         // The name it had before Pacemaker 2, which OpenStack's configurations still use.
         symlink("pacemaker-remoted", tree.join("usr/sbin/pacemaker_remoted"))?;

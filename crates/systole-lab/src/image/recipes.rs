@@ -29,6 +29,8 @@ pub enum Contents {
 /// Who runs agents inside the container on the cluster's behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
+    /// This build's `systole-execd`, which is a remote daemon when it is called `pacemaker-remoted`, and our tools.
+    Systole,
     /// Pacemaker's own `pacemaker-remoted` and command line tools, as Debian has them.
     Stock,
 }
@@ -38,6 +40,7 @@ const KOLLA_START: (&str, &str) = ("usr/local/bin/kolla_start", include_str!("..
 /// What every image with packages has beside its service: what agents expect of a host.
 pub const AGENT_PACKAGES: &[&str] = &[
     "bash",
+    "bsdutils",
     "coreutils",
     "dash",
     "debianutils",
@@ -77,25 +80,51 @@ pub const RECIPES: &[Recipe] = &[
         contents: Contents::Programs(&["bash"]),
         scripts: &[KOLLA_START, ("usr/local/bin/cinder-volume", include_str!("../../images/cinder-volume"))],
     },
-    Recipe {
-        name: "localhost/galera:lab",
-        about: "MariaDB with Galera, its agent, and Pacemaker's remote daemon",
-        contents: Contents::Packages { service: &["mariadb-server", "galera-4"], remote: Remote::Stock },
-        scripts: &[KOLLA_START],
-    },
-    Recipe {
-        name: "localhost/rabbitmq:lab",
-        about: "RabbitMQ, its agent, and Pacemaker's remote daemon",
-        contents: Contents::Packages { service: &["rabbitmq-server"], remote: Remote::Stock },
-        scripts: &[KOLLA_START],
-    },
-    Recipe {
-        name: "localhost/redis:lab",
-        about: "Redis, its agent, and Pacemaker's remote daemon",
-        contents: Contents::Packages { service: &["redis-server", "redis-tools"], remote: Remote::Stock },
-        scripts: &[KOLLA_START],
-    },
+    service(
+        "localhost/galera:lab",
+        "MariaDB with Galera, its agent, and our remote daemon and tools",
+        GALERA,
+        Remote::Systole,
+    ),
+    service(
+        "localhost/rabbitmq:lab",
+        "RabbitMQ, its agent, and our remote daemon and tools",
+        RABBITMQ,
+        Remote::Systole,
+    ),
+    service(
+        "localhost/redis:lab",
+        "Redis, its agent, and our remote daemon and tools",
+        REDIS,
+        Remote::Systole,
+    ),
+    service(
+        "localhost/galera:stock",
+        "MariaDB with Galera, its agent, and Pacemaker's remote daemon",
+        GALERA,
+        Remote::Stock,
+    ),
+    service(
+        "localhost/rabbitmq:stock",
+        "RabbitMQ, its agent, and Pacemaker's remote daemon",
+        RABBITMQ,
+        Remote::Stock,
+    ),
+    service("localhost/redis:stock", "Redis, its agent, and Pacemaker's remote daemon", REDIS, Remote::Stock),
 ];
+
+const GALERA: &[&str] = &["mariadb-server", "galera-4"];
+const RABBITMQ: &[&str] = &["rabbitmq-server"];
+const REDIS: &[&str] = &["redis-server", "redis-tools"];
+
+const fn service(
+    name: &'static str,
+    about: &'static str,
+    service: &'static [&'static str],
+    remote: Remote,
+) -> Recipe {
+    Recipe { name, about, contents: Contents::Packages { service, remote }, scripts: &[KOLLA_START] }
+}
 
 /// The recipe for an image's name.
 pub fn recipe(name: &str) -> Option<&'static Recipe> {
