@@ -2,7 +2,7 @@
 
 use crate::harness::{Cluster, until};
 use std::net::TcpListener;
-use systole_wire::api::{Call, Reply};
+use systole_wire::api::{AttributeUpdate, Call, Reply};
 
 /// A cluster of three nodes and the remote node `far`, where `one` has to run.
 fn cluster_with_far(name: &str) -> (Cluster, u16) {
@@ -63,8 +63,12 @@ fn tools_on_a_remote_node_reach_the_cluster() {
     let (cluster, _) = cluster_with_far("remote-tools");
     let Reply::Node(report) = cluster.ask("far", Call::Node) else { panic!("no report") };
     assert_eq!((report.node.as_str(), report.members.len()), ("far", 3));
-    let (node, name, value) = ("far".to_owned(), "color".to_owned(), Some("blue".to_owned()));
-    assert_eq!(cluster.ask("far", Call::Attribute { node, name, value }), Reply::Done);
-    let cib = cluster.cib("far");
-    assert!(cib.contains(r#"name="color" value="blue""#), "{cib}");
+    let update = AttributeUpdate {
+        node: "far".to_owned(),
+        name: "color".to_owned(),
+        value: Some("blue".to_owned()),
+        ..AttributeUpdate::default()
+    };
+    assert_eq!(cluster.ask("far", Call::Attribute(update)), Reply::Done);
+    until("the attribute", || cluster.cib("far").contains(r#"name="color" value="blue""#).then_some(()));
 }
