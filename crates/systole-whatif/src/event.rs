@@ -54,24 +54,20 @@ impl Event {
         }
     }
 
-    /// Lets all happen at once; see [`Event::happen`].
-    pub fn happen_all(events: &[Self], document: &mut Document, now: Timestamp) {
-        events.iter().for_each(|event| event.write(document, now));
-        if events.iter().any(|event| matches!(event, Self::QuorumLost | Self::QuorumBack)) {
+    /// Lets it happen. Quorum follows from how many nodes are up (see [`quorum_of`]), unless the event is about it.
+    pub fn happen(&self, document: &mut Document, now: Timestamp) {
+        self.write(document, now);
+        if matches!(self, Self::QuorumLost | Self::QuorumBack) {
             return;
         }
-        let (cib, _) = systole_cib::upgrade::read(document);
+        let (cib, _) = systole_cib::read(document);
         if let Some(has_quorum) = quorum_of(&Status::unpack(&cib, now)) {
             set_quorum(document, has_quorum);
         }
     }
 
-    /// Lets it happen. Quorum follows from how many nodes are up (see [`quorum_of`]), unless the event is about it.
-    pub fn happen(&self, document: &mut Document, now: Timestamp) {
-        Self::happen_all(std::slice::from_ref(self), document, now);
-    }
-
-    fn write(&self, document: &mut Document, now: Timestamp) {
+    /// Writes it down, and nothing that follows from it.
+    pub(crate) fn write(&self, document: &mut Document, now: Timestamp) {
         match self {
             Self::NodeLost(node) => {
                 let mut recorder = Recorder::new(document, now);
@@ -99,7 +95,7 @@ impl Event {
     }
 }
 
-fn set_quorum(document: &mut Document, has_quorum: bool) {
+pub(crate) fn set_quorum(document: &mut Document, has_quorum: bool) {
     let root = document.root_key();
     document.set_attr(root, "have-quorum", if has_quorum { "1" } else { "0" });
 }
@@ -109,6 +105,10 @@ fn set_quorum(document: &mut Document, has_quorum: bool) {
 pub fn quorum_of(status: &Status<'_>) -> Option<bool> {
     let members = || status.nodes.iter().filter(|node| node.kind == NodeKind::Member);
     let (n_all, n_up) = (members().count(), members().filter(|node| node.online).count());
+    majority(n_all, n_up)
+}
+
+pub(crate) fn majority(n_all: usize, n_up: usize) -> Option<bool> {
     (n_all > 2).then_some(n_up * 2 > n_all)
 }
 

@@ -1,7 +1,9 @@
 //! What the loss of nodes would do: what would be down, for want of what.
 
 use crate::{
-    Event, Happening, Moment, follow,
+    Event, Happening, Moment,
+    event::{majority, set_quorum},
+    follow,
     goal::copies,
     happening::follow_in_detail,
     why::{Asker, Reason, Why},
@@ -13,7 +15,12 @@ use systole_types::{NodeId, ResourceId};
 
 /// Copies of each top-level resource, and how many of them are promoted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing(BTreeMap<ResourceId, (u32, u32)>);
+pub struct Standing {
+    copies: BTreeMap<ResourceId, (u32, u32)>,
+    /// Cluster nodes, and those of them that are up.
+    n_members: usize,
+    up: Vec<NodeId>,
+}
 
 impl Standing {
     /// What runs at rest.
@@ -30,11 +37,21 @@ impl Standing {
 
     pub(crate) fn of(status: &Status<'_>) -> Self {
         let count = |rsc: RscIdx| (copies(status, rsc, None, false), copies(status, rsc, None, true));
-        Self(status.roots.iter().map(|root| (status.rsc(*root).id.clone(), count(*root))).collect())
+        let members = || status.nodes.iter().filter(|node| node.kind == NodeKind::Member);
+        Self {
+            copies: status.roots.iter().map(|root| (status.rsc(*root).id.clone(), count(*root))).collect(),
+            n_members: members().count(),
+            up: members().filter(|node| node.online).map(|node| node.name.clone()).collect(),
+        }
+    }
+
+    /// Whether there is quorum without these nodes; see [`quorum_of`](crate::quorum_of).
+    fn quorum_without(&self, lost: &[NodeId]) -> Option<bool> {
+        majority(self.n_members, self.up.iter().filter(|node| !lost.contains(node)).count())
     }
 
     fn get(&self, id: &ResourceId) -> (u32, u32) {
-        self.0.get(id).copied().unwrap_or_default()
+        self.copies.get(id).copied().unwrap_or_default()
     }
 }
 
@@ -107,12 +124,16 @@ pub fn lose(
     detail: Detail,
 ) -> Loss {
     let mut lost = document.clone();
-    let events: Vec<Event> = nodes.iter().map(|node| Event::NodeLost(node.clone())).collect();
-    Event::happen_all(&events, &mut lost, moment.now);
+    for node in nodes {
+        Event::NodeLost(node.clone()).write(&mut lost, moment.now);
+    }
+    if let Some(has_quorum) = before.quorum_without(nodes) {
+        set_quorum(&mut lost, has_quorum);
+    }
     let course = follow_in_detail(lost, moment, detail);
     let after = course.standing.clone().unwrap_or_else(|| Standing::now(&course.document, moment));
     let short: Vec<&ResourceId> = before
-        .0
+        .copies
         .iter()
         .filter(|(id, (copies, promoted))| {
             let (now, promoted_now) = after.get(id);
