@@ -75,6 +75,21 @@ fn is_log(line: &str) -> bool {
         .any(|start| line.starts_with(start))
 }
 
+/// An incumbent's `crm_simulate` of the reference release or later: `SYSTOLE_ORACLE`, else Debian's if that is new enough.
+/// Says so if there is none.
+pub fn reference_oracle() -> Option<PathBuf> {
+    let oracle =
+        std::env::var_os("SYSTOLE_ORACLE").map_or_else(|| "/usr/sbin/crm_simulate".into(), PathBuf::from);
+    let version = Command::new(&oracle).arg("--version").output();
+    let text = version.map(|run| String::from_utf8_lossy(&run.stdout).into_owned()).unwrap_or_default();
+    let major = text.strip_prefix("Pacemaker ").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= 3) {
+        return Some(oracle);
+    }
+    eprintln!("SKIPPED: {} is no Pacemaker 3.0 or later (set SYSTOLE_ORACLE)", oracle.display());
+    None
+}
+
 /// A folder for one worker's files.
 pub struct Workplace {
     folder: PathBuf,

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod generate;
 pub mod judge;
 pub mod older;
+pub mod settle;
 pub mod shrink;
 
 use systole_types::Timestamp;

@@ -385,7 +385,9 @@ impl Sketch {
     fn leave_half_migrated(&mut self) {
         let states = self.states();
         let Some((history, name)) = self.any_history() else { return };
-        if states.len() < 2 {
+        // Instances of clones do not migrate.
+        let is_plain = self.resources.iter().any(|rsc| rsc.id == name && rsc.is_primitive && !rsc.is_inner);
+        if states.len() < 2 || !is_plain {
             return;
         }
         let source_state = self.state_of(history);

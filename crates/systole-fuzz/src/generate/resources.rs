@@ -76,7 +76,11 @@ const AGENTS: [Agent; 7] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Plain,
-    Inner { promotable: bool },
+    Inner {
+        promotable: bool,
+    },
+    /// A member of a group that may be cloned.
+    Member,
 }
 
 impl Sketch {
@@ -238,6 +242,8 @@ impl Sketch {
         } else {
             let agent = match purpose {
                 Purpose::Inner { promotable: true } => ("ocf", Some("pacemaker"), "Stateful"),
+                // Other agents make a unique clone anonymous, which the reference does half only: docs/deviations.md.
+                Purpose::Member => ("ocf", Some("pacemaker"), "Dummy"),
                 _ => *self.random.pick(&AGENTS),
             };
             let (class, provider, kind) = agent;
@@ -364,7 +370,8 @@ impl Sketch {
         self.add_meta(key, GROUP_META);
         let n_members = self.random.between(1, 4);
         for _ in 0..n_members {
-            self.add_primitive(key, Purpose::Inner { promotable: false });
+            let purpose = if is_inner { Purpose::Member } else { Purpose::Inner { promotable: false } };
+            self.add_primitive(key, purpose);
         }
         self.describe(&id, false, is_inner, false);
         id

@@ -1,0 +1,82 @@
+//! A small batch of random clusters. `cargo xtask fuzz` runs as many as wanted.
+
+use systole_cib::{read, xml::Document};
+use systole_fuzz::{
+    NOW,
+    answer::{Workplace, reference_oracle},
+    generate,
+    judge::{self, Level},
+    settle::{Settled, settle},
+    shrink,
+};
+use systole_graph::check;
+use systole_scheduler::schedule;
+
+/// Seeds whose clusters are known to be planned alike. Of others, one in a hundred differs still: docs/known-gaps.md.
+const SEEDS: std::ops::Range<u64> = 0..60;
+
+/// Orders make a connection wait for what runs on its own node: the incumbent's graph has the same circle.
+const CIRCULAR: [u64; 1] = [31];
+
+/// The incumbent does not come to rest either.
+const RESTLESS: &[u64] = &[22, 28, 31, 37, 50, 54];
+
+#[test]
+fn the_same_seed_gives_the_same_cluster() {
+    for seed in 0..5 {
+        assert_eq!(generate::cib(seed).to_text(), generate::cib(seed).to_text());
+    }
+    assert_ne!(generate::cib(1).to_text(), generate::cib(2).to_text());
+}
+
+#[test]
+fn generated_clusters_have_no_mistakes_and_graphs_no_flaws() {
+    for seed in SEEDS {
+        let document = generate::cib(seed);
+        let (cib, diagnostics) = read(&document);
+        assert!(diagnostics.is_empty(), "seed {seed}: {diagnostics:?}");
+        let flaws = check(&schedule(&cib, NOW).graph);
+        assert_eq!(!flaws.is_empty(), CIRCULAR.contains(&seed), "seed {seed}: {flaws:?}");
+    }
+}
+
+#[test]
+fn shrinking_keeps_what_holds_and_little_else() {
+    let cib = generate::cib(7);
+    let smallest = shrink::shrink(&cib, 1000, &mut |candidate: &Document| {
+        candidate.root().descendants().any(|element| element.is("primitive"))
+    });
+    let primitives = smallest.root().descendants().filter(|element| element.is("primitive")).count();
+    assert_eq!(primitives, 1, "{}", smallest.to_text());
+    assert!(smallest.to_text().len() < 700, "{}", smallest.to_text());
+}
+
+#[test]
+fn the_incumbent_plans_the_same_for_random_clusters() {
+    let Some(oracle) = reference_oracle() else { return };
+    let workplace = Workplace::new("differential").expect("a folder for the files");
+    for seed in SEEDS {
+        let mut cib = generate::cib(seed);
+        let root = cib.root_key();
+        cib.set_attr(root, "validate-with", "none");
+        workplace.put(&cib.to_text()).expect("written");
+        let theirs = workplace.theirs(&oracle).expect("the oracle can be run");
+        let differences = judge::compare(&theirs, &workplace.ours());
+        if let Some(first) = differences.first().filter(|first| first.level != Level::Oracle) {
+            panic!("seed {seed}: {first}");
+        }
+    }
+}
+
+#[test]
+fn carried_out_without_failures_random_clusters_come_to_rest() {
+    let mut restless = Vec::new();
+    for seed in SEEDS {
+        match settle(&mut generate::cib(seed), Some(NOW), 8) {
+            Settled::AtRest(_) => {}
+            other => restless.push((seed, other)),
+        }
+    }
+    let seeds: Vec<u64> = restless.iter().map(|(seed, _)| *seed).collect();
+    assert_eq!(seeds, RESTLESS, "{restless:#?}");
+}
