@@ -12,6 +12,7 @@ pub mod crm_mon;
 mod crm_node;
 pub mod crm_resource;
 mod crm_rule;
+mod crm_shadow;
 mod crm_simulate;
 mod crm_ticket;
 mod crm_verify;
@@ -45,6 +46,7 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_node", about: "what a node knows of itself and its cluster", run: crm_node::run },
     Tool { name: "crm_resource", about: "show and change resources", run: crm_resource::run },
     Tool { name: "crm_rule", about: "whether rules about dates are in effect", run: crm_rule::run },
+    Tool { name: "crm_shadow", about: "copies of the configuration to try changes on", run: crm_shadow::run },
     Tool { name: "crm_simulate", about: "simulate the cluster's response to events", run: crm_simulate::run },
     Tool { name: "crm_standby", about: "standby mode of a node", run: attributes::standby },
     Tool { name: "crm_ticket", about: "tickets of a multi-site cluster", run: crm_ticket::run },

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod happening;
 pub mod loss;
 pub mod outline;
+pub mod patchset;
 pub mod plan;
 pub mod simulation;
 pub mod status;
