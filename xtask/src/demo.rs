@@ -3,7 +3,12 @@
 use crate::{
     client::{Answers, Client},
     lab::{ADDRESSES, Lab, Node, wait_until},
-    packages, shell,
+    live::{
+        openstack,
+        writer::{self, Redis},
+    },
+    packages::{self, Scope},
+    shell,
 };
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -17,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What to show.
 #[derive(Debug, clap::Args)]
 pub struct Options {
+    /// Show an OpenStack control plane: Galera, RabbitMQ and Redis inside their containers. Takes several minutes.
+    #[arg(long)]
+    openstack: bool,
     /// Leave the lab up at the end.
     #[arg(long)]
     keep: bool,
@@ -28,10 +36,10 @@ pub fn run(options: &Options) -> Result<()> {
         packages::is_root(),
         "the demo makes namespaces, bridges and containers, which takes root: run it with sudo"
     );
-    packages::install_missing(packages::Scope::Small)?;
+    packages::install_missing(if options.openstack { Scope::Images } else { Scope::Small })?;
     heading("building");
     let lab = Lab::new(&shell::build_release()?);
-    let result = show(&lab);
+    let result = if options.openstack { control_plane(&lab) } else { show(&lab) };
     if options.keep && result.is_ok() {
         println!("\nThe lab stays up. `target/release/systole lab status` shows it, `... lab down` ends it.");
         return Ok(());
@@ -39,6 +47,38 @@ pub fn run(options: &Options) -> Result<()> {
     heading("taking the lab down");
     let down = lab.run(&["down"]).map(drop);
     result.and(down)
+}
+
+/// A control plane whose database and Redis are written to all the while.
+fn control_plane(lab: &Lab) -> Result<()> {
+    heading(&format!(
+        "bringing up {}: real services, run by their own agents in their containers",
+        openstack::EXAMPLE
+    ));
+    shell::run(&mut lab.command(&["up", openstack::EXAMPLE, "--timeout", "900"]))?;
+    openstack::all_well(lab)?;
+    shell::run(&mut lab.command(&["status"]))?;
+    let redis = openstack::promoted(lab, "redis-bundle", "redis")?;
+    heading(&format!("killing {}, the container of the promoted Redis, on {}", redis.container, redis.node));
+    openstack::with_writers(lab, || {
+        lab.exec(&redis.node, &["podman", "kill", &redis.container])?;
+        let took = wait_until("Redis takes writes again", PATIENCE, Redis::takes_writes)?;
+        println!("Redis takes writes again after {:.1} s", took.as_secs_f64());
+        Ok(())
+    })?;
+    let victim = lab.address_holder(writer::GALERA)?;
+    heading(&format!("cutting the power of {victim}, which has {}, the database's address", writer::GALERA));
+    openstack::with_writers(lab, || {
+        lab.run(&["kill", &victim])?;
+        wait_until("the address is on another node", PATIENCE, || {
+            lab.address_holder(writer::GALERA).map(drop)
+        })?;
+        shell::run(&mut lab.command(&["status"]))?;
+        heading(&format!("giving {victim} power again"));
+        lab.run(&["boot", &victim]).map(drop)
+    })?;
+    println!("No acknowledged write to the database is missing on any node.");
+    shell::run(&mut lab.command(&["status"]))
 }
 
 fn show(lab: &Lab) -> Result<()> {

@@ -5,9 +5,9 @@
 mod cluster;
 mod corosync;
 mod host;
-mod openstack;
+pub mod openstack;
 mod residue;
-mod writer;
+pub mod writer;
 
 use crate::{
     lab::Lab,
@@ -99,8 +99,8 @@ const COROSYNC: Group = Group {
 
 const OPENSTACK: Group = Group {
     up: &["up", openstack::EXAMPLE, "--timeout", "600"],
-    comes_up: "an OpenStack control plane comes up from a file and settles",
-    goes_down: "after an OpenStack control plane, down leaves nothing behind",
+    comes_up: "control plane: it comes up from a file and settles",
+    goes_down: "control plane: down leaves nothing behind",
     tests: openstack::TESTS,
 };
 

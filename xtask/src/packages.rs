@@ -19,6 +19,8 @@ const COROSYNC_HEADERS: &[(&str, &str)] = &[
 pub enum Scope {
     /// A lab over the hub, with images of single programs.
     Small,
+    /// The same with every image there is.
+    Images,
     /// Every image, and Corosync, which takes headers to build against.
     Everything,
 }
@@ -53,10 +55,12 @@ pub fn install_missing(scope: Scope) -> Result<()> {
 fn missing(scope: Scope) -> Result<Vec<&'static str>> {
     let stack = if scope == Scope::Everything { Stack::Corosync } else { Stack::Hub };
     let mut missing = systole_lab::missing_packages(stack);
-    if scope == Scope::Everything {
+    if scope != Scope::Small {
         for recipe in systole_lab::RECIPES {
             missing.extend(systole_lab::missing_image_packages(recipe)?);
         }
+    }
+    if scope == Scope::Everything {
         let headers = COROSYNC_HEADERS.iter();
         let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
         missing.extend(absent.map(|(_, package)| *package));

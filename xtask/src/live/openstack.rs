@@ -12,32 +12,30 @@ use anyhow::{Context, Result, bail, ensure};
 use std::time::Duration;
 
 /// The example these tests are about.
-pub(super) const EXAMPLE: &str = "examples/openstack.xml";
+pub(crate) const EXAMPLE: &str = "examples/openstack.xml";
 
 pub(super) const TESTS: &[Test] = &[
-    (
-        "every service of the control plane runs in its role, as `systole status --classic` has it",
-        everything_runs,
-    ),
-    ("a Redis whose main process is killed runs again, and writers go on", |lab| {
+    ("control plane: every service runs in its role, as `systole status --classic` has it", everything_runs),
+    ("control plane: a Redis whose main process is killed runs again, and writers go on", |lab| {
         fault(lab, "redis", |lab, place| in_container(lab, place, &["pkill", "-9", "-x", "redis-server"]))
     }),
-    ("a MariaDB whose main process is killed joins again, and no acknowledged write is lost", |lab| {
-        fault(lab, "galera", |lab, place| in_container(lab, place, &["pkill", "-9", "-x", "mariadbd"]))
-    }),
-    ("a killed container of the promoted Redis comes back, and writers go on", |lab| {
+    (
+        "control plane: a MariaDB whose main process is killed joins again, and no acknowledged write is lost",
+        |lab| fault(lab, "galera", |lab, place| in_container(lab, place, &["pkill", "-9", "-x", "mariadbd"])),
+    ),
+    ("control plane: a killed container of the promoted Redis comes back, and writers go on", |lab| {
         fault(lab, "redis", |lab, place| on_node(lab, place, &["podman", "kill", &place.container]))
     }),
-    ("a killed remote daemon comes back with its container, and writers go on", |lab| {
+    ("control plane: a killed remote daemon comes back with its container, and writers go on", |lab| {
         fault(lab, "redis", |lab, place| {
             in_container(lab, place, &["pkill", "-9", "-f", "pacemaker.remoted"])
         })
     }),
     (
-        "the node of the promoted Redis loses power: another is promoted, and no acknowledged write is lost",
+        "control plane: the node of the promoted Redis loses power: another is promoted, and no acknowledged write is lost",
         power_off,
     ),
-    ("a node that is cut off stops everything, and no acknowledged write is lost", cut_off),
+    ("control plane: a node that is cut off stops everything, and no acknowledged write is lost", cut_off),
 ];
 
 /// How long a fault may take to be over: a container's start, a database's start and its state transfer.
@@ -49,12 +47,18 @@ const SERVICES: [(&str, &str, usize); 3] =
 
 /// Where a replica is.
 #[derive(Clone, Debug)]
-struct Place {
-    node: String,
-    container: String,
+pub(crate) struct Place {
+    /// Its node.
+    pub node: String,
+    /// Its container.
+    pub container: String,
 }
 
-fn all_well(lab: &Lab) -> Result<()> {
+/// Waits until every service runs in its role, on every node's word.
+///
+/// # Errors
+/// If that takes too long.
+pub(crate) fn all_well(lab: &Lab) -> Result<()> {
     wait_until("every service runs in its role", PATIENCE, || is_well(lab)).map(drop)
 }
 
@@ -121,7 +125,10 @@ fn everything_runs(lab: &Lab) -> Result<()> {
 }
 
 /// The promoted replica of a bundle (the first, if there are more).
-fn promoted(lab: &Lab, bundle: &str, service: &str) -> Result<Place> {
+///
+/// # Errors
+/// If none is.
+pub(crate) fn promoted(lab: &Lab, bundle: &str, service: &str) -> Result<Place> {
     for node in lab.nodes()?.into_iter().filter(|node| node.init.is_some()) {
         let Ok(container) = lab.container(&node.name, bundle) else { continue };
         let replica = container.replace("-podman-", "-");
@@ -195,7 +202,10 @@ fn cut_off(lab: &Lab) -> Result<()> {
 
 /// Has clients write into Galera and Redis through their virtual addresses while `story` goes on; once all is well again,
 /// both take writes, and every write to Galera that was acknowledged is on every node.
-fn with_writers(lab: &Lab, story: impl FnOnce() -> Result<()>) -> Result<()> {
+///
+/// # Errors
+/// If not.
+pub(crate) fn with_writers(lab: &Lab, story: impl FnOnce() -> Result<()>) -> Result<()> {
     let galera = Writer::start(Galera::new(lab)?);
     let redis = Writer::start(Redis::new());
     let told = story().and_then(|()| {

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The internal address of `examples/openstack.xml`, where the database is.
-const GALERA: Ipv4Addr = Ipv4Addr::new(10, 77, 7, 52);
+pub const GALERA: Ipv4Addr = Ipv4Addr::new(10, 77, 7, 52);
 
 /// And that of Redis.
 const REDIS: Ipv4Addr = Ipv4Addr::new(10, 77, 7, 53);
