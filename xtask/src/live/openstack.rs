@@ -28,7 +28,7 @@ pub(super) const TESTS: &[Test] = &[
     }),
     ("control plane: a killed remote daemon comes back with its container, and writers go on", |lab| {
         fault(lab, "redis", |lab, place| {
-            in_container(lab, place, &["pkill", "-9", "-f", "pacemaker.remoted"])
+            in_container(lab, place, &["pkill", "-9", "-f", "pacemaker.remoted|--child"])
         })
     }),
     (
