@@ -195,11 +195,16 @@ impl Cluster {
 
     /// SIGTERM to `systoled`, until it has ended.
     pub fn terminate(&self, node: &str) -> ExitStatus {
-        let child = self.programs.borrow_mut().remove(&(node.to_owned(), "systoled".to_owned()));
+        self.terminate_program(node, "systoled")
+    }
+
+    /// SIGTERM to a program, until it has ended.
+    pub fn terminate_program(&self, node: &str, program: &str) -> ExitStatus {
+        let child = self.programs.borrow_mut().remove(&(node.to_owned(), program.to_owned()));
         let mut child = child.expect("it was started");
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("kill");
-        until("the end of systoled", || child.try_wait().expect("wait"))
+        until("the end of a program", || child.try_wait().expect("wait"))
     }
 
     pub fn ask(&self, node: &str, call: Call) -> Reply {

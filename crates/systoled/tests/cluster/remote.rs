@@ -72,3 +72,11 @@ fn tools_on_a_remote_node_reach_the_cluster() {
     assert_eq!(cluster.ask("far", Call::Attribute(update)), Reply::Done);
     until("the attribute", || cluster.cib("far").contains(r#"name="color" value="blue""#).then_some(()));
 }
+
+#[test]
+fn a_remote_daemon_that_is_told_to_end_is_relieved_of_its_resources_first() {
+    let (cluster, _) = cluster_with_far("remote-end");
+    assert!(cluster.terminate_program("far", "remoted").success());
+    assert_eq!(cluster.count("far", "stop", "one"), 1);
+    until("the resource elsewhere", || (cluster.home_of_all("one").len() == 1).then_some(()));
+}
