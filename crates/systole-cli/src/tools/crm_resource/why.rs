@@ -100,18 +100,20 @@ fn is_active(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>) -> bool {
     }
 }
 
-/// The checks, made on the outermost resource (within a bundle, on what stands in it).
+/// The checks of a resource, told of the outermost it is part of (within a bundle, of what stands in it).
 fn check(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, report: &mut Report) -> Tree {
-    let rsc = status.top_of(rsc);
+    let top = status.top_of(rsc);
     let resource = status.rsc(rsc);
-    let id = &resource.id;
+    let id = &status.rsc(top).id;
     let mut tree = Tree::new("check").attr("id", id.as_str());
-    match resource.meta.raw.get("target-role").and_then(|role| role.parse::<Role>().ok()) {
+    let chain = std::iter::successors(Some(rsc), |rsc| status.rsc(*rsc).parent.filter(|_| *rsc != top));
+    let role = chain.into_iter().find_map(|rsc| status.rsc(rsc).meta.raw.get("target-role"));
+    match role.and_then(|role| role.parse::<Role>().ok()) {
         Some(Role::Stopped) => {
             say(report, format!("Configuration specifies '{id}' should remain stopped"));
             tree = tree.attr("remain_stopped", true);
         }
-        Some(Role::Unpromoted) if resource.is_promotable => {
+        Some(Role::Unpromoted) if status.rsc(top).is_promotable => {
             say(report, format!("Configuration specifies '{id}' should not be promoted"));
             tree = tree.attr("promotable", false);
         }
