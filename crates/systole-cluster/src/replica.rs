@@ -202,6 +202,9 @@ impl Replica {
     /// An executor of a member is there. Its history is kept as far as it is what the executor knows.
     pub fn attach(&mut self, from: u32, attach: &Attach) -> Attached {
         let Some(place) = self.place(from, &attach.by) else { return Attached::Current };
+        if self.says_nothing_new(attach) {
+            return Attached::Unchanged;
+        }
         let Some(attached) = self.attach_executor(from, attach) else { return Attached::Current };
         if attached == Attached::Erased {
             // Some result went into a replica that lost against this one, or is forgotten: only probes can tell now.
@@ -225,6 +228,18 @@ impl Replica {
         }
         self.count(Counted::Status);
         attached
+    }
+
+    /// Whether this is about a session that is known to be up since its start, and all is as it is known.
+    fn says_nothing_new(&self, attach: &Attach) -> bool {
+        let Hand::Remote(name) = &attach.by else { return false };
+        let is_known = self.ledger.connections.get(name).is_some_and(|entry| {
+            entry.attached && entry.session == attach.session && attach.acknowledged <= entry.recorded
+        });
+        is_known
+            && attach.lost_operations.is_empty()
+            && attach.lost_monitors.is_empty()
+            && attach.in_flight.is_empty()
     }
 
     /// Takes an executor for attached, and says whether its history can be kept; `None` if it is none of the member's.
@@ -452,6 +467,8 @@ enum Counted {
 /// What became of a node's history when its executor came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
+    /// It is what it was known to be already: nothing follows from that.
+    Unchanged,
     /// It is what the executor knows.
     Current,
     /// It was out of date and is gone: the node will be probed.

@@ -253,6 +253,7 @@ impl NodeMachine {
         }
         let why = format!("{name} has joined");
         match attached {
+            Attached::Unchanged => {}
             Attached::Fresh => self.plan_after_this(&why),
             Attached::Current | Attached::Erased => self.plan_anew(&why),
         }
