@@ -11,6 +11,7 @@ pub mod writer;
 
 use crate::{
     lab::Lab,
+    packages::Scope,
     shell::{self, shout},
 };
 use anyhow::{Result, bail};
@@ -50,7 +51,8 @@ type Test = (&'static str, fn(&Lab) -> Result<()>);
 /// # Errors
 /// If one fails.
 pub fn run(options: &Options) -> Result<()> {
-    crate::packages::install_missing(crate::packages::Scope::Everything)?;
+    let slow = options.slow || options.filter.is_some();
+    crate::packages::install_missing(if slow { Scope::Everything } else { Scope::Corosync })?;
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
     shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);
@@ -65,7 +67,6 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.host_only && runner.wants(corosync::TESTS) {
         runner.with_cluster(&COROSYNC, false)?;
     }
-    let slow = options.slow || options.filter.is_some();
     if !options.host_only && slow && runner.wants(openstack::TESTS) {
         runner.with_cluster(&OPENSTACK, false)?;
     }

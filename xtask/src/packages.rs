@@ -21,7 +21,9 @@ pub enum Scope {
     Small,
     /// The same with every image there is.
     Images,
-    /// Every image, and Corosync, which takes headers to build against.
+    /// The small lab over the hub, and over Corosync, which takes headers to build against.
+    Corosync,
+    /// All of these.
     Everything,
 }
 
@@ -53,14 +55,15 @@ pub fn install_missing(scope: Scope) -> Result<()> {
 }
 
 fn missing(scope: Scope) -> Result<Vec<&'static str>> {
-    let stack = if scope == Scope::Everything { Stack::Corosync } else { Stack::Hub };
+    let with_corosync = matches!(scope, Scope::Corosync | Scope::Everything);
+    let stack = if with_corosync { Stack::Corosync } else { Stack::Hub };
     let mut missing = systole_lab::missing_packages(stack);
-    if scope != Scope::Small {
+    if matches!(scope, Scope::Images | Scope::Everything) {
         for recipe in systole_lab::RECIPES {
             missing.extend(systole_lab::missing_image_packages(recipe)?);
         }
     }
-    if scope == Scope::Everything {
+    if with_corosync {
         let headers = COROSYNC_HEADERS.iter();
         let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
         missing.extend(absent.map(|(_, package)| *package));
