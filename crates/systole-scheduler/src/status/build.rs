@@ -14,8 +14,12 @@ use systole_cib::model::{
 };
 use systole_types::{ElementId, ResourceId, Role};
 
-/// More instances than this no clone or bundle gets, whatever its configuration says.
-pub(super) const MAX_INSTANCES: u32 = 10_000;
+/// More instances than this, or than there are nodes, no clone gets, whatever its configuration says.
+const MAX_INSTANCES: u32 = 1_000;
+
+/// Beyond this number of resources, each further clone or bundle gets one instance only: a small CIB can ask for more
+/// instances than any memory holds.
+const MAX_RESOURCES: usize = 100_000;
 
 /// A primitive's definition: borrowed from the CIB, or made for it.
 pub(super) type Definition<'a> = Arc<Cow<'a, Primitive>>;
@@ -65,6 +69,12 @@ impl<'a> Unpack<'a> {
         }
         self.resources.push(rsc);
         idx
+    }
+
+    /// How many more instances of so many resources each there may be; always one.
+    pub(super) fn room_for(&self, n_resources: usize) -> u32 {
+        let left = MAX_RESOURCES.saturating_sub(self.resources.len());
+        u32::try_from(left / n_resources).unwrap_or(u32::MAX).max(1)
     }
 
     /// Takes back the resources from `first` on: their configuration turned out to be unusable.
@@ -191,6 +201,10 @@ impl<'a> Unpack<'a> {
         let wanted_unique = read_clone(&raw, 0).unique;
         let first = RscIdx::new(self.resources.len());
         let idx = self.clone_node(clone.id.clone(), raw, Some(clone), None, can_be_unique);
+        let room = self.room_for(1 + agents.len());
+        if let Kind::Clone(data) = &mut self.resources[idx.i()].kind {
+            data.max = data.max.min(room);
+        }
         let n_instances = self.rsc(idx).clone_data().map_or(0, |data| data.max).max(1);
         for _ in 0..n_instances {
             if self.add_instance(idx).is_none() {
@@ -468,7 +482,7 @@ fn read_clone<'a>(raw: &Attributes, n_nodes: usize) -> CloneData<'a> {
         definition: None,
         max: number("clone-max")
             .unwrap_or_else(|| u32::try_from(n_nodes.max(1)).unwrap_or(u32::MAX))
-            .min(MAX_INSTANCES),
+            .min(u32::try_from(n_nodes).unwrap_or(u32::MAX).max(MAX_INSTANCES)),
         node_max: if unique { node_max } else { node_max.min(1) },
         promoted_max: promoted("promoted-max", "master-max"),
         promoted_node_max: promoted("promoted-node-max", "master-node-max"),

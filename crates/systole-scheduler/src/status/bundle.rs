@@ -6,7 +6,7 @@
 
 use super::{
     BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
-    build::{Connection, MAX_INSTANCES, implicit_op, implicit_primitive, implicit_set, may_be_unique},
+    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_unique},
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
@@ -25,7 +25,9 @@ const LOG_ROOT: &str = "/var/log/pacemaker/bundles";
 impl<'a> Unpack<'a> {
     /// Expands a bundle; `None` if it cannot be run as configured.
     pub(super) fn bundle(&mut self, bundle: &'a model::Bundle) -> Option<RscIdx> {
-        let layout = Layout::of(bundle)?;
+        let mut layout = Layout::of(bundle)?;
+        // A replica has a container, an address, a connection and what runs inside.
+        layout.replicas = layout.replicas.min(self.room_for(4));
         let raw = self.merge_meta(&bundle.meta, None, None);
         let meta = Meta::read(raw, self.context(false, false));
         let data = BundleData {
@@ -176,6 +178,9 @@ impl<'a> Unpack<'a> {
     }
 }
 
+/// More replicas than this no bundle gets: each is a node, and what runs in one may be on any of them.
+const MAX_REPLICAS: u32 = 128;
+
 /// What the replicas of a bundle have in common.
 struct Layout<'a> {
     bundle: &'a model::Bundle,
@@ -194,7 +199,7 @@ impl<'a> Layout<'a> {
         let container = &bundle.container;
         let network = bundle.network.as_ref();
         let promoted_max = container.promoted_max.unwrap_or(0);
-        let replicas = container.replicas.unwrap_or(promoted_max).clamp(1, MAX_INSTANCES);
+        let replicas = container.replicas.unwrap_or(promoted_max).clamp(1, MAX_REPLICAS);
         let mut per_host = container.replicas_per_host.unwrap_or(1).max(1);
         let range_start = network.and_then(|network| network.ip_range_start);
         let control_port = network.and_then(|network| network.control_port.as_deref());
