@@ -335,23 +335,30 @@ fn leading_number(text: &str) -> Option<i32> {
     text[..sign + digits].parse().ok()
 }
 
+/// Sets a cluster option: where it is set already, else in the set that tools use by default.
 fn set_option(document: &mut Document, name: &str, value: &str) {
-    let root = document.root_key();
-    let mut at = root;
-    for element in ["configuration", "crm_config", "cluster_property_set"] {
+    const DEFAULT_SET: &str = "cib-bootstrap-options";
+    let mut at = document.root_key();
+    for element in ["configuration", "crm_config"] {
         at = match document.element(at).child(element).map(Element::key) {
             Some(known) => known,
             None => document.append(at, element),
         };
     }
-    if document.element(at).id().is_none() {
-        document.set_attr(at, "id", "cib-bootstrap-options");
+    let sets = || document.element(at).children_named("cluster_property_set");
+    let known = sets().flat_map(Element::children).find(|pair| pair.attr("name") == Some(name));
+    if let Some(known) = known.map(Element::key) {
+        document.set_attr(known, "value", value);
+        return;
     }
-    let set = document.element(at).id().unwrap_or_default().to_owned();
-    let known =
-        document.element(at).children().find(|pair| pair.attr("name") == Some(name)).map(Element::key);
-    let pair = known.unwrap_or_else(|| document.append(at, "nvpair"));
-    document.set_attr(pair, "id", &format!("{set}-{name}"));
+    let set = sets().find(|set| set.id() == Some(DEFAULT_SET)).map(Element::key);
+    let set = set.unwrap_or_else(|| {
+        let set = document.append(at, "cluster_property_set");
+        document.set_attr(set, "id", DEFAULT_SET);
+        set
+    });
+    let pair = document.append(set, "nvpair");
+    document.set_attr(pair, "id", &format!("{DEFAULT_SET}-{name}"));
     document.set_attr(pair, "name", name);
     document.set_attr(pair, "value", value);
 }
