@@ -73,7 +73,7 @@ fn lints() -> Result<()> {
 }
 
 fn simulation() -> Result<()> {
-    simulate::run(&simulate::Options::for_tests())
+    simulate::Options::for_tests().iter().try_for_each(simulate::run)
 }
 
 fn cargo_test() -> Result<()> {
