@@ -3,11 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use systole_graph::{check, read_graph, write_graph};
+use systole_graph::{Flaw, check, read_graph, write_graph};
 
 fuzz_target!(|text: &str| {
     let Ok(graph) = read_graph(text) else { return };
-    check(&graph);
+    let flaws = check(&graph);
     let again = read_graph(&write_graph(&graph)).expect("a graph that was written is read");
-    assert_eq!(again, graph);
+    // Inputs that are not there cannot be written.
+    if !flaws.iter().any(|flaw| matches!(flaw, Flaw::MissingInput { .. } | Flaw::DoubleId(_))) {
+        assert_eq!(again, graph);
+    }
 });
