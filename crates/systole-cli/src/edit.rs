@@ -221,6 +221,19 @@ pub fn xpath_text(text: &str) -> String {
     if text.contains('\'') { format!("\"{text}\"") } else { format!("'{text}'") }
 }
 
+/// Nodes with their values of a transient attribute, as the status section has them.
+pub fn transient_values(document: &Document, name: &str) -> Vec<(String, String)> {
+    let states = section(document, "status").into_iter().flat_map(|status| status.children());
+    states
+        .filter_map(|state| {
+            let attributes = state.child("transient_attributes")?;
+            let pair =
+                attributes.descendants().find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
+            Some((state.attr("uname")?.to_owned(), pair.attr("value")?.to_owned()))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,17 +266,4 @@ mod tests {
             assert_eq!(clean_id(text), id);
         }
     }
-}
-
-/// Nodes with their values of a transient attribute, as the status section has them.
-pub fn transient_values(document: &Document, name: &str) -> Vec<(String, String)> {
-    let states = section(document, "status").into_iter().flat_map(|status| status.children());
-    states
-        .filter_map(|state| {
-            let attributes = state.child("transient_attributes")?;
-            let pair =
-                attributes.descendants().find(|pair| pair.is("nvpair") && pair.attr("name") == Some(name))?;
-            Some((state.attr("uname")?.to_owned(), pair.attr("value")?.to_owned()))
-        })
-        .collect()
 }
