@@ -227,6 +227,7 @@ fn numbers_beyond_reason_do_no_harm() {
     let status = Status::unpack(&cib, NOW);
     let clone = status.rsc(status.find_resource("c").expect("configured"));
     assert_eq!(clone.children.len(), 1_000);
+    assert!(status.notes.iter().any(|note| note.to_string().contains("more than can be planned")));
     let a = status.find_resource("a").expect("configured");
     let node = status.find_node("node1").expect("configured");
     status.fail_count(a, node, systole_scheduler::status::Failures::EffectiveWithContained);

@@ -7,7 +7,10 @@ use super::{
     text::{at_least, is_true, parse_bool, span},
     unpack::Unpack,
 };
-use crate::rules::{self, Input, Merge};
+use crate::{
+    note::{Level, Note, NoteKind},
+    rules::{self, Input, Merge},
+};
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{
     self, Agent, AttributeSet, CloneChild, NvPair, Operation, Primitive, Resource as Configured,
@@ -192,6 +195,7 @@ impl<'a> Unpack<'a> {
             CloneChild::Group(group) => group.members.iter().map(|member| &member.agent).collect(),
         };
         let promotable = is_true(raw.get("promotable").map(|value| &**value));
+        let asked = at_least(raw.get("clone-max").map(|value| &**value), 0).unwrap_or(0);
         if agents.is_empty()
             || (promotable && !agents.iter().all(|agent| agent.class.eq_ignore_ascii_case("ocf")))
         {
@@ -206,6 +210,7 @@ impl<'a> Unpack<'a> {
             data.max = data.max.min(room);
         }
         let n_instances = self.rsc(idx).clone_data().map_or(0, |data| data.max).max(1);
+        self.say_if_cut_short(&clone.id, asked, n_instances);
         for _ in 0..n_instances {
             if self.add_instance(idx).is_none() {
                 self.forget_from(first);
@@ -217,6 +222,15 @@ impl<'a> Unpack<'a> {
             self.leave_unique(last);
         }
         Some(idx)
+    }
+
+    /// Whoever asks for more instances than can be planned is told so.
+    pub(super) fn say_if_cut_short(&mut self, rsc: &ResourceId, asked: u32, given: u32) {
+        if asked > given {
+            let text =
+                format!("{rsc} asks for {asked} instances, more than can be planned, and gets {given}");
+            self.notes.push(Note::new(Level::ConfigError, NoteKind::Text(text.into())).resource(rsc));
+        }
     }
 
     /// A clone that is anonymous only because some member's class knows no unique instances: in Pacemaker the other members

@@ -28,6 +28,7 @@ impl<'a> Unpack<'a> {
         let mut layout = Layout::of(bundle)?;
         // A replica has a container, an address, a connection and what runs inside.
         layout.replicas = layout.replicas.min(self.room_for(4));
+        self.say_if_cut_short(&bundle.id, bundle.container.replicas.unwrap_or(0), layout.replicas);
         let raw = self.merge_meta(&bundle.meta, None, None);
         let meta = Meta::read(raw, self.context(false, false));
         let data = BundleData {
