@@ -28,7 +28,9 @@ pub(super) const TESTS: &[Test] = &[
     }),
     ("control plane: a killed remote daemon comes back with its container, and writers go on", |lab| {
         fault(lab, "redis", |lab, place| {
-            in_container(lab, place, &["pkill", "-9", "-f", "pacemaker.remoted|--child"])
+            // Detached: the container ends with its daemon, and whatever is run inside with it.
+            let kill = ["pkill", "-9", "-f", "pacemaker.remoted|--child"];
+            on_node(lab, place, &[&["podman", "exec", "--detach", &place.container], &kill[..]].concat())
         })
     }),
     (
