@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a cluster that loses a container, then a node, while a client keeps fetching a page.
+//! `cargo xtask demo`: a cluster that loses a container, then a node, while its clients go on.
 
 use crate::{
     client::{Answers, Client},
@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What to show.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Show an OpenStack control plane: Galera, RabbitMQ and Redis inside their containers. Takes several minutes.
+    /// Show the small example instead: HAProxy in front of a web service. Takes seconds.
     #[arg(long)]
-    openstack: bool,
+    small: bool,
     /// Leave the lab up at the end.
     #[arg(long)]
     keep: bool,
@@ -36,10 +36,10 @@ pub fn run(options: &Options) -> Result<()> {
         packages::is_root(),
         "the demo makes namespaces, bridges and containers, which takes root: run it with sudo"
     );
-    packages::install_missing(if options.openstack { Scope::Images } else { Scope::Small })?;
+    packages::install_missing(if options.small { Scope::Small } else { Scope::Images })?;
     heading("building");
     let lab = Lab::new(&shell::build_release()?);
-    let result = if options.openstack { control_plane(&lab) } else { show(&lab) };
+    let result = if options.small { show(&lab) } else { control_plane(&lab) };
     if options.keep && result.is_ok() {
         println!("\nThe lab stays up. `target/release/systole lab status` shows it, `... lab down` ends it.");
         return Ok(());
