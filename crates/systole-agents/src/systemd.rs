@@ -62,7 +62,8 @@ fn monitor(host: &Host, call: &AgentCall, spawned: &mut dyn FnMut(u32)) -> Outco
     let deadline = Instant::now() + call.timeout;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let args = ["show", "--property=LoadState,ActiveState", "--", &unit(call)];
+        // The main process is for whoever wants to know when it ends: it is among the outcome's output.
+        let args = ["show", "--property=LoadState,ActiveState,MainPID", "--", &unit(call)];
         let mut outcome = systemctl(host, &args, left, spawned);
         if outcome.status != OpStatus::Done {
             return outcome;

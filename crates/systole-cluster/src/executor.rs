@@ -485,7 +485,7 @@ impl ExecutorMachine {
 }
 
 /// Whether an operation may leave its resource in another state.
-pub(crate) fn changes_state(operation: &Operation) -> bool {
+pub fn changes_state(operation: &Operation) -> bool {
     operation.interval_ms == 0
         && !matches!(operation.operation.as_str(), "monitor" | "notify" | "meta-data" | "status")
 }

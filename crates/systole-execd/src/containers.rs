@@ -42,11 +42,8 @@ impl ContainerWatch {
 
     /// Learns from an operation about to run which instance has which container.
     pub(crate) fn learn(&mut self, operation: &Operation) {
-        if operation.class != "ocf" || operation.agent != "podman" {
-            return;
-        }
-        let container = operation.parameters.get("name").unwrap_or(&operation.resource);
-        self.instances.insert(container.clone(), operation.resource.clone());
+        let Some(container) = container_name(operation) else { return };
+        self.instances.insert(container.to_owned(), operation.resource.clone());
         // The directory is made by the first container after a boot.
         if !self.watching {
             let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
@@ -101,6 +98,23 @@ impl AsFd for ContainerWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.notices.as_fd()
     }
+}
+
+/// Whether the operation's resource is one of Podman's containers.
+pub(crate) fn is_container(operation: &Operation) -> bool {
+    operation.class == "ocf" && operation.agent == "podman"
+}
+
+/// The name of the container that the operation's resource is, if it is one of Podman's.
+pub(crate) fn container_name(operation: &Operation) -> Option<&str> {
+    let name = operation.parameters.get("name").unwrap_or(&operation.resource);
+    is_container(operation).then_some(name)
+}
+
+/// The id of Podman's container called `name`, if there is one.
+pub(crate) fn id_of(name: &str) -> Option<String> {
+    let names = names(&fs::read(NAMES).ok()?);
+    names.into_iter().find(|(_, names)| names.iter().any(|one| one == name)).map(|(id, _)| id)
 }
 
 /// Whether a file's name is a container's id, and not that of a file still being written.

@@ -1,6 +1,6 @@
 //! The executor's machine with its hands: processes, a file under `/run`, a clock. Whom it talks to is left to others.
 
-use crate::{Config, containers::ContainerWatch, keeper::replace_file, runner::Runner};
+use crate::{Config, containers::ContainerWatch, keeper::replace_file, runner::Runner, watch::ProcessWatch};
 use anyhow::{Context, Result};
 use std::{
     collections::VecDeque,
@@ -22,6 +22,7 @@ pub(crate) struct Executor {
     runner: Runner,
     wakes: Signals,
     containers: ContainerWatch,
+    processes: ProcessWatch,
     state_file: PathBuf,
     verbose: bool,
     /// Not passed on yet.
@@ -34,6 +35,7 @@ pub(crate) struct Added {
     runs: Vec<(systole_cluster::executor::RunId, usize)>,
     leftovers: Vec<usize>,
     containers: usize,
+    processes: Vec<(usize, usize)>,
 }
 
 impl Executor {
@@ -49,6 +51,7 @@ impl Executor {
                 .with_context(|| format!("cannot make the directory {}", config.run_dir.display()))?,
             wakes,
             containers: ContainerWatch::new().context("cannot watch for containers that end")?,
+            processes: ProcessWatch::resume(config.state_file.with_extension("processes")),
             state_file: config.state_file.clone(),
             verbose: config.verbose,
             said: Vec::new(),
@@ -64,12 +67,14 @@ impl Executor {
     pub(crate) fn add_to<'a>(&'a self, poll: &mut Poll<'a>) -> Added {
         let wakes = poll.add(&self.wakes);
         let (runs, leftovers) = self.runner.add_to(poll);
-        Added { wakes, runs, leftovers, containers: poll.add(&self.containers) }
+        let (containers, processes) = (poll.add(&self.containers), self.processes.add_to(poll));
+        Added { wakes, runs, leftovers, containers, processes }
     }
 
     /// How long the loop may sleep at most.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.clock.until(self.machine.next_deadline())
+        let machine = self.clock.until(self.machine.next_deadline());
+        [machine, self.processes.patience_left()].into_iter().flatten().min()
     }
 
     /// The clock the machine goes by.
@@ -79,6 +84,7 @@ impl Executor {
 
     /// Does what has become possible.
     pub(crate) fn serve(&mut self, ready: &Ready, added: &Added) {
+        self.processes.serve(ready, &added.processes);
         if ready.has(added.wakes) {
             self.wakes.drain();
         }
@@ -89,11 +95,22 @@ impl Executor {
         self.runner.forget_read();
         if ready.has(added.containers) {
             for resource in self.containers.ended() {
+                self.processes.forget(&resource);
                 self.handle(Event::Stirred { resource });
             }
         }
+        self.follow_signs();
         if self.clock.is_due(self.machine.next_deadline()) {
             self.handle(Event::DeadlineReached);
+        }
+    }
+
+    /// Brings forward the monitors of what there is a sign of.
+    fn follow_signs(&mut self) {
+        for (resource, process) in self.processes.signs() {
+            let message = format!("process {} of {resource} has ended: its monitors run now", process.pid);
+            self.log(Level::Info, &message);
+            self.handle(Event::Stirred { resource });
         }
     }
 
@@ -116,6 +133,9 @@ impl Executor {
                 events.push_back(event);
             }
         }
+        for found in self.runner.take_found() {
+            self.processes.watch(found);
+        }
     }
 
     /// What the machine has said since the last call.
@@ -127,6 +147,7 @@ impl Executor {
         match effect {
             Effect::Execute { run, operation } => {
                 self.containers.learn(&operation);
+                self.processes.learn(&operation);
                 self.runner.execute(run, *operation);
             }
             Effect::Kill { run, signal } => self.runner.kill(run, signal),

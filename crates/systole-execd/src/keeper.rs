@@ -4,7 +4,7 @@
 //! meanwhile: nobody but a parent learns a process's exit code. The executor and its keepers share nothing but files
 //! below one directory: `NAME` holds the result once there is one, `NAME.group` the agent's process group.
 
-use crate::process::ProcessName;
+use crate::{containers, process::ProcessName, service, watch::Found};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -39,10 +39,18 @@ pub(crate) struct Report {
     exit_reason: String,
     /// The end of what the agent wrote to standard error.
     pub complaint: String,
+    /// The instance it was about.
+    #[serde(default)]
+    resource: String,
+    /// The service's processes, if they are known.
+    #[serde(default)]
+    processes: Vec<String>,
+    #[serde(default)]
+    is_container: bool,
 }
 
 impl Report {
-    fn new(outcome: Outcome) -> Self {
+    fn new(outcome: Outcome, found: Found) -> Self {
         let start = outcome.stderr.len().saturating_sub(COMPLAINT_LIMIT);
         let start = (start..).find(|&at| outcome.stderr.is_char_boundary(at)).unwrap_or(0);
         Self {
@@ -50,12 +58,23 @@ impl Report {
             status: outcome.status.code(),
             exit_reason: outcome.exit_reason,
             complaint: outcome.stderr[start..].to_owned(),
+            resource: found.resource,
+            processes: found.processes.iter().map(ToString::to_string).collect(),
+            is_container: found.is_container,
         }
     }
 
     /// The report at `path`, if the keeper got that far.
     pub(crate) fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// The service's processes, if any are known.
+    pub(crate) fn found(&self) -> Option<Found> {
+        let processes: Vec<ProcessName> =
+            self.processes.iter().filter_map(|name| name.parse().ok()).collect();
+        let found = Found { resource: self.resource.clone(), processes, is_container: self.is_container };
+        (!found.processes.is_empty()).then_some(found)
     }
 
     pub(crate) fn exit(&self) -> AgentExit {
@@ -91,8 +110,13 @@ pub fn keep() -> io::Result<()> {
             let _ = replace_file(&group_file(&task.result), name.to_string().as_bytes());
         }
     };
-    let outcome = host.run(&agent_call(task.operation), &mut spawned);
-    let report = serde_json::to_vec(&Report::new(outcome)).map_err(io::Error::other)?;
+    let outcome = host.run(&agent_call(task.operation.clone()), &mut spawned);
+    let found = Found {
+        processes: service::processes(&task.operation, &outcome),
+        is_container: containers::is_container(&task.operation),
+        resource: task.operation.resource,
+    };
+    let report = serde_json::to_vec(&Report::new(outcome, found)).map_err(io::Error::other)?;
     replace_file(&task.result, &report)
 }
 

@@ -13,6 +13,8 @@ mod leftover;
 mod process;
 pub mod remote;
 mod runner;
+mod service;
+mod watch;
 
 pub use daemon::{Config, run};
 pub use keeper::keep;

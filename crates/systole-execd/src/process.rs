@@ -1,6 +1,7 @@
 //! Telling processes apart although the kernel uses their numbers again.
 
-use std::{fmt, fs, str::FromStr};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::{fmt, fs, os::fd::OwnedFd, str::FromStr};
 
 /// A process group's leader: its number and when it started, in clock ticks since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,14 @@ fn parse_stat(line: &str) -> Option<Stat> {
         group: fields.get(2)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
     })
+}
+
+/// The process called `name`, if it is still there.
+pub(crate) fn open(name: &ProcessName) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(name.pid).ok()?)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // Looked at after opening: a number used again in between would show.
+    (ProcessName::of(name.pid).as_ref() == Some(name)).then_some(pidfd)
 }
 
 /// Every process of the group `group` that is not a zombie.

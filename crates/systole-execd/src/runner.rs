@@ -4,7 +4,8 @@ use crate::{
     Config,
     keeper::{Report, Task, group, group_file},
     leftover,
-    process::ProcessName,
+    process::{ProcessName, open},
+    watch::Found,
 };
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::{
@@ -33,6 +34,8 @@ pub(crate) struct Runner {
     runs: BTreeMap<RunId, Run>,
     leftovers: Vec<Leftover>,
     events: VecDeque<Event>,
+    /// Processes of services that keepers found.
+    found: Vec<Found>,
     /// Results that were handed over.
     read: Vec<PathBuf>,
     ended: (Sender<Event>, Receiver<Event>),
@@ -74,6 +77,7 @@ impl Runner {
             runs: BTreeMap::new(),
             leftovers: Vec::new(),
             events: VecDeque::new(),
+            found: Vec::new(),
             read: Vec::new(),
             ended: channel(),
             waker,
@@ -105,6 +109,11 @@ impl Runner {
     /// What happened since the last call.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// The processes of services found since the last call.
+    pub(crate) fn take_found(&mut self) -> Vec<Found> {
+        std::mem::take(&mut self.found)
     }
 
     /// Removes the files of results that were handed over. Called once the machine has kept what it needs of them.
@@ -166,6 +175,7 @@ impl Runner {
         let exit = match Report::read(&run.result) {
             Some(report) => {
                 complain(&run.what, &report);
+                self.found.extend(report.found());
                 report.exit()
             }
             None => {
@@ -205,6 +215,7 @@ impl Runner {
     fn finish_leftover(&mut self, process: String, result: &Path) {
         if let Some(report) = Report::read(result) {
             self.read.push(result.to_owned());
+            self.found.extend(report.found());
             self.events.push_back(Event::LeftoverEnded { process, exit: report.exit() });
             return;
         }
@@ -240,14 +251,6 @@ impl Runner {
 fn parse_process(process: &str) -> Option<(ProcessName, PathBuf)> {
     let (name, result) = process.split_once(' ')?;
     Some((name.parse().ok()?, result.into()))
-}
-
-/// The process called `name`, if it is still there.
-fn open(name: &ProcessName) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(name.pid).ok()?)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    // Looked at after opening: a number used again in between would show.
-    (ProcessName::of(name.pid).as_ref() == Some(name)).then_some(pidfd)
 }
 
 fn signal_group(result: &Path, signal: Signal) {

@@ -1,9 +1,8 @@
-//! The executor's binary with small shell agents: killed, started again, spoken to badly.
+//! The executor's binary with small shell agents: killed, started again, spoken to badly, and services that die.
 
 #![allow(missing_docs, reason = "a test")]
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write,
     os::unix::{fs::PermissionsExt, net::UnixStream},
@@ -21,13 +20,17 @@ use systole_wire::{
 const PATIENCE: Duration = Duration::from_secs(20);
 const LIMITS: Limits = Limits { line: 1 << 20, unsent: 1 << 20 };
 
-/// Counts its actions in files beside `resource.d`; `monitor` says what the file `rc` says.
+/// Counts its actions in files beside `resource.d`; `monitor` says what the file `rc` says. With a `file`, it starts a
+/// service that has its process number there.
 const AGENT: &str = r#"#!/bin/sh
 root=${0%/resource.d/*}
 echo x >> "$root/$1"
 case $1 in
 slow) : > "$root/slow-runs"; while [ ! -e "$root/go" ]; do sleep 0.01; done; exit 4;;
-monitor) exit $(cat "$root/rc" 2>/dev/null || echo 0);;
+start) [ -z "$OCF_RESKEY_file" ] || { sleep 600 >/dev/null 2>&1 & echo $! > "$OCF_RESKEY_file"; };;
+monitor)
+    [ -z "$OCF_RESKEY_file" ] || grep -q sleep "/proc/$(cat "$OCF_RESKEY_file")/cmdline" || exit 7
+    exit $(cat "$root/rc" 2>/dev/null || echo 0);;
 esac
 "#;
 
@@ -104,6 +107,10 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn operation(call: u64, operation: &str, interval_ms: u64) -> ToExecutor {
+    with_parameters(call, operation, interval_ms, &[])
+}
+
+fn with_parameters(call: u64, operation: &str, interval_ms: u64, parameters: &[(&str, &str)]) -> ToExecutor {
     ToExecutor::Run(Box::new(Operation {
         call,
         key: format!("thing_{operation}_{interval_ms}"),
@@ -115,7 +122,7 @@ fn operation(call: u64, operation: &str, interval_ms: u64) -> ToExecutor {
         interval_ms,
         timeout_ms: 20_000,
         start_delay_ms: 0,
-        parameters: BTreeMap::new(),
+        parameters: parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         transition_key: "1:1:0:x".into(),
         expected_rc: Some(0),
     }))
@@ -239,4 +246,40 @@ fn nonsense_on_the_socket_stops_nothing() {
     let before = host.count("monitor");
     until("the monitor to go on", || (host.count("monitor") > before + 1).then_some(()));
     assert_eq!(welcome(&mut host.connect()).0.len(), 1);
+}
+
+#[test]
+fn a_service_whose_process_dies_is_looked_at_at_once() {
+    // A file that a parameter names, a file that only its place below /run tells of, and either over a restart.
+    let run = PathBuf::from(format!("/run/systole-test-{}", std::process::id()));
+    for (name, restarts) in [("pidfile", false), ("pidfile", true), ("file", false), ("file", true)] {
+        let mut host = Host::start(&format!("service-{name}-{restarts}"));
+        let file = if name == "file" { run.join("thing.pid") } else { host.root.join("number") };
+        if name == "file" && fs::create_dir_all(&run).is_err() {
+            eprintln!("SKIPPED: needs to write below /run");
+            continue;
+        }
+        let file_text = file.to_string_lossy();
+        let parameters = [("file", &*file_text), (name, &*file_text)];
+        let mut client = host.connect();
+        welcome(&mut client);
+        client.send(&with_parameters(1, "start", 0, &parameters)).expect("start");
+        assert_eq!(result(&mut client).rc, 0);
+        // Recurring monitors come once in ten minutes.
+        client.send(&with_parameters(2, "monitor", 600_000, &parameters)).expect("monitor");
+        assert_eq!(result(&mut client).rc, 0);
+        if restarts {
+            host.restart();
+            client = host.connect();
+            welcome(&mut client);
+            // Its first round after the restart is not what this is about.
+            let before = host.count("monitor");
+            until("the monitor's first round", || (host.count("monitor") >= before.max(2)).then_some(()));
+        }
+        let pid = fs::read_to_string(&file).expect("the service runs");
+        Command::new("kill").args(["-9", pid.trim()]).status().expect("kill");
+        let told = until("the news", || Some(result(&mut client)).filter(|result| result.rc == 7));
+        assert_eq!(told.operation.call, 2, "{name}, restarted: {restarts}");
+    }
+    let _ = fs::remove_dir_all(run);
 }
