@@ -11,7 +11,11 @@ mod status;
 mod ticket;
 mod whatif;
 
-use crate::{Exit, Failed, Session, args, tools};
+use crate::{
+    Exit, Failed, Session, args,
+    report::{OutputArgs, Report},
+    runner, tools,
+};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -40,16 +44,16 @@ enum Verb {
     #[command(alias = "rsc")]
     Resource(resource::Args),
     /// Standby, maintenance and attributes of nodes
-    Node(node::Args),
+    Node(Of<node::Verb>),
     /// Cluster options
     #[command(alias = "property")]
-    Option(option::Args),
+    Option(Of<option::Verb>),
     /// List and remove constraints
-    Constraint(constraint::Args),
+    Constraint(Of<constraint::Verb>),
     /// Grant and revoke tickets
-    Ticket(ticket::Args),
+    Ticket(Of<ticket::Verb>),
     /// Query, change and check the configuration as XML
-    Cib(cib::Args),
+    Cib(Of<cib::Verb>),
     /// Why a resource is where it is, and why not elsewhere
     Explain(explain::Args),
     /// What a change would do, before it is made
@@ -63,6 +67,24 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+/// A verb that has verbs of its own, which all report alike.
+#[derive(clap::Args)]
+struct Of<V: Subcommand> {
+    #[command(subcommand)]
+    verb: V,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+fn carry_out<V: Subcommand>(
+    session: &mut Session<'_>,
+    args: Of<V>,
+    perform: impl FnOnce(&mut Session<'_>, V) -> anyhow::Result<Report>,
+) -> anyhow::Result<Exit> {
+    let result = perform(session, args.verb);
+    runner::finish(session, &args.output, result)
 }
 
 /// Runs `systole` with `args`.
@@ -93,11 +115,11 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
     match args.verb {
         Some(Verb::Status(args)) => status::run(session, args),
         Some(Verb::Resource(args)) => resource::run(session, args),
-        Some(Verb::Node(args)) => node::run(session, args),
-        Some(Verb::Option(args)) => option::run(session, args),
-        Some(Verb::Constraint(args)) => constraint::run(session, args),
-        Some(Verb::Ticket(args)) => ticket::run(session, args),
-        Some(Verb::Cib(args)) => cib::run(session, args),
+        Some(Verb::Node(args)) => carry_out(session, args, node::perform),
+        Some(Verb::Option(args)) => carry_out(session, args, option::perform),
+        Some(Verb::Constraint(args)) => carry_out(session, args, constraint::perform),
+        Some(Verb::Ticket(args)) => carry_out(session, args, ticket::perform),
+        Some(Verb::Cib(args)) => carry_out(session, args, cib::perform),
         Some(Verb::Explain(args)) => explain::run(session, args),
         Some(Verb::Plan(args)) => plan::run(session, args),
         Some(Verb::Whatif(args)) => whatif::run(session, args),

@@ -104,22 +104,18 @@ pub(super) fn failed_operation(name: &str, interval: Option<std::time::Duration>
     FailedOperation { name: name.to_owned(), interval_ms: u64::try_from(interval_ms).unwrap_or(u64::MAX) }
 }
 
-/// Show, set or remove a resource's promotion score (deprecated: use crm_attribute --promotion).
-#[derive(Parser, Default)]
-#[command(name = "crm_master", disable_version_flag = true)]
-struct MasterArgs {
-    /// Print the score
+/// What is asked of one attribute, the same words for a promotion score and for standby.
+#[derive(clap::Args, Default)]
+struct OneAttribute {
+    /// Print the value
     #[arg(short = 'G', long)]
     query: bool,
-    /// Set the score
+    /// Set the value
     #[arg(short = 'v', long, value_name = "VALUE", allow_hyphen_values = true)]
     update: Option<String>,
-    /// Remove the score
+    /// Remove the attribute
     #[arg(short = 'D', long)]
     delete: bool,
-    /// The resource; by default the one whose agent calls this
-    #[arg(short = 'r', long, value_name = "ID")]
-    resource: Option<String>,
     /// The node; this one by default
     #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
     node: Option<String>,
@@ -137,6 +133,36 @@ struct MasterArgs {
     verbose: u8,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+impl OneAttribute {
+    /// The request about the attribute `name`, which lives for `lifetime` if nothing is said.
+    fn request(&self, name: &str, lifetime: &str) -> anyhow::Result<Request> {
+        Ok(Request {
+            command: match (&self.update, self.delete) {
+                (_, true) => Command::Delete,
+                (Some(value), false) => Command::Update(value.clone()),
+                (None, false) => Command::Query,
+            },
+            section: section_of_lifetime(self.lifetime.as_deref().unwrap_or(lifetime))?,
+            node: self.node.clone(),
+            pair_id: self.id.clone(),
+            quiet: self.quiet,
+            wide: true,
+            ..Request::named(name)
+        })
+    }
+}
+
+/// Show, set or remove a resource's promotion score (deprecated: use crm_attribute --promotion).
+#[derive(Parser, Default)]
+#[command(name = "crm_master", disable_version_flag = true)]
+struct MasterArgs {
+    /// The resource; by default the one whose agent calls this
+    #[arg(short = 'r', long, value_name = "ID")]
+    resource: Option<String>,
+    #[command(flatten)]
+    attribute: OneAttribute,
 }
 
 /// Runs `crm_master`.
@@ -144,53 +170,21 @@ pub fn master(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<E
     runner::run(
         session,
         words,
-        |args: &MasterArgs| &args.output,
+        |args: &MasterArgs| &args.attribute.output,
         |session, args| {
             let resource = promotion_resource(session, args.resource.clone().unwrap_or_default())?;
-            let request = Request {
-                command: command(&args.update, args.delete),
-                section: section_of_lifetime(args.lifetime.as_deref().unwrap_or("reboot"))?,
-                node: args.node.clone(),
-                pair_id: args.id.clone(),
-                quiet: args.quiet,
-                wide: true,
-                ..Request::named(&format!("master-{resource}"))
-            };
+            let request = args.attribute.request(&format!("master-{resource}"), "reboot")?;
             crm_attribute::perform(session, request)
         },
     )
 }
 
-/// Show, set or remove a node's standby mode.
+/// Show, set or remove a node's standby mode: on or off.
 #[derive(Parser, Default)]
 #[command(name = "crm_standby", disable_version_flag = true)]
 struct StandbyArgs {
-    /// Print whether the node is in standby
-    #[arg(short = 'G', long)]
-    query: bool,
-    /// Set it: on or off
-    #[arg(short = 'v', long, value_name = "VALUE")]
-    update: Option<String>,
-    /// Remove it
-    #[arg(short = 'D', long)]
-    delete: bool,
-    /// The node; this one by default
-    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
-    node: Option<String>,
-    /// reboot or forever
-    #[arg(short = 'l', long, value_name = "TIME")]
-    lifetime: Option<String>,
-    /// The attribute, by id
-    #[arg(short = 'i', long, value_name = "ID")]
-    id: Option<String>,
-    /// Print the value alone
-    #[arg(short = 'q', long, short_alias = 'Q')]
-    quiet: bool,
-    /// More
-    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
-    verbose: u8,
     #[command(flatten)]
-    output: OutputArgs,
+    attribute: OneAttribute,
 }
 
 /// Runs `crm_standby`.
@@ -198,20 +192,11 @@ pub fn standby(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<
     runner::run(
         session,
         words,
-        |args: &StandbyArgs| &args.output,
+        |args: &StandbyArgs| &args.attribute.output,
         |session, args| {
-            check_switch(args.update.as_deref())?;
-            let request = Request {
-                command: command(&args.update, args.delete),
-                section: section_of_lifetime(args.lifetime.as_deref().unwrap_or("forever"))?,
-                node: args.node.clone(),
-                pair_id: args.id.clone(),
-                default: Some("off".to_owned()),
-                quiet: args.quiet,
-                wide: true,
-                ..Request::named("standby")
-            };
-            crm_attribute::perform(session, request)
+            check_switch(args.attribute.update.as_deref())?;
+            let request = args.attribute.request("standby", "forever")?;
+            crm_attribute::perform(session, Request { default: Some("off".to_owned()), ..request })
         },
     )
 }
@@ -382,12 +367,4 @@ fn updater_query(session: &mut Session<'_>, args: &UpdaterArgs, name: &str) -> a
         return Err(Failed::no_such(format!("Could not query value of {name}: attribute does not exist")));
     }
     Ok(report)
-}
-
-fn command(update: &Option<String>, delete: bool) -> Command {
-    match (update, delete) {
-        (_, true) => Command::Delete,
-        (Some(value), false) => Command::Update(value.clone()),
-        (None, false) => Command::Query,
-    }
 }

@@ -1,29 +1,14 @@
 //! `systole cib`.
 
-use crate::{
-    Cluster, Exit, Failed, Session,
-    cluster::parse,
-    report::{OutputArgs, Report},
-    runner,
-    tools::cibadmin,
-    verify::Findings,
-};
+use crate::{Cluster, Failed, Session, cluster::parse, report::Report, tools::cibadmin, verify::Findings};
 use anyhow::Context as _;
 use clap::Subcommand;
 use std::path::PathBuf;
 use systole_cib::ops::CibAction;
 
 /// Query, change and check the configuration as XML.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 #[derive(Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// Print the CIB or a part of it
     Query {
         #[command(flatten)]
@@ -72,7 +57,7 @@ enum Verb {
 }
 
 #[derive(clap::Args)]
-struct Part {
+pub(super) struct Part {
     /// Only this section
     #[arg(short = 'o', long, value_name = "SECTION")]
     scope: Option<String>,
@@ -82,7 +67,7 @@ struct Part {
 }
 
 #[derive(clap::Args)]
-struct Change {
+pub(super) struct Change {
     /// A file with the XML; `-` is standard input
     file: Option<PathBuf>,
     /// The XML itself
@@ -96,8 +81,8 @@ struct Change {
 }
 
 /// Carries the verb out.
-pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    let result = match args.verb {
+pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
+    match verb {
         Verb::Query { part, no_children } => {
             let request = cibadmin::Request { no_children, ..request(CibAction::Query, part, None, false) };
             cibadmin::apply(session, request)
@@ -116,9 +101,7 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Upgrade => cibadmin::apply(session, request(CibAction::Upgrade, Part::all(), None, true)),
         Verb::Bump => cibadmin::apply(session, request(CibAction::Bump, Part::all(), None, false)),
         Verb::Verify { file } => verify(session, file),
-    };
-    let result = result;
-    runner::finish(session, &args.output, result)
+    }
 }
 
 impl Part {

@@ -1,25 +1,13 @@
 //! `systole constraint`.
 
-use crate::{
-    Cluster, Exit, Failed, Session, edit,
-    report::{OutputArgs, Report},
-    runner,
-};
+use crate::{Cluster, Failed, Session, edit, report::Report};
 use clap::Subcommand;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::tree::Tree;
 
 /// Constraints between resources, nodes and tickets.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 #[derive(Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// List all constraints, one a line
     List,
     /// Remove constraints
@@ -31,13 +19,11 @@ enum Verb {
 }
 
 /// Carries the verb out.
-pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    let result = match &args.verb {
+pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
+    match verb {
         Verb::List => list(session),
-        Verb::Delete { ids } => delete(session, ids),
-    };
-    let result = result;
-    runner::finish(session, &args.output, result)
+        Verb::Delete { ids } => delete(session, &ids),
+    }
 }
 
 fn list(session: &mut Session<'_>) -> anyhow::Result<Report> {

@@ -2,8 +2,8 @@
 
 use crate::{
     Cluster, Exit, Failed, Session, edit, exit,
-    report::{OutputArgs, Report},
-    resource_ops, runner,
+    report::Report,
+    resource_ops,
     tools::crm_attribute::{self, Command, Request},
     view,
 };
@@ -11,16 +11,8 @@ use clap::Subcommand;
 use systole_output::{outline::Style, status::ListOptions, status::node_list, tree::Tree};
 
 /// Standby, maintenance and attributes of nodes.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 #[derive(Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// List nodes with their state
     List,
     /// Move resources away from a node, and keep them away
@@ -52,7 +44,7 @@ enum Verb {
 }
 
 #[derive(clap::Args)]
-struct Nodes {
+pub(super) struct Nodes {
     /// The nodes; this one if left out
     nodes: Vec<String>,
     /// Wait until the cluster has come to rest
@@ -61,8 +53,8 @@ struct Nodes {
 }
 
 /// Carries the verb out.
-pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    let result = match args.verb {
+pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
+    match verb {
         Verb::List => list(session),
         Verb::Standby(nodes) => switch(session, nodes, "standby", Some("on")),
         Verb::Unstandby(nodes) => switch(session, nodes, "standby", None),
@@ -76,9 +68,7 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
                 false => set_pairs(session, &node, &pairs, section, false),
             }
         }
-    };
-    let result = result;
-    runner::finish(session, &args.output, result)
+    }
 }
 
 fn list(session: &mut Session<'_>) -> anyhow::Result<Report> {

@@ -1,26 +1,17 @@
 //! `systole option`.
 
 use crate::{
-    Cluster, Exit, Failed, Session,
+    Cluster, Failed, Session,
     edit::{self, Owner, PairSpec},
-    report::{OutputArgs, Report},
-    runner,
+    report::Report,
 };
 use clap::Subcommand;
 use systole_cib::{spelling, verify};
 use systole_output::tree::Tree;
 
 /// Cluster options.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 #[derive(Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// List the options that are set
     List,
     /// Print an option's value
@@ -43,12 +34,7 @@ enum Verb {
 }
 
 /// Carries the verb out.
-pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    let result = perform(session, args.verb);
-    runner::finish(session, &args.output, result)
-}
-
-fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
+pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
     let mut cluster = Cluster::open(session)?;
     let document = cluster.cib()?;
     let owner = Owner { section: "crm_config".to_owned(), path: Vec::new() };

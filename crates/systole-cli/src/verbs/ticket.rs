@@ -1,24 +1,12 @@
 //! `systole ticket`.
 
-use crate::{
-    Cluster, Exit, Session,
-    report::{OutputArgs, Report},
-    runner,
-};
+use crate::{Cluster, Session, report::Report};
 use clap::Subcommand;
 use systole_output::tree::Tree;
 
 /// Tickets of a multi-site cluster.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 #[derive(Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// Give a ticket to this site: make sure no other has it
     Grant(Ticket),
     /// Take a ticket from this site
@@ -30,21 +18,20 @@ enum Verb {
 }
 
 #[derive(clap::Args)]
-struct Ticket {
+pub(super) struct Ticket {
     /// The ticket
     ticket: String,
 }
 
 /// Carries the verb out.
-pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit> {
-    let (ticket, name, value) = match args.verb {
+pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
+    let (ticket, name, value) = match verb {
         Verb::Grant(Ticket { ticket }) => (ticket, "granted", true),
         Verb::Revoke(Ticket { ticket }) => (ticket, "granted", false),
         Verb::Standby(Ticket { ticket }) => (ticket, "standby", true),
         Verb::Activate(Ticket { ticket }) => (ticket, "standby", false),
     };
-    let result = set(session, &ticket, name, value);
-    runner::finish(session, &args.output, result)
+    set(session, &ticket, name, value)
 }
 
 fn set(session: &mut Session<'_>, ticket: &str, name: &str, value: bool) -> anyhow::Result<Report> {
