@@ -2,43 +2,21 @@
 
 #![expect(clippy::disallowed_methods, reason = "the corpus is in files")]
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 use systole_cib::{
     Severity, model,
     xml::{Document, Style},
 };
-
-/// The shared data beside the repository, or where `SYSTOLE_CORPUS` says.
-fn shared() -> Option<PathBuf> {
-    let dir = match env::var_os("SYSTOLE_CORPUS") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-    };
-    if dir.join("corpus/scheduler/xml").is_dir() {
-        return Some(dir);
-    }
-    eprintln!("SKIPPED: there is no corpus at {} (set SYSTOLE_CORPUS)", dir.display());
-    None
-}
-
-fn xml_files(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("a directory entry").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "xml"));
-    files.sort();
-    files
-}
+use systole_reference::{folder, xml_files};
 
 #[test]
 fn every_cib_of_the_corpus_is_read_without_an_error() {
-    let Some(shared) = shared() else { return };
-    let mut files = xml_files(&shared.join("corpus/scheduler/xml"));
+    let folders = ["corpus/scheduler/xml", "corpus/cli/inputs", "openstack"].map(folder);
+    let [Some(cases), Some(inputs), Some(openstack)] = &folders else { return };
+    let mut files = xml_files(cases);
     let n_cases = files.len();
-    files.extend(xml_files(&shared.join("corpus/cli/inputs")));
-    files.extend(xml_files(&shared.join("openstack")));
+    files.extend(xml_files(inputs));
+    files.extend(xml_files(openstack));
     let mut errors = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).expect("a readable file");

@@ -2,8 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "it reads the corpus")]
 
-use std::{env, fs, path::PathBuf, sync::Arc};
+use std::{fs, sync::Arc};
 use systole_cib::{View, model::Cib, upgrade, xml::Document, xml::Key};
+use systole_reference::{folder, xml_files};
 
 const CIB: &str = "<cib admin_epoch='0' epoch='1' num_updates='1'><configuration><crm_config>\
     <cluster_property_set id='o'><nvpair id='o-1' name='x' value='1'/></cluster_property_set></crm_config></configuration>\
@@ -69,14 +70,7 @@ fn edits_beyond_counting_are_taken_in_too() {
 
 #[test]
 fn after_any_edit_of_any_corpus_case_it_says_what_reading_anew_says() {
-    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus"));
-    let cases = env::var_os("SYSTOLE_CORPUS").map_or_else(default, PathBuf::from).join("scheduler/xml");
-    let Ok(entries) = fs::read_dir(&cases) else {
-        eprintln!("SKIPPED: no corpus at {}", cases.display());
-        return;
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
-    files.sort();
+    let files = folder("corpus/scheduler/xml").map(|cases| xml_files(&cases)).unwrap_or_default();
     for (n, file) in files.iter().enumerate() {
         let mut document = parse(&fs::read_to_string(file).expect("readable"));
         let mut dice = Dice(n as u64 + 1);

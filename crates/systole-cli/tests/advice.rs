@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, env, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 use systole_cib::{read, xml::Document};
 use systole_cli::{Exit, Session};
 use systole_scheduler::{Status, plan::Origin};
@@ -101,31 +101,24 @@ struct Tally {
 
 #[test]
 fn what_is_advised_helps_when_the_command_is_run() {
-    let Some(corpus) = support::reference("corpus/scheduler") else { return };
-    let case = env::var("SYSTOLE_CASE").ok();
-    let mut names: Vec<String> = fs::read_dir(corpus.join("xml"))
-        .expect("the corpus has xml/")
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".xml").map(str::to_owned))
-        .collect();
-    names.sort();
-    names.retain(|name| match case.as_deref() {
-        None => CASES.contains(&name.as_str()),
-        Some("all") => true,
-        Some(case) => case == *name,
-    });
+    let is_chosen = systole_reference::chosen().is_some();
+    let mut cases = systole_reference::scheduler_cases();
+    cases.retain(|case| is_chosen || CASES.contains(&case.name.as_str()));
+    if cases.is_empty() {
+        return;
+    }
     let place = support::Place::new();
     let mut tally = Tally::default();
-    for name in &names {
+    for case in &cases {
         let begin = std::time::Instant::now();
-        let source = corpus.join("xml").join(format!("{name}.xml"));
-        check_case(name, &source, &place.dir.join("cib.xml"), &mut tally);
-        println!("{name}: {:.2} s", begin.elapsed().as_secs_f64());
+        check_case(&case.name, &case.file("xml"), &place.dir.join("cib.xml"), &mut tally);
+        println!("{}: {:.2} s", case.name, begin.elapsed().as_secs_f64());
     }
     println!(
         "{} resources not where one would expect, advice for {}, {} changes tried by the command",
         tally.n_wanted, tally.n_helped, tally.n_changes
     );
-    if case.is_some() {
+    if is_chosen {
         println!("no advice for: {}", tally.untold.join(" "));
     }
     assert!(tally.n_changes > 0, "no case had anything to advise");

@@ -4,13 +4,13 @@
 mod support;
 
 use std::{collections::BTreeSet, fs, process::Command};
-use support::{Place, reference};
+use support::Place;
 
 const NOT_YET: &str = include_str!("corpus-not-yet.txt");
 
 #[test]
 fn recorded_command_lines_do_what_pacemakers_did() {
-    let Some(root) = reference("corpus/cli") else { return };
+    let Some(root) = systole_reference::folder("corpus/cli") else { return };
     let place = Place::new();
     let verdicts = place.dir.join("verdicts.json");
     let run = Command::new("python3")

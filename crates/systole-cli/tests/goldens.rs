@@ -4,7 +4,7 @@ mod support;
 
 use regex_lite::Regex;
 use std::{collections::BTreeSet, fs};
-use support::{Place, reference};
+use support::Place;
 
 /// Recorded commands of other programs, which use our tools but are not ours.
 const OTHER_PROGRAMS: [&str; 2] = ["pcs ", "crm "];
@@ -32,7 +32,7 @@ fn masked(text: &str) -> String {
 
 #[test]
 fn recorded_commands_print_what_pacemaker_printed() {
-    let Some(root) = reference("openstack") else { return };
+    let Some(root) = systole_reference::folder("openstack") else { return };
     let index = fs::read_to_string(root.join("golden/index.tsv")).expect("an index");
     let (mut matched, mut others, mut differing) = (0, 0, BTreeSet::new());
     for line in index.lines().filter(|line| !line.starts_with('#')) {
@@ -75,7 +75,7 @@ fn recorded_commands_print_what_pacemaker_printed() {
 
 #[test]
 fn the_classic_layout_shows_bundles_as_the_seed_does() {
-    let Some(root) = reference("openstack") else { return };
+    let Some(root) = systole_reference::folder("openstack") else { return };
     let cib = fs::read_to_string(root.join("controllers-running.xml")).expect("the input");
     let shown = Place::new().with_cib(&cib).sh("systole status --classic").out;
     for seed in ["simple-bundle.status.txt", "complex-bundles.status.txt"] {

@@ -182,7 +182,7 @@ fn losses() {
 
 #[test]
 fn a_control_plane() {
-    let Some(openstack) = support::reference("openstack") else { return };
+    let Some(openstack) = systole_reference::folder("openstack") else { return };
     let cib = std::fs::read_to_string(openstack.join("controllers-running.xml")).expect("the CIB is there");
     let commands = [
         "systole explain redis-bundle",

@@ -1,15 +1,8 @@
 //! Every case of the scheduler corpus: the graph is compared with the one Pacemaker makes.
 //!
-//! Three levels: actions (L1), what waits for what (L2), and what actions are told (L3). Cases that fail are listed in
-//! `not-yet.txt` with the levels they fail; the list may only shrink.
+//! Three levels: actions (L1), what waits for what (L2), and what actions are told (L3).
 
-#![expect(clippy::disallowed_methods, reason = "the corpus is in files, and its speed is told")]
-
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::model::Cib;
 use systole_graph::{Action, ActionKind, TransitionGraph, check, read_graph};
 use systole_scheduler::{placement::Detail, plan::Origin, rules, schedule_in_detail};
@@ -17,16 +10,6 @@ use systole_types::Timestamp;
 
 /// What tells an action from others, whatever its number.
 type Name = (u8, String, String, Option<String>);
-
-fn corpus() -> Option<PathBuf> {
-    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus"));
-    let root = env::var_os("SYSTOLE_CORPUS").map_or_else(default, PathBuf::from).join("scheduler");
-    if root.join("xml").is_dir() {
-        return Some(root);
-    }
-    eprintln!("SKIPPED: no corpus at {} (set SYSTOLE_CORPUS)", root.display());
-    None
-}
 
 fn name(action: &Action) -> Name {
     let kind = match action.kind {
@@ -105,61 +88,24 @@ fn failed_levels(expected: &TransitionGraph, ours: &TransitionGraph) -> Vec<&'st
     failed
 }
 
-/// The moments that some cases are to be scheduled at, from the corpus's manifest.
-fn moments(manifest: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for line in manifest.lines().filter(|line| line.contains("\"-t\"")) {
-        let words: Vec<&str> = line.split('"').collect();
-        if let (Some(case), Some(at)) = (words.get(1), words.iter().position(|word| *word == "-t")) {
-            found.insert((*case).to_owned(), words[at + 2].to_owned());
-        }
-    }
-    found
-}
-
-fn not_yet() -> BTreeMap<String, String> {
-    let list = include_str!("not-yet.txt").lines().filter(|line| !line.starts_with('#'));
-    let entries = list.filter_map(|line| line.split_once(' '));
-    entries.map(|(case, levels)| (case.to_owned(), levels.trim().to_owned())).collect()
-}
-
 #[test]
 fn graphs_are_those_that_pacemaker_makes() {
-    let Some(root) = corpus() else { return };
-    let manifest = fs::read_to_string(root.join("manifest.json")).expect("the corpus has a manifest");
-    let moments = moments(&manifest);
-    let mut files: Vec<PathBuf> = fs::read_dir(root.join("xml"))
-        .expect("readable")
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    files.sort();
-    let mut listed = not_yet();
-    let (mut n_cases, mut wrong) = (0, Vec::new());
-    for file in files {
-        let case = file.file_stem().expect("files have names").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&file).expect("readable");
-        let (cib, _) = Cib::parse(&text).unwrap_or_else(|error| panic!("{case}: {error}"));
-        let given = moments.get(&case).map(|text| {
+    let mut wrong = Vec::new();
+    for case in systole_reference::scheduler_cases() {
+        let name = &case.name;
+        let (cib, _) = Cib::parse(&case.text("xml")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let given = case.moment.as_ref().map(|text| {
             rules::parse_date_time(text, Timestamp(0), 0).expect("the manifest has dates that can be read")
         });
         let now = given.or(cib.execution_date).unwrap_or(Timestamp(1_780_000_000));
         let ours = schedule_in_detail(&cib, now, Detail::Result, Origin::Shown).graph;
         let flaws: Vec<String> = check(&ours).iter().map(ToString::to_string).collect();
-        assert!(flaws.is_empty(), "{case}: {flaws:#?}");
-        let expected =
-            fs::read_to_string(root.join(format!("exp/{case}.exp"))).expect("every case has a graph");
-        let expected = read_graph(&expected).expect("well formed");
-        let failed = failed_levels(&expected, &ours).join(" ");
-        n_cases += 1;
-        if listed.remove(&case).unwrap_or_default() != failed {
-            wrong.push(format!("{case} {failed}"));
+        assert!(flaws.is_empty(), "{name}: {flaws:#?}");
+        let expected = read_graph(&case.text("exp")).expect("well formed");
+        let failed = failed_levels(&expected, &ours);
+        if !failed.is_empty() {
+            wrong.push(format!("{name}: {}", failed.join(" ")));
         }
     }
-    println!("{n_cases} cases, {} of them not yet right", not_yet().len());
-    assert!(listed.is_empty(), "listed in not-yet.txt, but there are no such cases: {listed:?}");
-    assert!(
-        wrong.is_empty(),
-        "not as not-yet.txt says (a case without a level passes and has to be taken off the list):\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "these differ, at these levels:\n{}", wrong.join("\n"));
 }

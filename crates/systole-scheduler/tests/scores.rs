@@ -3,9 +3,7 @@
 //! The corpus lies beside the repository, or where `SYSTOLE_CORPUS` says; without it the test says so and passes.
 //! `SYSTOLE_CASE=NAME` shows the difference for one case.
 
-#![expect(clippy::disallowed_methods, reason = "the corpus is in files")]
-
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::collections::BTreeMap;
 use systole_cib::model::Cib;
 use systole_scheduler::{
     Status,
@@ -15,41 +13,22 @@ use systole_types::Timestamp;
 
 #[test]
 fn scores_are_those_of_the_corpus() {
-    let Some(corpus) = corpus() else {
-        eprintln!("SKIPPED: no scheduler corpus (set SYSTOLE_CORPUS)");
-        return;
-    };
-    let only = env::var("SYSTOLE_CASE").ok();
-    let mut names: Vec<String> = fs::read_dir(corpus.join("xml"))
-        .expect("the corpus has xml/")
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".xml").map(str::to_owned))
-        .filter(|name| only.as_ref().is_none_or(|only| only == name))
-        .collect();
-    names.sort();
+    let cases = systole_reference::scheduler_cases();
     let mut different = Vec::new();
-    for name in &names {
-        let text =
-            fs::read_to_string(corpus.join("xml").join(format!("{name}.xml"))).expect("a readable case");
-        let expected =
-            fs::read_to_string(corpus.join("scores").join(format!("{name}.scores"))).expect("its scores");
+    for case in &cases {
+        let expected = case.text("scores");
         let expected =
             sorted(expected.lines().filter(|line| line.contains(" score ")).map(str::to_owned).collect());
-        let actual = std::panic::catch_unwind(|| sorted(scores(&text))).unwrap_or_default();
+        let actual = std::panic::catch_unwind(|| sorted(scores(&case.text("xml")))).unwrap_or_default();
         if actual != expected {
-            if only.is_some() {
+            if systole_reference::chosen().is_some() {
                 show_difference(&expected, &actual);
             }
-            different.push(name.clone());
+            different.push(case.name.as_str());
         }
     }
-    println!("scores: {} of {} cases agree", names.len() - different.len(), names.len());
+    println!("scores: {} of {} cases agree", cases.len() - different.len(), cases.len());
     assert!(different.is_empty(), "these differ: {}", different.join(" "));
-}
-
-fn corpus() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let root = env::var_os("SYSTOLE_CORPUS").map_or(beside, PathBuf::from);
-    Some(root.join("scheduler")).filter(|path| path.join("xml").is_dir())
 }
 
 fn scores(text: &str) -> Vec<String> {

@@ -3,9 +3,6 @@
 //! The corpus lies beside the repository, or where `SYSTOLE_CORPUS` says; without it the test says so and passes.
 //! `SYSTOLE_CASE=NAME` looks at one case.
 
-#![expect(clippy::disallowed_methods, reason = "a test reads its cases from files")]
-
-use std::{env, fs, path::PathBuf};
 use systole_cib::model::Cib;
 use systole_scheduler::{Node, Transition, placement::Detail, plan::Origin, status::NodeKind};
 use systole_types::{NodeId, Role, Score, Timestamp};
@@ -16,22 +13,9 @@ use systole_whatif::{
 
 #[test]
 fn whatever_does_not_run_or_may_not_run_somewhere_has_a_reason() {
-    let Some(corpus) = corpus() else {
-        eprintln!("SKIPPED: no scheduler corpus (set SYSTOLE_CORPUS)");
-        return;
-    };
-    let only = env::var("SYSTOLE_CASE").ok();
-    let mut names: Vec<String> = fs::read_dir(corpus.join("xml"))
-        .expect("the corpus has xml/")
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".xml").map(str::to_owned))
-        .filter(|name| only.as_ref().is_none_or(|only| only == name))
-        .collect();
-    names.sort();
     let (mut n_down, mut n_banned, mut unexplained) = (0, 0, Vec::new());
-    for name in &names {
-        let text =
-            fs::read_to_string(corpus.join("xml").join(format!("{name}.xml"))).expect("a readable case");
-        let (cib, _) = Cib::parse(&text).expect("well-formed XML");
+    for case in systole_reference::scheduler_cases() {
+        let (cib, _) = Cib::parse(&case.text("xml")).expect("well-formed XML");
         let moment = Moment { now: Timestamp(1_767_225_600), origin: Origin::Shown };
         let transition = moment.schedule(&cib, Detail::Scores);
         let asker = Asker::new(&transition);
@@ -43,10 +27,10 @@ fn whatever_does_not_run_or_may_not_run_somewhere_has_a_reason() {
             let is_told = (!is_down || is_explained(&transition, &answer))
                 && (!is_banned || bans_are_explained(&answer));
             if !is_told {
-                if only.is_some() {
+                if systole_reference::chosen().is_some() {
                     println!("{answer:#?}");
                 }
-                unexplained.push(format!("{name}: {}", answer.resource));
+                unexplained.push(format!("{}: {}", case.name, answer.resource));
             }
         }
     }
@@ -87,10 +71,4 @@ fn is_explained(transition: &Transition<'_>, answer: &Answer) -> bool {
     answer.reasons.iter().any(Reason::rules_out)
         || is_stuck(answer)
         || transition.status.nodes.iter().all(|node| is_for_others(node) || is_told(&node.name))
-}
-
-fn corpus() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let root = env::var_os("SYSTOLE_CORPUS").map_or(beside, PathBuf::from);
-    Some(root.join("scheduler")).filter(|path| path.join("xml").is_dir())
 }

@@ -81,17 +81,3 @@ impl Drop for Place {
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
-
-/// A folder of the reference data beside the repository; `None`, said loudly, where that is missing.
-pub fn reference(folder: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let root = match (folder.strip_prefix("corpus/"), std::env::var_os("SYSTOLE_CORPUS")) {
-        (Some(rest), Some(corpus)) => PathBuf::from(corpus).join(rest),
-        _ => beside.join(folder),
-    };
-    if root.is_dir() {
-        return Some(root);
-    }
-    eprintln!("SKIPPED: {folder} is not beside the repository (../shared)");
-    None
-}
