@@ -9,7 +9,6 @@
 pub mod answer;
 pub mod generate;
 pub mod judge;
-pub mod settle;
 pub mod shrink;
 
 use systole_types::Timestamp;

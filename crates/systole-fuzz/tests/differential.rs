@@ -6,11 +6,11 @@ use systole_fuzz::{
     answer::{Workplace, reference_oracle},
     generate,
     judge::{self, Level},
-    settle::{Settled, settle},
     shrink,
 };
 use systole_graph::check;
-use systole_scheduler::schedule;
+use systole_scheduler::{placement::Detail, plan::Origin, schedule};
+use systole_whatif::{Moment, settle};
 
 /// Seeds whose clusters are known to be planned alike. Of others, one in a hundred differs still: docs/known-gaps.md.
 const SEEDS: std::ops::Range<u64> = 0..60;
@@ -19,7 +19,7 @@ const SEEDS: std::ops::Range<u64> = 0..60;
 const CIRCULAR: [u64; 1] = [31];
 
 /// The incumbent does not come to rest either.
-const RESTLESS: &[u64] = &[22, 28, 31, 37, 50, 54];
+const RESTLESS: &[u64] = &[31, 50];
 
 #[test]
 fn the_same_seed_gives_the_same_cluster() {
@@ -70,13 +70,17 @@ fn the_incumbent_plans_the_same_for_random_clusters() {
 
 #[test]
 fn carried_out_without_failures_random_clusters_come_to_rest() {
+    let moment = Moment { now: NOW, origin: Origin::Shown };
     let mut restless = Vec::new();
     for seed in SEEDS {
-        match settle(&mut generate::cib(seed), Some(NOW), 8) {
-            Settled::AtRest(_) => {}
-            other => restless.push((seed, other)),
+        let mut flaws = Vec::new();
+        let settled = settle(&mut generate::cib(seed), moment, Detail::Result, &mut |transition| {
+            flaws.extend(check(&transition.graph));
+        });
+        if !settled.is_at_rest() || !flaws.is_empty() {
+            restless.push((seed, settled, flaws));
         }
     }
-    let seeds: Vec<u64> = restless.iter().map(|(seed, _)| *seed).collect();
+    let seeds: Vec<u64> = restless.iter().map(|(seed, ..)| *seed).collect();
     assert_eq!(seeds, RESTLESS, "{restless:#?}");
 }

@@ -4,9 +4,10 @@ use crate::{
     inject::OpFail,
     record::{Membership, Operation, Recorder},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::xml::Document;
 use systole_graph::{Action, ActionKind, ResourceRef, TransitionGraph};
+use systole_scheduler::{Resource, Status};
 use systole_types::{OcfRc, Timestamp};
 
 /// One thing that was done.
@@ -73,43 +74,61 @@ pub struct Outcome {
     pub is_complete: bool,
 }
 
-/// Carries out `graph` on `document`, whose status section then says so. `knows` tells whether the cluster has a resource
-/// (or an instance with a history) of that name.
-///
-/// Synapses are passed over in sequence, each carried out as soon as it is ready, until none is left: as
-/// `crm_simulate --simulate` does.
+/// The resources of a cluster, and the names under which histories know their instances.
+#[derive(Clone, Debug)]
+pub struct Names(BTreeSet<String>);
+
+impl Names {
+    /// Those of a cluster.
+    pub fn of(status: &Status<'_>) -> Self {
+        let both =
+            |rsc: &Resource<'_>| [Some(rsc.id.to_string()), rsc.history_id.as_ref().map(ToString::to_string)];
+        Self(status.iter_resources().flat_map(|(_, rsc)| both(rsc)).flatten().collect())
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+}
+
+/// Whether what is to be forgotten is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// Histories of what was deleted, monitors that were cancelled and failures that were cleared are kept, as
+    /// `crm_simulate` does.
+    Keeps,
+    /// All of this goes, nodes leave that are asked to, and unfencing is remembered, as in a cluster.
+    Forgets,
+}
+
+/// Carries out `graph` on `document`, whose status section then says so, as `crm_simulate --simulate` does: synapses are
+/// passed over in sequence, each carried out as soon as it is ready, until none is left.
 pub fn carry_out(
     document: &mut Document,
     graph: &TransitionGraph,
-    knows: &dyn Fn(&str) -> bool,
+    names: &Names,
     failures: &[OpFail],
     now: Timestamp,
 ) -> Outcome {
-    let mut recorder = Recorder::new(document, now);
-    let mut execution = Execution::new(graph, failures);
-    loop {
-        let mut remaining = Vec::with_capacity(execution.open.len());
-        let mut has_fired = false;
-        for at in std::mem::take(&mut execution.open) {
-            if execution.may_fire(at) {
-                execution.fire(at, &mut recorder, knows);
-                has_fired = true;
-            } else {
-                remaining.push(at);
-            }
-        }
-        execution.open = remaining;
-        if !has_fired {
-            break;
-        }
-    }
-    let is_complete = execution.open.is_empty() || execution.is_aborted;
-    Outcome { steps: execution.steps, is_complete }
+    Execution::new(graph, names, failures, Memory::Keeps, now).run_all(document)
+}
+
+/// Carries out `graph` without failures on `document`, whose status section then says so, as a cluster would.
+pub fn carry_out_in_cluster(
+    document: &mut Document,
+    graph: &TransitionGraph,
+    names: &Names,
+    now: Timestamp,
+) -> Outcome {
+    Execution::new(graph, names, &[], Memory::Forgets, now).run_all(document)
 }
 
 struct Execution<'g> {
     graph: &'g TransitionGraph,
+    names: &'g Names,
     failures: &'g [OpFail],
+    memory: Memory,
+    now: Timestamp,
     /// Synapses not fired yet, in sequence.
     open: Vec<usize>,
     waiting: Vec<usize>,
@@ -121,20 +140,51 @@ struct Execution<'g> {
 const INFINITY: i32 = 1_000_000;
 
 impl<'g> Execution<'g> {
-    fn new(graph: &'g TransitionGraph, failures: &'g [OpFail]) -> Self {
+    fn new(
+        graph: &'g TransitionGraph,
+        names: &'g Names,
+        failures: &'g [OpFail],
+        memory: Memory,
+        now: Timestamp,
+    ) -> Self {
         let mut followers: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (at, synapse) in graph.synapses.iter().enumerate() {
             synapse.inputs.iter().for_each(|&input| followers.entry(input).or_default().push(at));
         }
         Self {
             graph,
+            names,
             failures,
+            memory,
+            now,
             open: (0..graph.synapses.len()).collect(),
             waiting: graph.synapses.iter().map(|synapse| synapse.inputs.len()).collect(),
             followers,
             is_aborted: false,
             steps: Vec::new(),
         }
+    }
+
+    fn run_all(mut self, document: &mut Document) -> Outcome {
+        let mut recorder = Recorder::new(document, self.now);
+        loop {
+            let mut remaining = Vec::with_capacity(self.open.len());
+            let mut has_fired = false;
+            for at in std::mem::take(&mut self.open) {
+                if self.may_fire(at) {
+                    self.fire(at, &mut recorder);
+                    has_fired = true;
+                } else {
+                    remaining.push(at);
+                }
+            }
+            self.open = remaining;
+            if !has_fired {
+                break;
+            }
+        }
+        let is_complete = self.open.is_empty() || self.is_aborted;
+        Outcome { steps: self.steps, is_complete }
     }
 
     /// After a failure only pseudo-actions and what is of the highest priority goes on.
@@ -145,10 +195,13 @@ impl<'g> Execution<'g> {
         self.waiting[at] == 0 && is_allowed
     }
 
-    fn fire(&mut self, at: usize, recorder: &mut Recorder<'_>, knows: &dyn Fn(&str) -> bool) {
+    fn fire(&mut self, at: usize, recorder: &mut Recorder<'_>) {
         let action = &self.graph.synapses[at].action;
         let node = action.node.as_ref().map(|(name, _)| name.to_string());
         let mut has_failed = false;
+        if self.memory == Memory::Forgets {
+            recorder.forget_by(action);
+        }
         match &action.kind {
             ActionKind::Pseudo => self.steps.push(Step::Pseudo { key: action.key.to_string(), node }),
             ActionKind::Cluster if &*action.operation == "stonith" => self.fence(action, recorder),
@@ -157,7 +210,7 @@ impl<'g> Execution<'g> {
                 resource: action.about.as_ref().map(|about| about.id.to_string()),
                 node: node.unwrap_or_default(),
             }),
-            ActionKind::Resource(agent) => has_failed = self.run(action, agent, recorder, knows),
+            ActionKind::Resource(agent) => has_failed = self.run(action, agent, recorder),
         }
         for &follower in self.followers.get(&action.id).into_iter().flatten() {
             if !has_failed || self.graph.synapses[follower].priority == INFINITY {
@@ -178,17 +231,11 @@ impl<'g> Execution<'g> {
     }
 
     /// Runs an agent's operation; whether it failed.
-    fn run(
-        &mut self,
-        action: &Action,
-        agent: &ResourceRef,
-        recorder: &mut Recorder<'_>,
-        knows: &dyn Fn(&str) -> bool,
-    ) -> bool {
+    fn run(&mut self, action: &Action, agent: &ResourceRef, recorder: &mut Recorder<'_>) -> bool {
         let Some((node, uuid)) = &action.node else { return false };
         let known_as = agent.id.as_str();
-        let long = agent.long_id.as_ref().map(|id| id.as_str()).filter(|long| knows(long));
-        let resource = if knows(known_as) { known_as } else { long.unwrap_or(known_as) };
+        let long = agent.long_id.as_ref().map(|id| id.as_str()).filter(|long| self.names.knows(long));
+        let resource = if self.names.knows(known_as) { known_as } else { long.unwrap_or(known_as) };
         let interval_ms = action.meta("interval").and_then(|value| value.parse().ok()).unwrap_or(0);
         let is_forgotten = matches!(&*action.operation, "delete" | "meta-data");
         self.steps.push(Step::Resource {
@@ -197,7 +244,8 @@ impl<'g> Execution<'g> {
             interval_ms: if is_forgotten { 0 } else { interval_ms },
             node: node.to_string(),
         });
-        if is_forgotten {
+        let is_cancelled = self.memory == Memory::Forgets && &*action.operation == "cancel";
+        if is_forgotten || is_cancelled {
             return false;
         }
         let target_rc = action.meta("op_target_rc").and_then(|rc| rc.parse().ok()).unwrap_or(0);

@@ -97,7 +97,7 @@ pub fn follow_with_causes(document: Document, moment: Moment) -> Course {
 pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: Detail) -> Course {
     let mut happenings: Vec<Happening> = Vec::new();
     let (mut standing, mut has_quorum) = (None, false);
-    let is_at_rest = settle(&mut document, moment, detail, &mut |transition| {
+    let settled = settle(&mut document, moment, detail, &mut |transition| {
         (standing, has_quorum) = (Some(Standing::of(&transition.status)), transition.status.has_quorum);
         let asker = (detail >= Detail::Scores).then(|| Asker::new(transition));
         for change in &transition.changes {
@@ -113,6 +113,7 @@ pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: D
             happenings.push(happening);
         }
     });
+    let is_at_rest = settled.is_at_rest();
     Course { happenings, document, is_at_rest, standing: standing.filter(|_| is_at_rest), has_quorum }
 }
 

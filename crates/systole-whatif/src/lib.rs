@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod event;
+mod forget;
 pub mod goal;
 mod happening;
 mod inject;
@@ -16,11 +17,11 @@ pub mod remedy;
 mod settle;
 pub mod why;
 
-pub use carry_out::{Outcome, Step, carry_out};
+pub use carry_out::{Names, Outcome, Step, carry_out, carry_out_in_cluster};
 pub use event::{Event, quorum_of};
 pub use goal::Goal;
 pub use happening::{Course, Happening, follow, follow_with_causes};
 pub use inject::{InjectError, Injected, Injections, InvalidOpFail, NodeEvent, OpFail, TicketEvent, inject};
 pub use loss::{Loss, Shortfall, Standing, combinations, lose};
 pub use plan::{Planned, plan};
-pub use settle::{MAX_ROUNDS, Moment, settle};
+pub use settle::{MAX_ROUNDS, Moment, Settled, settle};

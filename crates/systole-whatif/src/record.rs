@@ -12,9 +12,9 @@ const NOBODY: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 pub struct Recorder<'d> {
     /// The CIB.
     pub document: &'d mut Document,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     nodes: BTreeMap<String, Key>,
-    histories: BTreeMap<(Key, String), (Key, i64)>,
+    pub(crate) histories: BTreeMap<(Key, String), (Key, i64)>,
 }
 
 /// An operation that was, or is said to have been, carried out.
@@ -182,24 +182,6 @@ impl<'d> Recorder<'d> {
             self.count_status_change();
         }
         self.histories.retain(|(node, _), _| *node != state);
-    }
-
-    /// Forgets an operation that was repeated at this interval, and that it was cancelled.
-    pub fn forget_recurring(&mut self, state: Key, resource: &str, interval_ms: u64) {
-        let (monitor, cancel) =
-            (format!("{resource}_monitor_{interval_ms}"), format!("{resource}_cancel_{interval_ms}"));
-        let entries: Vec<Key> = self
-            .document
-            .element(state)
-            .descendants()
-            .filter(|entry| entry.is("lrm_rsc_op"))
-            .filter(|entry| {
-                let key = entry.attr("operation_key").or(entry.id());
-                key.is_some_and(|key| key == monitor || key == cancel)
-            })
-            .map(Element::key)
-            .collect();
-        entries.into_iter().for_each(|entry| self.document.remove(entry));
     }
 
     /// The `<lrm_resource>` of a resource on a node, found by either name or made.

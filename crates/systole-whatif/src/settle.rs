@@ -1,10 +1,6 @@
 //! Scheduling and carrying out until nothing is left to do.
 
-use crate::{
-    Step, carry_out,
-    record::{Membership, Recorder},
-};
-use std::collections::BTreeSet;
+use crate::{Names, Outcome, Step, carry_out_in_cluster};
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
 use systole_types::Timestamp;
@@ -28,64 +24,61 @@ impl Moment {
     }
 }
 
-/// Schedules `document` and carries the graph out without failures, again and again, until nothing is left to do: then the
-/// answer is `true`. Each round is shown to `watch` before it is carried out.
+/// What came of carrying plans out one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settled {
+    /// Nothing more to do after that many rounds.
+    AtRest(usize),
+    /// Still something to do after all rounds, or the same again and again: what was done last.
+    Restless(Vec<Step>),
+    /// The last plan waits for itself: so much of it was done.
+    Stuck(Vec<Step>),
+}
+
+impl Settled {
+    /// Whether nothing is left to do.
+    pub const fn is_at_rest(&self) -> bool {
+        matches!(self, Self::AtRest(_))
+    }
+}
+
+/// Schedules `document` and carries the graph out without failures, again and again, until nothing is left to do. Each
+/// round is shown to `watch` before it is carried out.
 pub fn settle(
     document: &mut Document,
     moment: Moment,
     detail: Detail,
     watch: &mut dyn FnMut(&Transition<'_>),
-) -> bool {
+) -> Settled {
     let mut last_steps = Vec::new();
-    for _ in 0..MAX_ROUNDS {
+    for round in 0..MAX_ROUNDS {
         let (cib, _) = read(document);
         let transition = moment.schedule(&cib, detail);
         watch(&transition);
         if transition.graph.is_empty() {
-            return true;
+            return Settled::AtRest(round);
         }
-        let steps = carry_out_round(document, &transition, moment.now);
+        let Outcome { steps, is_complete } = carry_out_round(document, &transition, moment.now);
+        if !is_complete {
+            return Settled::Stuck(steps);
+        }
         if steps.is_empty() {
             // Only orders were left: nothing that anybody would do.
-            return true;
+            return Settled::AtRest(round);
         }
         if steps == last_steps {
             // It goes on like this for ever.
-            return false;
+            return Settled::Restless(steps);
         }
         last_steps = steps;
     }
-    false
+    Settled::Restless(last_steps)
 }
 
 /// Carries out one graph; tells what was done to resources and nodes.
-fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Timestamp) -> Vec<Step> {
-    let names: BTreeSet<&str> = transition
-        .status
-        .iter_resources()
-        .flat_map(|(_, rsc)| [Some(rsc.id.as_str()), rsc.history_id.as_ref().map(|id| id.as_str())])
-        .flatten()
-        .collect();
-    let outcome = carry_out(document, &transition.graph, &|name| names.contains(name), &[], now);
-    forget(document, &outcome.steps, now);
-    outcome.steps.into_iter().filter(|step| !matches!(step, Step::Pseudo { .. })).collect()
-}
-
-/// What a cluster forgets and `crm_simulate` keeps: monitors that were cancelled, and all that was in a guest that is gone.
-fn forget(document: &mut Document, steps: &[Step], now: Timestamp) {
-    let mut recorder = Recorder::new(document, now);
-    for step in steps {
-        match step {
-            Step::Pseudo { key, node: Some(node) } if key.starts_with("stonith-") => {
-                let state = recorder.node_state(node, None);
-                recorder.set_node_state(state, Membership::Down);
-                recorder.forget_node(state);
-            }
-            Step::Resource { resource, operation, interval_ms, node } if operation == "cancel" => {
-                let state = recorder.node_state(node, None);
-                recorder.forget_recurring(state, resource, *interval_ms);
-            }
-            _ => {}
-        }
-    }
+fn carry_out_round(document: &mut Document, transition: &Transition<'_>, now: Timestamp) -> Outcome {
+    let names = Names::of(&transition.status);
+    let mut outcome = carry_out_in_cluster(document, &transition.graph, &names, now);
+    outcome.steps.retain(|step| !matches!(step, Step::Pseudo { .. }));
+    outcome
 }

@@ -3,7 +3,7 @@
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::schedule;
 use systole_types::Timestamp;
-use systole_whatif::{OpFail, Outcome, Step, carry_out};
+use systole_whatif::{Names, OpFail, Outcome, Step, carry_out};
 
 const NOW: Timestamp = Timestamp(1_780_000_000);
 
@@ -33,14 +33,8 @@ fn round(document: &mut Document, failures: &[OpFail]) -> Outcome {
     let (cib, diagnostics): (Cib, _) = read(document);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let transition = schedule(&cib, NOW);
-    let names: Vec<String> = transition
-        .status
-        .iter_resources()
-        .flat_map(|(_, rsc)| [Some(rsc.id.to_string()), rsc.history_id.as_ref().map(ToString::to_string)])
-        .flatten()
-        .collect();
-    let knows = |name: &str| names.iter().any(|known| known == name);
-    carry_out(document, &transition.graph, &knows, failures, NOW)
+    let names = Names::of(&transition.status);
+    carry_out(document, &transition.graph, &names, failures, NOW)
 }
 
 fn started(outcome: &Outcome) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::{
     runner,
 };
 use clap::Parser;
-use std::{collections::BTreeSet, ffi::OsString, mem::ManuallyDrop, path::PathBuf};
+use std::{ffi::OsString, mem::ManuallyDrop, path::PathBuf};
 use systole_cib::{model::Cib, xml::Document};
 use systole_graph::DotStyle;
 use systole_output::{
@@ -18,7 +18,7 @@ use systole_output::{
 };
 use systole_scheduler::{Overview, Status, Transition, placement::Detail, plan::Origin, schedule_in_detail};
 use systole_types::Timestamp;
-use systole_whatif::{Injected, Injections, OpFail};
+use systole_whatif::{Injected, Injections, Names, OpFail};
 
 /// Simulate the cluster's response to events.
 #[derive(Parser)]
@@ -288,15 +288,9 @@ impl Simulation<'_, '_> {
                 Err(error) => self.errors.push(format!("{error}")),
             }
         }
-        let known: BTreeSet<&str> = transition
-            .status
-            .iter_resources()
-            .flat_map(|(_, rsc)| [Some(rsc.id.as_str()), rsc.history_id.as_ref().map(|id| id.as_str())])
-            .flatten()
-            .collect();
-        let knows = |name: &str| known.contains(name);
+        let names = Names::of(&transition.status);
         let now = self.session.now;
-        let outcome = systole_whatif::carry_out(document, &transition.graph, &knows, &failures, now);
+        let outcome = systole_whatif::carry_out(document, &transition.graph, &names, &failures, now);
         self.narrative.steps(&outcome.steps);
         if !outcome.is_complete {
             self.errors.push("Transition failed: terminated".to_owned());

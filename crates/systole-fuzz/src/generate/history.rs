@@ -7,7 +7,7 @@ use systole_cib::read;
 use systole_graph::{ActionKind, TransitionGraph};
 use systole_scheduler::schedule;
 use systole_types::Timestamp;
-use systole_whatif::{OpFail, carry_out};
+use systole_whatif::{Names, OpFail, carry_out};
 
 /// Results of operations that happen.
 pub const RESULTS: [i32; 9] = [1, 1, 5, 7, 2, 0, 8, 9, 190];
@@ -34,19 +34,14 @@ impl Sketch {
         let (cib, _) = read(&self.document);
         let transition = schedule(&cib, when);
         let mut graph = transition.graph.clone();
-        let known: BTreeSet<String> = transition
-            .status
-            .iter_resources()
-            .flat_map(|(_, rsc)| [Some(rsc.id.to_string()), rsc.history_id.as_ref().map(ToString::to_string)])
-            .flatten()
-            .collect();
+        let names = Names::of(&transition.status);
         drop(transition);
         let mut in_flight = Vec::new();
         if self.random.chance(30) {
             in_flight = self.interrupt(&mut graph);
         }
         let failures = self.choose_failures(&graph);
-        carry_out(&mut self.document, &graph, &|name| known.contains(name), &failures, when);
+        carry_out(&mut self.document, &graph, &names, &failures, when);
         for (node, key) in in_flight {
             self.make_pending(&node, &key);
         }

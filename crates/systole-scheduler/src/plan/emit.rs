@@ -277,11 +277,42 @@ impl Draft<'_, '_> {
         !flags.has(Flags::OPTIONAL) || flags.has(Flags::ALWAYS_SHOWN)
     }
 
-    /// Inputs that turned out not to be in the graph cannot be waited for.
-    fn drop_missing_inputs(&self, synapses: &mut [Synapse]) {
-        for synapse in synapses {
-            synapse.inputs.retain(|&id| self.is(ActIdx(id - 1), Flags::IN_GRAPH));
+    /// Inputs that turned out not to be in the graph cannot be waited for. An agent's operation that cannot be without one
+    /// of them (a monitor without the start, say) is left out.
+    fn drop_missing_inputs(&mut self, synapses: &mut Vec<Synapse>) {
+        let is_there = |draft: &Self, id: u32| draft.is(ActIdx(id - 1), Flags::IN_GRAPH);
+        loop {
+            let is_in_vain = |synapse: &Synapse| {
+                let missing: Vec<u32> =
+                    synapse.inputs.iter().copied().filter(|&id| !is_there(self, id)).collect();
+                matches!(synapse.action.kind, ActionKind::Resource(_))
+                    && missing.into_iter().any(|id| self.cannot_be_without(synapse.action.id, id))
+            };
+            let in_vain: Vec<u32> = synapses
+                .iter()
+                .filter(|synapse| is_in_vain(synapse))
+                .map(|synapse| synapse.action.id)
+                .collect();
+            if in_vain.is_empty() {
+                break;
+            }
+            for &id in &in_vain {
+                let flags = self.a(ActIdx(id - 1)).flags;
+                self.a_mut(ActIdx(id - 1)).flags = flags.without(Flags::IN_GRAPH).without(Flags::RUNNABLE);
+            }
+            synapses.retain(|synapse| is_there(self, synapse.action.id));
         }
+        for synapse in synapses {
+            synapse.inputs.retain(|&id| is_there(self, id));
+        }
+    }
+
+    /// Whether an action makes no sense without another, which cannot be carried out.
+    fn cannot_be_without(&self, then: u32, first: u32) -> bool {
+        let first = ActIdx(first - 1);
+        let links = self.a(ActIdx(then - 1)).before.iter().map(|&link| self.links[link as usize]);
+        let mut links = links.filter(|link| link.first == first);
+        !self.is(first, Flags::RUNNABLE) && links.any(|link| link.relation.has(Relation::FIRST_ENABLES_THEN))
     }
 
     /// Tells remote and guest nodes that their maintenance mode has changed.
