@@ -17,12 +17,16 @@ const POLL: Duration = Duration::from_millis(50);
 /// Where HAProxy answers on every node's own address.
 pub const HAPROXY_PORT: u16 = 1993;
 
+/// What a lab is called if it is given no name.
+pub const DEFAULT_NAME: &str = "lab";
+
 /// The virtual addresses of `examples/haproxy.xml`.
 pub const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 7, 50), Ipv4Addr::new(10, 77, 7, 51)];
 
 /// A lab.
 pub struct Lab {
     systole: PathBuf,
+    name: &'static str,
 }
 
 /// A node as `systole lab status --json` shows it.
@@ -52,13 +56,28 @@ pub struct Instance {
 impl Lab {
     /// The lab as the programs in `bin_dir` run it.
     pub fn new(bin_dir: &Path) -> Self {
-        Lab { systole: bin_dir.join("systole") }
+        Lab { systole: bin_dir.join("systole"), name: DEFAULT_NAME }
+    }
+
+    /// A lab beside this one.
+    pub fn beside(&self, name: &'static str) -> Self {
+        Lab { systole: self.systole.clone(), name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The programs under test.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.systole.with_file_name(name)
     }
 
     /// `systole lab ARGS`, not run yet.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.systole);
-        command.arg("lab").args(args).current_dir(shell::root());
+        command.args(["lab", "--name", self.name]).args(args).current_dir(shell::root());
         command
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Most share one lab that is up all the while, so each test leaves the cluster as it found it: everything running.
 
+mod agentless;
 mod cluster;
 mod corosync;
 mod host;
@@ -10,11 +11,11 @@ mod residue;
 pub mod writer;
 
 use crate::{
-    lab::Lab,
+    lab::{self, Lab},
     packages::Scope,
     shell::{self, shout},
 };
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use residue::Residue;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,8 @@ pub struct Options {
     /// Test the release build.
     #[arg(long)]
     pub release: bool,
-    /// Also an OpenStack control plane, which takes a quarter of an hour. A filter that names its tests does the same.
+    /// Also an OpenStack control plane and agentless bundles, which takes minutes. A filter that names their tests does the
+    /// same.
     #[arg(long)]
     pub slow: bool,
     /// Leave the lab up at the end.
@@ -56,11 +58,12 @@ pub fn run(options: &Options) -> Result<()> {
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
     shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);
-    if lab.nodes().is_ok() {
-        bail!("a lab is up already: `{}/systole lab down` ends it", bin_dir.display());
-    }
     let mut runner = Runner { filter: options.filter.clone(), lab, n_passed: 0, failed: Vec::new() };
-    runner.all(host::TESTS);
+    if runner.wants(host::TESTS) {
+        let lab = Lab::new(&bin_dir);
+        require_none(&lab)?;
+        runner.all(&lab, host::TESTS);
+    }
     if !options.host_only && runner.wants(cluster::TESTS) {
         runner.with_cluster(&HUB, options.keep)?;
     }
@@ -69,6 +72,9 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if !options.host_only && slow && runner.wants(openstack::TESTS) {
         runner.with_cluster(&OPENSTACK, false)?;
+    }
+    if !options.host_only && slow && runner.wants(agentless::TESTS) {
+        runner.with_cluster(&AGENTLESS, options.keep)?;
     }
     println!("live tests: {} passed, {} failed", runner.n_passed, runner.failed.len());
     match runner.failed.as_slice() {
@@ -79,6 +85,8 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// Tests that share a lab.
 struct Group {
+    /// The lab's name.
+    lab: &'static str,
     /// The arguments of `systole lab`.
     up: &'static [&'static str],
     /// What its coming up is called.
@@ -89,6 +97,7 @@ struct Group {
 }
 
 const HUB: Group = Group {
+    lab: lab::DEFAULT_NAME,
     up: &["up", EXAMPLE],
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
@@ -96,6 +105,7 @@ const HUB: Group = Group {
 };
 
 const COROSYNC: Group = Group {
+    lab: lab::DEFAULT_NAME,
     up: &["up", EXAMPLE, "--stack", "corosync"],
     comes_up: "over Corosync, a cluster comes up from a file and settles",
     goes_down: "over Corosync, down leaves nothing behind",
@@ -103,10 +113,20 @@ const COROSYNC: Group = Group {
 };
 
 const OPENSTACK: Group = Group {
+    lab: lab::DEFAULT_NAME,
     up: &["up", openstack::EXAMPLE, "--timeout", "600"],
     comes_up: "control plane: it comes up from a file and settles",
     goes_down: "control plane: down leaves nothing behind",
     tests: openstack::TESTS,
+};
+
+/// In a network of its own: it may be up beside the others.
+const AGENTLESS: Group = Group {
+    lab: "bare",
+    up: &["up", agentless::EXAMPLE, "--subnet", "10.77.9.0/24"],
+    comes_up: "agentless: it comes up from a file and settles",
+    goes_down: "agentless: down leaves nothing behind",
+    tests: agentless::TESTS,
 };
 
 struct Runner {
@@ -118,32 +138,34 @@ struct Runner {
 
 impl Runner {
     fn with_cluster(&mut self, group: &Group, keep: bool) -> Result<()> {
-        let before = Residue::take()?;
+        let lab = self.lab.beside(group.lab);
+        require_none(&lab)?;
+        let before = Residue::take(&lab)?;
         println!("systole lab {}, for the tests that follow", group.up.join(" "));
         let since = Instant::now();
-        let up = shell::run(&mut self.lab.command(group.up));
+        let up = shell::run(&mut lab.command(group.up));
         let came_up = up.is_ok();
         if !came_up {
-            shout(&self.last_words());
+            shout(&last_words(&lab));
         }
         self.report(group.comes_up, since.elapsed(), up);
         if came_up {
-            self.all(group.tests);
+            self.all(&lab, group.tests);
         }
         if keep {
             return Ok(());
         }
         let since = Instant::now();
-        let result = self.lab.run(&["down"]).and_then(|_| before.compare(&Residue::take()?));
+        let result = lab.run(&["down"]).and_then(|_| before.compare(&Residue::take(&lab)?));
         self.report(group.goes_down, since.elapsed(), result);
         Ok(())
     }
 
-    fn all(&mut self, tests: &[Test]) {
+    fn all(&mut self, lab: &Lab, tests: &[Test]) {
         let filter = self.filter.clone();
         for (name, test) in tests.iter().filter(|(name, _)| wanted(filter.as_deref(), name)) {
             let since = Instant::now();
-            let result = test(&self.lab);
+            let result = test(lab);
             self.report(name, since.elapsed(), result);
         }
     }
@@ -164,14 +186,21 @@ impl Runner {
             }
         }
     }
+}
 
-    /// The end of what the first node's daemons said.
-    fn last_words(&self) -> String {
-        let node = self.lab.nodes().ok().and_then(|nodes| nodes.first().map(|node| node.name.clone()));
-        let logs = node.and_then(|node| self.lab.run(&["logs", &node]).ok()).unwrap_or_default();
-        let lines: Vec<_> = logs.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
-    }
+/// The end of what the first node's daemons said.
+fn last_words(lab: &Lab) -> String {
+    let node = lab.nodes().ok().and_then(|nodes| nodes.first().map(|node| node.name.clone()));
+    let logs = node.and_then(|node| lab.run(&["logs", &node]).ok()).unwrap_or_default();
+    let lines: Vec<_> = logs.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// Turns away a lab that is up already: it is somebody's.
+fn require_none(lab: &Lab) -> Result<()> {
+    let name = lab.name();
+    ensure!(lab.nodes().is_err(), "a lab is up already: `systole lab down --name {name}` ends it");
+    Ok(())
 }
 
 fn wanted(filter: Option<&str>, name: &str) -> bool {

@@ -60,8 +60,7 @@ pub fn output_whatever(command: &mut Command) -> Result<String> {
 /// # Errors
 /// If they do not compile.
 pub fn build_release() -> Result<PathBuf> {
-    run(&mut cargo(["build", "--release", "--quiet"]))?;
-    Ok(target().join("release"))
+    build(&["--release"]).map(|()| target().join("release"))
 }
 
 /// Builds the three programs for debugging; their folder.
@@ -69,8 +68,17 @@ pub fn build_release() -> Result<PathBuf> {
 /// # Errors
 /// If they do not compile.
 pub fn build_debug() -> Result<PathBuf> {
-    run(&mut cargo(["build", "--quiet"]))?;
-    Ok(target().join("debug"))
+    build(&[]).map(|()| target().join("debug"))
+}
+
+/// Those that also go into containers are linked statically. Only that last step differs: all they are made of is the same.
+fn build(profile: &[&str]) -> Result<()> {
+    run(cargo(["build", "--quiet", "--package", "systoled"]).args(profile))?;
+    for (package, program) in [("systole-execd", "systole-execd"), ("systole-cli", "systole")] {
+        let mut command = cargo(["rustc", "--quiet", "--package", package, "--bin", program]);
+        run(command.args(profile).args(["--", "-C", "target-feature=+crt-static"]))?;
+    }
+    Ok(())
 }
 
 /// Builds `systole-corosync`, which takes Corosync's libraries.

@@ -4,7 +4,7 @@
 //! meanwhile: nobody but a parent learns a process's exit code. The executor and its keepers share nothing but files
 //! below one directory: `NAME` holds the result once there is one, `NAME.group` the agent's process group.
 
-use crate::{containers, process::ProcessName, service, watch::Found};
+use crate::{agentless, containers, process::ProcessName, service, watch::Found};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -110,9 +110,11 @@ pub fn keep() -> io::Result<()> {
             let _ = replace_file(&group_file(&task.result), name.to_string().as_bytes());
         }
     };
-    let outcome = host.run(&agent_call(task.operation.clone()), &mut spawned);
+    let mut outcome = host.run(&agent_call(task.operation.clone()), &mut spawned);
+    let processes = service::processes(&task.operation, &outcome);
+    agentless::complete(&task.operation, &mut outcome, processes.first(), &host.ocf_root);
     let found = Found {
-        processes: service::processes(&task.operation, &outcome),
+        processes,
         is_container: containers::is_container(&task.operation),
         resource: task.operation.resource,
     };

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agentless;
 mod containers;
 mod daemon;
 mod executor;
@@ -16,6 +17,7 @@ mod runner;
 mod service;
 mod watch;
 
+pub use agentless::{ENTER, enter_container};
 pub use daemon::{Config, run};
 pub use keeper::keep;
 pub use remote::{RemoteConfig, run_remote};

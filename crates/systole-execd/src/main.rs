@@ -84,7 +84,15 @@ fn main() -> ExitCode {
             }
         };
     }
-    match begin() {
+    let entered = std::env::args_os().nth(1).filter(|argument| argument == systole_execd::ENTER);
+    let result = match entered {
+        Some(_) => {
+            let arguments: Vec<OsString> = std::env::args_os().skip(2).collect();
+            systole_execd::enter_container(&arguments).map(|()| ExitCode::SUCCESS)
+        }
+        None => begin(),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             systole_link::log_line("execd", "error", &format!("{error:#}"));

@@ -188,6 +188,27 @@ fn a_bundle_expands_to_containers_addresses_connections_and_a_clone() {
 }
 
 #[test]
+fn containers_of_an_agentless_bundle_are_said_to_be_so_and_nothing_else_changes() {
+    let graph = |meta: &str, primitive: &str| {
+        let bundle = format!(
+            r#"<bundle id="b">{meta}<podman image="img" replicas="1" run-command="/idle"/><network control-port="3121"/>
+{primitive}</bundle>"#
+        );
+        let cib = cib(&option("stonith-enabled", "false"), &node(1), &bundle, &online(1, ""));
+        systole_graph::write_graph(&systole_scheduler::schedule(&cib, NOW).graph)
+    };
+    let meta =
+        r#"<meta_attributes id="m"><nvpair id="m-a" name="agentless" value="true"/></meta_attributes>"#;
+    let primitive = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let (plain, agentless) = (graph("", primitive), graph(meta, primitive));
+    let mark = r#" CRM_meta_agentless="true""#;
+    // Its probe, its start and its monitor.
+    assert_eq!(agentless.matches(mark).count(), 3);
+    assert_eq!(agentless.replace(mark, ""), plain);
+    assert_eq!(graph(meta, ""), graph("", ""), "there is nothing to run in there");
+}
+
+#[test]
 fn a_bundle_that_nobody_could_reach_is_left_out() {
     let bundle = r#"<bundle id="b"><podman image="img"/><primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></bundle>
 <primitive id="after" class="ocf" provider="pacemaker" type="Dummy"/>"#;

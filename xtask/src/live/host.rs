@@ -29,7 +29,7 @@ fn expect(said: &str, words: &[&str]) -> Result<()> {
 }
 
 fn broken_cib(lab: &Lab) -> Result<()> {
-    let before = Residue::take()?;
+    let before = Residue::take(lab)?;
     let file = std::env::temp_dir().join(format!("systole-broken-{}.xml", std::process::id()));
     let result =
         ["<cib><configuration></cib>", "", "<crm_mon/>", "<cib/>"].into_iter().try_for_each(|text| {
@@ -45,7 +45,7 @@ fn broken_cib(lab: &Lab) -> Result<()> {
     let _ = fs::remove_file(&file);
     expect(&said?, &["web", &file.to_string_lossy()])?;
     expect(&lab.refuse(&["up", "/nowhere/at-all.xml"])?, &["/nowhere/at-all.xml"])?;
-    before.compare(&Residue::take()?)
+    before.compare(&Residue::take(lab)?)
 }
 
 fn no_root(lab: &Lab) -> Result<()> {
@@ -100,7 +100,7 @@ fn unknown_node(lab: &Lab) -> Result<()> {
 }
 
 fn dead_supervisor(lab: &Lab) -> Result<()> {
-    let before = Residue::take()?;
+    let before = Residue::take(lab)?;
     lab.run(&["up", EXAMPLE, "--no-daemons"])?;
     let init = lab.node("controller-0")?.init.context("controller-0 has no power")?;
     let supervisor = parent(parent(init)?)?;
@@ -114,11 +114,11 @@ fn dead_supervisor(lab: &Lab) -> Result<()> {
     lab.run(&["down"])?;
     expect(&said?, &["systole lab down"])?;
     expect(&status?, &["systole lab down"])?;
-    before.compare(&Residue::take()?)
+    before.compare(&Residue::take(lab)?)
 }
 
 fn nodes_are_apart(lab: &Lab) -> Result<()> {
-    let before = Residue::take()?;
+    let before = Residue::take(lab)?;
     with_bare_nodes(lab, || {
         lab.exec(
             "controller-0",
@@ -156,7 +156,7 @@ fn nodes_are_apart(lab: &Lab) -> Result<()> {
         ensure!(running.trim().is_empty(), "a container outlived a power-off: {running}");
         Ok(())
     })?;
-    before.compare(&Residue::take()?)
+    before.compare(&Residue::take(lab)?)
 }
 
 /// Nodes without daemons, for as long as `test` runs.

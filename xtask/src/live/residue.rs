@@ -1,5 +1,6 @@
 //! What a lab could leave behind on the host.
 
+use crate::lab::Lab;
 use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeSet,
@@ -7,18 +8,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The name of the lab under test; others may be up beside it.
-const LAB: &str = "lab";
-
 /// Everything on the host that a lab makes, at one moment; less what belongs to a lab of another name.
 pub struct Residue(BTreeSet<String>);
 
 impl Residue {
-    /// Looks at the host.
+    /// Looks at the host for what belongs to `lab`; others may be up beside it.
     ///
     /// # Errors
     /// If `/proc` cannot be read.
-    pub fn take() -> Result<Self> {
+    pub fn take(lab: &Lab) -> Result<Self> {
+        let lab = lab.name();
         let mut found = BTreeSet::new();
         let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?;
         found.extend(mounts.lines().map(|line| format!("mount {line}")));
@@ -29,8 +28,8 @@ impl Residue {
             found.extend(entries(dir).map(|path| format!("file {}", path.display())));
         }
         groups(Path::new("/sys/fs/cgroup"), &mut found);
-        processes(&mut found);
-        found.retain(|item| !of_other_lab(item));
+        processes(lab, &mut found);
+        found.retain(|item| !of_other_lab(lab, item));
         Ok(Residue(found))
     }
 
@@ -61,7 +60,7 @@ fn groups(dir: &Path, found: &mut BTreeSet<String>) {
 
 /// Processes a lab starts: all but the supervisor and what holds a node are in namespaces other than ours (and a
 /// namespace lives as long as a process in it).
-fn processes(found: &mut BTreeSet<String>) {
+fn processes(lab: &str, found: &mut BTreeSet<String>) {
     for dir in entries("/proc") {
         // A process that has ended and is not waited for has no executable.
         let Ok(program) = fs::read_link(dir.join("exe")) else { continue };
@@ -72,7 +71,7 @@ fn processes(found: &mut BTreeSet<String>) {
             .any(|pair| pair[0] == b"lab" && [&b"supervise"[..], b"launch", b"init"].contains(&pair[1]));
         let groups = fs::read_to_string(dir.join("cgroup")).unwrap_or_default();
         let named = words.windows(2).find(|pair| pair[0] == b"--name").map(|pair| pair[1]);
-        if of_other_lab(&groups) || named.is_some_and(|name| name != LAB.as_bytes()) {
+        if of_other_lab(lab, &groups) || named.is_some_and(|name| name != lab.as_bytes()) {
             continue;
         }
         if of_lab || elsewhere(&dir) {
@@ -81,12 +80,12 @@ fn processes(found: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether a path or an interface's name has the mark of a lab other than ours.
-fn of_other_lab(text: &str) -> bool {
+/// Whether a path or an interface's name has the mark of a lab other than `lab`.
+fn of_other_lab(lab: &str, text: &str) -> bool {
     ["systole-lab/", "systole-lab/labs/", "class/net/sl-"].iter().any(|mark| {
         let name = text.split_once(mark).map(|(_, rest)| rest);
         let name = name.and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
-        name.is_some_and(|name| !["", LAB, "labs", "images"].contains(&name))
+        name.is_some_and(|name| !["", lab, "labs", "images"].contains(&name))
     })
 }
 

@@ -1,7 +1,9 @@
 //! The first process of a container: somebody has to bury orphans and to hear signals.
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper, wait,
+};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -51,6 +53,8 @@ pub fn supervise(command: &[OsString], variables: &BTreeMap<String, String>) -> 
     for (number, signal) in PASSED_ON {
         passed_on.push((Signals::catch(&[number]).context("cannot catch signals")?, signal));
     }
+    // Where another process is the first, what the daemon's agents leave behind still comes here.
+    set_child_subreaper(Some(getpid())).context("cannot become the one who buries orphans")?;
     let Some((program, arguments)) = command.split_first() else { bail!("there is nothing to run") };
     let missing = variables.iter().filter(|(name, _)| std::env::var_os(name).is_none());
     let child = Command::new(program)

@@ -1,6 +1,6 @@
 //! An image of Debian packages as they are installed on the host, with all they depend on.
 
-use super::recipes::{AGENT_PACKAGES, Remote};
+use super::recipes::{AGENTS, HOST_PACKAGES, Remote};
 use crate::command::{output, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
@@ -104,11 +104,12 @@ pub fn missing(service: &[&'static str], remote: Remote) -> Result<Vec<&'static 
 }
 
 fn wanted(service: &[&'static str], remote: Remote) -> impl Iterator<Item = &'static str> {
-    let tools: &[&str] = match remote {
-        Remote::Stock => &["pacemaker-cli-utils"],
-        Remote::Systole => &[],
+    let clusters: &[&str] = match remote {
+        Remote::Stock => &[AGENTS, "pacemaker-cli-utils"],
+        Remote::Systole => &[AGENTS],
+        Remote::Nobody => &[],
     };
-    service.iter().copied().chain(AGENT_PACKAGES.iter().copied()).chain(tools.iter().copied())
+    service.iter().copied().chain(HOST_PACKAGES.iter().copied()).chain(clusters.iter().copied())
 }
 
 /// Finds what an image with these packages is made of.
@@ -255,6 +256,7 @@ impl Packages {
         match self.remote {
             Remote::Stock => self.stock_remoted(tree, work)?,
             Remote::Systole => self.ours.install(tree)?,
+            Remote::Nobody => return Ok(()),
         }
         // The name it had before Pacemaker 2, which OpenStack's configurations still use.
         symlink("pacemaker-remoted", tree.join("usr/sbin/pacemaker_remoted"))?;

@@ -16,8 +16,8 @@ pub struct Recipe {
 pub enum Contents {
     /// These programs with the libraries they need, and Busybox: enough for a service that runs alone.
     Programs(&'static [&'static str]),
-    /// These Debian packages and what they depend on, with resource agents and a remote daemon: for a service that the
-    /// cluster's agents manage inside the container.
+    /// These Debian packages and what they depend on, mostly with resource agents and a remote daemon: for a service that
+    /// the cluster's agents manage inside the container.
     Packages {
         /// The service's packages.
         service: &'static [&'static str],
@@ -33,12 +33,17 @@ pub enum Remote {
     Systole,
     /// Pacemaker's own `pacemaker-remoted` and command line tools, as Debian has them.
     Stock,
+    /// Nobody, and there are neither agents nor tools: for agentless bundles, where the host brings all of it.
+    Nobody,
 }
 
 const KOLLA_START: (&str, &str) = ("usr/local/bin/kolla_start", include_str!("../../images/kolla_start"));
 
+/// The agents.
+pub const AGENTS: &str = "resource-agents";
+
 /// What every image with packages has beside its service: what agents expect of a host.
-pub const AGENT_PACKAGES: &[&str] = &[
+pub const HOST_PACKAGES: &[&str] = &[
     "bash",
     "bsdutils",
     "coreutils",
@@ -54,7 +59,6 @@ pub const AGENT_PACKAGES: &[&str] = &[
     "login",
     "ncurses-bin",
     "procps",
-    "resource-agents",
     "sed",
     "sysvinit-utils",
     "util-linux",
@@ -111,6 +115,12 @@ pub const RECIPES: &[Recipe] = &[
         Remote::Stock,
     ),
     service("localhost/redis:stock", "Redis, its agent, and Pacemaker's remote daemon", REDIS, Remote::Stock),
+    Recipe {
+        name: "localhost/redis:bare",
+        about: "Redis and nothing of a cluster's, for agentless bundles",
+        contents: Contents::Packages { service: REDIS, remote: Remote::Nobody },
+        scripts: &[("usr/local/bin/idle", include_str!("../../images/idle"))],
+    },
 ];
 
 const GALERA: &[&str] = &["mariadb-server", "galera-4"];

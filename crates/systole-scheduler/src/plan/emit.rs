@@ -551,6 +551,9 @@ impl Draft<'_, '_> {
             if let Some(address) = self.r(rsc).meta.raw.get("external-ip") {
                 add("pcmk_external_ip", address);
             }
+            if self.r(rsc).meta.agentless && self.is_container_with_child(rsc) {
+                add("CRM_meta_agentless", "true");
+            }
         }
         let mut at = Some(rsc);
         while let Some(here) = at {
@@ -579,6 +582,14 @@ impl Draft<'_, '_> {
         let all = Arc::new(all);
         cache.collective.insert(rsc, all.clone());
         all
+    }
+
+    /// Whether it is a bundle's container, and something is to run in there.
+    fn is_container_with_child(&self, rsc: RscIdx) -> bool {
+        let bundle = self.r(rsc).parent.and_then(|parent| self.r(parent).bundle());
+        bundle.is_some_and(|bundle| {
+            bundle.replicas.iter().any(|replica| replica.container == rsc && replica.child.is_some())
+        })
     }
 
     /// The number of the clone instance that a resource is, or is part of.

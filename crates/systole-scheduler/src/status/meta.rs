@@ -37,6 +37,8 @@ pub struct Meta {
     pub allow_unhealthy_nodes: bool,
     /// `container-attribute-target=host`.
     pub attributes_on_host: bool,
+    /// `agentless`, of a bundle: its image has no remote daemon, the host brings one. Our own, Pacemaker passes over it.
+    pub agentless: bool,
     /// `notify`.
     pub notify: bool,
     /// `remote-node`: the guest node that the resource is the container of.
@@ -109,6 +111,7 @@ impl Meta {
             allow_unhealthy_nodes: is_true(text("allow-unhealthy-nodes")),
             attributes_on_host: text("container-attribute-target")
                 .is_some_and(|target| target.eq_ignore_ascii_case("host")),
+            agentless: is_true(text("agentless")),
             notify: is_true(text("notify")),
             remote_node: text("remote-node").map(NodeId::new),
             container,
