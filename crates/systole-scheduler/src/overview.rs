@@ -272,6 +272,8 @@ pub struct PrimitiveView {
     /// The node it is shown at where it is not on several: its own, that of an operation under way, or that of its
     /// shutdown lock.
     pub shown_at: Option<LocationView>,
+    /// The node it is locked to while that is shut down.
+    pub locked_at: Option<LocationView>,
     /// Made by the cluster itself, and shown only where details are asked for: a connection to a guest node.
     pub is_internal: bool,
 }

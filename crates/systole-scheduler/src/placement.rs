@@ -12,6 +12,7 @@ mod bundle;
 mod colocation;
 mod criteria;
 mod group;
+mod hash_order;
 mod instances;
 mod location;
 mod primitive;

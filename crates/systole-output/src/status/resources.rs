@@ -77,7 +77,7 @@ pub(super) fn primitive_text(view: &ResourceView, name: &str, at: At<'_>) -> Str
     let is_multiple = primitive.nodes.len() > 1;
     let node = match at {
         At::Own => primitive.shown_at.as_ref(),
-        At::Node(node) => node,
+        At::Node(node) => node.or(primitive.locked_at.as_ref()),
         At::Nowhere => None,
     };
     let node = node.filter(|_| !is_multiple);
@@ -265,7 +265,9 @@ impl Lister<'_> {
             if !(named || self.options.wants(instance)) || !self.options.is_at_wanted_node(instance) {
                 continue;
             }
-            if instance.flags.removed && !instance.flags.partially_active && !*unique {
+            let is_forgotten =
+                instance.flags.removed && !instance.flags.partially_active && !is_pending(instance);
+            if is_forgotten && !*unique {
                 continue;
             }
             match self.instance_shown(instance, *unique, instances.len()) {

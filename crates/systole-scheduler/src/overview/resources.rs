@@ -116,6 +116,7 @@ fn primitive(status: &Status<'_>, idx: RscIdx, data: &PrimitiveData<'_>) -> Prim
         failed_probe: failed_probe(status, idx, shown_at),
         current: current.map(|node| location(status, node)),
         shown_at: shown_at.map(|node| location(status, node)),
+        locked_at: lock.map(|node| location(status, node)),
         is_internal: rsc.meta.raw.get("internal_rsc").is_some_and(|value| &**value == "true"),
     }
 }
@@ -155,7 +156,14 @@ fn failed_probe(status: &Status<'_>, idx: RscIdx, node: Option<NodeIdx>) -> Opti
     if displayed_role(status, idx) != Role::Stopped {
         return None;
     }
-    masked_probe(status, status.rsc(idx).base_id(), node)
+    // Of what is in a clone, Pacemaker looks for the clone's child by name: for a group's probes there, of which there are none.
+    let top = status.rsc(status.top_of(idx));
+    let clone_child = top.children.first().filter(|_| top.is_clone());
+    masked_probe(
+        status,
+        clone_child.map_or(&*status.rsc(idx).id.as_str(), |&child| status.rsc(child).base_id()),
+        node,
+    )
 }
 
 fn masked_probe(status: &Status<'_>, base: &str, node: Option<NodeIdx>) -> Option<OcfRc> {
@@ -185,19 +193,30 @@ fn clone(
         promotable: rsc.is_promotable,
         max: data.max,
         instances,
-        stopped: if data.unique { Vec::new() } else { stopped_on(status, rsc, child) },
+        stopped: if data.unique { Vec::new() } else { stopped_on(status, idx, child) },
     }
 }
 
-/// Nodes that the resource could run on as far as the configuration of the cluster goes, and does not.
-fn stopped_on(status: &Status<'_>, rsc: &Resource<'_>, child: &str) -> Vec<(NodeId, Option<OcfRc>)> {
-    let could_run = |&node: &NodeIdx| {
-        let there = status.node(node);
-        let is_usual = there.is_configured && !there.is_bundle();
-        let is_candidate = if status.options.symmetric { is_usual } else { rsc.known_on.contains(node) };
-        is_candidate && !rsc.running_on.contains(&node)
+/// Nodes that the clone could run on as far as the configuration of the cluster goes, and does not.
+///
+/// Where nodes have to be opted in, placement alone could tell. Pacemaker then shows the nodes that failures keep the clone off,
+/// and, only if there are none, those where its state is known.
+fn stopped_on(status: &Status<'_>, clone: RscIdx, child: &str) -> Vec<(NodeId, Option<OcfRc>)> {
+    let rsc = status.rsc(clone);
+    let bans = || status.bans.iter().filter(|ban| ban.resource == clone);
+    let is_banned = |node: NodeIdx| bans().any(|ban| ban.node.is_none_or(|there| there == node));
+    let could_run = |node: NodeIdx| {
+        if status.options.symmetric {
+            let there = status.node(node);
+            there.is_configured && !there.is_bundle()
+        } else if bans().next().is_some() {
+            is_banned(node)
+        } else {
+            rsc.known_on.contains(node)
+        }
     };
-    let nodes = status.nodes_by_name.iter().copied().filter(could_run);
+    let nodes = status.nodes_by_name.iter().copied();
+    let nodes = nodes.filter(|&node| could_run(node) && !rsc.running_on.contains(&node));
     nodes.map(|node| (status.node(node).name.clone(), masked_probe(status, child, Some(node)))).collect()
 }
 

@@ -10,12 +10,10 @@ use crate::{
     NodeIdx, Note, RscIdx,
     note::{Cause, Level, NoteKind},
     rules::{self, Input, replace_captures},
-    status::Kind,
+    status::{Kind, read_score},
 };
 use regex_lite::Regex;
-use systole_cib::model::{
-    self, Condition, LocationTarget, Preference, ResourceDiscovery, Rule, RuleScore, ValueSource,
-};
+use systole_cib::model::{self, LocationTarget, Preference, ResourceDiscovery, Rule, RuleScore};
 use systole_types::{ElementId, NodeId, Role, Score};
 
 /// Scores of one resource on some nodes.
@@ -131,14 +129,14 @@ impl<'s> Assigner<'s, '_> {
     /// Nodes where a rule holds, with its score there.
     fn nodes_of_rule(&self, rule: &Rule, rsc: RscIdx, captures: &[&str]) -> Vec<(NodeIdx, i32)> {
         let Some(rule_score) = &rule.score else { return Vec::new() };
-        let needs_parameters = uses_parameters(rule);
         let resource = self.st.rsc(rsc);
         let mut nodes = Vec::new();
         for (node, data) in self.st.iter_nodes() {
-            let parameters = needs_parameters.then(|| self.st.parameters(rsc, Some(node)));
+            // Looked up even if the rule does not ask for them: rules about dates among them count for `recheck-by`.
+            let parameters = self.st.parameters(rsc, Some(node));
             let input = Input {
                 node: Some(&data.attributes),
-                parameters: parameters.as_deref(),
+                parameters: Some(&parameters),
                 meta: Some(&resource.meta.raw),
                 captures,
                 ..Input::at(self.st.now)
@@ -292,20 +290,12 @@ fn location_role(role: Option<Role>) -> Role {
     }
 }
 
-fn uses_parameters(rule: &Rule) -> bool {
-    rule.conditions.iter().any(|condition| match condition {
-        Condition::Rule(rule) => uses_parameters(rule),
-        Condition::Attribute(condition) => condition.value_source == ValueSource::Parameter,
-        _ => false,
-    })
-}
-
 /// A score as node attributes give it: a number or ±INFINITY, or one of the colours of node health.
 pub(super) fn parse_score(text: &str) -> Option<i32> {
     match text.to_ascii_lowercase().as_str() {
         "" => None,
         "red" => Some(-INFINITY),
         "yellow" | "green" => Some(0),
-        _ => text.parse::<Score>().ok().map(Score::value),
+        _ => read_score(text).map(Score::value),
     }
 }

@@ -203,7 +203,7 @@ impl Assigner<'_, '_> {
         }
         let current = self.current(rsc);
         let table = &self.tables[rsc.i()];
-        let Some(best) = table.iter().copied().min_by(|a, b| self.compare_candidates(a, b, current)) else {
+        let Some(best) = self.best_candidate(table, current) else {
             return self.settle(rsc, None, false, on_failure);
         };
         let preferred = prefer

@@ -99,16 +99,13 @@ impl Assigner<'_, '_> {
                 .iter()
                 .all(|(name, amount)| *amount <= work.nodes[node.i()].free.get(name).copied().unwrap_or(0))
         };
-        let candidates: Vec<NodeIdx> = self.tables[rsc.i()]
-            .iter()
-            .filter(|entry| self.is_usable(entry))
-            .map(|entry| entry.node)
-            .collect();
+        let entries: Vec<_> = self.tables[rsc.i()].iter().copied().collect();
+        let candidates = self.as_come_across(&entries).filter(|entry| self.is_usable(entry));
+        let candidates: Vec<NodeIdx> = candidates.map(|entry| entry.node).collect();
         let any_fits = candidates.iter().any(|node| fits(self, *node, &needed));
         let needed = if any_fits { needed } else { self.utilization(rsc) };
-        let roomiest = candidates.iter().copied().min_by(|a, b| {
-            self.compare_capacities(*a, *b).then_with(|| self.name_rank[a.i()].cmp(&self.name_rank[b.i()]))
-        });
+        let roomier = |a: NodeIdx, b: NodeIdx| if self.compare_capacities(b, a).is_lt() { b } else { a };
+        let roomiest = candidates.iter().copied().reduce(roomier);
         for node in candidates {
             if !fits(self, node, &needed) {
                 self.prefer(rsc, node, -INFINITY);

@@ -3,6 +3,8 @@
 use super::{
     Detail, Locked, Placement, ScoreLine,
     colocation::Colocation,
+    hash_order::hash_order,
+    instances::merge_sort,
     location::Location,
     promotable::Twins,
     table::{Discovery, Entry, NodeTable, add},
@@ -332,8 +334,31 @@ impl<'s, 'c> Assigner<'s, 'c> {
     /// A table's nodes, best first.
     pub fn sorted_candidates(&self, table: &NodeTable, preferred: Option<NodeIdx>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = table.iter().copied().collect();
+        if self.strategy() == PlacementStrategy::Balanced {
+            let found: Vec<Entry> = self.as_come_across(&entries).rev().collect();
+            return merge_sort(found, &|a, b| self.compare_candidates(a, b, preferred));
+        }
         entries.sort_by(|a, b| self.compare_candidates(a, b, preferred));
         entries
+    }
+
+    /// The best of a table's nodes.
+    pub fn best_candidate(&self, table: &NodeTable, preferred: Option<NodeIdx>) -> Option<Entry> {
+        if self.strategy() == PlacementStrategy::Balanced {
+            return self.sorted_candidates(table, preferred).into_iter().next();
+        }
+        table.iter().copied().min_by(|a, b| self.compare_candidates(a, b, preferred))
+    }
+
+    /// Entries of a table in the order in which Pacemaker comes across them.
+    pub fn as_come_across<'e>(
+        &self,
+        entries: &'e [Entry],
+    ) -> impl DoubleEndedIterator<Item = Entry> + use<'e> {
+        let mut by_name: Vec<&'e Entry> = entries.iter().collect();
+        by_name.sort_by_key(|entry| self.name_rank[entry.node.i()]);
+        let ids: Vec<&str> = by_name.iter().map(|entry| self.st.node(entry.node).uuid.as_str()).collect();
+        hash_order(&ids).into_iter().map(move |at| *by_name[at])
     }
 
     // Resources

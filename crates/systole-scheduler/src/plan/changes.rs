@@ -71,7 +71,7 @@ impl Draft<'_, '_> {
             }
             Kind::Primitive(_) => self.instance_changes(rsc, changes),
             _ => {
-                for &child in &self.r(rsc).children {
+                for &child in self.parts(rsc) {
                     self.resource_changes(child, changes);
                 }
             }

@@ -10,13 +10,13 @@ use crate::{NodeIdx, RscIdx};
 impl Draft<'_, '_> {
     /// Creates the actions of a clone.
     pub(super) fn create_clone_actions(&mut self, clone: RscIdx) {
-        let instances = self.r(clone).children.clone();
-        self.create_instance_actions(clone, &instances);
+        let instances = self.parts(clone);
+        self.create_instance_actions(clone, instances);
         if !self.r(clone).is_promotable {
             return;
         }
         let (mut promoting, mut demoting) = (false, false);
-        for &instance in &instances {
+        for &instance in instances {
             self.create_actions(instance);
             self.add_role_changes(instance, &mut promoting, &mut demoting);
         }
@@ -114,6 +114,8 @@ impl Draft<'_, '_> {
 
     /// Probes for a clone: every instance if they differ, else the one that is (or will be) there.
     pub(super) fn probe_clone(&mut self, clone: RscIdx, node: NodeIdx) -> bool {
+        let is_exclusive = self.placement.exclusive[clone.i()];
+        self.rsc[clone.i()].is_by_number |= !is_exclusive || self.is_discovered(clone, node);
         let instances = &self.r(clone).children;
         if self.r(clone).clone_data().is_some_and(|data| data.unique) {
             return self.probe_all(instances, node);

@@ -4,6 +4,7 @@
 
 use super::{
     draft::{ActIdx, Draft, Flags, Reason},
+    recurring::is_enabled,
     relation::{End, Relation},
     task::{Key, Task},
 };
@@ -186,8 +187,7 @@ impl Draft<'_, '_> {
     ) -> bool {
         let is_recurring = entry.interval_ms > 0;
         if is_recurring {
-            let interval = std::time::Duration::from_millis(entry.interval_ms);
-            if self.status.configured_operation(rsc, &entry.operation, interval).is_none() {
+            if !self.is_configured(rsc, entry) {
                 if self.status.options.stop_removed_actions {
                     self.cancel_known(rsc, key, entry.call_id, node);
                 }
@@ -216,6 +216,14 @@ impl Draft<'_, '_> {
             DigestChange::Reload | DigestChange::Unknown => self.force_restart(rsc, key, node),
         }
         true
+    }
+
+    /// Whether there is an `<op>` for a recurring operation that does not say it is disabled.
+    fn is_configured(&self, rsc: RscIdx, entry: &HistoryEntry) -> bool {
+        let interval = std::time::Duration::from_millis(entry.interval_ms);
+        let operations =
+            self.r(rsc).primitive().map_or(&[][..], |primitive| &primitive.definition.operations);
+        operations.iter().any(|op| op.name == entry.operation && op.interval == interval && is_enabled(op))
     }
 
     fn force_restart(&mut self, rsc: RscIdx, key: &Key, node: NodeIdx) {

@@ -146,6 +146,8 @@ pub struct RscState {
     pub managed: bool,
     /// A partial migration is carried on with.
     pub partial_migration: Option<(NodeIdx, NodeIdx)>,
+    /// A clone's instances are in the order of their numbers again: a probe for them was thought of.
+    pub is_by_number: bool,
 }
 
 /// What planning finds out about a node beside its status.
@@ -249,6 +251,18 @@ impl<'s, 'a> Draft<'s, 'a> {
     /// A resource's status.
     pub fn r(&self, rsc: RscIdx) -> &'s Resource<'a> {
         &self.status.resources[rsc.i()]
+    }
+
+    /// What a group or a clone consists of: instances in the order in which they were assigned or promoted, until a look at
+    /// where to probe for them puts them in the order of their numbers. What comes first in the graph and in summaries
+    /// depends on it.
+    pub fn parts(&self, rsc: RscIdx) -> &'s [RscIdx] {
+        let resource = self.r(rsc);
+        if resource.is_clone() && !self.rsc[rsc.i()].is_by_number {
+            &self.placement.children[rsc.i()]
+        } else {
+            &resource.children
+        }
     }
 
     /// An action.

@@ -145,7 +145,7 @@ impl Draft<'_, '_> {
                     self.effective_flags(action, None);
                 }
                 self.send_notifications(rsc);
-                for &child in &self.r(rsc).children {
+                for &child in self.parts(rsc) {
                     self.emit_resource(child, synapses, cache);
                 }
                 self.emit_own(rsc, synapses, cache);

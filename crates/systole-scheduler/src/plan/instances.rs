@@ -71,7 +71,7 @@ impl Draft<'_, '_> {
     pub(super) fn instances(&self, collective: RscIdx) -> Vec<RscIdx> {
         match &self.r(collective).kind {
             Kind::Bundle(bundle) => bundle.replicas.iter().map(|replica| replica.container).collect(),
-            _ => self.r(collective).children.clone(),
+            _ => self.parts(collective).to_vec(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Draft<'_, '_> {
         match &self.r(rsc).kind {
             Kind::Primitive(_) => self.a(action).flags,
             Kind::Group(_) => self.group_flags(action, node),
-            Kind::Clone(_) => self.collective_flags(action, &self.r(rsc).children, node),
+            Kind::Clone(_) => self.collective_flags(action, self.parts(rsc), node),
             Kind::Bundle(bundle) => {
                 // What is promoted or demoted is what is inside.
                 let task = &self.a(action).task;
@@ -95,7 +95,7 @@ impl Draft<'_, '_> {
                         | Task::Demoted
                 );
                 match bundle.inner {
-                    Some(inner) if is_inside => self.collective_flags(action, &self.r(inner).children, node),
+                    Some(inner) if is_inside => self.collective_flags(action, self.parts(inner), node),
                     _ => self.collective_flags(action, &self.instances(rsc), node),
                 }
             }
@@ -248,7 +248,7 @@ impl Draft<'_, '_> {
     /// Takes an instance off the node it was assigned to: what it should run with will not be there.
     pub(super) fn unassign(&mut self, rsc: RscIdx) {
         if !self.r(rsc).children.is_empty() {
-            for child in self.r(rsc).children.clone() {
+            for &child in self.parts(rsc) {
                 self.unassign(child);
             }
             return;

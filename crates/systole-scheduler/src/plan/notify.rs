@@ -181,7 +181,7 @@ impl Draft<'_, '_> {
     fn collect_peers(&self, rsc: RscIdx, with_actions: bool, peers: &mut Peers) {
         let resource = self.r(rsc);
         if !resource.children.is_empty() {
-            resource.children.iter().for_each(|&child| self.collect_peers(child, with_actions, peers));
+            self.parts(rsc).iter().for_each(|&child| self.collect_peers(child, with_actions, peers));
             return;
         }
         match (self.role(rsc), resource.running_on.first()) {
@@ -297,7 +297,7 @@ impl Draft<'_, '_> {
         environment: &Environment,
     ) {
         if !self.r(rsc).children.is_empty() {
-            for child in self.r(rsc).children.clone() {
+            for &child in self.parts(rsc) {
                 self.notify_instances(child, frame, peers, environment);
             }
             return;

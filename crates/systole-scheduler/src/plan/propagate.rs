@@ -604,7 +604,7 @@ impl Draft<'_, '_> {
                 self.visit(action, &mut Vec::new());
             }
         }
-        for child in self.r(rsc).children.clone() {
+        for &child in self.parts(rsc) {
             self.block_task(child, task, because);
         }
     }

@@ -5,7 +5,7 @@ use super::{
     relation::{End, Relation},
     task::{Key, Task},
 };
-use crate::{NodeIdx, RscIdx};
+use crate::{NodeIdx, RscIdx, status::parse_bool};
 use systole_cib::model::Operation;
 use systole_types::Role;
 
@@ -195,6 +195,5 @@ pub(super) fn property<'o>(op: &'o Operation, name: &str) -> Option<&'o str> {
 
 /// `enabled`.
 pub(super) fn is_enabled(op: &Operation) -> bool {
-    property(op, "enabled")
-        .is_none_or(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "on" | "yes" | "y" | "1"))
+    property(op, "enabled").and_then(parse_bool) != Some(false)
 }

@@ -3,8 +3,8 @@
 use super::{
     Attributes, CloneData, GroupData, Kind, Meta, NodeKind, PrimitiveData, Removed, Resource, RscIdx,
     meta::Context,
-    nodes::{is_remote_connection, leading_integer, plain_meta},
-    text::{at_least, is_true, parse_bool, span},
+    nodes::{is_remote_connection, plain_meta},
+    text::{at_least, is_true, leading_integer, parse_bool, span},
     unpack::Unpack,
 };
 use crate::{

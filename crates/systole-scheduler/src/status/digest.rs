@@ -155,9 +155,11 @@ impl Status<'_> {
 
     /// Whether the resource is a connection whose address is the name of the host of its container (`#uname`).
     pub fn needs_host_name(&self, rsc: RscIdx) -> bool {
+        // Looked up of every resource: rules about dates among its parameters count for `recheck-by`.
+        let parameters = self.parameters(rsc, None);
         self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_remote_connection)
             && self.rsc(rsc).container.is_some()
-            && self.parameters(rsc, None).get("addr").is_some_and(|addr| addr.eq_ignore_ascii_case("#uname"))
+            && parameters.get("addr").is_some_and(|addr| addr.eq_ignore_ascii_case("#uname"))
     }
 
     /// Where the container of a connection is.

@@ -4,7 +4,7 @@
 
 use super::{
     Attributes, FailCount, HealthColor, HealthStrategy, Node, NodeIdx, NodeKind,
-    text::{base_name, compare_names},
+    text::{base_name, compare_names, leading_integer, read_score},
     unpack::{Unpack, lookup},
 };
 use crate::rules::{self, Input, Merge};
@@ -194,14 +194,6 @@ pub(super) fn plain_meta(primitive: &Primitive, name: &str) -> Option<Arc<str>> 
     pairs.filter(|pair| &*pair.name == name).filter_map(|pair| pair.value.clone()).next_back()
 }
 
-/// The number that a text begins with, as utilization values are read; 0 if there is none.
-pub(super) fn leading_integer(text: &str) -> i64 {
-    let text = text.trim_start();
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
-    text[..text.len() - digits.len() + n_digits].parse().unwrap_or_default()
-}
-
 /// Collects `fail-count-RSC#OP_INTERVAL` and `last-failure-RSC#OP_INTERVAL` of one node, by resource.
 pub(super) fn fail_counts(attributes: &Attributes) -> Vec<FailCount> {
     let mut found: BTreeMap<(&str, Option<u32>, &str), FailCount> = BTreeMap::new();
@@ -210,7 +202,7 @@ pub(super) fn fail_counts(attributes: &Attributes) -> Vec<FailCount> {
         attributes.map_while(move |(name, value)| Some((name.strip_prefix(prefix)?, value)))
     };
     for (name, value) in in_range("fail-count-") {
-        if let (Some(key), Ok(count)) = (split_failure(name), value.parse::<Score>()) {
+        if let (Some(key), Some(count)) = (split_failure(name), read_score(value)) {
             found.entry(key).or_insert_with(|| blank(key)).count = count;
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Attributes,
-    text::{parse_bool, score},
+    text::{parse_bool, read_score, score},
 };
 use crate::rules::{self, Input, Merge, Recheck};
 use std::{sync::Arc, time::Duration};
@@ -219,7 +219,7 @@ impl Options {
             _ if value.eq_ignore_ascii_case("green") => Some(self.health_green),
             _ if value.eq_ignore_ascii_case("yellow") => Some(self.health_yellow),
             _ if value.eq_ignore_ascii_case("red") => Some(self.health_red),
-            number => number.parse().ok(),
+            number => read_score(number),
         }
     }
 }

@@ -25,11 +25,14 @@ pub(crate) fn is_true(text: Option<&str>) -> bool {
 
 /// A score; `default` where there is none or it cannot be read.
 pub(crate) fn score(text: Option<&str>, default: Score) -> Score {
-    let Some(text) = text else { return default };
-    // What follows a number is left out of account: `1.0` is 1.
+    text.and_then(read_score).unwrap_or(default)
+}
+
+/// A score as people write it. What follows a number is left out of account: `1.0` is 1.
+pub(crate) fn read_score(text: &str) -> Option<Score> {
     let is_number = |c: char| c.is_ascii_digit() || c == '-' || c == '+';
-    let number = || text.split(|c| !is_number(c)).next().and_then(|number| number.parse().ok());
-    text.parse().ok().or_else(number).unwrap_or(default)
+    let number = || text.trim_start().split(|c| !is_number(c)).next().and_then(|number| number.parse().ok());
+    text.parse().ok().or_else(number)
 }
 
 /// A span of time; zero where it cannot be read.
@@ -45,9 +48,16 @@ pub(crate) fn whole_seconds(span: Duration) -> i64 {
 
 /// A whole number not below `min`; anything less, or unreadable, is `min`.
 pub(crate) fn at_least(text: Option<&str>, min: u32) -> Option<u32> {
-    let text = text?.trim();
-    let number = text.parse::<i64>().unwrap_or(0).clamp(i64::from(min), i64::from(i32::MAX));
+    let number = leading_integer(text?).clamp(i64::from(min), i64::from(i32::MAX));
     Some(u32::try_from(number).unwrap_or(min))
+}
+
+/// The number that a text begins with, as whole numbers are read; 0 if there is none.
+pub(crate) fn leading_integer(text: &str) -> i64 {
+    let text = text.trim_start();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
+    text[..text.len() - digits.len() + n_digits].parse().unwrap_or_default()
 }
 
 /// Compares names so that numbers in them count as numbers, and the case of letters does not: `node9` before `node10`.
