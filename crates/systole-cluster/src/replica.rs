@@ -156,14 +156,18 @@ impl Replica {
 
     /// Counts a change: of the configuration, or of anything else.
     fn count(&mut self, what: Counted) {
-        let version = self.version();
-        let root = self.cib.root_key();
-        let (epoch, num_updates) = match what {
-            Counted::Configuration => (version.epoch + 1, 0),
-            Counted::Status => (version.epoch, version.num_updates + 1),
+        let version = match what {
+            Counted::Configuration => self.version().after_configuration(),
+            Counted::Status => self.version().after_status(),
         };
-        self.cib.set_attr(root, "epoch", &epoch.to_string());
-        self.cib.set_attr(root, "num_updates", &num_updates.to_string());
+        let root = self.cib.root_key();
+        for (name, part) in [
+            ("admin_epoch", version.admin_epoch),
+            ("epoch", version.epoch),
+            ("num_updates", version.num_updates),
+        ] {
+            self.cib.set_attr(root, name, &part.to_string());
+        }
         self.ledger.changes += 1;
         self.cib.tidy();
     }

@@ -397,7 +397,7 @@ fn fits(element: Element<'_>, pattern: Element<'_>) -> bool {
 
 /// Leaves the empty sections every CIB has, and makes sure that the empty CIB wins over copies of the old one.
 fn erase(document: &mut Document) {
-    let admin_epoch = version(document).admin_epoch + 1;
+    let admin_epoch = version(document).admin_epoch.saturating_add(1);
     let root = document.root_key();
     let children: Vec<Key> = document.root().children().map(Element::key).collect();
     children.into_iter().for_each(|key| document.remove(key));
@@ -480,15 +480,12 @@ fn check_valid(old: &Document, new: &Document) -> Result<(), OpError> {
 }
 
 fn count(document: &mut Document, changed: Changed) {
-    let mut version = version(document);
-    match changed {
+    let version = version(document);
+    let version = match changed {
         Changed::Nothing => return,
-        Changed::Status => version.num_updates += 1,
-        Changed::Configuration => {
-            version.epoch += 1;
-            version.num_updates = 0;
-        }
-    }
+        Changed::Status => version.after_status(),
+        Changed::Configuration => version.after_configuration(),
+    };
     patch::set_version(document, version);
 }
 
