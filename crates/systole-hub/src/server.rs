@@ -2,8 +2,9 @@
 
 use crate::{Beat, Link, Outgoing, Pulse, Sequencer};
 use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,6 +14,9 @@ use systole_wire::hub::{FromHub, ToHub};
 
 /// Bounds of each connection: a node may fall this far behind before it is dropped from the membership.
 pub const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
+
+/// The user Pacemaker's packages make for the cluster, and its number where there are no such packages.
+const CLUSTER_USER: (&str, u32) = ("hacluster", 189);
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,8 @@ pub struct Hub {
     pulses: BTreeMap<Link, Pulse>,
     last_link: Link,
     limits: Limits,
+    /// Who may connect.
+    users: BTreeSet<u32>,
     /// A pulse that has just begun.
     pulse: Pulse,
 }
@@ -52,7 +58,11 @@ impl Hub {
     pub fn bind(path: &Path, names: impl IntoIterator<Item = String>) -> Result<Self, HubError> {
         let listener = Listener::bind(path, 0o666)
             .map_err(|source| HubError::Listen { path: path.to_owned(), source })?;
+        let owner = fs::metadata(path).map(|socket| socket.uid()).unwrap_or_default();
+        let (name, usual) = CLUSTER_USER;
+        let cluster_user = systole_link::user(name).map_or(usual, |(uid, _)| uid);
         Ok(Self {
+            users: BTreeSet::from([0, owner, cluster_user, usual]),
             listener,
             sequencer: Sequencer::new(names),
             connections: BTreeMap::new(),
@@ -67,6 +77,12 @@ impl Hub {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same hub, for these users only. By default: root, who runs the hub, and the cluster's user.
+    #[must_use]
+    pub fn with_users(self, users: impl IntoIterator<Item = u32>) -> Self {
+        Self { users: users.into_iter().collect(), ..self }
     }
 
     /// The same hub, which asks a node for a sign of life after `ask_after` and drops it after `silent_after`.
@@ -119,6 +135,11 @@ impl Hub {
 
     fn accept(&mut self) {
         for connection in self.listener.accept(self.limits) {
+            let user = connection.peer().map(|peer| peer.uid);
+            if !user.as_ref().is_ok_and(|uid| self.users.contains(uid)) {
+                eprintln!("hub: a connection of another user than the cluster's is closed: {user:?}");
+                continue;
+            }
             self.last_link += 1;
             self.connections.insert(self.last_link, connection);
         }

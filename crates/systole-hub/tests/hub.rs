@@ -136,3 +136,12 @@ fn a_node_that_hangs_leaves_the_view_and_one_that_answers_does_not() {
     let end = std::iter::repeat_with(|| hanging.wait_message::<FromHub>(PATIENCE)).find(Result::is_err);
     assert!(matches!(end, Some(Err(systole_link::LinkError::Closed))), "{end:?}");
 }
+
+#[test]
+fn other_users_than_the_clusters_are_not_let_in() {
+    let hub = Running::start_with("users", |hub| hub.with_users([54_321]));
+    let mut stranger = Connection::connect(&hub.path, LIMITS).expect("connect");
+    // It may be closed before that.
+    let _ = stranger.send(&ToHub::Join { protocol: PROTOCOL, node: "a".into() });
+    assert!(stranger.wait_message::<FromHub>(PATIENCE).is_err());
+}
