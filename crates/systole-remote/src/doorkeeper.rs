@@ -13,6 +13,9 @@ use systole_tls::Session;
 /// How long a peer may take to prove that it knows the key.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// How many connections are taken up before those that stand have their turn.
+const ACCEPT_AT_ONCE: usize = 64;
+
 /// How many peers may be about to prove it; the longest wait of them makes room for one more.
 const MAX_STRANGERS: usize = 32;
 
@@ -21,6 +24,7 @@ const MAX_STRANGERS: usize = 32;
 pub struct Doorkeeper {
     listener: TcpListener,
     key: PathBuf,
+    patience: Duration,
     strangers: Vec<Stranger>,
 }
 
@@ -58,7 +62,13 @@ impl Doorkeeper {
     /// If the socket cannot be made non-blocking.
     pub fn new(listener: TcpListener, key: PathBuf) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, key, strangers: Vec::new() })
+        Ok(Self { listener, key, patience: HANDSHAKE, strangers: Vec::new() })
+    }
+
+    /// The same, but peers have so long to prove that they know the key.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Waits for peers to connect and to prove themselves.
@@ -92,11 +102,14 @@ impl Doorkeeper {
             let mut messages = Vec::new();
             let fate = match is_ready {
                 true => peer.stream.flush().and_then(|()| peer.stream.receive(&mut messages)),
-                false if peer.until <= now => Err(End::TimedOut),
                 false => Ok(()),
             };
             match fate {
                 Ok(()) if peer.stream.is_established() => let_in.push((peer.stream, messages)),
+                // Also one that goes on sending: it might never come to an end.
+                Ok(()) if peer.until <= now => {
+                    log(format!("{} was not let in: {}", peer.address, End::TimedOut.describe()));
+                }
                 Ok(()) => self.strangers.push(peer),
                 Err(end) => log(format!("{} was not let in: {}", peer.address, end.describe())),
             }
@@ -108,7 +121,8 @@ impl Doorkeeper {
     }
 
     fn accept(&mut self, log: &mut dyn FnMut(String)) {
-        while let Ok((socket, address)) = self.listener.accept() {
+        for _ in 0..ACCEPT_AT_ONCE {
+            let Ok((socket, address)) = self.listener.accept() else { return };
             let key = match read_key(&self.key) {
                 Ok(key) => key,
                 Err(error) => {
@@ -125,7 +139,7 @@ impl Doorkeeper {
                         let oldest = self.strangers.remove(0);
                         log(format!("{} was not let in: too many others ask to be", oldest.address));
                     }
-                    self.strangers.push(Stranger { stream, address, until: Instant::now() + HANDSHAKE });
+                    self.strangers.push(Stranger { stream, address, until: Instant::now() + self.patience });
                 }
                 Err(end) => log(format!("{address} was not let in: {}", end.describe())),
             }

@@ -128,15 +128,13 @@ impl SecureStream {
         // In records of their own: see `systole_wire::remote::frame`.
         self.session.send(&frame.header)?;
         self.session.send(&frame.payload)?;
-        self.flush()?;
-        let unsent = self.outgoing.len() - self.written;
-        if unsent > MAX_UNSENT { Err(End::Slow(unsent)) } else { Ok(()) }
+        self.flush()
     }
 
     /// Sends as much as the peer takes now.
     ///
     /// # Errors
-    /// If the peer is gone.
+    /// If the peer is gone or does not read.
     pub fn flush(&mut self) -> Result<(), End> {
         let more = self.session.take_outgoing();
         self.outgoing.extend_from_slice(&more);
@@ -144,9 +142,16 @@ impl SecureStream {
             match self.socket.write(&self.outgoing[self.written..]) {
                 Ok(n) => self.written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(self.gone(error)),
             }
+        }
+        let unsent = self.outgoing.len() - self.written;
+        if unsent > MAX_UNSENT {
+            return Err(End::Slow(unsent));
+        }
+        if unsent > 0 {
+            return Ok(());
         }
         (self.outgoing, self.written) = (Vec::new(), 0);
         Ok(())

@@ -100,3 +100,54 @@ fn nobody_listening_and_no_key_are_said() {
     drop(wakes);
     let _ = fs::remove_file(key);
 }
+
+/// Lets the doorkeeper work while `stranger` goes on, until somebody is turned away or five seconds are over. What the log
+/// says.
+fn log_of(mut doorkeeper: Doorkeeper, mut stranger: impl FnMut()) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let mut said = Vec::new();
+    while Instant::now() < deadline && said.is_empty() {
+        stranger();
+        let mut poll = Poll::new();
+        let doors = doorkeeper.add_to(&mut poll);
+        let ready = poll.wait(Some(Duration::from_millis(10))).expect("poll");
+        let let_in = doorkeeper.serve(&ready, &doors, &mut |line| said.push(line));
+        assert!(let_in.is_empty());
+    }
+    said
+}
+
+#[test]
+fn who_never_comes_to_the_end_of_a_handshake_is_turned_away_in_time() {
+    let key = key("endless", 1);
+    // One long record, a byte at a time: the last never comes.
+    let record = [&[0x16, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc, 3, 3][..], &[7; 1000]].concat();
+    for is_sending in [true, false] {
+        let (doorkeeper, address) = doorkeeper(&key);
+        let mut peer = TcpStream::connect(address).expect("listening");
+        let mut bytes = record.iter();
+        let said = log_of(doorkeeper.with_patience(Duration::from_millis(300)), || {
+            if let Some(byte) = bytes.next().filter(|_| is_sending) {
+                let _ = peer.write_all(&[*byte]);
+            }
+        });
+        assert!(said.len() == 1 && said[0].ends_with("the handshake took too long"), "{said:?}");
+    }
+    let _ = fs::remove_file(key);
+}
+
+#[test]
+fn what_is_no_handshake_is_turned_away() {
+    let key = key("noise", 1);
+    for noise in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], &[0x16, 3, 3, 0xff, 0xff, 1, 0xff, 0xff, 0xff, 0, 0]]
+    {
+        let (doorkeeper, address) = doorkeeper(&key);
+        let mut peer = TcpStream::connect(address).expect("listening");
+        peer.write_all(noise).expect("it is taken");
+        // Lengths beyond reason may be waited for, though not for long.
+        let said = log_of(doorkeeper.with_patience(Duration::from_millis(300)), || {});
+        assert_eq!(said.len(), 1, "{said:?}");
+    }
+    let _ = fs::remove_file(key);
+}
