@@ -194,7 +194,8 @@ impl Draft<'_, '_> {
                 return true;
             }
         }
-        let change = self.status.digest_change(rsc, node, entry, None);
+        let host = self.container_host(rsc).map(|host| &self.status.node(host).name);
+        let change = self.status.digest_change(rsc, node, entry, host);
         if self.is_sanitized
             && change != DigestChange::None
             && self.status.is_only_private_change(rsc, node, entry)

@@ -524,12 +524,16 @@ impl Draft<'_, '_> {
             all.entry(name.clone()).or_insert_with(|| value.clone());
         }
         if all.get("addr").is_some_and(|address| &**address == "#uname") && self.status.needs_host_name(rsc) {
-            let container = self.r(rsc).container.expect("only connections into containers need it");
-            let host = self.assigned[container.i()].or_else(|| self.current_node(container));
-            if let Some(host) = host {
+            if let Some(host) = self.container_host(rsc) {
                 all.insert("addr".into(), (&self.status.node(host).name).into());
             }
         }
+    }
+
+    /// Where the container that a connection leads into will be, else where it is.
+    pub(super) fn container_host(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        let container = self.r(rsc).container?;
+        self.assigned[container.i()].or_else(|| self.current_node(container))
     }
 
     /// What a resource and the collectives it is part of add to every action.
