@@ -32,6 +32,9 @@ const EXEC_LIMITS: Limits = Limits { line: 16 << 20, unsent: 64 << 20 };
 /// How long last messages may take to go out when the program ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long the program waits at its end for a disk that does not answer.
+const LAST_WRITE: Duration = Duration::from_secs(20);
+
 /// How long a node that is told to end waits for a cluster layer that is not there.
 const LONELY_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -375,7 +378,9 @@ impl Daemon {
 
     /// Lets out what was said already: to the cluster, to the executor, to tools, and to the disk.
     fn say_farewell(&mut self, threads: &Threads) {
-        threads.writer.finish();
+        if !threads.writer.finish(LAST_WRITE) {
+            self.log(Level::Error, "the disk does not answer: the last state of the CIB may not be on it");
+        }
         let deadline = Instant::now() + FAREWELL;
         let peers = [&mut self.hub, &mut self.executor];
         for connection in peers.into_iter().filter_map(Peer::connection_mut) {

@@ -5,6 +5,7 @@ use std::{
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 use systole_cluster::{Event, Snapshot, Token};
 use systole_link::Waker;
@@ -58,12 +59,11 @@ impl Writer {
         std::mem::take(&mut self.lock().results)
     }
 
-    /// Waits until everything is on disk, or has failed.
-    pub(crate) fn finish(&self) {
-        let mut state = self.lock();
-        while state.busy || state.waiting.is_some() {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits until everything is on disk or has failed, `patience` at most. Whether it came to that.
+    pub(crate) fn finish(&self, patience: Duration) -> bool {
+        let is_at_work = |state: &mut State| state.busy || state.waiting.is_some();
+        let waited = self.0.changed.wait_timeout_while(self.lock(), patience, is_at_work);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     fn next(&self) -> (Token, Snapshot) {
