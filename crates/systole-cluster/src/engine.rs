@@ -29,6 +29,9 @@ pub enum Event {
     Confirmed(ActionId),
     /// The action failed.
     Failed(ActionId),
+    /// There is no way to where the action was to be carried out. What does not depend on it goes on: nothing was learnt
+    /// that calls for another plan.
+    Unreachable(ActionId),
     /// Whatever is in flight on this node will not be answered.
     NodeLost(NodeId),
     /// The plan is out of date.
@@ -91,6 +94,8 @@ struct Run {
     waiting: Vec<(usize, BTreeSet<ActionId>)>,
     in_flight: BTreeMap<ActionId, Flight>,
     aborted: Option<AbortReason>,
+    /// The first action that could not be sent where it belongs.
+    left_out: Option<AbortReason>,
     batch_limit: usize,
     cluster_delay: Duration,
 }
@@ -134,6 +139,11 @@ impl Engine {
         self.run.iter().flat_map(|run| run.in_flight.values().map(|flight| run.action(flight)))
     }
 
+    /// Whether the graph has something for a node to do that was not confirmed yet.
+    pub fn is_busy_on(&self, node: &str) -> bool {
+        self.run.as_ref().is_some_and(|run| run.is_busy_on(node))
+    }
+
     /// Takes in what happened and says what to do, in that order.
     pub fn handle(&mut self, now: Monotonic, event: Event) -> Vec<Effect> {
         if let Event::Begin(graph) = event {
@@ -146,6 +156,7 @@ impl Engine {
             Event::Begin(_) => {}
             Event::Confirmed(id) => run.confirm(id),
             Event::Failed(id) => run.fail(id),
+            Event::Unreachable(id) => run.leave_out(id),
             Event::NodeLost(node) => run.lose(&node),
             Event::Abort(reason) => run.abort(reason),
             Event::DeadlineReached => effects = run.expire(now),
@@ -186,6 +197,7 @@ impl Run {
             waiting,
             in_flight: BTreeMap::new(),
             aborted: None,
+            left_out: None,
             batch_limit: limit.unwrap_or(DEFAULT_BATCH_LIMIT),
             cluster_delay: delay.unwrap_or(CLUSTER_DELAY),
             graph,
@@ -248,6 +260,12 @@ impl Run {
         self.abort(AbortReason::ActionFailed(self.action(&flight).key.to_string()));
     }
 
+    fn leave_out(&mut self, id: ActionId) {
+        let Some(flight) = self.in_flight.remove(&id) else { return };
+        let key = self.action(&flight).key.to_string();
+        self.left_out.get_or_insert(AbortReason::ActionFailed(key));
+    }
+
     fn lose(&mut self, node: &NodeId) {
         let graph = &self.graph;
         let is_there = |flight: &Flight| {
@@ -274,21 +292,30 @@ impl Run {
         effects
     }
 
+    fn is_busy_on(&self, node: &str) -> bool {
+        let waiting = self.waiting.iter().map(|(idx, _)| &self.graph.synapses[*idx].action);
+        let in_flight = self.in_flight.values().map(|flight| self.action(flight));
+        let mut resource_actions =
+            waiting.chain(in_flight).filter(|action| matches!(action.kind, ActionKind::Resource(_)));
+        resource_actions.any(|action| action.node.as_ref().is_some_and(|(name, _)| name.as_str() == node))
+    }
+
     fn waits_for_fencing(&self) -> bool {
         !self.in_flight.is_empty() && self.in_flight.values().all(|flight| is_fencing(self.action(flight)))
     }
 
     /// How it ended, if it did. Fencing that is not confirmed does not hold up a new plan, which will ask for it again.
     fn outcome(&self) -> Option<Outcome> {
-        match &self.aborted {
-            Some(reason) if self.in_flight.is_empty() || self.waits_for_fencing() => {
-                Some(Outcome::Incomplete(reason.clone()))
+        let reason = self.aborted.as_ref().or(self.left_out.as_ref());
+        let is_over = self.in_flight.is_empty() || reason.is_some() && self.waits_for_fencing();
+        match reason {
+            _ if !is_over => None,
+            Some(reason) => Some(Outcome::Incomplete(reason.clone())),
+            None if self.waiting.is_empty() => Some(Outcome::Complete),
+            None => {
+                let flaw = "the graph has a loop or a missing action".to_owned();
+                Some(Outcome::Incomplete(AbortReason::Changed(flaw)))
             }
-            None if self.in_flight.is_empty() && self.waiting.is_empty() => Some(Outcome::Complete),
-            None if self.in_flight.is_empty() => Some(Outcome::Incomplete(AbortReason::Changed(
-                "the graph has a loop or a missing action".to_owned(),
-            ))),
-            _ => None,
         }
     }
 }

@@ -4,6 +4,8 @@
 //!   same partition, never away for longer than a restart of their daemon, since before the start was decided.
 //!   Where fencing is on: while it is active on any host that has power, whatever the partitions.
 //! - **One promoted copy**, likewise, of what may be promoted once; on hosts and in containers.
+//! - **Nothing is begun without quorum**: a start that was decided with quorum and still waits its turn when that is lost
+//!   is taken back, unless the configuration ignores quorum.
 //! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
@@ -11,7 +13,7 @@
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
 
 use crate::{
-    Micros, NodeIdx,
+    Micros, NodeIdx, SECOND,
     agents::Process,
     far::{Far, FarIdx, Site},
     host::Host,
@@ -32,6 +34,8 @@ pub struct Checker {
     pub violation: Option<String>,
     /// Whether fencing is on: then nothing is recovered from a node that may still run.
     pub fencing: bool,
+    /// Whether what is begun is the same with quorum or without.
+    pub ignores_quorum: bool,
     /// Resources that run on every host.
     pub clones: &'static [&'static str],
     /// When each start and promotion was handed to its executor, by transition key.
@@ -48,6 +52,7 @@ impl Checker {
         Self {
             violation: None,
             fencing: false,
+            ignores_quorum: false,
             clones: &[],
             starts: BTreeMap::new(),
             versions: vec![None; n_hosts],
@@ -74,6 +79,15 @@ impl Checker {
     pub fn asked(&mut self, now: Micros, operation: &Operation) {
         if matches!(operation.operation.as_str(), "start" | "promote") {
             self.starts.insert(operation.transition_key.clone(), now);
+        }
+    }
+
+    /// An executor begins an operation.
+    pub fn begun(&mut self, now: Micros, operation: &Operation, host: &Host) {
+        let since = host.quorum_lost_at.filter(|_| host.is_linked && !self.ignores_quorum);
+        let is_start = matches!(operation.operation.as_str(), "start" | "promote");
+        if since.is_some_and(|since| is_start && now - since.max(host.linked_since) > SECOND) {
+            self.fail(format!("{} was begun on {}, which has no quorum", operation.key, host.name));
         }
     }
 

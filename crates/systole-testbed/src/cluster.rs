@@ -63,6 +63,10 @@ pub struct Cluster {
     pub promotable: &'static [&'static str],
     /// Whether nodes that leave in good order are started again at once.
     pub restarts_left_nodes: bool,
+    /// Up to when the last scheduler input is kept.
+    pub keeps_inputs_until: Option<Micros>,
+    /// See `keeps_inputs_until`.
+    pub last_input: String,
     /// What happened, for people.
     pub story: VecDeque<String>,
 }
@@ -92,6 +96,8 @@ impl Cluster {
             answers: Vec::new(),
             promotable: &[],
             restarts_left_nodes: false,
+            keeps_inputs_until: None,
+            last_input: String::new(),
             story: VecDeque::new(),
         }
     }
@@ -202,6 +208,7 @@ impl Cluster {
         if host.links_at.take_if(|at| *at <= now).is_some() && host.node.is_some() && host.executor.is_some()
         {
             host.is_linked = true;
+            host.linked_since = now;
             self.tell_executor(idx, executor::Event::Connected);
             self.tell_node(idx, Event::ExecutorConnected);
         }
@@ -347,7 +354,11 @@ impl Cluster {
                 host.writing.push_back((at, token, snapshot));
             }
             Effect::Reply { client, response } => self.answered(client, response.reply),
-            Effect::SaveInput { .. } => {}
+            Effect::SaveInput { xml, .. } => {
+                if self.keeps_inputs_until.is_some_and(|end| self.now <= end) {
+                    self.last_input = xml;
+                }
+            }
             Effect::Remote { session, command } => self.remote_command(idx, session, command),
             Effect::Log { level, message } => {
                 if level > Level::Debug {
@@ -407,6 +418,7 @@ impl Cluster {
             executor::Effect::Execute { run, operation } => {
                 self.n_processes += 1;
                 let id = self.n_processes;
+                self.checker.begun(now, &operation, &self.hosts[idx]);
                 self.hosts[idx].agents.spawn(id, run, *operation, now, &mut self.random);
                 self.tell_executor(idx, executor::Event::Spawned { run, process: id.to_string() });
             }
@@ -459,7 +471,11 @@ impl Cluster {
 
     fn check(&mut self) {
         for idx in 0..self.hosts.len() {
-            let view = self.network.view(idx).map(|view| view.number);
+            let view = self.network.view(idx);
+            let host = &mut self.hosts[idx];
+            let lacks_quorum = host.node.is_some() && view.is_some_and(|view| !view.has_quorum);
+            host.quorum_lost_at = lacks_quorum.then(|| host.quorum_lost_at.unwrap_or(self.now));
+            let view = view.map(|view| view.number);
             let settled_view = self.hosts[idx].node.as_ref().and_then(NodeMachine::settled_view);
             let is_settled = settled_view.is_some() && settled_view == view;
             if self.hosts[idx].has_to_join && is_settled && self.network.is_complete(idx) {

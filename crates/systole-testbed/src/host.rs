@@ -26,6 +26,8 @@ pub struct Host {
     pub node_starts_at: Option<Micros>,
     /// See `node_starts_at`.
     pub executor_starts_at: Option<Micros>,
+    /// Since when they are.
+    pub linked_since: Micros,
     /// When the two connect.
     pub links_at: Option<Micros>,
     /// Under way to the executor.
@@ -44,6 +46,8 @@ pub struct Host {
     pub agents: Agents,
     /// Process groups whose end the executor waits for.
     pub killed_leftovers: VecDeque<(Micros, String)>,
+    /// Since when its daemon is in a view without quorum.
+    pub quorum_lost_at: Option<Micros>,
     /// Whether the node has to join (again): it had no power, was cut off, or its daemon was away for longer than a
     /// restart takes.
     pub has_to_join: bool,
@@ -65,6 +69,8 @@ impl Host {
             node: None,
             executor: None,
             is_linked: false,
+            linked_since: 0,
+            quorum_lost_at: None,
             node_starts_at: None,
             executor_starts_at: None,
             links_at: None,

@@ -211,9 +211,7 @@ struct Story {
 /// Tells the story of a seed.
 pub fn tell(family: Family, seed: u64) -> Outcome {
     let mut story = Story::begin(family, seed);
-    story.disturb();
-    story.mend();
-    story.come_to_rest();
+    story.go_on();
     let cluster = story.cluster;
     let violation = cluster.checker.violation.clone();
     Outcome {
@@ -227,12 +225,16 @@ pub fn tell(family: Family, seed: u64) -> Outcome {
     }
 }
 
-/// The first node's CIB in the story of a seed, so many seconds after its begin and before any fault.
-pub fn dump(family: Family, seed: u64, secs: u64) -> String {
+/// The first node's CIB at the end of the story of a seed; or the last input of a scheduler, up to so many seconds after its
+/// begin.
+pub fn dump(family: Family, seed: u64, secs: Option<f64>) -> String {
     let mut story = Story::begin(family, seed);
-    let end = story.cluster.now + secs * SECOND;
-    story.cluster.run_until(end);
-    story.cluster.hosts[0].node.as_ref().map_or_else(String::new, |node| node.cib().to_text())
+    story.cluster.keeps_inputs_until = secs.map(|secs| (secs * SECOND as f64) as Micros);
+    story.go_on();
+    match (secs, &story.cluster.hosts[0].node) {
+        (Some(_), _) => story.cluster.last_input,
+        (None, node) => node.as_ref().map_or_else(String::new, |node| node.cib().to_text()),
+    }
 }
 
 impl Story {
@@ -244,12 +246,19 @@ impl Story {
             Family::Guests => guests::cluster(fencing, policy, seed),
         };
         cluster.checker.fencing = fencing;
+        cluster.checker.ignores_quorum = policy == "ignore";
         for idx in 0..NODES.len() {
             cluster.power_on(idx);
         }
         let warm_up = cluster.random.between(1, 30) * SECOND;
         cluster.run_until(warm_up);
         Self { family, cluster, faults: BTreeMap::new(), n_writes: 0, standby: vec![false; NODES.len()] }
+    }
+
+    fn go_on(&mut self) {
+        self.disturb();
+        self.mend();
+        self.come_to_rest();
     }
 
     fn disturb(&mut self) {

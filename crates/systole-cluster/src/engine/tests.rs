@@ -68,6 +68,7 @@ fn check(script: &str) {
             "graph" => Event::Begin(Box::new(graph(rest))),
             "confirmed" => Event::Confirmed(number()),
             "failed" => Event::Failed(number()),
+            "unreachable" => Event::Unreachable(number()),
             "lost" => Event::NodeLost(NodeId::new(rest)),
             "changed" => Event::Abort(AbortReason::Changed("the CIB was changed".to_owned())),
             "wait" => {
@@ -133,6 +134,31 @@ graph 1:op 2:op 3:op<1
     perform 2
 failed 1
 confirmed 2
+    given up: action-1 failed
+",
+    );
+}
+
+#[test]
+fn what_has_no_way_to_its_node_does_not_hold_up_the_rest() {
+    check(
+        "
+graph 1:op 2:op 3:op<1 4:op<2
+    perform 1
+    perform 2
+unreachable 1
+confirmed 2
+    perform 4
+confirmed 4
+    given up: action-1 failed
+",
+    );
+    check(
+        "
+graph 1:op 2:fence
+    perform 1
+    perform 2
+unreachable 1
     given up: action-1 failed
 ",
     );

@@ -29,6 +29,8 @@ pub(super) struct Connections {
     n_sessions: u64,
     /// Not yet recorded.
     reports: Vec<ConnectionReport>,
+    /// Breaks that were reported, by the remote node's name: the replica they went into may lose against another.
+    breaks: BTreeMap<String, Break>,
     /// When the last result of a recurring monitor was had, by the remote node's name, seconds since 1970.
     monitored_at: BTreeMap<String, i64>,
     last_call: u64,
@@ -46,6 +48,14 @@ struct Link {
     stage: Stage,
     /// At the other end; of use once the session is up.
     executor: Executor,
+}
+
+/// A connection that broke.
+#[derive(Debug)]
+struct Break {
+    /// The transition key of the start that began it.
+    begun_by: String,
+    report: ConnectionReport,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +124,12 @@ impl Connections {
         self.links.values_mut().for_each(|link| link.executor.detach());
     }
 
+    /// The break of the connection that `start` began, if it broke.
+    fn break_of(&self, start: &Operation) -> Option<ConnectionReport> {
+        let known = self.breaks.get(&start.resource)?;
+        (known.begun_by == start.transition_key).then(|| known.report.clone())
+    }
+
     fn by_session(&self, session: SessionId) -> Option<String> {
         self.links.iter().find(|(_, link)| link.session == session).map(|(name, _)| name.clone())
     }
@@ -138,6 +154,7 @@ impl NodeMachine {
         let is_up = self.is_connected(&name);
         match operation.operation.as_str() {
             "start" | "migrate_from" if !is_up => {
+                self.connections.breaks.remove(&name);
                 self.open(&operation, deadline);
                 self.wait_for_session(operation);
             }
@@ -299,6 +316,7 @@ impl NodeMachine {
         let known = self.replica.ledger.connections.get(name).map(|entry| entry.session);
         let session = if link.stage == Stage::Up { link.session } else { known.unwrap_or(link.session) };
         self.connections.last_call += 1;
+        let begun_by = link.start.transition_key.clone();
         let monitor = link.monitor.unwrap_or_else(|| Operation {
             call: self.connections.last_call,
             key: format!("{name}_monitor_{UNWATCHED_INTERVAL_MS}"),
@@ -307,6 +325,9 @@ impl NodeMachine {
             ..link.start
         });
         self.report_failure(session, monitor, reason);
+        if let Some(report) = self.connections.reports.last().cloned() {
+            self.connections.breaks.insert(name.to_owned(), Break { begun_by, report });
+        }
         for operation in link.waiting {
             self.report_failure(session, operation, reason);
         }
@@ -387,16 +408,23 @@ impl NodeMachine {
         }
     }
 
-    /// Takes up again what this node is to hold and does not.
+    /// Takes up again what this node is to hold and does not. What it saw break is not taken up: only recovery by the
+    /// cluster makes sure of what runs there.
     fn resume_connections(&mut self) {
         let reports = &self.connections.reports;
         let is_reported = |name: &str| reports.iter().any(|report| report.result.operation.resource == name);
         let held = self.replica.connections_of(self.group.own_id());
         let missing: Vec<_> = held
             .filter(|(name, _)| !self.connections.links.contains_key(*name) && !is_reported(name))
-            .map(|(_, entry)| (entry.start.clone(), entry.monitor.clone()))
+            .map(|(_, entry)| (entry.start.clone(), entry.monitor.clone(), entry.session))
             .collect();
-        for (start, monitor) in missing {
+        for (start, monitor, session) in missing {
+            if let Some(report) = self.connections.break_of(&start) {
+                let report = ConnectionReport { session, ..report };
+                self.connections.reports.push(report.clone());
+                self.cast(Message::Connection { reports: vec![report] });
+                continue;
+            }
             self.open(&start, self.now.mono + RESUME_PATIENCE);
             if let Some(link) = self.connections.links.get_mut(&start.resource) {
                 link.monitor = monitor;

@@ -419,6 +419,10 @@ impl NodeMachine {
                 );
                 self.log(Level::Error, text);
             }
+            // A probe may find something that has to be stopped before: only the next plan can tell.
+            ("do_shutdown", Some(_)) if dc.engine.is_busy_on(name) => {
+                dc.stale_after.get_or_insert_with(|| format!("{name} is to leave"));
+            }
             ("do_shutdown", Some(node)) => self.cast(Message::Leave { node }),
             ("clear_failcount", _) => {
                 let resource = about(action, "_clear_failcount_0");
@@ -470,7 +474,7 @@ impl NodeMachine {
             let what = action.map(|action| action.key.to_string()).unwrap_or_default();
             dc.pause_until = Some(self.now.mono + PAUSE);
             self.log(Level::Warning, format!("{what} has no way to its node"));
-            self.tell_engine(Told::Failed(id));
+            self.tell_engine(Told::Unreachable(id));
         }
     }
 

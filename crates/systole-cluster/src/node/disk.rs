@@ -15,6 +15,9 @@ use systole_types::{CibVersion, Monotonic};
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// How many writes are known that a disk has not answered. It may hang: the newest are those that matter.
+const MAX_ASKED: usize = 64;
+
 /// What is on whose disk.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
@@ -50,6 +53,12 @@ impl Disk {
         self.retry_at
     }
 
+    /// How many writes have not been answered.
+    #[cfg(test)]
+    pub fn n_asked(&self) -> usize {
+        self.asked.len()
+    }
+
     /// A new view is settled: every member writes its replica now.
     pub fn settle(&mut self, members: &BTreeMap<u32, Hello>) {
         self.stored.clear();
@@ -66,6 +75,9 @@ impl NodeMachine {
         self.disk.last += 1;
         let token = Token(self.disk.last);
         let snapshot = self.replica.snapshot();
+        if self.disk.asked.len() >= MAX_ASKED {
+            self.disk.asked.pop_first();
+        }
         self.disk.asked.insert(token, (snapshot.version, self.replica.configuration_fingerprint()));
         self.effects.push(Effect::Persist { token, snapshot });
     }

@@ -166,7 +166,26 @@ impl NodeMachine {
         executor.announced = unacknowledged.into_iter().collect();
         executor.results.clear();
         executor.is_recording = false;
+        if *by == Hand::Executor {
+            self.withdraw_starts();
+        }
         self.attach(by);
+    }
+
+    /// Without quorum, nothing is begun any more that was decided with it: what still waits its turn at this node's executor
+    /// is taken back. What runs already is not affected.
+    pub(super) fn withdraw_starts(&mut self) {
+        if !self.group.lacks_quorum() {
+            return;
+        }
+        let begins = |operation: &&Operation| {
+            matches!(operation.operation.as_str(), "start" | "promote" | "migrate_from")
+        };
+        let keys: Vec<String> =
+            self.local.running.values().filter(begins).map(|operation| operation.key.clone()).collect();
+        for key in keys {
+            self.effects.push(Effect::ToExecutor(ToExecutor::Cancel { key }));
+        }
     }
 
     /// An executor has a result.
@@ -175,6 +194,11 @@ impl NodeMachine {
         executor.running.remove(&result.operation.transition_key);
         if result.status == OpStatus::Cancelled.code() {
             executor.recurring.remove(&result.operation.key);
+            if result.operation.interval_ms == 0 {
+                // It was withdrawn: that it was asked for must not stay on record as if it might still be done.
+                result.status = OpStatus::NotConnected.code();
+                result.exit_reason = "it was withdrawn before it began".to_owned();
+            }
         }
         if *by != Hand::Executor {
             // A remote executor may number its results as it likes, or not at all.

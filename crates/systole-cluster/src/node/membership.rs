@@ -52,6 +52,11 @@ impl Group {
         self.view.as_ref().is_some_and(|view| view.has_quorum)
     }
 
+    /// Whether this node is in a view without quorum.
+    pub fn lacks_quorum(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| !view.has_quorum)
+    }
+
     /// Number and name of each member.
     pub fn members(&self) -> &[(u32, String)] {
         self.view.as_ref().map_or(&[], |view| &view.members)
@@ -129,6 +134,7 @@ impl NodeMachine {
         self.n_returned = self.n_cast;
         self.local.detach();
         self.connections.detach();
+        self.withdraw_starts();
         let hello = Hello {
             protocol: PROTOCOL,
             name: self.name.clone(),

@@ -20,7 +20,7 @@ use systole_wire::api::{
     AttributeOnNode, AttributeUpdate, Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response,
 };
 
-/// How many requests may wait at once.
+/// How many requests may wait at once: to be carried out, for rest, or for this node to leave, each.
 const MAX_PENDING: usize = 1024;
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -141,6 +141,7 @@ impl NodeMachine {
             Call::WriteAttributes => self.wish(Some(from), Wish::WriteOut),
             Call::ForgetNode { node } => self.wish(Some(from), Wish::ForgetNode { node }),
             Call::ConfirmOff { node } => self.wish(Some(from), Wish::ConfirmOff { node }),
+            Call::WaitIdle { .. } if self.tools.waiting.len() >= MAX_PENDING => self.reply(from, too_many()),
             Call::WaitIdle { timeout_ms } => {
                 let deadline = self.now.mono + Duration::from_millis(timeout_ms);
                 self.tools.waiting.push(Waiting { from, deadline });
@@ -150,6 +151,7 @@ impl NodeMachine {
                     Subscriber { request: request.id, not_before: self.now.mono, seen: self.present() };
                 self.tools.subscribers.insert(client, subscriber);
             }
+            Call::Shutdown if self.tools.shutdowns.len() >= MAX_PENDING => self.reply(from, too_many()),
             Call::Shutdown => {
                 self.tools.shutdowns.push(from);
                 self.wish_to_leave();
@@ -179,7 +181,7 @@ impl NodeMachine {
     /// Has something done, and heard of by every member before it is answered if that is wanted.
     fn wish_for(&mut self, from: Option<(ClientId, u64)>, wish: Wish, everywhere: bool) {
         if let Some(from) = from.filter(|_| self.tools.pending.len() >= MAX_PENDING) {
-            return self.reply(from, refused(RefusalKind::Busy, "too many requests are waiting: try again"));
+            return self.reply(from, too_many());
         }
         self.tools.last_number += 1;
         let number = self.tools.last_number;
@@ -431,15 +433,12 @@ impl NodeMachine {
             return;
         };
         match pending.wish {
-            Wish::Cleanup { .. } if is_done => {
+            Wish::Cleanup { .. } if is_done && self.tools.waiting.len() < MAX_PENDING => {
                 let deadline = self.now.mono + PROBE_PATIENCE;
                 self.tools.waiting.push(Waiting { from, deadline });
             }
-            Wish::Attributes(_) | Wish::WriteOut | Wish::ForgetNode { .. } | Wish::ConfirmOff { .. }
-                if is_done =>
-            {
-                self.reply(from, Reply::Done)
-            }
+            Wish::Write(_) => self.reply(from, reply),
+            _ if is_done => self.reply(from, Reply::Done),
             _ => self.reply(from, reply),
         }
     }
@@ -579,6 +578,10 @@ fn describe(wish: &Wish) -> &'static str {
 
 fn refused(kind: RefusalKind, message: impl Into<String>) -> Reply {
     Reply::Refused(Refusal { kind, message: message.into() })
+}
+
+fn too_many() -> Reply {
+    refused(RefusalKind::Busy, "too many requests are waiting: try again")
 }
 
 fn in_doubt() -> Reply {

@@ -40,6 +40,8 @@ struct Bench {
     ran: Vec<String>,
     transition_keys: BTreeSet<String>,
     running: bool,
+    cancelled: Vec<String>,
+    has_left: bool,
     n_results: u64,
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
@@ -71,6 +73,8 @@ impl Bench {
             ran: Vec::new(),
             transition_keys: BTreeSet::new(),
             running: false,
+            cancelled: Vec::new(),
+            has_left: false,
             n_results: 0,
             tokens: Vec::new(),
             casts: Vec::new(),
@@ -97,7 +101,12 @@ impl Bench {
                         let result = self.run(*operation);
                         events.push_back(Event::Executor(FromExecutor::Result(Box::new(result))));
                     }
+                    Effect::ToExecutor(ToExecutor::Cancel { key }) => self.cancelled.push(key),
                     Effect::Remote { session, command } => events.extend(self.far_end(session, command)),
+                    Effect::LeaveCluster => {
+                        self.has_left = true;
+                        return;
+                    }
                     Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
                     _ => {}
@@ -165,6 +174,21 @@ impl Bench {
         let members = vec![(1, "a".to_owned())];
         self.tell(Event::View(View { number, own_id: 1, members, has_quorum: true }));
         self.wait(30);
+    }
+
+    /// A tool sets a cluster option.
+    fn set_option(&mut self, name: &str, value: &str) {
+        use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+        let pair = format!(r#"<nvpair id="o-{name}" name="{name}" value="{value}"/>"#);
+        let change = CibCall {
+            action: CibAction::Modify,
+            scope: Scope::Section("crm_config".to_owned()),
+            xml: Some(format!(r#"<cluster_property_set id="o">{pair}</cluster_property_set>"#)),
+            options: CibOptions { allow_create: true, ..CibOptions::default() },
+        };
+        let call = systole_wire::api::Call::Apply { change, force: false };
+        let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+        self.tell(Event::Request { client: crate::ClientId(7), request });
     }
 
     fn lose_layer(&mut self) {
@@ -298,4 +322,105 @@ fn what_ran_on_a_lost_node_is_not_forgotten_by_a_refresh() {
     assert!(history(&bench));
     assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(0));
     assert!(history(&bench));
+}
+
+#[test]
+fn a_start_that_waits_its_turn_when_quorum_is_lost_is_taken_back_and_the_resource_probed() {
+    let mut bench = Bench::start();
+    let start = Operation {
+        call: 7,
+        key: "r_start_0".into(),
+        resource: "r".into(),
+        class: "ocf".into(),
+        provider: Some("pacemaker".into()),
+        agent: "Dummy".into(),
+        operation: "start".into(),
+        interval_ms: 0,
+        timeout_ms: 20_000,
+        start_delay_ms: 0,
+        parameters: Default::default(),
+        transition_key: "5:1:0:3fbb9d17-63ee-abad-676d-313ffc92f2ee".into(),
+        expected_rc: None,
+    };
+    let FromExecutor::Welcome { protocol, boot_id, .. } = welcome() else { panic!("a welcome") };
+    bench.tell(Event::Executor(FromExecutor::Welcome {
+        protocol,
+        boot_id,
+        recurring: Vec::new(),
+        in_flight: vec![start.clone()],
+        unacknowledged: Vec::new(),
+        last_call: 7,
+        last_number: 0,
+        acknowledged: 0,
+    }));
+    bench.view(1);
+    assert_eq!((bench.cancelled.len(), bench.ran.len()), (0, 0), "{:?}", bench.ran);
+    let members = vec![(1, "a".to_owned())];
+    bench.tell(Event::View(View { number: 2, own_id: 1, members, has_quorum: false }));
+    assert_eq!(bench.cancelled, ["r_start_0"]);
+    let withdrawn = OperationResult { status: OpStatus::Cancelled.code(), ..bench.result(start, false) };
+    bench.tell(Event::Executor(FromExecutor::Result(Box::new(withdrawn))));
+    bench.wait(5);
+    assert_eq!(bench.ran, ["r_monitor_0"]);
+}
+
+#[test]
+fn a_node_leaves_only_when_what_it_was_to_be_probed_for_is_known() {
+    use systole_graph::ActionKind;
+    fn eager(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
+        // A graph that asks for the farewell first of all, as schedulers may.
+        let mut plan = plan(cib, now);
+        let is_farewell =
+            |kind: &ActionKind, operation: &str| *kind == ActionKind::Cluster && operation == "do_shutdown";
+        for synapse in &mut plan.graph.synapses {
+            if is_farewell(&synapse.action.kind, &synapse.action.operation) {
+                (synapse.inputs, synapse.priority) = (Default::default(), 1_000_000);
+            }
+        }
+        plan
+    }
+    let mut bench = Bench::start();
+    bench.machine.config.planner = eager;
+    bench.view(1);
+    let call = systole_wire::api::Call::Shutdown;
+    bench.machine.replica.forget("a", "r");
+    bench.ran.clear();
+    let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    assert_eq!(bench.ran, ["r_monitor_0", "r_stop_0"]);
+    assert!(bench.has_left && !bench.running);
+}
+
+#[test]
+fn so_many_may_wait_for_rest_and_no_more() {
+    let mut bench = Bench::start();
+    let ask = |bench: &mut Bench, call| {
+        let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+        bench.tell(Event::Request { client: crate::ClientId(7), request });
+        bench.replies.pop()
+    };
+    use systole_wire::api::{Call, Refusal, RefusalKind, Reply};
+    for call in [Call::WaitIdle { timeout_ms: 60_000 }, Call::Shutdown] {
+        let answers: Vec<_> = (0..1025).filter_map(|_| ask(&mut bench, call.clone())).collect();
+        assert!(
+            matches!(&answers[..], [Reply::Refused(Refusal { kind: RefusalKind::Busy, .. })]),
+            "{answers:?}"
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_asked_without_end_and_without_filling_memory() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    for number in 0..200 {
+        bench.set_option("cluster-name", &number.to_string());
+    }
+    assert!(bench.tokens.len() > 200, "each change is asked to be written");
+    assert_eq!(bench.machine.disk.n_asked(), 64);
+    // Whatever was written with the newest counts for all before.
+    let newest = *bench.tokens.last().expect("asked");
+    bench.tell(Event::Durable(newest));
+    assert_eq!(bench.machine.disk.n_asked(), 0);
+    assert_eq!(bench.replies.len(), 200, "{:?}", bench.replies.last());
 }

@@ -71,7 +71,10 @@ impl Replica {
         };
         self.status().remove_attributes(node, is_meant);
         let key = operation.map(|(name, interval)| format!("{resource}_{name}_{interval}"));
-        self.status().erase_last_failure(node, resource, key.as_deref());
+        // Without its failure, a connection that was lost would seem to stand.
+        if !self.id_of(node).is_some_and(|id| self.has_lost(id, resource)) {
+            self.status().erase_last_failure(node, resource, key.as_deref());
+        }
         self.count(Counted::Status);
     }
 

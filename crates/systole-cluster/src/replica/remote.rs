@@ -57,6 +57,11 @@ impl Replica {
         self.ledger.connections.get(connection).is_some_and(|entry| entry.host == node && !entry.lost)
     }
 
+    /// Whether a cluster node held the connection to a remote node and lost it, and that was not recovered yet.
+    pub fn has_lost(&self, node: u32, connection: &str) -> bool {
+        self.ledger.connections.get(connection).is_some_and(|entry| entry.host == node && entry.lost)
+    }
+
     /// Connections that a cluster node holds, whether it knows of them or not.
     pub fn connections_of(&self, node: u32) -> impl Iterator<Item = (&String, &ConnectionLedger)> {
         self.ledger.connections.iter().filter(move |(_, entry)| entry.host == node && !entry.lost)
@@ -144,16 +149,18 @@ impl Replica {
     pub(super) fn follow_container(&mut self, place: &Place, result: &OperationResult) {
         let container = &result.operation.resource;
         let is_anew = result.operation.operation == "start" && has_succeeded(result);
-        if is_anew || self.is_stopped(&place.name, container) {
-            let connections = self.ledger.connections.iter_mut();
-            let stopped: Vec<_> = connections
-                .filter(|(_, entry)| container_of(&entry.start) == Some(container))
-                .filter_map(|(_, entry)| Some((entry.host, entry.stopped.take()?)))
-                .collect();
-            for (host, result) in stopped {
-                self.write_down(host, &Hand::Connections, &result);
-                self.remote_is_down(&result.operation.resource);
-            }
+        // Where it was. That it does not run elsewhere says nothing.
+        let is_over = self.is_stopped(&place.name, container);
+        let here = self.id_of(&place.name);
+        let connections = self.ledger.connections.iter_mut();
+        let stopped: Vec<_> = connections
+            .filter(|(_, entry)| container_of(&entry.start) == Some(container))
+            .filter(|(_, entry)| is_anew || is_over && here == Some(entry.host))
+            .filter_map(|(_, entry)| Some((entry.host, entry.stopped.take()?)))
+            .collect();
+        for (host, result) in stopped {
+            self.write_down(host, &Hand::Connections, &result);
+            self.remote_is_down(&result.operation.resource);
         }
     }
 

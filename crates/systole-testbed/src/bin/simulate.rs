@@ -1,5 +1,6 @@
 //! Tells many stories: `simulate [--seeds N] [--from SEED]`, or one: `simulate --seed SEED`. With `--family NAME`, of
-//! such clusters only; else of all, or of plain ones if it is one story.
+//! such clusters only; else of all, or of plain ones if it is one story. `simulate --dump SEED` prints the CIB at the story's
+//! end, with `--at SECS` the last input of a scheduler up to then.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +12,12 @@ use systole_testbed::scenario::{self, Family, Outcome};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
+    let text = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
+        arguments.get(at + 1)
     };
-    let at = arguments.iter().position(|argument| argument == "--family");
-    let name = at.and_then(|at| arguments.get(at + 1));
+    let option = |name: &str| text(name)?.parse::<u64>().ok();
+    let name = text("--family");
     let families: Vec<Family> =
         Family::ALL.into_iter().filter(|family| name.is_none_or(|name| family.name() == name)).collect();
     let Some(family) = families.first().copied() else {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     if let Some(seed) = option("--dump") {
-        println!("{}", scenario::dump(family, seed, option("--at").unwrap_or(30)));
+        println!("{}", scenario::dump(family, seed, text("--at").and_then(|at| at.parse().ok())));
         return ExitCode::SUCCESS;
     }
     if let Some(seed) = option("--seed") {

@@ -115,3 +115,28 @@ fn a_remote_node_can_be_vouched_to_be_off_when_it_is_not_connected_to() {
     let there = state(&bench, "far");
     assert!(there.contains("node_fenced=\"1\"") && !there.contains("\"r_start_0"), "{there}");
 }
+
+#[test]
+fn a_break_that_went_into_a_replica_which_lost_is_told_again() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    bench.set_option("maintenance-mode", "true");
+    let before = bench.machine.replica.clone();
+    break_session(&mut bench);
+    assert!(state(&bench, "a").contains("far_last_failure_0"), "{}", state(&bench, "a"));
+    bench.machine.replica = before;
+    bench.view(2);
+    assert_eq!(bench.far.opened.len(), 1, "it is not taken up again as if nothing had happened");
+    assert!(state(&bench, "a").contains("far_last_failure_0"), "{}", state(&bench, "a"));
+}
+
+#[test]
+fn the_failure_of_a_lost_connection_is_not_cleared_before_it_is_recovered() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    bench.set_option("maintenance-mode", "true");
+    break_session(&mut bench);
+    bench.machine.replica.clear_failure("a", "far", None);
+    let here = state(&bench, "a");
+    assert!(here.contains("far_last_failure_0") && !here.contains("fail-count-far"), "{here}");
+}
