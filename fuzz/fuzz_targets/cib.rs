@@ -27,7 +27,8 @@ fuzz_target!(|text: &str| {
     let (cib, _) = upgrade::read(&document);
     let transition = schedule(&cib, Timestamp(1_700_000_000));
     let flaws = check(&transition.graph);
-    let is_bad = |flaw: &&Flaw| matches!(flaw, Flaw::DoubleId(_) | Flaw::MissingInput { .. } | Flaw::Cycle(_));
+    // Orders may go round in a circle; the engine says so and waits for a change.
+    let is_bad = |flaw: &&Flaw| matches!(flaw, Flaw::DoubleId(_) | Flaw::MissingInput { .. });
     assert_eq!(flaws.iter().find(is_bad), None);
     read_graph(&write_graph(&transition.graph)).expect("a graph that was written is read");
     Overview::new(&transition.status);

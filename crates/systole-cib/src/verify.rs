@@ -3,6 +3,7 @@
 //! Errors are what makes the cluster leave something out, or use a default in its place; warnings are what an
 //! administrator should know. Names that are only deprecated are neither. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
 
+mod circles;
 mod options;
 mod resources;
 
@@ -30,6 +31,7 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
         verifier.resources(configuration);
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
+        verifier.circles(configuration, &cib);
     }
     verifier.found
 }

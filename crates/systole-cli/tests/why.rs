@@ -100,6 +100,21 @@ fn what_waits_for_something_that_is_disabled() {
 }
 
 #[test]
+fn orders_that_contradict_each_other() {
+    let orders = r#"<rsc_order id="db-first" first="db" then="web"/><rsc_order id="web-first" first="web" then="db"/>"#;
+    let cib = cluster(&[], &[dummy("db", ""), dummy("web", "")].concat(), orders, "");
+    insta::assert_snapshot!(say(
+        &cib,
+        &[
+            "systole explain web",
+            "crm_simulate -SQ -x cib.xml",
+            "crm_verify -x cib.xml",
+            "systole whatif --fail c"
+        ]
+    ));
+}
+
+#[test]
 fn a_group_follows_its_first_member() {
     let members = [dummy("ip", ""), dummy("www", &meta("www", "is-managed", "false"))].concat();
     let group = format!(r#"<group id="g">{members}</group>"#);

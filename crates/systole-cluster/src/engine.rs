@@ -8,7 +8,7 @@ use std::{
     fmt,
     time::Duration,
 };
-use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
+use systole_graph::{Action, ActionId, ActionKind, TransitionGraph, circle, describe};
 use systole_types::{Monotonic, NodeId, parse_duration};
 
 /// How much longer than its own timeout an action may take, where the graph does not say: `cluster-delay`'s default.
@@ -69,12 +69,20 @@ pub enum AbortReason {
     ActionFailed(String),
     /// A node was lost.
     NodeLost(NodeId),
+    /// Actions wait for one another in a circle: these, each for the one before it. Planning again does not help.
+    Circle(Vec<String>),
 }
 
 impl fmt::Display for AbortReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed(what) => f.write_str(what),
+            Self::Circle(actions) => write!(
+                f,
+                "its actions wait for one another in a circle, and none of them can begin: {}; look at the order \
+                 constraints between them (crm_verify names those that contradict each other)",
+                actions.join(", ")
+            ),
             Self::ActionFailed(key) => write!(f, "{key} failed"),
             Self::NodeLost(node) => write!(f, "node {node} is lost"),
         }
@@ -313,8 +321,8 @@ impl Run {
             Some(reason) => Some(Outcome::Incomplete(reason.clone())),
             None if self.waiting.is_empty() => Some(Outcome::Complete),
             None => {
-                let flaw = "the graph has a loop or a missing action".to_owned();
-                Some(Outcome::Incomplete(AbortReason::Changed(flaw)))
+                let actions = circle(&self.graph).into_iter().map(describe).collect();
+                Some(Outcome::Incomplete(AbortReason::Circle(actions)))
             }
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! Written against the graph alone. It shares nothing with the scheduler, so a mistake there is not repeated here.
 
-use crate::{Action, ActionKind, TransitionGraph};
+use crate::{
+    Action, ActionKind, TransitionGraph,
+    circle::{circle, stuck},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -20,8 +23,8 @@ pub enum Flaw {
         /// What it waits for.
         input: u32,
     },
-    /// An action that waits for itself, over others or directly.
-    Cycle(u32),
+    /// Actions that wait for one another in a circle: each for the one before it, the first for the last.
+    Cycle(Vec<String>),
     /// An action that does not wait, not even indirectly, for another that has to be over first.
     Unordered {
         /// Must be over...
@@ -45,7 +48,9 @@ impl fmt::Display for Flaw {
             Self::MissingInput { action, input } => {
                 write!(f, "action {action} waits for {input}, which is not in the graph")
             }
-            Self::Cycle(id) => write!(f, "action {id} waits for itself"),
+            Self::Cycle(actions) => {
+                write!(f, "each waits for the one before, the first for the last: {}", actions.join(", "))
+            }
             Self::Unordered { first, then } => write!(f, "{then} does not wait for {first}"),
             Self::TwoCopies { instance, starts } => {
                 write!(f, "{instance} is started twice: {} and {}", starts.0, starts.1)
@@ -79,30 +84,13 @@ pub fn check(graph: &TransitionGraph) -> Vec<Flaw> {
         let known = known.collect();
         inputs.push(known);
     }
-    flaws.extend(stuck(&inputs).into_iter().map(|at| Flaw::Cycle(graph.synapses[at].action.id)));
+    if !stuck(&inputs).is_empty() {
+        flaws.push(Flaw::Cycle(circle(graph).into_iter().map(describe).collect()));
+    }
     if flaws.is_empty() {
         flaws.extend(unsafe_orders(graph, &inputs));
     }
     flaws
-}
-
-/// Actions left over when all that can ever fire has fired.
-fn stuck(inputs: &[Vec<usize>]) -> Vec<usize> {
-    let mut waiting: Vec<usize> = inputs.iter().map(Vec::len).collect();
-    let mut successors: Vec<Vec<usize>> = vec![Vec::new(); inputs.len()];
-    for (then, firsts) in inputs.iter().enumerate() {
-        firsts.iter().for_each(|&first| successors[first].push(then));
-    }
-    let mut ready: Vec<usize> = (0..inputs.len()).filter(|&at| waiting[at] == 0).collect();
-    while let Some(first) = ready.pop() {
-        for &then in &successors[first] {
-            waiting[then] -= 1;
-            if waiting[then] == 0 {
-                ready.push(then);
-            }
-        }
-    }
-    (0..inputs.len()).filter(|&at| waiting[at] > 0).collect()
 }
 
 /// What the graph does with one instance.
@@ -202,7 +190,8 @@ fn instance(action: &Action) -> Option<&str> {
     rest.strip_suffix(&*action.operation)?.strip_suffix('_')
 }
 
-fn describe(action: &Action) -> String {
+/// An action as people know it: `RSC_start_0 on NODE`.
+pub fn describe(action: &Action) -> String {
     let key = action.internal_key.as_deref().unwrap_or(&action.key);
     match &action.node {
         Some((node, _)) => format!("{key} on {node}"),

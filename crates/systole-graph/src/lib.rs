@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod circle;
 mod dot;
 mod graph;
 mod read;
 mod write;
 
-pub use check::{Flaw, check};
+pub use check::{Flaw, check, describe};
+pub use circle::circle;
 pub use dot::{Arrow, DotStyle, Drawing, DrawnAction, Fate};
 pub use graph::*;
 pub use read::{ReadError, read_graph};

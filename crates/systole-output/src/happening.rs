@@ -3,7 +3,7 @@
 use crate::tree::Tree;
 use systole_scheduler::plan::ChangeKind;
 use systole_types::{NodeId, Role};
-use systole_whatif::Happening;
+use systole_whatif::{Happening, Settled};
 
 /// A line: `vip moves alpha -> beta (proxy-podman-0 has to be stopped)`.
 pub fn line(happening: &Happening) -> String {
@@ -12,6 +12,17 @@ pub fn line(happening: &Happening) -> String {
         None => happening.from.as_ref().map(NodeId::to_string).unwrap_or_default(),
     };
     format!("{subject} {}{}", what(happening), because(happening))
+}
+
+/// Why a cluster does not come to rest; nothing if it does.
+pub fn unrest(settled: &Settled) -> String {
+    match settled {
+        Settled::AtRest(_) => String::new(),
+        Settled::Restless(_) => {
+            "The cluster would not come to rest: it goes on changing things.\n".to_owned()
+        }
+        Settled::Stuck(circle) => format!("The cluster would get stuck: {circle}.\n"),
+    }
 }
 
 /// The same, about the resource that has just been named.

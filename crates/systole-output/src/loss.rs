@@ -25,9 +25,7 @@ pub fn text(loss: &Loss) -> String {
             text.push_str(&format!("    {want}\n"));
         }
     }
-    if !loss.is_at_rest {
-        text.push_str("The cluster would not come to rest: it goes on changing things.\n");
-    }
+    text.push_str(&happening::unrest(&loss.settled));
     text
 }
 
@@ -145,7 +143,7 @@ pub fn tree(loss: &Loss) -> Tree {
     });
     Tree::new("loss")
         .attr("quorum", loss.has_quorum)
-        .attr("comes_to_rest", loss.is_at_rest)
+        .attr("comes_to_rest", loss.settled.is_at_rest())
         .children(loss.nodes.iter().map(|node| Tree::new("lost").attr("node", node.as_str())))
         .children(loss.happenings.iter().map(happening::tree))
         .children(shortfalls)

@@ -14,9 +14,7 @@ pub fn text(changes: &[String], planned: &Planned) -> String {
     list(&format!("{} would do this:", changes.join(" + ")), &planned.happenings, &mut text);
     list("and would avert this, which happens otherwise:", &planned.averted, &mut text);
     list("This happens anyway:", &planned.anyway, &mut text);
-    if !planned.is_at_rest {
-        text.push_str("The cluster would not come to rest: it goes on changing things.\n");
-    }
+    text.push_str(&happening::unrest(&planned.settled));
     text
 }
 
@@ -38,7 +36,7 @@ pub fn tree(changes: &[String], planned: &Planned) -> Tree {
     };
     Tree::new("plan")
         .attr("changes_anything", planned.is_change)
-        .attr("comes_to_rest", planned.is_at_rest)
+        .attr("comes_to_rest", planned.settled.is_at_rest())
         .children(changes.iter().map(|change| Tree::with_text("request", change.as_str())))
         .child(part("happens", &planned.happenings))
         .child(part("averted", &planned.averted))

@@ -2,7 +2,7 @@
 
 use crate::{
     loss::Standing,
-    settle::{Moment, settle},
+    settle::{Moment, Settled, settle},
     why::{Asker, Reason, Why},
 };
 use systole_cib::xml::Document;
@@ -76,8 +76,8 @@ pub struct Course {
     pub happenings: Vec<Happening>,
     /// The CIB at rest.
     pub document: Document,
-    /// Whether it came to rest.
-    pub is_at_rest: bool,
+    /// Whether it came to rest, and if not, why.
+    pub settled: Settled,
     /// What runs at rest; `None` where it did not come to rest.
     pub standing: Option<Standing>,
     /// Whether the partition has quorum.
@@ -113,8 +113,8 @@ pub(crate) fn follow_in_detail(mut document: Document, moment: Moment, detail: D
             happenings.push(happening);
         }
     });
-    let is_at_rest = settled.is_at_rest();
-    Course { happenings, document, is_at_rest, standing: standing.filter(|_| is_at_rest), has_quorum }
+    let standing = standing.filter(|_| settled.is_at_rest());
+    Course { happenings, document, settled, standing, has_quorum }
 }
 
 /// The first reason that decides: what keeps the resource off where it leaves, what is better elsewhere, what failed.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod carry_out;
+mod circle;
 mod event;
 mod forget;
 pub mod goal;
@@ -18,6 +19,7 @@ mod settle;
 pub mod why;
 
 pub use carry_out::{Names, Outcome, Step, carry_out, carry_out_in_cluster};
+pub use circle::Circle;
 pub use event::{Event, quorum_of};
 pub use goal::Goal;
 pub use happening::{Course, Happening, follow, follow_with_causes};

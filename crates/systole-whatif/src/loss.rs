@@ -1,7 +1,7 @@
 //! What the loss of nodes would do: what would be down, for want of what.
 
 use crate::{
-    Event, Happening, Moment,
+    Event, Happening, Moment, Settled,
     event::{majority, set_quorum},
     follow,
     goal::copies,
@@ -66,8 +66,8 @@ pub struct Loss {
     pub happenings: Vec<Happening>,
     /// What does not run as it did.
     pub shortfalls: Vec<Shortfall>,
-    /// Whether the rest comes to rest.
-    pub is_at_rest: bool,
+    /// Whether the rest comes to rest, and if not, why.
+    pub settled: Settled,
 }
 
 /// A resource that does not run as it did.
@@ -164,7 +164,7 @@ pub fn lose(
         has_quorum: course.has_quorum,
         happenings: course.happenings,
         shortfalls,
-        is_at_rest: course.is_at_rest,
+        settled: course.settled,
     }
 }
 

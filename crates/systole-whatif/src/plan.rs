@@ -1,6 +1,6 @@
 //! What a change would do, before it is made.
 
-use crate::{Course, Happening, Moment, follow_with_causes};
+use crate::{Course, Happening, Moment, Settled, follow_with_causes};
 use systole_cib::{read, xml::Document};
 use systole_scheduler::{Status, plan::ChangeKind};
 use systole_types::ResourceId;
@@ -16,8 +16,8 @@ pub struct Planned {
     pub averted: Vec<Happening>,
     /// Whether the configuration or the state is another one at all.
     pub is_change: bool,
-    /// Whether the cluster comes to rest.
-    pub is_at_rest: bool,
+    /// Whether the cluster comes to rest, and if not, why.
+    pub settled: Settled,
 }
 
 /// Compares what comes of a CIB with what comes of it once it is changed.
@@ -44,7 +44,7 @@ pub fn plan(before: &Document, after: &Document, moment: Moment) -> Planned {
         anyway,
         averted,
         is_change: before.to_text() != after.to_text(),
-        is_at_rest: changed.is_at_rest,
+        settled: changed.settled,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Scheduling and carrying out until nothing is left to do.
 
-use crate::{Names, Outcome, Step, carry_out_in_cluster};
+use crate::{Circle, Names, Outcome, Step, carry_out_in_cluster};
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
 use systole_types::Timestamp;
@@ -31,8 +31,8 @@ pub enum Settled {
     AtRest(usize),
     /// Still something to do after all rounds, or the same again and again: what was done last.
     Restless(Vec<Step>),
-    /// The last plan waits for itself: so much of it was done.
-    Stuck(Vec<Step>),
+    /// The last plan waits for itself.
+    Stuck(Circle),
 }
 
 impl Settled {
@@ -59,8 +59,8 @@ pub fn settle(
             return Settled::AtRest(round);
         }
         let Outcome { steps, is_complete } = carry_out_round(document, &transition, moment.now);
-        if !is_complete {
-            return Settled::Stuck(steps);
+        if let Some(circle) = Circle::of(&transition).filter(|_| !is_complete) {
+            return Settled::Stuck(circle);
         }
         if steps.is_empty() {
             // Only orders were left: nothing that anybody would do.

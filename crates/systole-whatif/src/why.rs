@@ -1,13 +1,13 @@
 //! Why a resource is where it is, and why not elsewhere: the scheduler's notes, put together for one resource.
 
 mod ask;
-mod orders;
+pub(crate) mod orders;
 mod text;
 mod waits;
 
 pub use ask::Asker;
 
-use crate::happening::Happening;
+use crate::{Circle, happening::Happening};
 use std::sync::Arc;
 use systole_scheduler::note::{Cause, NotPromoted, Obstacle};
 use systole_types::{ElementId, NodeId, OcfRc, OpStatus, ResourceId, Role, Score, Timestamp};
@@ -143,6 +143,8 @@ pub enum Why {
     NoQuorum(&'static str),
     /// An operation failed there.
     Failed(Failure),
+    /// What is planned for it waits for itself.
+    Circle(Circle),
 }
 
 /// Why a node runs nothing (new).

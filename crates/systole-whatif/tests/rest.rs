@@ -20,7 +20,7 @@ fn carried_out_without_failures_the_corpus_comes_to_rest() {
     let listed = listed();
     for case in systole_reference::scheduler_cases() {
         let name = &case.name;
-        let mut document = Document::parse(&case.text("xml")).expect("well-formed XML");
+        let mut document = Document::parse(case.text("xml")).expect("well-formed XML");
         let mut flaws = Vec::new();
         let settled = settle(&mut document, moment, Detail::Result, &mut |transition| {
             flaws.extend(check(&transition.graph));

@@ -18,7 +18,7 @@ use systole_output::{
 };
 use systole_scheduler::{Overview, Status, Transition, placement::Detail, plan::Origin, schedule_in_detail};
 use systole_types::Timestamp;
-use systole_whatif::{Injected, Injections, Names, OpFail};
+use systole_whatif::{Circle, Injected, Injections, Names, OpFail};
 
 /// Simulate the cluster's response to events.
 #[derive(Parser)]
@@ -295,6 +295,7 @@ impl Simulation<'_, '_> {
         if !outcome.is_complete {
             self.errors.push("Transition failed: terminated".to_owned());
             self.errors.push("An invalid transition was produced".to_owned());
+            self.errors.extend(Circle::of(transition).map(|circle| circle.to_string()));
         }
         if self.narrative.has_states() {
             let cib = kept(self.read(document));

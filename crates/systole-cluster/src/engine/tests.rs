@@ -219,3 +219,15 @@ confirmed 1
 ",
     );
 }
+
+#[test]
+fn actions_that_wait_for_one_another_are_named() {
+    check(
+        "
+graph 1:op 2:op<1,3 3:op<4 4:op<2 5:op<4
+    perform 1
+confirmed 1
+    given up: its actions wait for one another in a circle, and none of them can begin: action-4 on a, action-3 on a, action-2 on a; look at the order constraints between them (crm_verify names those that contradict each other)
+",
+    );
+}

@@ -365,6 +365,10 @@ impl NodeMachine {
                 Step::Finished(Outcome::Complete) => {
                     self.log(Level::Debug, format!("transition {} is complete", dc.transition));
                 }
+                // The same plan would come of it again: something has to change first.
+                Step::Finished(Outcome::Incomplete(reason @ AbortReason::Circle(_))) => {
+                    self.log(Level::Error, format!("transition {} was given up: {reason}", dc.transition));
+                }
                 Step::Finished(Outcome::Incomplete(reason)) => {
                     self.log(Level::Info, format!("transition {} was given up: {reason}", dc.transition));
                     dc.stale.get_or_insert_with(|| reason.to_string());

@@ -46,6 +46,8 @@ struct Bench {
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
     replies: Vec<systole_wire::api::Reply>,
+    logs: Vec<String>,
+    n_inputs: usize,
     far: Far,
 }
 
@@ -79,6 +81,8 @@ impl Bench {
             tokens: Vec::new(),
             casts: Vec::new(),
             replies: Vec::new(),
+            logs: Vec::new(),
+            n_inputs: 0,
             far: Far { is_reachable: true, ..Far::default() },
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
@@ -109,6 +113,8 @@ impl Bench {
                     }
                     Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
+                    Effect::Log { message, .. } => self.logs.push(message),
+                    Effect::SaveInput { .. } => self.n_inputs += 1,
                     _ => {}
                 }
             }
@@ -423,4 +429,19 @@ fn a_disk_that_does_not_answer_is_asked_without_end_and_without_filling_memory()
     bench.tell(Event::Durable(newest));
     assert_eq!(bench.machine.disk.n_asked(), 0);
     assert_eq!(bench.replies.len(), 200, "{:?}", bench.replies.last());
+}
+
+#[test]
+fn a_plan_that_waits_for_itself_is_told_once_and_not_made_again_and_again() {
+    let dummies = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>
+        <primitive id="s" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let orders = r#"<constraints><rsc_order id="1" first="r" then="s"/><rsc_order id="2" first="s" then="r"/></constraints>"#;
+    let one = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let mut bench = Bench::with(&CIB.replace(one, dummies).replace("<constraints/>", orders));
+    bench.view(1);
+    bench.wait(60);
+    let about_circle = |text: &&String| text.contains("in a circle");
+    assert_eq!(bench.logs.iter().filter(about_circle).count(), 1, "{:#?}", bench.logs);
+    assert_eq!(bench.n_inputs, 1, "scheduler inputs that were kept");
+    assert_eq!(bench.ran, ["r_monitor_0", "s_monitor_0"]);
 }

@@ -116,6 +116,7 @@ impl Collector<'_, '_> {
             Why::StopAll => self.add(Remedy::SetOption { name: "stop-all-resources", value: "false" }),
             Why::NoQuorum(_) => self.answer_no_quorum(),
             Why::Failed(_) => self.forget_failures(rsc, at),
+            Why::Circle(circle) => circle.orders.iter().for_each(|order| self.delete_constraint(Some(order))),
             Why::NotPromoted(_) | Why::Removed => {}
         }
     }

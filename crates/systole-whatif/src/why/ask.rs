@@ -5,7 +5,7 @@ use super::{
     orders::{orders_between, with_parents},
     waits::Graph,
 };
-use crate::happening::Happening;
+use crate::{Circle, happening::Happening};
 use std::collections::BTreeMap;
 use systole_scheduler::{
     NodeIdx, Note, RscIdx, Status, Transition,
@@ -19,6 +19,7 @@ pub struct Asker<'t> {
     transition: &'t Transition<'t>,
     notes: BTreeMap<&'t ResourceId, Vec<&'t Note>>,
     graph: Graph<'t>,
+    circle: Option<Circle>,
 }
 
 impl<'t> Asker<'t> {
@@ -30,7 +31,7 @@ impl<'t> Asker<'t> {
                 notes.entry(id).or_default().push(note);
             }
         }
-        Self { transition, notes, graph: Graph::new(transition) }
+        Self { transition, notes, graph: Graph::new(transition), circle: Circle::of(transition) }
     }
 
     /// The transition.
@@ -191,6 +192,9 @@ impl<'t> Asker<'t> {
         }
         if !status.has_quorum && status.options.no_quorum != NoQuorum::Ignore && resource.removed.is_none() {
             reasons.push(Reason::plain(Why::NoQuorum(status.options.no_quorum.as_str())));
+        }
+        if let Some(circle) = self.circle.as_ref().filter(|circle| circle.concerns(rsc)) {
+            reasons.push(Reason::plain(Why::Circle(circle.clone())));
         }
         self.add_notes(rsc, None, &mut reasons);
         reasons

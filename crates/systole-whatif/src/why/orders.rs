@@ -5,7 +5,7 @@ use systole_scheduler::{RscIdx, Status};
 use systole_types::ElementId;
 
 /// Ids of the order constraints that put one resource (or what it is part of) before the other, in either direction.
-pub(super) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) -> Vec<ElementId> {
+pub(crate) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) -> Vec<ElementId> {
     let (one, other) = (with_parents(status, one), with_parents(status, other));
     let means = |name: &ElementId, chain: &[RscIdx]| {
         status.constraint_targets(name.as_str()).iter().any(|target| chain.contains(target))

@@ -55,6 +55,7 @@ impl fmt::Display for Why {
             Self::Removed => f.write_str("it is not in the configuration any more"),
             Self::NoQuorum(policy) => write!(f, "the partition has no quorum (no-quorum-policy={policy})"),
             Self::Failed(failure) => write!(f, "{failure}"),
+            Self::Circle(circle) => write!(f, "{circle}"),
         }
     }
 }
