@@ -1,6 +1,7 @@
 //! The graph as a value.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use crate::Attributes;
+use std::{sync::Arc, time::Duration};
 use systole_types::{NodeId, NodeUuid, OperationKey, ResourceId};
 
 /// A plan: synapses, each of which may fire once all its inputs are confirmed.
@@ -44,7 +45,7 @@ pub struct Action {
     /// `router_node`: the cluster node that passes the action on to a remote one.
     pub router: Option<NodeId>,
     /// `<attributes>`: parameters by their plain names, and `CRM_meta_...`.
-    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
+    pub attributes: Attributes,
     /// `<downed>`: nodes that the action brings down.
     pub downed: Vec<NodeUuid>,
     /// `<maintenance>`: nodes whose maintenance state changes, with the new one.

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod check;
 mod circle;
 mod dot;
@@ -11,6 +12,7 @@ mod graph;
 mod read;
 mod write;
 
+pub use attributes::Attributes;
 pub use check::{Flaw, check, describe};
 pub use circle::circle;
 pub use dot::{Arrow, DotStyle, Drawing, DrawnAction, Fate};

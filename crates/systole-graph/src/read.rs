@@ -1,11 +1,11 @@
 //! Reading `<transition_graph>`.
 
-use crate::{Action, ActionKind, ResourceRef, Synapse, TransitionGraph};
+use crate::{Action, ActionKind, Attributes, ResourceRef, Synapse, TransitionGraph};
 use quick_xml::{
     events::{BytesStart, Event},
     reader::Reader,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use systole_types::{NodeId, NodeUuid, ResourceId};
 
 /// Why a text is no transition graph.
@@ -199,7 +199,7 @@ fn read_action(element: &Element) -> Result<Action, ReadError> {
         internal_key: element.get("internal_operation_key").map(Arc::from),
         node,
         router: element.get("router_node").map(NodeId::new),
-        attributes: BTreeMap::new(),
+        attributes: Attributes::default(),
         downed: Vec::new(),
         maintenance: Vec::new(),
         about: None,

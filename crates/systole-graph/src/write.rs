@@ -1,13 +1,13 @@
 //! Writing a graph as `<transition_graph>`.
 
 use crate::{Action, ActionKind, TransitionGraph};
-use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
+use std::{fmt::Write as _, ops::Range};
 
 /// Writes `graph` as Pacemaker does: one `<synapse>` per action, triggers naming the actions waited for.
 ///
 /// An input that is no action of the graph cannot be named and is left out; [`check`](crate::check) finds it.
 pub fn write_graph(graph: &TransitionGraph) -> String {
-    let mut out = String::with_capacity(256 + graph.synapses.len() * 700);
+    let mut out = String::with_capacity(256 + graph.synapses.len() * 768);
     out.push_str("<transition_graph");
     for (name, value) in &graph.properties {
         attribute(&mut out, name, value);
@@ -19,7 +19,9 @@ pub fn write_graph(graph: &TransitionGraph) -> String {
     out.push_str(">\n");
     let tags = Tags::of(graph);
     for (index, synapse) in graph.synapses.iter().enumerate() {
-        let _ = write!(out, "  <synapse id=\"{index}\"");
+        out.push_str("  <synapse id=\"");
+        number(&mut out, index);
+        out.push('"');
         if synapse.priority != 0 {
             let _ = write!(out, " priority=\"{}\"", synapse.priority);
         }
@@ -39,7 +41,8 @@ struct Tags {
     text: String,
     /// Of each synapse's action, in sequence.
     ranges: Vec<Range<usize>>,
-    by_id: BTreeMap<u32, usize>,
+    /// By number; of several with the same number the last one is meant.
+    by_id: Vec<(u32, usize)>,
 }
 
 impl Tags {
@@ -51,7 +54,9 @@ impl Tags {
             start..text.len()
         });
         let ranges = ranges.collect();
-        let by_id = graph.synapses.iter().enumerate().map(|(n, synapse)| (synapse.action.id, n)).collect();
+        let by_id = graph.synapses.iter().enumerate().map(|(n, synapse)| (synapse.action.id, n));
+        let mut by_id: Vec<(u32, usize)> = by_id.collect();
+        by_id.sort_unstable();
         Self { text, ranges, by_id }
     }
 
@@ -60,7 +65,9 @@ impl Tags {
     }
 
     fn of_id(&self, id: u32) -> Option<&str> {
-        self.by_id.get(&id).map(|n| self.nth(*n))
+        let n_up_to = self.by_id.partition_point(|(known, _)| *known <= id);
+        let (found, n) = *self.by_id.get(n_up_to.checked_sub(1)?)?;
+        (found == id).then(|| self.nth(n))
     }
 }
 
@@ -87,7 +94,11 @@ const fn element_name(kind: &ActionKind) -> &'static str {
 }
 
 fn open_tag(out: &mut String, action: &Action) {
-    let _ = write!(out, "<{} id=\"{}\"", element_name(&action.kind), action.id);
+    out.push('<');
+    out.push_str(element_name(&action.kind));
+    out.push_str(" id=\"");
+    number(out, action.id as usize);
+    out.push('"');
     attribute(out, "operation", &action.operation);
     attribute(out, "operation_key", &action.key);
     if let Some(key) = &action.internal_key {
@@ -128,13 +139,15 @@ fn action(out: &mut String, action: &Action, tag: &str) {
     }
     attributes(out, action);
     nodes(out, action);
-    let _ = writeln!(out, "      </{}>", element_name(&action.kind));
+    out.push_str("      </");
+    out.push_str(element_name(&action.kind));
+    out.push_str(">\n");
 }
 
 fn attributes(out: &mut String, action: &Action) {
     out.push_str("        <attributes");
     let mut has_others = false;
-    for (name, value) in &action.attributes {
+    for (name, value) in action.attributes.iter() {
         if is_xml_name(name) {
             attribute(out, name, value);
         } else {
@@ -179,13 +192,30 @@ fn nodes(out: &mut String, action: &Action) {
 
 /// Whether `name` can be the name of an XML attribute. Other parameters become `<param>` children.
 fn is_xml_name(name: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.bytes().all(is_plain) {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() | (b == b'_') | (b == b'-') | (b == b'.');
+    // Without leaving early: so that many bytes are looked at together.
+    let all_plain = name.bytes().fold(true, |all, b| all & is_plain(b));
+    if all_plain && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return true;
     }
     let is_start = |c: char| c.is_alphabetic() || c == '_';
     name.starts_with(is_start)
         && name.chars().all(|c| is_start(c) || c.is_ascii_digit() || c == '-' || c == '.')
+}
+
+/// There are too many numbers for the standard library's way of writing them.
+fn number(out: &mut String, mut number: usize) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
 }
 
 fn attribute(out: &mut String, name: &str, value: &str) {

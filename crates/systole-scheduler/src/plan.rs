@@ -4,6 +4,7 @@
 //! them come from constraints and from what resources are; they are applied once all actions exist, and then decide
 //! further what has to be done and what can be: a fixed point. What is left is written down as a graph.
 
+mod action;
 mod bundle;
 mod changes;
 mod clone;
@@ -12,6 +13,7 @@ mod draft;
 mod draw;
 mod emit;
 mod fencing;
+mod find;
 mod group;
 mod instances;
 mod migration;
@@ -24,7 +26,9 @@ mod propagate;
 mod recurring;
 mod relation;
 mod remote;
+mod runnable;
 mod task;
+mod tree;
 mod view;
 
 use crate::{
@@ -32,7 +36,8 @@ use crate::{
     placement::{Detail, Placement, by_priority},
     status::Kind,
 };
-use draft::{ActIdx, Draft};
+use action::ActIdx;
+use draft::Draft;
 use std::sync::Arc;
 use systole_graph::{Drawing, TransitionGraph};
 use systole_types::Role;

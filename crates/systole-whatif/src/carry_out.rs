@@ -298,7 +298,7 @@ impl<'g> Execution<'g> {
 fn digest(action: &Action) -> Option<String> {
     let recurs = action.meta("interval").is_some();
     let mut text = String::from(" <parameters");
-    for (name, value) in &action.attributes {
+    for (name, value) in action.attributes.iter() {
         let is_left_out = matches!(
             &**name,
             "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip"

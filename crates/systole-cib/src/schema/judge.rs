@@ -125,15 +125,16 @@ impl<'d> Judge<'d> {
             if name.starts_with("xmlns:") {
                 continue;
             }
-            let known = attrs().filter(|attr| attr.name == name);
-            let allowed = known.clone().fold(SchemaSet::NONE, |all, attr| all.or(attr.when));
-            let right = known
-                .clone()
-                .fold(SchemaSet::NONE, |all, attr| all.or(attr.when.and(attr.kind.allowing(value))));
+            let known = || attrs().filter(|attr| attr.name == name);
+            let (mut allowed, mut right) = (SchemaSet::NONE, SchemaSet::NONE);
+            for attr in known() {
+                allowed = allowed.or(attr.when);
+                right = right.or(attr.when.and(attr.kind.allowing(value)));
+            }
             if schemas.and(allowed).is_empty() {
                 self.fault(|| Fault::unknown_attribute(element, name, allowed, schemas));
             } else if schemas.and(right).is_empty() {
-                let kinds = known.map(|attr| attr.kind);
+                let kinds = known().map(|attr| attr.kind);
                 self.fault(|| Fault::bad_value(element, name, value, kinds, schemas));
             }
             fits = fits.and(right);

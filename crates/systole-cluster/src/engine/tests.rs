@@ -41,7 +41,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
         internal_key: None,
         node: Some((NodeId::new(node), NodeUuid::new(node))),
         router: None,
-        attributes: [timeout].into(),
+        attributes: [timeout].into_iter().collect(),
         downed: Vec::new(),
         maintenance: Vec::new(),
         about: None,

@@ -2,7 +2,8 @@
 
 use super::{
     Change, ChangeKind,
-    draft::{ActIdx, Draft, Flags, Reason},
+    action::{ActIdx, Flags, Reason},
+    draft::Draft,
     task::{Key, Task},
 };
 use crate::{NodeIdx, RscIdx, status::Kind, status::NodeKind};

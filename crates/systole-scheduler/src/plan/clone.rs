@@ -1,10 +1,6 @@
 //! Clones, promotable ones too. Source: Pacemaker Explained, "Clones".
 
-use super::{
-    draft::{Draft, Flags},
-    relation::Relation,
-    task::Task,
-};
+use super::{action::Flags, draft::Draft, relation::Relation, task::Task};
 use crate::{NodeIdx, RscIdx};
 
 impl Draft<'_, '_> {

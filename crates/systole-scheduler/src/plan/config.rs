@@ -3,14 +3,15 @@
 //! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
 
 use super::{
-    draft::{ActIdx, Draft, Flags, Reason},
+    action::{ActIdx, Flags, Reason},
+    draft::Draft,
     recurring::is_enabled,
     relation::{End, Relation},
     task::{Key, Task},
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{DigestChange, EarlyAction, Failures, HistoryRef, in_order},
+    status::{DigestChange, EarlyAction, Failures, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, Role, Score};
@@ -100,6 +101,13 @@ impl Draft<'_, '_> {
 
     /// Compares what was run with what the configuration says today.
     pub(super) fn check_histories(&mut self) {
+        let mut active = vec![Vec::new(); self.status.nodes.len()];
+        for (rsc, resource) in self.status.iter_resources() {
+            resource.running_on.iter().for_each(|node| active[node.i()].push(rsc));
+        }
+        let is_removed = |rsc: RscIdx| self.status.rsc(rsc).removed.is_some();
+        let mut matters: Vec<bool> =
+            (0..self.status.resources.len()).map(|rsc| is_removed(RscIdx::new(rsc))).collect();
         for i in 0..self.status.nodes_by_name.len() {
             let node = self.status.nodes_by_name[i];
             let target = self.status.node(node);
@@ -107,31 +115,34 @@ impl Draft<'_, '_> {
             if !target.maintenance && !is_available {
                 continue;
             }
-            for history in &target.histories {
-                if history.namesake == Some(history.resource) && !self.matters(history, node) {
-                    continue;
-                }
-                if history.history.operations.is_empty() {
-                    continue;
-                }
-                // A history with an instance number that means nothing (any more) is looked at for the instance of that
-                // very name too.
-                let name = &history.history.resource;
-                let namesake = history.namesake.or_else(|| self.status.find_resource(name.as_str()));
-                if namesake.is_none() || self.r(history.resource).known_as() == name {
-                    self.check_history(history.resource, node, history.history);
-                }
-                if let Some(namesake) = namesake.filter(|&namesake| namesake != history.resource) {
-                    self.check_history(namesake, node, history.history);
-                }
-            }
+            active[node.i()].iter().for_each(|rsc| matters[rsc.i()] = true);
+            self.check_histories_of(node, &matters);
+            active[node.i()].iter().for_each(|rsc| matters[rsc.i()] = self.r(*rsc).removed.is_some());
         }
     }
 
-    /// Whether anything can follow from a history: most say no more than that a resource is not on the node.
-    fn matters(&self, history: &HistoryRef<'_>, node: NodeIdx) -> bool {
-        let resource = self.r(history.resource);
-        history.is_other_agent || resource.removed.is_some() || resource.running_on.contains(&node)
+    /// `matters`: of which resources something may follow, those that are active there or removed. Most histories say no
+    /// more than that a resource is not on the node.
+    fn check_histories_of(&mut self, node: NodeIdx, matters: &[bool]) {
+        for history in &self.status.node(node).histories {
+            let may_follow = history.is_other_agent || matters[history.resource.i()];
+            if history.namesake == Some(history.resource) && !may_follow {
+                continue;
+            }
+            if history.history.operations.is_empty() {
+                continue;
+            }
+            // A history with an instance number that means nothing (any more) is looked at for the instance of that very
+            // name too.
+            let name = &history.history.resource;
+            let namesake = history.namesake.or_else(|| self.status.find_resource(name.as_str()));
+            if namesake.is_none() || self.r(history.resource).known_as() == name {
+                self.check_history(history.resource, node, history.history);
+            }
+            if let Some(namesake) = namesake.filter(|&namesake| namesake != history.resource) {
+                self.check_history(namesake, node, history.history);
+            }
+        }
     }
 
     fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {

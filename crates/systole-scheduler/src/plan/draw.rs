@@ -1,7 +1,8 @@
 //! Everything that was considered, for `crm_simulate --save-dotfile`.
 
 use super::{
-    draft::{ActIdx, Action, Draft, Flags},
+    action::{ActIdx, Action, Flags},
+    draft::Draft,
     relation::Relation,
     task::{Key, Task},
 };
@@ -48,7 +49,7 @@ impl Draft<'_, '_> {
     fn arrows_to(&self, then: ActIdx) -> impl Iterator<Item = (ActIdx, bool, bool)> {
         let is_graphed = self.is(then, Flags::IN_GRAPH);
         let mut merged: BTreeMap<ActIdx, (Relation, bool)> = BTreeMap::new();
-        for &idx in &self.a(then).before {
+        for &idx in self.a(then).before.iter() {
             let link = self.links[idx as usize];
             let (relation, is_input) = merged.entry(link.first).or_default();
             *relation |= link.relation;
@@ -72,10 +73,9 @@ impl Draft<'_, '_> {
                 let resource = self.r(rsc);
                 let known_as = resource.history_id.as_ref().unwrap_or(&resource.id);
                 // A notification is called after what it answers: `post_notify_promoted`, where its key has `promote`.
-                let meta = |name| self.added_meta(idx, name);
-                match (&action.key, meta("notify_key_type"), meta("notify_key_operation")) {
-                    (Key::Notify(..), Some(moment), Some(task)) if resource.history_id.is_some() => {
-                        format!("{known_as}_{moment}_notify_{task}_0{at}")
+                match (&action.key, &action.notice) {
+                    (Key::Notify(..), Some(notice)) if resource.history_id.is_some() => {
+                        format!("{known_as}_{}_notify_{}_0{at}", notice.moment.as_str(), notice.occasion)
                     }
                     _ => format!("{prefix}{known_as}_{}{at}", action.key),
                 }

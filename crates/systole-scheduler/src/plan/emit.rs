@@ -6,7 +6,8 @@
 )]
 
 use super::{
-    draft::{ActIdx, Action, Draft, Flags},
+    action::{ActIdx, Action, Flags},
+    draft::Draft,
     relation::Relation,
     task::{Key, Task},
 };
@@ -14,18 +15,17 @@ use crate::{
     NodeIdx, RscIdx,
     status::{Attributes, Kind, NodeKind},
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 use systole_cib::model::AttributeSet;
-use systole_graph::{ActionKind, ResourceRef, Synapse, TransitionGraph};
+use systole_graph::{ActionKind, Attributes as ActionAttributes, ResourceRef, Synapse, TransitionGraph};
 use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
 
 /// Worked out once for many actions; never iterated.
 struct Cache {
     feature_set: (Arc<str>, Arc<str>),
+    /// What actions that belong to no resource are told.
+    without_resource: Arc<Attributes>,
+    meta_names: HashMap<&'static str, Arc<str>>,
     /// Names of attributes that most actions have.
     on_node: Arc<str>,
     on_node_uuid: Arc<str>,
@@ -51,8 +51,11 @@ struct Definition {
 
 impl Cache {
     fn new() -> Self {
+        let feature_set: (Arc<str>, Arc<str>) = ("crm_feature_set".into(), FEATURE_SET.into());
         Self {
-            feature_set: ("crm_feature_set".into(), FEATURE_SET.into()),
+            without_resource: Arc::new(Attributes::from([feature_set.clone()])),
+            feature_set,
+            meta_names: HashMap::new(),
             on_node: "CRM_meta_on_node".into(),
             on_node_uuid: "CRM_meta_on_node_uuid".into(),
             target_rc: "CRM_meta_op_target_rc".into(),
@@ -68,6 +71,10 @@ impl Cache {
             return known.clone();
         }
         self.task_names.entry(task.clone()).or_insert(task.as_str().into()).clone()
+    }
+
+    fn meta_name(&mut self, name: &'static str) -> Arc<str> {
+        self.meta_names.entry(name).or_insert_with(|| meta_name(name)).clone()
     }
 
     fn number(&mut self, number: u8) -> Arc<str> {
@@ -389,20 +396,16 @@ impl Draft<'_, '_> {
             return (action.name.clone().expect("actions without a resource have a name"), None);
         };
         let resource = self.r(rsc);
-        let own: Arc<str> = format!("{}_{}", resource.id, action.key).into();
+        let own = operation_key(&resource.id, &action.key);
         match &resource.history_id {
             Some(known_as) if action.task == Task::Notified => {
                 (format!("{known_as}_notified_0").into(), Some(own))
             }
             Some(known_as) if matches!(action.key, Key::Notify(..)) => {
-                let meta = |name: &str| {
-                    let found = action.meta.iter().find(|(known, _)| &**known == name);
-                    found.map_or("", |(_, value)| &**value)
-                };
-                let (kind, task) = (meta("notify_type"), meta("notify_operation"));
+                let (kind, task) = action.notice.as_ref().map_or(("", ""), |n| (n.kind(), n.task.as_str()));
                 (format!("{known_as}_{kind}_notify_{task}_0").into(), Some(own))
             }
-            Some(known_as) => (format!("{known_as}_{}", action.key).into(), Some(own)),
+            Some(known_as) => (operation_key(known_as, &action.key), Some(own)),
             None => (own, None),
         }
     }
@@ -453,19 +456,23 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn attributes(
-        &self,
-        idx: ActIdx,
-        node: Option<NodeIdx>,
-        cache: &mut Cache,
-    ) -> BTreeMap<Arc<str>, Arc<str>> {
+    /// Most of what actions are told is the same for all that do the same to a resource.
+    fn attributes(&self, idx: ActIdx, node: Option<NodeIdx>, cache: &mut Cache) -> ActionAttributes {
         let action = self.a(idx);
-        let mut all = match action.rsc {
-            Some(rsc) => (*self.operation_attributes(rsc, action, cache)).clone(),
-            None => BTreeMap::new(),
-        };
+        let mut all = ActionAttributes::sharing(match action.rsc {
+            Some(rsc) => self.operation_attributes(rsc, action, cache),
+            None => cache.without_resource.clone(),
+        });
         for (name, value) in &action.meta {
-            all.insert(meta_name(name), value.clone());
+            all.insert(cache.meta_name(name), value.clone());
+        }
+        if let Some(notice) = &action.notice {
+            for (name, value) in notice.attributes() {
+                all.insert(cache.meta_name(name), value.into());
+            }
+        }
+        for (name, value) in action.told.iter().flat_map(|environment| environment.iter()) {
+            all.insert(cache.meta_name(name), value.clone());
         }
         if let Some(rc) = action.expected_rc {
             all.insert(cache.target_rc.clone(), cache.number(rc));
@@ -476,16 +483,13 @@ impl Draft<'_, '_> {
             all.insert(cache.on_node_uuid.clone(), (&node.uuid).into());
         }
         if let Some(rsc) = action.rsc {
-            let collective = self.collective_attributes(rsc, cache);
-            all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
-            self.add_guest_attributes(idx, rsc, &mut all);
+            self.add_guest_attributes(action, rsc, &mut all);
         }
-        all.insert(cache.feature_set.0.clone(), cache.feature_set.1.clone());
         all
     }
 
     /// The operation's own attributes, and its parameters and those of the resource: its meta attributes by their names in
-    /// graphs, parameters by theirs.
+    /// graphs, parameters by theirs. And what every action of the resource, and every action at all, is told.
     fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
         let task = match &action.key {
             Key::Notify(..) => Task::Notify,
@@ -513,6 +517,9 @@ impl Draft<'_, '_> {
         if primitive.is_some() {
             self.add_parameters(rsc, node, &mut all);
         }
+        let collective = self.collective_attributes(rsc, cache);
+        all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all.extend([cache.feature_set.clone()]);
         let all = Arc::new(all);
         cache.operations.insert(definition, all.clone());
         all
@@ -607,12 +614,11 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn add_guest_attributes(&self, idx: ActIdx, rsc: RscIdx, all: &mut BTreeMap<Arc<str>, Arc<str>>) {
-        let action = self.a(idx);
+    fn add_guest_attributes(&self, action: &Action, rsc: RscIdx, all: &mut ActionAttributes) {
         let Some(node) = action.node else { return };
         let NodeKind::Guest { container, .. } = self.status.node(node).kind else { return };
         let task = match &action.key {
-            Key::Notify(..) => self.added_meta(idx, "notify_operation").map_or(Task::Notify, Task::named),
+            Key::Notify(..) => action.notified_task(),
             Key::Op(..) => action.task.clone(),
         };
         let host = match task.work() {
@@ -622,11 +628,25 @@ impl Draft<'_, '_> {
         };
         let Some(host) = host else { return };
         if let Some(target) = self.r(rsc).meta.raw.get("container-attribute-target") {
-            all.entry("CRM_meta_container_attribute_target".into()).or_insert_with(|| target.clone());
+            all.insert_new("CRM_meta_container_attribute_target", target);
         }
-        let name: Arc<str> = self.status.node(host).name.as_str().into();
-        all.entry("CRM_meta_physical_host".into()).or_insert(name);
+        all.insert_new("CRM_meta_physical_host", &(&self.status.node(host).name).into());
     }
+}
+
+/// The key of an operation, as histories know it.
+fn operation_key(rsc: &ResourceId, key: &Key) -> Arc<str> {
+    let Key::Op(task, interval) = key else { return format!("{rsc}_{key}").into() };
+    let mut text = String::with_capacity(rsc.as_str().len() + 24);
+    text.push_str(rsc.as_str());
+    text.push('_');
+    text.push_str(task.as_str());
+    if *interval == 0 {
+        text.push_str("_0");
+    } else {
+        let _ = write!(text, "_{interval}");
+    }
+    text.into()
 }
 
 /// A meta attribute's name as actions carry it.

@@ -1,7 +1,8 @@
 //! Fencing, unfencing and shutdown of nodes. Source: Pacemaker Explained, "Fencing".
 
 use super::{
-    draft::{ActIdx, Draft, Flags, Reason},
+    action::{ActIdx, Flags, Reason},
+    draft::Draft,
     relation::{End, Relation},
     task::{Key, Task},
 };

@@ -3,7 +3,8 @@
 //! Source: Pacemaker Explained, "Groups".
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::Relation,
     task::Task,
 };

@@ -4,7 +4,8 @@
 //! Source: Pacemaker Explained, "Clones", `interleave`.
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::Relation,
     task::{Key, Task},
 };

@@ -1,7 +1,8 @@
 //! Live migration. Source: Pacemaker Explained, "Migrating Resources".
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::{End, Order, Relation},
     task::{Key, Task},
 };

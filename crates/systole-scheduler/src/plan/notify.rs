@@ -3,7 +3,8 @@
 //! Source: Pacemaker Administration, "Clone Resource Agent Requirements", "Notifications".
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Environment, Flags, Notice},
+    draft::Draft,
     relation::Relation,
     task::{Key, Moment, Task},
 };
@@ -42,8 +43,6 @@ struct Peers {
     unpromoted: Vec<(RscIdx, NodeIdx)>,
     inactive: Vec<RscIdx>,
 }
-
-type Environment = Vec<(&'static str, Arc<str>)>;
 
 /// Names under which agents are told of resources, and of the nodes they are on.
 type Names = (&'static str, &'static str);
@@ -145,12 +144,8 @@ impl Draft<'_, '_> {
         let optional = self.is(about, Flags::OPTIONAL);
         let action = self.action_doing(rsc, key, does, None, optional);
         self.set(action, Flags::PSEUDO);
-        let about = self.a(about).task.clone();
-        self.add_meta(action, "notify_key_type", moment.as_str());
-        self.add_meta(action, "notify_key_operation", about.as_str());
-        let kind = if matches!(moment, Moment::Pre | Moment::PreDone) { "pre" } else { "post" };
-        self.add_meta(action, "notify_type", kind);
-        self.add_meta(action, "notify_operation", task.as_str());
+        let occasion = self.a(about).task.clone();
+        self.a_mut(action).notice = Some(Arc::new(Notice { moment, occasion, task: task.clone() }));
         action
     }
 
@@ -171,10 +166,10 @@ impl Draft<'_, '_> {
         let mut peers = Peers::default();
         self.collect_peers(rsc, false, &mut peers);
         let Some(node) = self.a(stop).node else { return };
-        let environment = vec![
+        let environment = Arc::new(vec![
             ("notify_stop_resource", Arc::from(self.r(rsc).id.as_str())),
             ("notify_stop_uname", Arc::from(self.status.node(node).name.as_str())),
-        ];
+        ]);
         self.notify_instances(self.top(rsc), &frame, &peers, &environment);
     }
 
@@ -218,7 +213,7 @@ impl Draft<'_, '_> {
     }
 
     /// What agents are told, as `OCF_RESKEY_CRM_meta_notify_...`. Marks the frame as required if there is news.
-    fn environment(&mut self, clone: RscIdx, frame: &Notifications, peers: &mut Peers) -> Environment {
+    fn environment(&mut self, clone: RscIdx, frame: &Notifications, peers: &mut Peers) -> Arc<Environment> {
         let news = match frame.task {
             Task::Start => &peers.start,
             Task::Stop => &peers.stop,
@@ -278,7 +273,7 @@ impl Draft<'_, '_> {
             let hosts: Vec<NodeIdx> = all.iter().map(|&node| self.host_of(node)).collect();
             environment.push(("notify_all_hosts", words(hosts.iter().map(name))));
         }
-        environment
+        Arc::new(environment)
     }
 
     /// The node itself, or the host of a guest node's container.
@@ -294,7 +289,7 @@ impl Draft<'_, '_> {
         rsc: RscIdx,
         frame: &Notifications,
         peers: &Peers,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) {
         if !self.r(rsc).children.is_empty() {
             for &child in self.parts(rsc) {
@@ -349,10 +344,8 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn tell(&mut self, action: ActIdx, environment: &Environment) {
-        for (name, value) in environment {
-            self.add_meta(action, name, value.clone());
-        }
+    fn tell(&mut self, action: ActIdx, environment: &Arc<Environment>) {
+        self.a_mut(action).told.push(environment.clone());
     }
 
     fn notify_before(
@@ -360,14 +353,20 @@ impl Draft<'_, '_> {
         rsc: RscIdx,
         node: NodeIdx,
         frame: &Notifications,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) {
         if let Some((op, done)) = frame.pre {
             self.notify_one(rsc, node, op, done, environment);
         }
     }
 
-    fn notify_after(&mut self, rsc: RscIdx, node: NodeIdx, frame: &Notifications, environment: &Environment) {
+    fn notify_after(
+        &mut self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        frame: &Notifications,
+        environment: &Arc<Environment>,
+    ) {
         let Some((op, done)) = frame.post else { return };
         if let Some(notify) = self.notify_one(rsc, node, op, done, environment) {
             self.a_mut(notify).priority = PRIORITY;
@@ -385,21 +384,17 @@ impl Draft<'_, '_> {
         node: NodeIdx,
         op: ActIdx,
         done: ActIdx,
-        environment: &Environment,
+        environment: &Arc<Environment>,
     ) -> Option<ActIdx> {
         if !self.node[node.i()].online || !self.is(op, Flags::RUNNABLE) {
             return None;
         }
-        let moment =
-            if self.added_meta(op, "notify_type") == Some("pre") { Moment::Pre } else { Moment::Post };
-        let about = Task::named(self.added_meta(op, "notify_operation")?);
+        let notice = self.a(op).notice.clone()?;
+        let moment = if notice.kind() == "pre" { Moment::Pre } else { Moment::Post };
+        let about = notice.task.clone();
         let (task, optional) = (self.a(op).task.clone(), self.is(op, Flags::OPTIONAL));
         let notify = self.action_doing(rsc, Key::Notify(moment, about), task, Some(node), optional);
-        for (name, value) in self.a(op).meta.clone() {
-            if self.added_meta(notify, &name).is_none() {
-                self.add_meta(notify, &name, value);
-            }
-        }
+        self.a_mut(notify).notice.get_or_insert(notice);
         self.tell(notify, environment);
         self.link(op, notify, Relation::ORDERED);
         self.link(notify, done, Relation::ORDERED);

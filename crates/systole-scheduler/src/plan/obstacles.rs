@@ -1,7 +1,8 @@
 //! Why what should be done cannot be: notes for people.
 
 use super::{
-    draft::{Action, Draft, Flags, Reason},
+    action::{Action, Flags, Reason},
+    draft::Draft,
     task::Task,
 };
 use crate::{

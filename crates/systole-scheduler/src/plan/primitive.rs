@@ -3,7 +3,8 @@
 //! Source: Pacemaker Explained, "Resource Operations" and "Resource Options" (`multiple-active`).
 
 use super::{
-    draft::{ActIdx, Draft, Flags, Reason},
+    action::{ActIdx, Flags, Reason},
+    draft::Draft,
     relation::{End, Relation},
     task::{Key, Task},
 };

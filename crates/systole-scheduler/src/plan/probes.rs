@@ -3,7 +3,8 @@
 //! Source: Pacemaker Explained, "Resource Operations", `resource-discovery`.
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::{End, Order, Relation},
     task::{Key, Task},
 };

@@ -1,7 +1,8 @@
 //! What actions mean for each other: whether they have to be done, and can be. Repeated until nothing changes.
 
 use super::{
-    draft::{ActIdx, Draft, Flags, Reason},
+    action::{ActIdx, Flags, Reason},
+    draft::Draft,
     relation::{End, Relation},
     task::{Key, Moment, Task},
 };
@@ -199,7 +200,7 @@ impl Draft<'_, '_> {
     fn follow(&mut self, link_idx: u32, then: ActIdx, n_possible: &mut u32) {
         let link = self.links[link_idx as usize];
         let (first, relation) = (link.first, link.relation);
-        if relation == Relation::NONE {
+        if relation == Relation::NONE || self.has_no_consequence(first, then, relation) {
             return;
         }
         let (first_node, then_node) = (self.node_of_start(first), self.node_of_start(then));
@@ -231,6 +232,23 @@ impl Draft<'_, '_> {
         let first_flags = self.flags_for_order(first, then_node);
         let then_flags = self.flags_for_order(then, first_node);
         self.apply_relation(link_idx, first_flags, then_flags, n_possible);
+    }
+
+    /// Whether nothing can follow from a link between two actions of primitives, neither of which has to be done and both of
+    /// which can be: in a cluster at rest that is true of nearly all. Left to be looked at is what follows even so.
+    fn has_no_consequence(&self, first: ActIdx, then: ActIdx, relation: Relation) -> bool {
+        let even_so = Relation::IF_SAME_NODE
+            | Relation::STEP_OF_MIGRATION
+            | Relation::FIRST_FORCES_THEN_THERE
+            | Relation::ENOUGH_OF_FIRST;
+        let (first, then) = (self.a(first), self.a(then));
+        let neither_matters = Flags::OPTIONAL.with(Flags::RUNNABLE);
+        let is_primitive = |rsc: Option<RscIdx>| rsc.is_some_and(|rsc| self.r(rsc).is_primitive());
+        first.flags.has(neither_matters)
+            && then.flags.has(neither_matters)
+            && !relation.has_any(even_so)
+            && is_primitive(first.rsc)
+            && is_primitive(then.rsc)
     }
 
     /// Where an action happens; a group's start happens where its members are.
@@ -647,7 +665,7 @@ impl Draft<'_, '_> {
         }
         let flags = self.a(first).flags;
         self.a_mut(first).flags = flags.with(Flags::VISITED);
-        let before = self.a(first).before.clone();
+        let before = self.a(first).before.to_vec();
         let found = before.into_iter().any(|link| self.is_on_circle(start, first, link));
         let flags = self.a(first).flags;
         self.a_mut(first).flags = flags.without(Flags::VISITED);

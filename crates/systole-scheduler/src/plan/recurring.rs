@@ -1,7 +1,8 @@
 //! Recurring operations. Source: Pacemaker Explained, "Monitoring Resources for Failure".
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::{End, Relation},
     task::{Key, Task},
 };

@@ -3,7 +3,8 @@
 //! Source: Pacemaker Remote, "Pacemaker Remote and the Cluster".
 
 use super::{
-    draft::{ActIdx, Draft, Flags},
+    action::{ActIdx, Flags},
+    draft::Draft,
     relation::{End, Relation},
     task::{Key, Task},
 };
@@ -184,7 +185,7 @@ impl Draft<'_, '_> {
         let is_partial =
             self.r(connection).container.is_none() && self.rsc[connection.i()].partial_migration.is_some();
         let task = match &self.a(action).key {
-            Key::Notify(..) => self.added_meta(action, "notify_operation").map_or(Task::Notify, Task::named),
+            Key::Notify(..) => self.a(action).notified_task(),
             Key::Op(..) => self.a(action).task.clone(),
         };
         let is_before =

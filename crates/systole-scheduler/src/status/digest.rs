@@ -7,7 +7,7 @@
 
 use super::{Attributes, NodeIdx, RscIdx, Status, operation};
 use crate::rules::{self, Input, Merge};
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 use systole_cib::model::HistoryEntry;
 use systole_types::NodeId;
 
@@ -26,9 +26,18 @@ pub enum DigestChange {
 
 /// Parameters of an operation, for digests.
 struct Parameters {
-    all: Attributes,
+    all: systole_graph::Attributes,
     /// The `<op>` has parameters of its own.
     has_own: bool,
+    recurs: bool,
+}
+
+impl Parameters {
+    /// Those that count, by name.
+    fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let is_kept = |name: &str| !is_left_out(name) || (self.recurs && name == "CRM_meta_timeout");
+        self.all.iter().filter(move |(name, _)| is_kept(name))
+    }
 }
 
 impl Status<'_> {
@@ -49,14 +58,14 @@ impl Status<'_> {
         if let Some((names, digest)) = &entry.digest_restart {
             let counts =
                 |name: &str| names.as_ref().is_none_or(|names| names.split(' ').any(|word| word == name));
-            let restart = parameters.all.iter().filter(|(name, _)| counts(name));
+            let restart = parameters.iter().filter(|(name, _)| counts(name));
             if parameter_digest(restart) != **digest {
                 return DigestChange::Restart;
             }
         }
         match &entry.digest_all {
             None => DigestChange::Unknown,
-            Some(digest) if parameter_digest(&parameters.all) == **digest => DigestChange::None,
+            Some(digest) if parameter_digest(parameters.iter()) == **digest => DigestChange::None,
             Some(_) if interval.is_zero() && parameters.has_own => DigestChange::Restart,
             Some(_) => DigestChange::Reload,
         }
@@ -64,7 +73,7 @@ impl Status<'_> {
 
     /// The digest of all parameters of an operation.
     pub fn operation_digest(&self, rsc: RscIdx, node: NodeIdx, task: &str, interval: Duration) -> String {
-        parameter_digest(&self.digest_parameters(rsc, node, task, interval, None).all)
+        parameter_digest(self.digest_parameters(rsc, node, task, interval, None).iter())
     }
 
     /// The digest of parameters less `passwd`, `password` and `user`: how unfencing by a device is remembered without
@@ -100,7 +109,8 @@ impl Status<'_> {
         feature_set: Option<&str>,
     ) -> Attributes {
         if !feature_set.is_some_and(|version| is_before(version, &[3, 16, 0])) {
-            return self.digest_parameters(rsc, node, task, interval, None).all;
+            let parameters = self.digest_parameters(rsc, node, task, interval, None);
+            return parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         }
         let mut own = (*self.parameters(rsc, Some(node))).clone();
         let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);
@@ -116,25 +126,22 @@ impl Status<'_> {
         interval: Duration,
         host: Option<&NodeId>,
     ) -> Parameters {
-        let mut all = Attributes::new();
+        let mut all = systole_graph::Attributes::sharing(self.parameters(rsc, Some(node)));
         if self.needs_host_name(rsc) {
             let host = host.or_else(|| self.connection_host(rsc).map(|host| &self.node(host).name));
-            all.extend(host.map(|host| ("addr".into(), host.as_str().into())));
-        }
-        for (name, value) in &*self.parameters(rsc, Some(node)) {
-            all.entry(name.clone()).or_insert_with(|| value.clone());
+            all.extend(host.map(|host| ("addr".into(), host.into())));
         }
         let own = self.operation_parameters(rsc, node, task, interval);
         let has_own = !own.is_empty();
-        for (name, value) in own {
-            all.entry(name).or_insert(value);
+        for (name, value) in &own {
+            all.insert_new(name, value);
         }
-        all.retain(|name, _| !is_left_out(name));
-        if !interval.is_zero() {
+        let recurs = !interval.is_zero();
+        if recurs {
             let timeout = operation::timeout(self, rsc, task, interval);
             all.insert("CRM_meta_timeout".into(), timeout.as_millis().to_string().into());
         }
-        Parameters { all, has_own }
+        Parameters { all, has_own, recurs }
     }
 
     /// Parameters that an `<op>` has of its own, as they are on `node`.
@@ -246,7 +253,6 @@ fn escape_into(text: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn digests_are_those_of_pacemaker() {

@@ -9,6 +9,7 @@ mod order;
 pub(super) use entry::Entry;
 pub(crate) use order::in_order;
 pub(super) use order::is_newer;
+use order::put_in_order;
 
 use super::{
     Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, RscIdx, build::implicit_primitive,
@@ -23,6 +24,7 @@ impl<'a> Unpack<'a> {
     /// Unpacks the history of one node.
     pub(super) fn node_history(&mut self, node: NodeIdx, state: &'a NodeState) {
         let histories = state.history.as_deref().unwrap_or_default();
+        self.nodes[node.i()].histories.reserve(histories.len());
         let mut has_removed_filler = false;
         for (n, history) in histories.iter().enumerate() {
             let namesake = self.namesake(n, &history.resource);
@@ -67,17 +69,25 @@ impl<'a> Unpack<'a> {
         let agent = self.rsc(rsc).primitive().map(|primitive| &primitive.definition.agent);
         let is_other_agent = history.agent.as_ref() != agent;
         self.nodes[node.i()].histories.push(HistoryRef { resource: rsc, namesake, is_other_agent, history });
-        self.resources[rsc.i()].histories.push((node, u32::try_from(position).unwrap_or(u32::MAX)));
+        let n_nodes = self.nodes.len();
+        let places = &mut self.resources[rsc.i()].histories;
+        if places.is_empty() {
+            // In a small cluster most resources were probed everywhere.
+            places.reserve(n_nodes.min(16));
+        }
+        places.push((node, u32::try_from(position).unwrap_or(u32::MAX)));
         if self.options.shutdown_lock {
             self.shutdown_lock(rsc, node, history);
         }
         let saved_role = std::mem::take(&mut self.resources[rsc.i()].role);
-        let entries = in_order(&history.operations);
+        let mut entries = std::mem::take(&mut self.entries);
+        put_in_order(&history.operations, &mut entries);
         let mut verdict = Verdict { on_fail: OnFail::Ignore, last_failure: None };
         for entry in &entries {
             self.entry(rsc, node, entry, &mut verdict);
         }
         self.active_recurring(rsc, node, &entries);
+        self.entries = entries;
         self.settle(rsc, node, verdict.on_fail);
         self.apply_target_role(rsc);
         let role = &mut self.resources[rsc.i()].role;

@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
 };
-use systole_cib::model::{AttributeSet, Cib, Constraint, NvPair, Resource as Configured};
+use systole_cib::model::{AttributeSet, Cib, Constraint, HistoryEntry, NvPair, Resource as Configured};
 use systole_types::{OperationKey, ResourceId, Role, Timestamp};
 
 /// A status in the making.
@@ -29,6 +29,8 @@ pub(super) struct Unpack<'a> {
     pub(super) first_free: BTreeMap<RscIdx, usize>,
     /// Resources by the names that the histories of the last node have, in their sequence.
     pub(super) namesakes: Vec<(&'a ResourceId, RscIdx)>,
+    /// Entries of the history that was looked at last: memory to be used again.
+    pub(super) entries: Vec<&'a HistoryEntry>,
     /// Positions of stops in `early`.
     pub(super) stops: BTreeMap<(RscIdx, NodeIdx), usize>,
     /// What is in `failed_operations`: of several entries with the same key on a node the first is shown.
@@ -66,6 +68,7 @@ impl<'a> Unpack<'a> {
             located_instances: BTreeSet::new(),
             first_free: BTreeMap::new(),
             namesakes: Vec::new(),
+            entries: Vec::new(),
             stops: BTreeMap::new(),
             failed_keys: BTreeSet::new(),
             cleared: BTreeSet::new(),

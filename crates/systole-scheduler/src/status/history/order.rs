@@ -48,7 +48,18 @@ fn by_transition(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
 ///
 /// The comparison is no total order, so the result depends on how it is sorted: by merging halves, as the reference does.
 pub(crate) fn in_order(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
-    merge_sort(entries.iter().rev().collect())
+    let mut ordered = Vec::new();
+    put_in_order(entries, &mut ordered);
+    ordered
+}
+
+/// As [`in_order`], into a list whose memory is used again: most histories have one entry.
+pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: &mut Vec<&'a HistoryEntry>) {
+    ordered.clear();
+    ordered.extend(entries.iter().rev());
+    if ordered.len() > 1 {
+        *ordered = merge_sort(std::mem::take(ordered));
+    }
 }
 
 fn merge_sort(mut entries: Vec<&HistoryEntry>) -> Vec<&HistoryEntry> {
