@@ -122,6 +122,24 @@ fn an_entry_is_written_in_pacemakers_order_and_read_back() {
 }
 
 #[test]
+fn what_is_recorded_of_a_configured_resource_is_told_apart() {
+    let mut document = empty();
+    for name in ["same", "other", "gone", "like"] {
+        history::record(&mut document, &of(name), &entry(name, "start", 0, 0, 0, 0));
+    }
+    let resources = r#"<primitive id="same" class="ocf" provider="heartbeat" type="Dummy"/>
+        <primitive id="other" class="ocf" provider="heartbeat" type="IPaddr2"/>
+        <template id="t" class="ocf" provider="heartbeat" type="Dummy"/><primitive id="like" template="t"/>"#;
+    let configuration = format!("<configuration><resources>{resources}</resources></configuration>");
+    let text = document.to_text().replace("<configuration/>", &configuration);
+    let document = Document::parse(text).expect("XML");
+    let entries = document.root().descendants().filter(|element| element.is("lrm_resource"));
+    let kept: Vec<_> =
+        entries.filter(|e| history::is_of_configured(&document, *e)).filter_map(|e| e.id()).collect();
+    assert_eq!(kept, ["same", "like"]);
+}
+
+#[test]
 fn what_is_forgotten_is_gone_and_nothing_else() {
     let mut document = empty();
     for operation in [

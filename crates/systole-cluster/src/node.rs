@@ -258,8 +258,10 @@ impl NodeMachine {
                 self.results_known(&results);
             }
             Message::Forget { node, resource, action } => {
-                self.replica.forget(&node, &resource);
-                self.reconcile_all_monitors();
+                if self.replica.forget(&node, &resource) {
+                    self.reconcile_all_monitors();
+                    self.plan_after_this("history was deleted");
+                }
                 self.action_done(action);
             }
             Message::ClearFailure { node, resource, operation, action } => {

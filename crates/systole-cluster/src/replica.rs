@@ -19,7 +19,10 @@ pub(crate) use cleanup::Cleanup;
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
-use systole_cib::xml::{Document, Element};
+use systole_cib::{
+    history,
+    xml::{Document, Element},
+};
 use systole_types::{CibVersion, FEATURE_SET, OcfRc, OpStatus, OperationKey};
 use systole_wire::exec::OperationResult;
 pub(crate) use write::Written;
@@ -394,10 +397,15 @@ impl Replica {
         results
     }
 
-    /// What was done to a resource on a node is forgotten.
-    pub fn forget(&mut self, node: &str, resource: &str) {
+    /// What was done to a resource on a node is forgotten, unless it is one that is configured. Whether there was anything.
+    pub fn forget(&mut self, node: &str, resource: &str) -> bool {
+        let entry = self.status().find_resource(node, resource).map(|key| self.cib.element(key));
+        if entry.is_none_or(|entry| history::is_of_configured(&self.cib, entry)) {
+            return false;
+        }
         self.status().erase_resource(node, resource);
         self.count(Counted::Status);
+        true
     }
 
     /// The DC says what the membership means. Whether the configuration changed.

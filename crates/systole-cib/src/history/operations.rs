@@ -155,6 +155,23 @@ fn find_resources<'d>(document: &'d Document, node: &NodeUuid, resource: &Resour
     resources.filter(|e| e.id() == Some(resource.as_str())).collect()
 }
 
+/// Whether an `<lrm_resource>` is about a resource that is configured, with the agent it was recorded with.
+///
+/// Schedulers have the history of an instance that is not configured any more deleted under the name histories know it by,
+/// wherever that name is found. All instances of an anonymous clone share it (so do a bundle's replicas), and what is
+/// recorded of those that stay must not go with it: they would seem not to run.
+pub fn is_of_configured(document: &Document, entry: Element<'_>) -> bool {
+    let configured = |kind: &str, id: Option<&str>| {
+        let configuration = document.root().child("configuration").into_iter();
+        let mut elements = configuration.flat_map(Element::descendants);
+        elements.find(|element| element.is(kind) && element.id() == id)
+    };
+    let Some(primitive) = configured("primitive", entry.id()) else { return false };
+    let template = primitive.attr("template").and_then(|id| configured("template", Some(id)));
+    let agent = template.unwrap_or(primitive);
+    ["class", "provider", "type"].iter().all(|name| agent.attr(name) == entry.attr(name))
+}
+
 /// Forgets everything about one resource on a node: `lrm_delete`, clean-up, refresh.
 pub fn erase_resource(document: &mut Document, node: &NodeUuid, resource: &ResourceId) -> bool {
     let found: Vec<Key> = find_resources(document, node, resource).into_iter().map(Element::key).collect();

@@ -270,7 +270,7 @@ fn transition_keys_are_not_used_again_when_the_cluster_layer_counts_from_one_aga
         bench.lose_layer();
         bench.wait(1);
         // What ran is unknown now: it is probed, by a first transition of the same actions.
-        bench.machine.replica.forget("a", "r");
+        assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(1));
     }
     let n_ran = bench.ran.len();
     assert!(n_ran > 3, "{:?}", bench.ran);
@@ -389,7 +389,7 @@ fn a_node_leaves_only_when_what_it_was_to_be_probed_for_is_known() {
     bench.machine.config.planner = eager;
     bench.view(1);
     let call = systole_wire::api::Call::Shutdown;
-    bench.machine.replica.forget("a", "r");
+    assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(1));
     bench.ran.clear();
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
     bench.tell(Event::Request { client: crate::ClientId(7), request });
@@ -444,4 +444,25 @@ fn a_plan_that_waits_for_itself_is_told_once_and_not_made_again_and_again() {
     assert_eq!(bench.logs.iter().filter(about_circle).count(), 1, "{:#?}", bench.logs);
     assert_eq!(bench.n_inputs, 1, "scheduler inputs that were kept");
     assert_eq!(bench.ran, ["r_monitor_0", "s_monitor_0"]);
+}
+
+#[test]
+fn the_history_of_a_configured_resource_is_not_deleted_with_that_of_an_instance_too_many() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let history = |bench: &Bench| bench.machine.cib().to_text().contains("operation_key=\"r_start_0\"");
+    assert!(history(&bench));
+    // A bundle has a replica less: its resource goes by the same name as that of the others.
+    let forget = Message::Forget { node: "a".into(), resource: "r".into(), action: 1 };
+    bench.machine.apply(1, forget.clone());
+    assert!(history(&bench), "r would seem not to run");
+    let other = bench.machine.cib().to_text().replace("type=\"Dummy\"/>", "type=\"Stateful\"/>");
+    bench.machine.replica = crate::replica::Replica::from_snapshot(&Snapshot {
+        xml: other,
+        version: CibVersion { admin_epoch: 0, epoch: 6, num_updates: 0 },
+        generation: 1,
+    })
+    .expect("a CIB");
+    bench.machine.apply(1, forget);
+    assert!(!history(&bench), "this was another agent's");
 }

@@ -69,7 +69,7 @@ impl<'d> Status<'d> {
         self.node(&place.id, &place.name)
     }
 
-    fn find_resource(&self, node: &str, resource: &str) -> Option<Key> {
+    pub fn find_resource(&self, node: &str, resource: &str) -> Option<Key> {
         let state = self.document.element(self.find_node(node)?);
         let resources = state.child("lrm")?.child("lrm_resources")?;
         resources.children_named("lrm_resource").find(|entry| entry.id() == Some(resource)).map(Element::key)
