@@ -3,12 +3,14 @@
 //! Most share one lab that is up all the while, so each test leaves the cluster as it found it: everything running.
 
 mod agentless;
+mod changes;
+pub mod clients;
 mod cluster;
+mod cold_start;
 mod corosync;
 mod host;
 pub mod openstack;
 mod residue;
-pub mod writer;
 
 use crate::{
     lab::{self, Lab},
@@ -43,6 +45,9 @@ pub struct Options {
     /// Leave the lab up at the end.
     #[arg(long)]
     pub keep: bool,
+    /// Test the lab that is up already, which must be one of the tests that FILTER chooses, and leave it up.
+    #[arg(long, requires = "filter", conflicts_with_all = ["host_only", "keep"])]
+    pub attach: bool,
 }
 
 /// A test: its name as a sentence, and what to do with the lab.
@@ -53,34 +58,30 @@ type Test = (&'static str, fn(&Lab) -> Result<()>);
 /// # Errors
 /// If one fails.
 pub fn run(options: &Options) -> Result<()> {
-    let slow = options.slow || options.filter.is_some();
-    crate::packages::install_missing(if slow { Scope::Everything } else { Scope::Corosync })?;
+    let is_slow = options.slow || options.filter.is_some();
+    crate::packages::install_missing(if is_slow { Scope::Everything } else { Scope::Corosync })?;
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
     shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);
     let mut runner = Runner { filter: options.filter.clone(), lab, n_passed: 0, failed: Vec::new() };
-    if runner.wants(host::TESTS) {
+    let quick = [(&HUB, options.keep), (&COROSYNC, false)];
+    let slow = [(&OPENSTACK, false), (&OPENSTACK_OVER_COROSYNC, false), (&AGENTLESS, options.keep)];
+    let groups = quick.into_iter().chain(slow.into_iter().filter(|_| is_slow));
+    let mut groups = groups.filter(|_| !options.host_only);
+    if options.attach {
+        groups.for_each(|(group, _)| runner.all(&runner.lab.beside(group.lab), group.tests));
+        return runner.conclude();
+    }
+    if runner.wants(&[host::TESTS]) {
         let lab = Lab::new(&bin_dir);
         require_none(&lab)?;
-        runner.all(&lab, host::TESTS);
+        runner.all(&lab, &[host::TESTS]);
     }
-    if !options.host_only && runner.wants(cluster::TESTS) {
-        runner.with_cluster(&HUB, options.keep)?;
-    }
-    if !options.host_only && runner.wants(corosync::TESTS) {
-        runner.with_cluster(&COROSYNC, false)?;
-    }
-    if !options.host_only && slow && runner.wants(openstack::TESTS) {
-        runner.with_cluster(&OPENSTACK, false)?;
-    }
-    if !options.host_only && slow && runner.wants(agentless::TESTS) {
-        runner.with_cluster(&AGENTLESS, options.keep)?;
-    }
-    println!("live tests: {} passed, {} failed", runner.n_passed, runner.failed.len());
-    match runner.failed.as_slice() {
-        [] => Ok(()),
-        names => bail!("live tests failed: {}", names.join("; ")),
-    }
+    groups.try_for_each(|(group, keep)| match runner.wants(group.tests) {
+        true => runner.with_cluster(group, keep),
+        false => Ok(()),
+    })?;
+    runner.conclude()
 }
 
 /// Tests that share a lab.
@@ -93,7 +94,7 @@ struct Group {
     comes_up: &'static str,
     /// What its going down is called.
     goes_down: &'static str,
-    tests: &'static [Test],
+    tests: &'static [&'static [Test]],
 }
 
 const HUB: Group = Group {
@@ -101,7 +102,7 @@ const HUB: Group = Group {
     up: &["up", EXAMPLE],
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
-    tests: cluster::TESTS,
+    tests: &[cluster::TESTS],
 };
 
 const COROSYNC: Group = Group {
@@ -109,7 +110,7 @@ const COROSYNC: Group = Group {
     up: &["up", EXAMPLE, "--stack", "corosync"],
     comes_up: "over Corosync, a cluster comes up from a file and settles",
     goes_down: "over Corosync, down leaves nothing behind",
-    tests: corosync::TESTS,
+    tests: &[corosync::TESTS],
 };
 
 const OPENSTACK: Group = Group {
@@ -117,7 +118,15 @@ const OPENSTACK: Group = Group {
     up: &["up", openstack::EXAMPLE, "--timeout", "600"],
     comes_up: "control plane: it comes up from a file and settles",
     goes_down: "control plane: down leaves nothing behind",
-    tests: openstack::TESTS,
+    tests: &[openstack::TESTS, changes::TESTS],
+};
+
+const OPENSTACK_OVER_COROSYNC: Group = Group {
+    lab: lab::DEFAULT_NAME,
+    up: &["up", openstack::EXAMPLE, "--stack", "corosync", "--timeout", "600"],
+    comes_up: "over Corosync, a control plane comes up from a file and settles",
+    goes_down: "over Corosync, a control plane's down leaves nothing behind",
+    tests: &[openstack::OVER_COROSYNC],
 };
 
 /// In a network of its own: it may be up beside the others.
@@ -126,7 +135,7 @@ const AGENTLESS: Group = Group {
     up: &["up", agentless::EXAMPLE, "--subnet", "10.77.9.0/24"],
     comes_up: "agentless: it comes up from a file and settles",
     goes_down: "agentless: down leaves nothing behind",
-    tests: agentless::TESTS,
+    tests: &[agentless::TESTS],
 };
 
 struct Runner {
@@ -161,17 +170,27 @@ impl Runner {
         Ok(())
     }
 
-    fn all(&mut self, lab: &Lab, tests: &[Test]) {
+    fn all(&mut self, lab: &Lab, tests: &[&[Test]]) {
         let filter = self.filter.clone();
-        for (name, test) in tests.iter().filter(|(name, _)| wanted(filter.as_deref(), name)) {
+        for (name, test) in
+            tests.iter().copied().flatten().filter(|(name, _)| wanted(filter.as_deref(), name))
+        {
             let since = Instant::now();
             let result = test(lab);
             self.report(name, since.elapsed(), result);
         }
     }
 
-    fn wants(&self, tests: &[Test]) -> bool {
-        tests.iter().any(|(name, _)| wanted(self.filter.as_deref(), name))
+    fn conclude(&self) -> Result<()> {
+        println!("live tests: {} passed, {} failed", self.n_passed, self.failed.len());
+        match self.failed.as_slice() {
+            [] => Ok(()),
+            names => bail!("live tests failed: {}", names.join("; ")),
+        }
+    }
+
+    fn wants(&self, tests: &[&[Test]]) -> bool {
+        tests.iter().copied().flatten().any(|(name, _)| wanted(self.filter.as_deref(), name))
     }
 
     fn report(&mut self, name: &'static str, took: Duration, result: Result<()>) {

@@ -14,12 +14,15 @@ const COROSYNC_HEADERS: &[(&str, &str)] = &[
     ("corosync/votequorum.h", "libvotequorum-dev"),
 ];
 
+/// What the clients of a control plane are made of, and the Debian package it comes in.
+const CLIENTS: (&str, &str) = ("/usr/lib/python3/dist-packages/pika/__init__.py", "python3-pika");
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// A lab over the hub, with images of single programs.
     Small,
-    /// The same with every image there is.
+    /// The same with every image there is, and what its clients take.
     Images,
     /// The small lab over the hub, and over Corosync, which takes headers to build against.
     Corosync,
@@ -62,6 +65,8 @@ fn missing(scope: Scope) -> Result<Vec<&'static str>> {
         for recipe in systole_lab::RECIPES {
             missing.extend(systole_lab::missing_image_packages(recipe)?);
         }
+        let (file, package) = CLIENTS;
+        missing.extend((!Path::new(file).exists()).then_some(package));
     }
     if with_corosync {
         let headers = COROSYNC_HEADERS.iter();
