@@ -96,7 +96,7 @@ fn the_classic_layout_shows_bundles_as_the_seed_does() {
 
 #[test]
 fn the_configuration_of_bundles_is_printed_as_the_seed_has_it() {
-    let Some(root) = reference("openstack") else { return };
+    let Some(root) = systole_reference::folder("openstack") else { return };
     let place = Place::new().with_cib(include_str!("../../systole-output/tests/cibs/seed-bundles.xml"));
     for bundle in ["galera-bundle", "haproxy-bundle"] {
         let expected = fs::read_to_string(root.join(format!("seed/{bundle}.config.txt"))).expect("the seed");
