@@ -443,7 +443,7 @@ fn is_group(view: &ResourceView) -> bool {
 }
 
 fn is_pending(view: &ResourceView) -> bool {
-    matches!(&view.kind, ResourceViewKind::Primitive(primitive) if primitive.pending.is_some())
+    matches!(&view.kind, ResourceViewKind::Primitive(primitive) if primitive.pending_on.is_some())
 }
 
 fn highest_role(view: &ResourceView) -> Role {

@@ -161,18 +161,19 @@ fn failed_probe(status: &Status<'_>, idx: RscIdx, node: Option<NodeIdx>) -> Opti
     let clone_child = top.children.first().filter(|_| top.is_clone());
     masked_probe(
         status,
-        clone_child.map_or(&*status.rsc(idx).id.as_str(), |&child| status.rsc(child).base_id()),
+        clone_child.map_or(status.rsc(idx).id.as_str(), |&child| status.rsc(child).base_id()),
         node,
     )
 }
 
 fn masked_probe(status: &Status<'_>, base: &str, node: Option<NodeIdx>) -> Option<OcfRc> {
-    let failures =
-        status.failed_operations.iter().filter(|failure| node.is_none_or(|node| failure.node == node));
-    let probes = failures.map(|failure| failure.entry).filter(|entry| {
+    // Where a probe was is what its entry says, not whose history it is in.
+    let name = node.map(|node| status.node(node).name.as_str());
+    let is_there = |on: &NodeId| name.is_none_or(|name| on.as_str().eq_ignore_ascii_case(name));
+    let probes = status.failed_operations.iter().map(|failure| failure.entry).filter(|entry| {
         &*entry.operation == "monitor"
             && entry.interval_ms == 0
-            && entry.on_node.is_some()
+            && entry.on_node.as_ref().is_some_and(is_there)
             && (matches!(entry.rc, OcfRc::NotInstalled | OcfRc::InvalidParam)
                 || entry.status == OpStatus::NotInstalled)
     });

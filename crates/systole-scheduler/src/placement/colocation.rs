@@ -80,7 +80,8 @@ impl Colocation<'_> {
 
 /// A `<resource_set>`, or what a template or tag stands for: resources found, with what they have in common.
 struct Members {
-    resources: Vec<RscIdx>,
+    /// `None`: there is no such resource.
+    resources: Vec<Option<RscIdx>>,
     role: Option<Role>,
     sequential: bool,
 }
@@ -122,10 +123,13 @@ impl<'s> Assigner<'s, '_> {
                         }
                     }
                     _ => {
-                        let dependents =
-                            Members { resources: dependents, role: *dependent_role, sequential: false };
-                        let primaries =
-                            Members { resources: primaries, role: *primary_role, sequential: false };
+                        let members = |found: Vec<RscIdx>, role| Members {
+                            resources: found.into_iter().map(Some).collect(),
+                            role,
+                            sequential: false,
+                        };
+                        let dependents = members(dependents, *dependent_role);
+                        let primaries = members(primaries, *primary_role);
                         self.colocate_sets(constraint, &dependents, &primaries);
                     }
                 }
@@ -149,9 +153,9 @@ impl<'s> Assigner<'s, '_> {
         for id in &set.members {
             let found = self.targets(&constraint.id, id);
             if found.is_empty() {
-                break;
+                resources.push(None);
             }
-            resources.extend(found);
+            resources.extend(found.into_iter().map(Some));
         }
         Members { resources, role: set.role, sequential: set.sequential }
     }
@@ -168,9 +172,12 @@ impl<'s> Assigner<'s, '_> {
             return;
         }
         let roles = (set.role, set.role);
-        for (i, &dependent) in members.resources.iter().enumerate() {
-            let primaries = if score > 0 { i.saturating_sub(1)..i } else { 0..i };
-            for &primary in &members.resources[primaries] {
+        // Nothing after a member that does not exist counts.
+        let known: Vec<RscIdx> = members.resources.iter().map_while(|member| *member).collect();
+        for (i, &dependent) in known.iter().enumerate() {
+            let first = known.iter().position(|member| *member == dependent).unwrap_or(i);
+            let primaries = if score > 0 { i.saturating_sub(1)..i } else { 0..first };
+            for &primary in &known[primaries] {
                 let (dependent, primary) =
                     if set.with_next && score > 0 { (primary, dependent) } else { (dependent, primary) };
                 self.configured(constraint, &set.id, Some(score), None, (dependent, primary), roles);
@@ -178,7 +185,8 @@ impl<'s> Assigner<'s, '_> {
         }
     }
 
-    /// A set with the next: the first of a sequential set stands for it as dependent, the last as primary.
+    /// A set with the next: the first of a sequential set stands for it as dependent, the last as primary. Where that one
+    /// does not exist, the sets have nothing to do with each other.
     fn colocate_sets(
         &mut self,
         constraint: &'s model::Colocation,
@@ -193,8 +201,8 @@ impl<'s> Assigner<'s, '_> {
             (true, Some(last)) => std::slice::from_ref(last),
             _ => &primaries.resources,
         };
-        for &dependent in dependent_part {
-            for &primary in primary_part {
+        for &dependent in dependent_part.iter().flatten() {
+            for &primary in primary_part.iter().flatten() {
                 let roles = (dependents.role, primaries.role);
                 self.configured(constraint, &constraint.id, None, None, (dependent, primary), roles);
             }

@@ -211,7 +211,10 @@ impl<'s> Assigner<'s, '_> {
         let Some(lock) = self.rsc[rsc.i()].lock else { return };
         let limit = i64::try_from(self.st.options.shutdown_lock_limit.as_secs()).unwrap_or(i64::MAX);
         if limit > 0 {
-            self.st.recheck.by(Timestamp(lock.since.0.saturating_add(limit).saturating_add(1)));
+            let end = Timestamp(lock.since.0.saturating_add(limit).saturating_add(1));
+            if end > self.st.now {
+                self.st.recheck.by(end);
+            }
         }
         for node in (0..self.nodes.len()).map(NodeIdx::new).filter(|node| *node != lock.node) {
             self.prefer(rsc, node, -INFINITY);

@@ -6,7 +6,7 @@ use super::{
     Detail, ScoreLine,
     affinity::LONGEST_CHAIN,
     instances::merge_sort,
-    table::{INFINITY, NodeTable},
+    table::{Entry, INFINITY, NodeTable},
     work::Assigner,
 };
 use crate::{
@@ -200,12 +200,24 @@ impl Assigner<'_, '_> {
         }
     }
 
+    /// Where a resource is; of a bundle, where its first container is.
+    fn place(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        match self.kind(rsc) {
+            Kind::Bundle(bundle) => {
+                bundle.replicas.iter().find_map(|replica| self.current(replica.container))
+            }
+            _ => self.current(rsc),
+        }
+    }
+
     /// Puts resources in the order in which capacity is given out: by priority, then by how much they want to be where
     /// they are, then by how much they want to be on the best nodes.
     pub fn sort_by_wishes(&mut self) {
-        let all: NodeTable = (0..self.nodes.len()).map(|node| self.base_entry(NodeIdx::new(node))).collect();
-        let nodes: Vec<NodeIdx> =
-            self.sorted_candidates(&all, None).into_iter().map(|entry| entry.node).collect();
+        let mut nodes: Vec<Entry> =
+            (0..self.nodes.len()).map(|node| self.base_entry(NodeIdx::new(node))).collect();
+        nodes.sort_by_key(|entry| self.name_rank[entry.node.i()]);
+        // Free capacities of several kinds may contradict each other.
+        let nodes = merge_sort(nodes, &|a, b| self.compare_candidates(a, b, None));
         let wishes: Vec<(RscIdx, NodeTable)> =
             self.order.clone().into_iter().map(|rsc| (rsc, self.own_wishes(rsc))).collect();
         let compare = |a: &usize, b: &usize| {
@@ -214,8 +226,9 @@ impl Assigner<'_, '_> {
             let score = |wishes: &NodeTable, node: Option<NodeIdx>| {
                 node.and_then(|node| wishes.score(node)).unwrap_or(-INFINITY)
             };
-            let by_place = || score(wishes_b, self.current(*b)).cmp(&score(wishes_a, self.current(*a)));
-            let by_node = |node: &NodeIdx| score(wishes_b, Some(*node)).cmp(&score(wishes_a, Some(*node)));
+            let by_place = || score(wishes_b, self.place(*b)).cmp(&score(wishes_a, self.place(*a)));
+            let by_node =
+                |entry: &Entry| score(wishes_b, Some(entry.node)).cmp(&score(wishes_a, Some(entry.node)));
             priority(b).cmp(&priority(a)).then_with(by_place).then_with(|| {
                 nodes.iter().map(by_node).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
             })

@@ -197,13 +197,11 @@ impl Draft<'_, '_> {
         key: &Key,
     ) -> bool {
         let is_recurring = entry.interval_ms > 0;
-        if is_recurring {
-            if !self.is_configured(rsc, entry) {
-                if self.status.options.stop_removed_actions {
-                    self.cancel_known(rsc, key, entry.call_id, node);
-                }
-                return true;
+        if is_recurring && !self.is_configured(rsc, entry) {
+            if self.status.options.stop_removed_actions {
+                self.cancel_known(rsc, key, entry.call_id, node);
             }
+            return true;
         }
         let host = self.container_host(rsc).map(|host| &self.status.node(host).name);
         let change = self.status.digest_change(rsc, node, entry, host);

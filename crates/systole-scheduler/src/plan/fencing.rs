@@ -105,6 +105,8 @@ impl Draft<'_, '_> {
             }
             let name = format!("{}:{}:", rsc.id, device.definition.agent.kind);
             let interval = std::time::Duration::ZERO;
+            // Looked at although nothing of it is in the digests: rules about dates among it count for `recheck-by`.
+            let _ = status.op_meta(idx, "stonith-on", interval);
             let digest = format!("{name}{},", status.operation_digest(idx, node, "stonith-on", interval));
             let secure_digest = format!("{name}{},", status.secure_digest(idx, node, "stonith-on"));
             if let Some(before) = remembered("#digests-all") {

@@ -123,10 +123,9 @@ impl Draft<'_, '_> {
                 }
             }
             OrderMembers::Sets(sets) => {
-                let resolved: Option<Vec<Set<'_>>> = sets.iter().map(|set| self.resolve(set)).collect();
-                if let Some(sets) = resolved {
-                    self.order_sets(order, &sets);
-                }
+                // Nothing from a set on whose members do not all exist counts.
+                let sets: Vec<Set<'_>> = sets.iter().map_while(|set| self.resolve(set)).collect();
+                self.order_sets(order, &sets);
             }
         }
     }
