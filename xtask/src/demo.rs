@@ -39,6 +39,7 @@ pub fn run(options: &Options) -> Result<()> {
     packages::install_missing(if options.small { Scope::Small } else { Scope::Images })?;
     heading("building");
     let lab = Lab::new(&shell::build_release()?);
+    lab.require_none()?;
     let result = if options.small { show(&lab) } else { control_plane(&lab) };
     if options.keep && result.is_ok() {
         println!("\nThe lab stays up. `target/release/systole lab status` shows it, `... lab down` ends it.");

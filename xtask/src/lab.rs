@@ -69,6 +69,16 @@ impl Lab {
         self.name
     }
 
+    /// Makes sure that no lab of this name is up: it would be somebody else's, and in the end taken down.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub fn require_none(&self) -> Result<()> {
+        let (systole, name) = (self.systole.display(), self.name);
+        ensure!(self.nodes().is_err(), "a lab is up already: `{systole} lab down --name {name}` ends it");
+        Ok(())
+    }
+
     /// The programs under test.
     pub fn program(&self, name: &str) -> PathBuf {
         self.systole.with_file_name(name)

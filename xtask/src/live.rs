@@ -17,7 +17,7 @@ use crate::{
     packages::Scope,
     shell::{self, shout},
 };
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use residue::Residue;
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if runner.wants(&[host::TESTS]) {
         let lab = Lab::new(&bin_dir);
-        require_none(&lab)?;
+        lab.require_none()?;
         runner.all(&lab, &[host::TESTS]);
     }
     groups.try_for_each(|(group, keep)| match runner.wants(group.tests) {
@@ -148,7 +148,7 @@ struct Runner {
 impl Runner {
     fn with_cluster(&mut self, group: &Group, keep: bool) -> Result<()> {
         let lab = self.lab.beside(group.lab);
-        require_none(&lab)?;
+        lab.require_none()?;
         let before = Residue::take(&lab)?;
         println!("systole lab {}, for the tests that follow", group.up.join(" "));
         let since = Instant::now();
@@ -213,13 +213,6 @@ fn last_words(lab: &Lab) -> String {
     let logs = node.and_then(|node| lab.run(&["logs", &node]).ok()).unwrap_or_default();
     let lines: Vec<_> = logs.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")
-}
-
-/// Turns away a lab that is up already: it is somebody's.
-fn require_none(lab: &Lab) -> Result<()> {
-    let name = lab.name();
-    ensure!(lab.nodes().is_err(), "a lab is up already: `systole lab down --name {name}` ends it");
-    Ok(())
 }
 
 fn wanted(filter: Option<&str>, name: &str) -> bool {

@@ -16,8 +16,9 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use recipes::Contents;
+use rustix::fs::{FlockOperation, flock};
 use std::{
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hasher},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
@@ -26,6 +27,9 @@ use std::{
 
 /// The label with the digest of what the image was made of.
 const DIGEST_LABEL: &str = "org.systole.lab.digest";
+
+/// Held while an image is made: labs of other names share the store.
+const LOCK: &str = "/var/lib/systole-lab/images/lock";
 
 /// Scratch space for building.
 const WORK_DIR: &str = "/var/lib/systole-lab/images/work";
@@ -71,6 +75,8 @@ pub fn missing_packages(recipe: &Recipe) -> Result<Vec<&'static str>> {
 /// If a program or package is missing, the disk is full, or Podman fails.
 pub fn build(recipe: &Recipe) -> Result<Outcome> {
     fs::create_dir_all(IMAGE_STORE).with_context(|| format!("cannot make {IMAGE_STORE}"))?;
+    let lock = File::create(LOCK).with_context(|| format!("cannot make {LOCK}"))?;
+    flock(&lock, FlockOperation::LockExclusive).context("cannot wait for another lab to make its image")?;
     let ingredients = match recipe.contents {
         Contents::Programs(programs) => Ingredients::Programs(programs::find(programs)?),
         Contents::Packages { service, remote } => {
