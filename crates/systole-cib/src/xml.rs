@@ -17,6 +17,6 @@ pub use document::{Content, Document, Key, Position};
 pub(crate) use element::Columns;
 pub use element::{Attributes, Children, Descendants, Element};
 pub use error::{XmlError, XmlProblem};
-pub use parse::MAX_DEPTH;
 pub(crate) use parse::is_name;
+pub use parse::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub use write::{Style, escape_attribute, escape_text};

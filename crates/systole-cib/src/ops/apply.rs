@@ -112,7 +112,7 @@ pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<A
     let mut new = document.clone();
     new.tidy();
     let has_set_version = perform(&mut new, call)?;
-    check_depth(&new)?;
+    check_bounds(&new)?;
     let changed = match call.action {
         // An erasure wins over what other nodes have, even if there was nothing to erase.
         CibAction::Erase | CibAction::Bump => Changed::Configuration,
@@ -445,10 +445,14 @@ fn changes(old: &Document, new: &Document, action: CibAction) -> Changed {
     }
 }
 
-fn check_depth(document: &Document) -> Result<(), OpError> {
+/// Refuses what could not be read again.
+fn check_bounds(document: &Document) -> Result<(), OpError> {
     let mut depths = vec![document.root().children()];
     while let Some(level) = depths.last_mut() {
         match level.next() {
+            Some(child) if child.n_attrs() > crate::xml::MAX_ATTRIBUTES => {
+                return Err(OpError::new(Failure::Invalid, "an element would have too many attributes"));
+            }
             Some(child) => depths.push(child.children()),
             None => {
                 depths.pop();

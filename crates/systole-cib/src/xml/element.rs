@@ -63,6 +63,11 @@ impl<'d> Element<'d> {
         Attributes { element: self, next: 0 }
     }
 
+    /// How many attributes there are.
+    pub(crate) fn n_attrs(self) -> usize {
+        self.document.attrs_of(self.key).len()
+    }
+
     /// Where the element's tag begins in the text the document was read from; `None` for what was added since.
     pub fn position(self) -> Option<Position> {
         let at = self.document.nodes[self.key as usize].at;

@@ -59,6 +59,9 @@ pub enum XmlProblem {
     /// Elements within elements beyond [`super::MAX_DEPTH`].
     #[error("elements are nested deeper than {} levels", super::MAX_DEPTH)]
     TooDeep,
+    /// More than [`super::MAX_ATTRIBUTES`] attributes.
+    #[error("an element has more than {} attributes", super::MAX_ATTRIBUTES)]
+    TooManyAttributes,
     /// More bytes than can be addressed.
     #[error("the text is larger than 2 GiB")]
     TooLarge,

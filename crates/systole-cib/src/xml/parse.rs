@@ -8,6 +8,9 @@ use super::{
 /// How deep elements may be nested; libxml2, and so Pacemaker, has the same limit.
 pub const MAX_DEPTH: usize = 256;
 
+/// How many attributes an element may have. They are looked up one by one, so that many more would take for ever.
+pub const MAX_ATTRIBUTES: usize = 10_000;
+
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 const CDATA: &str = "<![CDATA[";
@@ -278,7 +281,11 @@ impl<'s> Parser<'s> {
     fn attributes(&mut self, start: usize, element: &str) -> Result<bool, Trouble> {
         let source = self.source;
         let number = to_u32(self.document.nodes.len());
+        let first = self.document.attrs.len();
         loop {
+            if self.document.attrs.len() - first > MAX_ATTRIBUTES {
+                return Err((start, XmlProblem::TooManyAttributes));
+            }
             let before = self.at;
             self.at = skip_space(source.as_bytes(), before);
             match source.as_bytes()[self.at..] {

@@ -9,7 +9,10 @@ use crate::{
 use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, path::PathBuf};
-use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_cib::{
+    ops::{CibAction, CibCall, CibOptions, Scope},
+    upgrade,
+};
 use systole_output::tree::Tree;
 
 /// Ask for and change the cluster's configuration and status.
@@ -208,7 +211,14 @@ pub fn apply(session: &mut Session<'_>, request: Request) -> anyhow::Result<Repo
             expand_scores: request.expand_scores,
         },
     };
-    let applied = Cluster::open(session)?.apply(call, request.force)?;
+    let mut cluster = Cluster::open(session)?;
+    // What an upgrade cannot take along goes without a trace otherwise.
+    let dropped = match request.action {
+        CibAction::Upgrade => upgrade::as_far_as_possible(&cluster.cib()?).map(|upgraded| upgraded.notes),
+        _ => Ok(Vec::new()),
+    };
+    let applied = cluster.apply(call, request.force)?;
+    dropped.iter().flatten().for_each(|note| session.complain(note));
     Ok(match applied.output {
         Some(xml) => Report::new(xml.clone(), Tree::with_cdata("output", xml)),
         None => Report::silent(),

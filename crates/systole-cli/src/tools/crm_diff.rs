@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, path::Path};
 use systole_cib::{
-    patch::{self, Versions},
+    patch::{self, PatchError, Versions},
     xml::Document,
 };
 use systole_output::tree::Tree;
@@ -57,8 +57,10 @@ fn compare(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if args.patch.is_some() {
         let patch = document(session, args.patch.as_deref(), None, "--patch")?;
         let mut new = old;
-        patch::apply(&mut new, patch.root())
-            .map_err(|error| Failed::new(Exit::Old, format!("the patchset cannot be applied: {error}")))?;
+        patch::apply(&mut new, patch.root()).map_err(|error| {
+            let exit = if matches!(error, PatchError::NotAPatch(_)) { Exit::Data } else { Exit::Old };
+            Failed::new(exit, format!("the patchset cannot be applied: {error}"))
+        })?;
         let text = new.to_text();
         return Ok(Report::new(text.clone(), Tree::with_cdata("updated", text)));
     }
