@@ -65,7 +65,12 @@ pub fn run(options: &Options) -> Result<()> {
     let lab = Lab::new(&bin_dir);
     let mut runner = Runner { filter: options.filter.clone(), lab, n_passed: 0, failed: Vec::new() };
     let quick = [(&HUB, options.keep), (&COROSYNC, false)];
-    let slow = [(&OPENSTACK, false), (&OPENSTACK_OVER_COROSYNC, false), (&AGENTLESS, options.keep)];
+    let slow = [
+        (&OPENSTACK, false),
+        (&OPENSTACK_OVER_COROSYNC, false),
+        (&OPENSTACK_WITH_STOCK_DAEMONS, false),
+        (&AGENTLESS, options.keep),
+    ];
     let groups = quick.into_iter().chain(slow.into_iter().filter(|_| is_slow));
     let mut groups = groups.filter(|_| !options.host_only);
     if options.attach {
@@ -127,6 +132,14 @@ const OPENSTACK_OVER_COROSYNC: Group = Group {
     comes_up: "over Corosync, a control plane comes up from a file and settles",
     goes_down: "over Corosync, a control plane's down leaves nothing behind",
     tests: &[openstack::OVER_COROSYNC],
+};
+
+const OPENSTACK_WITH_STOCK_DAEMONS: Group = Group {
+    lab: lab::DEFAULT_NAME,
+    up: &["up", openstack::EXAMPLE, "--stock-images", "--timeout", "600"],
+    comes_up: "with Pacemaker's remote daemons, a control plane comes up from a file and settles",
+    goes_down: "with Pacemaker's remote daemons, a control plane's down leaves nothing behind",
+    tests: &[openstack::WITH_STOCK_DAEMONS],
 };
 
 /// In a network of its own: it may be up beside the others.

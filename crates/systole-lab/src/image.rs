@@ -8,7 +8,7 @@ mod packages;
 mod programs;
 mod recipes;
 
-pub use recipes::{RECIPES, Recipe, recipe};
+pub use recipes::{RECIPES, Recipe, recipe, with_stock_daemons};
 
 use crate::{
     command::{output, run},

@@ -36,6 +36,7 @@ pub fn up(layout: &Layout, args: &UpArgs) -> Result<()> {
     refuse_second(layout)?;
     let text =
         fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let text = if args.stock_images { image::with_stock_daemons(text) } else { text };
     let document =
         Document::parse(text).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?;
     let document = document.from_file(&args.file.to_string_lossy());

@@ -111,6 +111,9 @@ pub struct UpArgs {
     /// The cluster layer: the lab's own hub, or a real Corosync on every node
     #[arg(long, value_enum, default_value_t)]
     pub stack: Stack,
+    /// Take images with Pacemaker's own remote daemon in the place of those with ours
+    #[arg(long)]
+    pub stock_images: bool,
     /// Give up waiting after this many seconds
     #[arg(long, default_value_t = 180)]
     pub timeout: u64,

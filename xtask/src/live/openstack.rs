@@ -61,6 +61,25 @@ pub(super) const OVER_COROSYNC: &[Test] = &[
     ),
 ];
 
+pub(super) const WITH_STOCK_DAEMONS: &[Test] = &[
+    ("with Pacemaker's remote daemons, every service of a control plane runs in its role", |lab| {
+        everything_runs(lab)?;
+        let place = promoted(lab, "redis-bundle", "redis")?;
+        let images = lab.exec(&place.node, &["podman", "ps", "--format", "{{.Image}}"])?;
+        let n_stock = images.lines().filter(|image| image.ends_with(":stock")).count();
+        ensure!(n_stock == SERVICES.len(), "the images on {} are: {images}", place.node);
+        Ok(())
+    }),
+    (
+        "with Pacemaker's remote daemons, a killed container of the promoted Redis comes back, and writers go on",
+        |lab| fault(lab, "redis", |lab, place| on_node(lab, place, &["podman", "kill", &place.container])),
+    ),
+    (
+        "with Pacemaker's remote daemons, the node of the promoted Redis loses power, and no acknowledged write is lost",
+        power_off,
+    ),
+];
+
 /// How long a fault may take to be over: a container's start, a database's start and its state transfer.
 const PATIENCE: Duration = Duration::from_secs(240);
 

@@ -105,7 +105,7 @@ pub fn missing(service: &[&'static str], remote: Remote) -> Result<Vec<&'static 
 
 fn wanted(service: &[&'static str], remote: Remote) -> impl Iterator<Item = &'static str> {
     let clusters: &[&str] = match remote {
-        Remote::Stock => &[AGENTS, "pacemaker-cli-utils"],
+        Remote::Stock => &[AGENTS, "pacemaker-cli-utils", "pacemaker-common"],
         Remote::Systole => &[AGENTS],
         Remote::Nobody => &[],
     };

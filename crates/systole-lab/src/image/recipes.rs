@@ -140,3 +140,21 @@ const fn service(
 pub fn recipe(name: &str) -> Option<&'static Recipe> {
     RECIPES.iter().find(|recipe| recipe.name == name)
 }
+
+/// A CIB's text with images that have Pacemaker's remote daemon in the place of those that have ours.
+pub fn with_stock_daemons(cib: String) -> String {
+    let stock = RECIPES.iter().filter_map(|recipe| recipe.name.strip_suffix(":stock"));
+    stock.fold(cib, |cib, name| cib.replace(&format!("\"{name}:lab\""), &format!("\"{name}:stock\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_have_no_remote_daemon_stay() {
+        let cib = r#"image="localhost/redis:lab" image="localhost/haproxy:lab""#;
+        let expected = r#"image="localhost/redis:stock" image="localhost/haproxy:lab""#;
+        assert_eq!(with_stock_daemons(cib.to_owned()), expected);
+    }
+}
