@@ -27,6 +27,7 @@ mod unpack;
 pub use digest::{DigestChange, recorded_digest};
 pub use failcount::{FailureRecord, Failures};
 pub(crate) use history::in_order;
+pub(crate) use index::NameHasher;
 pub use index::{NodeIdx, NodeSet, RscIdx};
 pub use meta::{Meta, MultipleActive, Requires};
 pub use node::{FencingRequest, HealthColor, Node, NodeKind};

@@ -46,6 +46,20 @@ pub struct ResourceHistory {
     pub operations: Vec<HistoryEntry>,
     /// `shutdown-lock`: since when the resource is locked to its node.
     pub shutdown_lock: Option<Timestamp>,
+    /// All that is on record is a probe that found, as expected, that the resource is not there: true of most histories of
+    /// a large cluster, whose entries then need not be looked at.
+    pub is_mere_absence: bool,
+}
+
+impl HistoryEntry {
+    /// A probe that found, as expected, that the resource is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        &*self.operation == "monitor"
+            && self.interval_ms == 0
+            && (self.rc, self.status) == (OcfRc::NotRunning, OpStatus::Done)
+            && self.magic.as_ref().is_some_and(|magic| magic.key.target_rc == OcfRc::NotRunning)
+            && !self.id.ends_with("_last_failure_0")
+    }
 }
 
 /// An `<lrm_rsc_op>`: the last result of one operation.

@@ -113,6 +113,7 @@ impl<'d> Reader<'d> {
         Some(ResourceHistory {
             agent,
             container: container.map(ResourceId::new),
+            is_mere_absence: matches!(operations.as_slice(), [only] if only.is_absence()),
             operations,
             shutdown_lock: self.number_in(element, ("shutdown-lock", shutdown_lock)).map(Timestamp),
             resource,

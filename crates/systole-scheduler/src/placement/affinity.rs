@@ -409,8 +409,10 @@ impl<'s> Assigner<'s, '_> {
         only_positive: bool,
     ) {
         let best = self.best_scores(source, colocation);
+        // A sum for one node need not pass all those before it.
+        let first = table.iter().next().map(|entry| entry.node);
         let mut best = match &best {
-            Best::Own(table) => Lookup::Own(table.iter().peekable()),
+            Best::Own(table) => Lookup::Own(table.from(first).iter().peekable()),
             Best::ByPlace(best) => Lookup::ByPlace(best),
         };
         for entry in table.iter_mut() {

@@ -158,7 +158,7 @@ pub enum LinkList {
 }
 
 impl LinkList {
-    const FEW: usize = 6;
+    const FEW: usize = 7;
 
     /// Adds one at the end.
     pub fn push(&mut self, link: u32) {

@@ -13,27 +13,29 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{Attributes, Kind, NodeKind},
+    status::{Attributes, Kind, NameHasher, NodeKind},
 };
-use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, hash::BuildHasherDefault, sync::Arc, time::Duration};
 use systole_cib::model::AttributeSet;
 use systole_graph::{ActionKind, Attributes as ActionAttributes, ResourceRef, Synapse, TransitionGraph};
 use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
+
+type FastHash = BuildHasherDefault<NameHasher>;
 
 /// Worked out once for many actions; never iterated.
 struct Cache {
     feature_set: (Arc<str>, Arc<str>),
     /// What actions that belong to no resource are told.
     without_resource: Arc<Attributes>,
-    meta_names: HashMap<&'static str, Arc<str>>,
+    meta_names: HashMap<&'static str, Arc<str>, FastHash>,
     /// Names of attributes that most actions have.
     on_node: Arc<str>,
     on_node_uuid: Arc<str>,
     target_rc: Arc<str>,
-    task_names: HashMap<Task, Arc<str>>,
-    numbers: HashMap<u8, Arc<str>>,
-    operations: HashMap<Definition, Arc<Attributes>>,
-    collective: HashMap<RscIdx, Arc<Attributes>>,
+    task_names: HashMap<Task, Arc<str>, FastHash>,
+    numbers: HashMap<u8, Arc<str>, FastHash>,
+    operations: HashMap<Definition, Arc<Attributes>, FastHash>,
+    collective: HashMap<RscIdx, Arc<Attributes>, FastHash>,
 }
 
 /// What actions have the same attributes by.
@@ -55,14 +57,14 @@ impl Cache {
         Self {
             without_resource: Arc::new(Attributes::from([feature_set.clone()])),
             feature_set,
-            meta_names: HashMap::new(),
+            meta_names: HashMap::default(),
             on_node: "CRM_meta_on_node".into(),
             on_node_uuid: "CRM_meta_on_node_uuid".into(),
             target_rc: "CRM_meta_op_target_rc".into(),
-            task_names: HashMap::new(),
-            numbers: HashMap::new(),
-            operations: HashMap::new(),
-            collective: HashMap::new(),
+            task_names: HashMap::default(),
+            numbers: HashMap::default(),
+            operations: HashMap::default(),
+            collective: HashMap::default(),
         }
     }
 
@@ -220,6 +222,9 @@ impl Draft<'_, '_> {
 
     /// Several links between the same two actions count as one with all that follows from each.
     fn merge_inputs(&mut self, action: ActIdx) {
+        if self.a(action).before.len() < 2 {
+            return;
+        }
         let before = self.a(action).before.iter();
         let mut by_first: Vec<(ActIdx, u32)> =
             before.map(|&link| (self.links[link as usize].first, link)).collect();

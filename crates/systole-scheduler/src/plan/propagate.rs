@@ -203,9 +203,8 @@ impl Draft<'_, '_> {
         if relation == Relation::NONE || self.has_no_consequence(first, then, relation) {
             return;
         }
-        let (first_node, then_node) = (self.node_of_start(first), self.node_of_start(then));
         if relation.has(Relation::IF_SAME_NODE)
-            && let (Some(a), Some(b)) = (first_node, then_node)
+            && let (Some(a), Some(b)) = (self.node_of_start(first), self.node_of_start(then))
             && a != b
         {
             self.links[link_idx as usize].relation = Relation::NONE;
@@ -229,8 +228,8 @@ impl Draft<'_, '_> {
             }
             return;
         }
-        let first_flags = self.flags_for_order(first, then_node);
-        let then_flags = self.flags_for_order(then, first_node);
+        let first_flags = self.flags_for_order(first, then);
+        let then_flags = self.flags_for_order(then, first);
         self.apply_relation(link_idx, first_flags, then_flags, n_possible);
     }
 
@@ -290,14 +289,13 @@ impl Draft<'_, '_> {
         self.find_key(first_rsc, &key).unwrap_or(first)
     }
 
-    /// Flags as orders see them. For a clone's action only whether it can be done anywhere matters.
-    fn flags_for_order(&mut self, action: ActIdx, node: Option<NodeIdx>) -> Flags {
+    /// Flags as an order with `other` sees them. Of a clone's action only the instances on the node of `other` matter, and
+    /// whether it can be done anywhere.
+    fn flags_for_order(&mut self, action: ActIdx, other: ActIdx) -> Flags {
         let flags = self.effective_flags(action, None);
         let is_clone = self.a(action).rsc.is_some_and(|rsc| self.r(rsc).is_clone());
-        if node.is_none() || !is_clone {
-            return flags;
-        }
-        let there = self.effective_flags(action, node);
+        let Some(node) = is_clone.then(|| self.node_of_start(other)).flatten() else { return flags };
+        let there = self.effective_flags(action, Some(node));
         if flags.has(Flags::RUNNABLE) { there.with(Flags::RUNNABLE) } else { there }
     }
 

@@ -80,6 +80,20 @@ impl<'a> Unpack<'a> {
             self.shutdown_lock(rsc, node, history);
         }
         let saved_role = std::mem::take(&mut self.resources[rsc.i()].role);
+        let on_fail = self.entries_of(rsc, node, history);
+        self.settle(rsc, node, on_fail);
+        self.apply_target_role(rsc);
+        let role = &mut self.resources[rsc.i()].role;
+        *role = saved_role.max(*role);
+        Some(rsc)
+    }
+
+    /// Takes a history's entries into account, from the oldest to the newest. Returns the failure handling that is left.
+    fn entries_of(&mut self, rsc: RscIdx, node: NodeIdx, history: &'a ResourceHistory) -> OnFail {
+        if history.is_mere_absence && self.rsc(rsc).meta.failure_timeout.is_none() {
+            self.not_running(rsc);
+            return OnFail::Ignore;
+        }
         let mut entries = std::mem::take(&mut self.entries);
         put_in_order(&history.operations, &mut entries);
         let mut verdict = Verdict { on_fail: OnFail::Ignore, last_failure: None };
@@ -88,11 +102,13 @@ impl<'a> Unpack<'a> {
         }
         self.active_recurring(rsc, node, &entries);
         self.entries = entries;
-        self.settle(rsc, node, verdict.on_fail);
-        self.apply_target_role(rsc);
-        let role = &mut self.resources[rsc.i()].role;
-        *role = saved_role.max(*role);
-        Some(rsc)
+        verdict.on_fail
+    }
+
+    /// It is known not to run, whatever was known before.
+    fn not_running(&mut self, rsc: RscIdx) {
+        self.resources[rsc.i()].role = Role::Stopped;
+        self.set_next_role(rsc, Role::Unknown, "not running");
     }
 
     fn apply_target_role(&mut self, rsc: RscIdx) {

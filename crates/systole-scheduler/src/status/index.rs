@@ -44,49 +44,65 @@ idx! {
     RscIdx, "r"
 }
 
-/// A set of nodes, one bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSet(Vec<u64>);
+/// A set of nodes, one bit each. Small clusters need no memory beside it.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSet {
+    first: u64,
+    rest: Vec<u64>,
+}
 
 impl NodeSet {
     /// Adds a node; whether it was new.
     pub fn insert(&mut self, node: NodeIdx) -> bool {
         let (word, bit) = (node.i() / 64, 1_u64 << (node.i() % 64));
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        if word > self.rest.len() {
+            self.rest.resize(word, 0);
         }
-        let is_new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
+        let word = if word == 0 { &mut self.first } else { &mut self.rest[word - 1] };
+        let is_new = *word & bit == 0;
+        *word |= bit;
         is_new
     }
 
     /// Takes a node out.
     pub fn remove(&mut self, node: NodeIdx) {
-        if let Some(word) = self.0.get_mut(node.i() / 64) {
+        let word = match node.i() / 64 {
+            0 => Some(&mut self.first),
+            word => self.rest.get_mut(word - 1),
+        };
+        if let Some(word) = word {
             *word &= !(1 << (node.i() % 64));
         }
     }
 
     /// Whether the node is in it.
     pub fn contains(&self, node: NodeIdx) -> bool {
-        self.0.get(node.i() / 64).is_some_and(|word| word & (1 << (node.i() % 64)) != 0)
+        let word = match node.i() / 64 {
+            0 => self.first,
+            word => self.rest.get(word - 1).copied().unwrap_or(0),
+        };
+        word & (1 << (node.i() % 64)) != 0
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+        self.words().all(|word| word == 0)
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.words().map(|word| word.count_ones() as usize).sum()
     }
 
     /// All, ascending.
     pub fn iter(&self) -> impl Iterator<Item = NodeIdx> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, &word)| {
+        self.words().enumerate().flat_map(|(i, word)| {
             (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| NodeIdx::new(i * 64 + bit))
         })
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        std::iter::once(self.first).chain(self.rest.iter().copied())
     }
 }
 
@@ -152,5 +168,24 @@ impl Hasher for NameHasher {
 
     fn finish(&self) -> u64 {
         self.0 ^ (self.0 >> 29)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeIdx, NodeSet};
+
+    #[test]
+    fn a_set_has_what_was_put_in_and_not_taken_out() {
+        let mut set = NodeSet::default();
+        assert!(set.is_empty());
+        for node in [0, 63, 64, 200, 3, 64] {
+            let was_there = set.contains(NodeIdx(node));
+            assert_eq!(set.insert(NodeIdx(node)), !was_there, "{node}");
+        }
+        set.remove(NodeIdx(63));
+        set.remove(NodeIdx(1000));
+        assert_eq!(set.iter().map(|node| node.0).collect::<Vec<_>>(), [0, 3, 64, 200]);
+        assert_eq!((set.len(), set.is_empty(), set.contains(NodeIdx(1000))), (4, false, false));
     }
 }

@@ -20,19 +20,49 @@ pub(in crate::status) struct Entry<'a> {
     pub(in crate::status) node: NodeIdx,
     /// As written.
     pub(in crate::status) raw: &'a HistoryEntry,
+    task: Verb,
     /// The result that counts as success; `None` where that is not on record.
     expected: Option<OcfRc>,
     rc: OcfRc,
     status: OpStatus,
 }
 
+/// What was done, of what tells a resource's state: a number to compare, since there are very many entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Monitor,
+    Start,
+    Stop,
+    Promote,
+    Demote,
+    MigrateTo,
+    MigrateFrom,
+    AsyncMonitor,
+}
+
+impl Verb {
+    fn named(operation: &str) -> Option<Self> {
+        match operation {
+            "monitor" => Some(Self::Monitor),
+            "start" => Some(Self::Start),
+            "stop" => Some(Self::Stop),
+            "promote" => Some(Self::Promote),
+            "demote" => Some(Self::Demote),
+            "migrate_to" => Some(Self::MigrateTo),
+            "migrate_from" => Some(Self::MigrateFrom),
+            "asyncmon" => Some(Self::AsyncMonitor),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Entry<'a> {
-    fn task(&self) -> &'a str {
-        &self.raw.operation
+    fn task(&self) -> Verb {
+        self.task
     }
 
     fn is_probe(&self) -> bool {
-        self.task() == "monitor" && self.raw.interval_ms == 0
+        self.task() == Verb::Monitor && self.raw.interval_ms == 0
     }
 
     fn is_last_failure(&self) -> bool {
@@ -60,17 +90,11 @@ impl<'a> Unpack<'a> {
         raw: &'a HistoryEntry,
         verdict: &mut Verdict<'a>,
     ) {
-        let matters = matches!(
-            &*raw.operation,
-            "monitor" | "start" | "stop" | "promote" | "demote" | "migrate_to" | "migrate_from" | "asyncmon"
-        );
         let is_readable = !matches!(raw.status, OpStatus::Cancelled | OpStatus::Other(_))
             && (0..=255).contains(&raw.rc.code());
-        if !matters || !is_readable {
-            return;
-        }
+        let Some(task) = Verb::named(&raw.operation).filter(|_| is_readable) else { return };
         let expected = raw.magic.as_ref().map(|magic| magic.key.target_rc);
-        let mut entry = Entry { rsc, node, raw, expected, rc: raw.rc, status: raw.status };
+        let mut entry = Entry { rsc, node, raw, task, expected, rc: raw.rc, status: raw.status };
         let expired = self.check_expiry(&entry);
         self.interpret(&mut entry, &mut verdict.on_fail, expired);
         if expired && self.is_settled_by_expiry(&entry) {
@@ -137,9 +161,8 @@ impl<'a> Unpack<'a> {
             OcfRc::NotRunning => {
                 if is_probe || is_expected || !self.rsc(entry.rsc).managed {
                     entry.status = OpStatus::Done;
-                    self.resources[entry.rsc.i()].role = Role::Stopped;
+                    self.not_running(entry.rsc);
                     *on_fail = OnFail::Ignore;
-                    self.set_next_role(entry.rsc, Role::Unknown, "not running");
                 }
             }
             OcfRc::Promoted => {
@@ -177,7 +200,7 @@ impl<'a> Unpack<'a> {
 
     /// A stop that cannot succeed, on a node that cannot be fenced: nothing can be done about it.
     fn block_if_unrecoverable(&mut self, entry: &Entry<'a>) {
-        if entry.task() == "stop" && !self.can_fence(entry.node) {
+        if entry.task() == Verb::Stop && !self.can_fence(entry.node) {
             let rsc = &mut self.resources[entry.rsc.i()];
             rsc.managed = false;
             rsc.blocked = true;
@@ -236,12 +259,12 @@ impl<'a> Unpack<'a> {
         rsc.reconnect_interval.is_some()
             && self.options.fencing_enabled
             && entry.raw.interval_ms != 0
-            && entry.task() == "monitor"
+            && entry.task() == Verb::Monitor
             && rsc.remote_node.is_some_and(|remote| !self.node(remote).remote_was_fenced)
     }
 
     fn have_parameters_changed(&self, entry: &Entry<'_>) -> bool {
-        matches!(entry.task(), "start" | "monitor")
+        matches!(entry.task(), Verb::Start | Verb::Monitor)
             && !self.needs_host_name(entry.rsc)
             && matches!(
                 self.digest_change(entry.rsc, entry.node, entry.raw, None),
@@ -294,12 +317,12 @@ impl<'a> Unpack<'a> {
             return;
         }
         match entry.task() {
-            "start" => {
+            Verb::Start => {
                 self.resources[entry.rsc.i()].start_pending = true;
                 self.set_active(entry.rsc);
             }
-            "promote" => self.resources[entry.rsc.i()].role = Role::Promoted,
-            "migrate_to" if self.node(entry.node).unclean => {
+            Verb::Promote => self.resources[entry.rsc.i()].role = Role::Promoted,
+            Verb::MigrateTo if self.node(entry.node).unclean => {
                 // The source is lost in the middle of it: the target may have it already.
                 let target =
                     entry.raw.migrate_target.as_ref().and_then(|name| self.node_named(name.as_str()));
@@ -328,17 +351,17 @@ impl<'a> Unpack<'a> {
             makes_up = true;
         } else {
             match entry.task() {
-                "monitor" => {
+                Verb::Monitor => {
                     makes_up = verdict.last_failure.is_some_and(|failure| failure.key == entry.raw.key);
                     if role < Role::Started {
                         role = self.active_role(rsc);
                     }
                 }
-                "start" | "migrate_from" => (role, makes_up) = (Role::Started, true),
-                "stop" => (role, makes_up) = (Role::Stopped, true),
-                "promote" => (role, makes_up) = (Role::Promoted, true),
-                "demote" => (role, makes_up) = (Role::Unpromoted, verdict.on_fail == OnFail::Demote),
-                "migrate_to" => {
+                Verb::Start | Verb::MigrateFrom => (role, makes_up) = (Role::Started, true),
+                Verb::Stop => (role, makes_up) = (Role::Stopped, true),
+                Verb::Promote => (role, makes_up) = (Role::Promoted, true),
+                Verb::Demote => (role, makes_up) = (Role::Unpromoted, verdict.on_fail == OnFail::Demote),
+                Verb::MigrateTo => {
                     self.migrate_to_succeeded(entry);
                     role = self.rsc(rsc).role;
                 }
@@ -391,7 +414,7 @@ impl<'a> Unpack<'a> {
             }
         }
         let op = self.op_meta_of(entry);
-        let is_container_stop = op.on_fail == OnFail::RestartContainer && entry.task() == "stop";
+        let is_container_stop = op.on_fail == OnFail::RestartContainer && entry.task() == Verb::Stop;
         if op.on_fail == OnFail::Ignore || is_container_stop {
             self.success(entry, entry.expected, verdict);
             self.resources[entry.rsc.i()].failure_ignored = true;
@@ -414,7 +437,7 @@ impl<'a> Unpack<'a> {
     }
 
     fn op_meta_of(&self, entry: &Entry<'_>) -> crate::status::OpMeta {
-        self.op_meta(entry.rsc, entry.task(), Duration::from_millis(entry.raw.interval_ms))
+        self.op_meta(entry.rsc, &entry.raw.operation, Duration::from_millis(entry.raw.interval_ms))
     }
 
     /// Whom a failure that concerns the agent as such is held against: all instances of an anonymous clone.
@@ -453,17 +476,17 @@ impl<'a> Unpack<'a> {
     fn role_after(&mut self, entry: &Entry<'a>, on_fail: OnFail) {
         let rsc = entry.rsc;
         match entry.task() {
-            "stop" => self.ban(rsc, Some(entry.node), Score::MINUS_INFINITY, "__stop_fail__"),
-            "migrate_to" => self.migrate_to_failed(entry),
-            "migrate_from" => self.migrate_from_failed(entry),
-            "promote" => self.resources[rsc.i()].role = Role::Promoted,
-            "demote" if on_fail == OnFail::Block => {
+            Verb::Stop => self.ban(rsc, Some(entry.node), Score::MINUS_INFINITY, "__stop_fail__"),
+            Verb::MigrateTo => self.migrate_to_failed(entry),
+            Verb::MigrateFrom => self.migrate_from_failed(entry),
+            Verb::Promote => self.resources[rsc.i()].role = Role::Promoted,
+            Verb::Demote if on_fail == OnFail::Block => {
                 self.resources[rsc.i()].role = Role::Promoted;
                 self.set_next_role(rsc, Role::Stopped, "demote with on-fail=block");
             }
-            "demote" if entry.rc == OcfRc::NotRunning => self.resources[rsc.i()].role = Role::Stopped,
+            Verb::Demote if entry.rc == OcfRc::NotRunning => self.resources[rsc.i()].role = Role::Stopped,
             // To leave it promoted would be to try the same for ever; it is stopped anyway.
-            "demote" => self.resources[rsc.i()].role = Role::Unpromoted,
+            Verb::Demote => self.resources[rsc.i()].role = Role::Unpromoted,
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use systole_cib::model::HistoryEntry;
 /// that asked for them. This is no total order: entries that cannot be compared count as equal.
 pub(in crate::status) fn is_newer(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
     let same_node = match (&a.on_node, &b.on_node) {
-        (Some(a), Some(b)) => a.as_str().eq_ignore_ascii_case(b.as_str()),
+        (Some(a), Some(b)) => a == b || a.as_str().eq_ignore_ascii_case(b.as_str()),
         (None, None) => true,
         _ => false,
     };
