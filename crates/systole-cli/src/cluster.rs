@@ -182,6 +182,10 @@ impl Cluster {
                 let message = "--private: what is kept out of the CIB needs a running cluster";
                 Err(Failed::new(Exit::Unimplemented, message).into())
             }
+            Self::File(_) if update.pattern => {
+                let message = "--pattern: what is known of attributes is told by a running cluster";
+                Err(Failed::new(Exit::Unimplemented, message).into())
+            }
             Self::File(_) if update.keep_value => Ok(()),
             Self::File(file) => file.set_transient(&update.node, &update.name, update.value.as_deref()),
             Self::Daemon(daemon) => daemon.update_attribute(update),

@@ -219,6 +219,9 @@ struct UpdaterArgs {
     /// The attribute
     #[arg(short = 'n', long, value_name = "NAME")]
     name: Option<String>,
+    /// Every attribute whose name fits this regular expression
+    #[arg(short = 'P', long, value_name = "PATTERN", conflicts_with = "name")]
+    pattern: Option<String>,
     /// Set the value
     #[arg(short = 'U', long, value_name = "VALUE", allow_hyphen_values = true, short_alias = 'v')]
     update: Option<String>,
@@ -293,7 +296,8 @@ fn update_or_query(
         Cluster::open(session)?.write_attributes()?;
         return Ok(Report::silent());
     }
-    let name = args.name.as_deref().ok_or_else(|| Failed::usage("name the attribute with -n/--name"))?;
+    let name = args.name.as_deref().or(args.pattern.as_deref());
+    let name = name.ok_or_else(|| Failed::usage("name the attribute with -n/--name or -P/--pattern"))?;
     check_terms(args, last)?;
     let delay = args.delay.as_deref().map(systole_types::parse_duration).transpose();
     let delay = delay.map_err(|error| Failed::usage(format!("--delay: {error}")))?;
@@ -322,6 +326,7 @@ fn update_or_query(
     cluster.update_attribute(AttributeUpdate {
         node,
         name: name.to_owned(),
+        pattern: args.pattern.is_some(),
         value,
         keep_value: last.is_none(),
         delay_ms: delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
@@ -338,6 +343,9 @@ fn check_terms(args: &UpdaterArgs, last: Option<&str>) -> anyhow::Result<()> {
     if args.section.as_deref().is_some_and(|section| section != "status") {
         let message = "--section: only status can be written here: crm_attribute writes the others";
         return Err(Failed::new(Exit::Unimplemented, message).into());
+    }
+    if args.pattern.is_some() && last == Some("query") {
+        return Err(Failed::usage("--pattern goes with a change: query one attribute with --name"));
     }
     if args.all && last != Some("query") {
         return Err(Failed::usage("--all goes with --query: name one node with --node to change its value"));

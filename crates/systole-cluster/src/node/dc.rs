@@ -47,6 +47,8 @@ pub(super) struct Dc {
     /// The same, but the present plan may be carried out to its end first.
     stale_after: Option<String>,
     recheck_at: Option<Monotonic>,
+    /// Whether attributes that a former DC held back are still to be written.
+    takes_over_held: bool,
     /// Attributes that are held back: how often they had changed when their time began, and when it ends.
     held: BTreeMap<String, (u64, Monotonic)>,
     /// Until when no new plan is made, since the last one could not be carried out.
@@ -71,6 +73,7 @@ impl Dc {
             stale: Some("a new DC was elected".to_owned()),
             stale_after: None,
             recheck_at: None,
+            takes_over_held: true,
             held: BTreeMap::new(),
             pause_until: None,
             wake_at: None,
@@ -101,6 +104,21 @@ fn uuid(seed: u128, term: u64) -> String {
 }
 
 impl NodeMachine {
+    /// What this node waits for as the DC, for people who look for the reason why nothing happens; nothing if it is not.
+    pub fn waits_for(&self) -> Vec<String> {
+        let Some(dc) = self.dc.as_ref().filter(|_| self.is_dc()) else { return Vec::new() };
+        let sent = dc.engine.all_in_flight().map(|action| format!("action {}", action.key));
+        let ledger = &self.replica.ledger;
+        let asked = ledger.in_flight.values().filter(|perform| self.group.is_member(perform.node));
+        let asked = asked.map(|perform| format!("answer to {} of {:?}", perform.operation.key, perform.by));
+        let connections = ledger.connections.iter().filter(|(_, entry)| !entry.attached && !entry.lost);
+        let connections = connections.map(|(name, _)| format!("connection to {name}"));
+        let casts = self.has_casts_under_way().then(|| "messages on their way".to_owned());
+        let stale =
+            dc.stale.clone().or(dc.stale_after.clone()).map(|why| format!("a new plan, because {why}"));
+        sent.chain(asked).chain(connections).chain(casts).chain(stale).collect()
+    }
+
     /// The present plan, if there is one, may be out of date.
     pub(super) fn plan_anew(&mut self, why: &str) {
         if let Some(dc) = &mut self.dc {
@@ -294,8 +312,10 @@ impl NodeMachine {
             .map(|(name, entry)| (name, (entry.n_changes, entry.delay_ms)))
             .collect();
         dc.held.retain(|name, (n_changes, _)| held.get(name).is_some_and(|(now, _)| now == n_changes));
+        // Nobody knows how long a former DC has held them back: they are not held back any longer, as with Pacemaker.
+        let is_new = std::mem::take(&mut dc.takes_over_held);
         for (name, (n_changes, delay_ms)) in held {
-            let due = now + Duration::from_millis(delay_ms);
+            let due = if is_new { now } else { now + Duration::from_millis(delay_ms) };
             dc.held.entry(name.clone()).or_insert((n_changes, due));
         }
         let is_due = |(_, due): &(u64, Monotonic)| *due <= now;

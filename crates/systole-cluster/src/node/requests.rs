@@ -129,10 +129,7 @@ impl NodeMachine {
                 let operation = operation.map(|operation| (operation.name, operation.interval_ms));
                 self.wish(Some(from), Wish::Cleanup { resource, node, only_failed, operation });
             }
-            Call::Attribute(update) => {
-                let everywhere = update.everywhere;
-                self.wish_for(Some(from), Wish::Attributes(vec![change_of(update)]), everywhere);
-            }
+            Call::Attribute(update) => self.asked_to_update(from, update),
             Call::Attributes { name, node } => {
                 let values = self.replica.attributes(name.as_deref(), node.as_deref());
                 let of = |it: Valued| AttributeOnNode { node: it.node, name: it.name, value: it.value };
@@ -157,6 +154,32 @@ impl NodeMachine {
                 self.wish_to_leave();
             }
         }
+    }
+
+    fn asked_to_update(&mut self, from: (ClientId, u64), update: AttributeUpdate) {
+        let everywhere = update.everywhere;
+        let names = match self.names_meant(&update) {
+            Ok(names) => names,
+            Err(error) => {
+                let message = format!("{:?} is no regular expression: {error}", update.name);
+                return self.reply(from, refused(RefusalKind::Usage, message));
+            }
+        };
+        if names.is_empty() {
+            return self.reply(from, Reply::Done);
+        }
+        let of = |name: String| change_of(AttributeUpdate { name, ..update.clone() });
+        self.wish_for(Some(from), Wish::Attributes(names.into_iter().map(of).collect()), everywhere);
+    }
+
+    /// The attributes that an update is about.
+    fn names_meant(&self, update: &AttributeUpdate) -> Result<BTreeSet<String>, regex_lite::Error> {
+        if !update.pattern {
+            return Ok(BTreeSet::from([update.name.clone()]));
+        }
+        let pattern = regex_lite::Regex::new(&update.name)?;
+        let known = self.replica.attributes(None, None).into_iter().map(|it| it.name);
+        Ok(known.filter(|name| pattern.is_match(name)).collect())
     }
 
     /// Has transient attributes changed.

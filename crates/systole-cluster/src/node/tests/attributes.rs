@@ -191,3 +191,41 @@ fn a_node_that_is_no_member_can_be_forgotten() {
     bench.tell(Event::Request { client: ClientId(9), request });
     assert!(!bench.machine.cib().to_text().contains("uname=\"b\""));
 }
+
+#[test]
+fn what_is_held_back_when_the_dc_changes_is_written_then() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { delay_ms: Some(600_000), ..update("ping", "1") });
+    bench.wait(60);
+    assert!(!bench.machine.cib().to_text().contains("ping"));
+    bench.view(2);
+    assert!(is_written(&bench, "ping", "1"));
+    // The delay itself is remembered.
+    set(&mut bench, update("ping", "2"));
+    bench.wait(60);
+    assert!(is_written(&bench, "ping", "1"));
+}
+
+#[test]
+fn a_pattern_changes_all_attributes_that_fit_and_makes_none() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    for name in ["ping-a", "ping-b", "other"] {
+        set(&mut bench, update(name, "1"));
+    }
+    set(&mut bench, AttributeUpdate { private: true, ..update("ping-c", "1") });
+    let pattern = |text: &str, value: &str| AttributeUpdate { pattern: true, ..update(text, value) };
+    set(&mut bench, pattern("^ping-", "2"));
+    set(&mut bench, pattern("^pong", "2"));
+    for (name, value) in [("ping-a", "2"), ("ping-b", "2"), ("ping-c", "2"), ("other", "1")] {
+        assert_eq!(known(&mut bench, name).as_deref(), Some(value), "{name}");
+    }
+    assert!(!bench.machine.cib().to_text().contains("pong"));
+    set(&mut bench, AttributeUpdate { value: None, ..pattern("ping-[ab]", "") });
+    assert_eq!((known(&mut bench, "ping-a"), known(&mut bench, "ping-b")), (None, None));
+    let bad = Call::Attribute(pattern("(", "1"));
+    assert!(
+        matches!(ask(&mut bench, bad), Reply::Refused(refusal) if refusal.message.contains("regular expression"))
+    );
+}

@@ -11,7 +11,7 @@ pub(super) fn read(request: Element<'_>, node: &str) -> Result<Heard, MessageErr
     // A tool on a remote node does not know the node's name, and means it.
     let host = attr(request, "attr_host").filter(|host| host != "localhost");
     Ok(match request.need("task")? {
-        "update" | "update-both" if request.attr("attr_name").is_some() => {
+        "update" | "update-both" if is_named(request) => {
             let update = update(request, host.unwrap_or_else(|| node.to_owned()))?;
             Heard::Ask(Call::Attribute(update), Kind::AttributeUpdate)
         }
@@ -27,7 +27,7 @@ pub(super) fn read(request: Element<'_>, node: &str) -> Result<Heard, MessageErr
             let call = Call::Cleanup { resource, node: host, only_failed: true, operation };
             Heard::Ask(call, Kind::AttributeUpdate)
         }
-        "update-delay" if request.attr("attr_name").is_some() => {
+        "update-delay" if is_named(request) => {
             let update = update(request, host.unwrap_or_else(|| node.to_owned()))?;
             Heard::Ask(Call::Attribute(AttributeUpdate { keep_value: true, ..update }), Kind::AttributeUpdate)
         }
@@ -42,11 +42,17 @@ fn duration_ms(request: Element<'_>, name: &str) -> Option<u64> {
     u64::try_from(span.as_millis()).ok()
 }
 
-/// What is wanted of an attribute.
+fn is_named(request: Element<'_>) -> bool {
+    request.attr("attr_name").or(request.attr("attr_regex")).is_some()
+}
+
+/// What is wanted of an attribute, or of all that fit a pattern.
 fn update(request: Element<'_>, node: String) -> Result<AttributeUpdate, MessageError> {
+    let name = request.attr("attr_name");
     Ok(AttributeUpdate {
         node,
-        name: request.need("attr_name")?.to_owned(),
+        pattern: name.is_none(),
+        name: name.map_or_else(|| request.need("attr_regex"), Ok)?.to_owned(),
         value: request.attr("attr_value").map(str::to_owned),
         delay_ms: duration_ms(request, "attr_dampening"),
         delay_if_new: request.attr("task") == Some("update"),
