@@ -379,6 +379,7 @@ impl NodeMachine {
             self.connections.reports.retain(|report| !reports.contains(report));
             self.resume_connections();
         }
+        self.close_unwanted();
         if let Some(node) = &reported.forgotten {
             self.give_up_plan(&format!("{node} has been connected to and has to be probed"));
         }
@@ -392,6 +393,17 @@ impl NodeMachine {
             let reports = self.connections.reports.clone();
             self.cast(Message::Connection { reports });
         }
+        self.close_unwanted();
+        self.resume_connections();
+        self.repeat_lost_operations();
+        for by in self.connections.remotes() {
+            self.attach(&by);
+        }
+    }
+
+    /// Ends sessions of this node that the members know nothing of, or know another node to have: nobody would listen to
+    /// what is said there.
+    fn close_unwanted(&mut self) {
         let own_id = self.group.own_id();
         let ledger = &self.replica.ledger;
         let is_wanted = |name: &str, link: &Link| {
@@ -401,11 +413,6 @@ impl NodeMachine {
         let unwanted: Vec<String> =
             links.filter(|(name, link)| !is_wanted(name, link)).map(|(name, _)| name.clone()).collect();
         unwanted.iter().for_each(|name| self.close(name));
-        self.resume_connections();
-        self.repeat_lost_operations();
-        for by in self.connections.remotes() {
-            self.attach(&by);
-        }
     }
 
     /// Takes up again what this node is to hold and does not. What it saw break is not taken up: only recovery by the

@@ -359,8 +359,11 @@ impl NodeMachine {
         }
     }
 
-    /// Has results recorded, one message at a time.
+    /// Has results recorded, one message at a time, as long as this node is the one to speak for that executor.
     fn report(&mut self, by: &Hand) {
+        if matches!(by, Hand::Remote(name) if !self.replica.holds(self.group.own_id(), name)) {
+            return;
+        }
         let Some(executor) = self.executor_of(by) else { return };
         if executor.is_attached && !executor.is_recording && !executor.results.is_empty() {
             executor.is_recording = true;

@@ -140,3 +140,25 @@ fn the_failure_of_a_lost_connection_is_not_cleared_before_it_is_recovered() {
     let here = state(&bench, "a");
     assert!(here.contains("far_last_failure_0") && !here.contains("fail-count-far"), "{here}");
 }
+
+#[test]
+fn a_session_is_closed_when_another_member_holds_the_connection() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    let entry = bench.machine.replica.ledger.connections.get_mut("far").expect("connected");
+    entry.host = 2;
+    // Whatever is reported of connections makes it known.
+    bench.casts.clear();
+    bench.machine.connections_reported(2, &[]);
+    let effects = std::mem::take(&mut bench.machine.effects);
+    let is_close =
+        |effect: &Effect| matches!(effect, Effect::Remote { command: crate::RemoteCommand::Close, .. });
+    assert!(effects.iter().any(is_close), "{effects:?}");
+    // What still comes from there is told to nobody, and not again and again.
+    let operation = bench.machine.replica.ledger.connections["far"].start.clone();
+    let result = bench.result(operation, true);
+    let session = bench.far.session;
+    let event = RemoteEvent::Says(FromExecutor::Result(Box::new(result)));
+    bench.tell(Event::Remote { session, event });
+    assert!(!bench.casts.iter().any(|payload| payload.contains("record")), "{:?}", bench.casts);
+}
