@@ -266,6 +266,62 @@ fn a_cancelled_monitor_says_so_once() {
 }
 
 #[test]
+fn a_monitor_that_is_cancelled_while_it_runs_tells_nothing_more() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    assert_eq!(world.running.len(), 1);
+    world.tell(Event::Told(ToExecutor::Cancel { key: "db_monitor_10000".into() }));
+    world.agent_ends(OcfRc::NotRunning);
+    world.pass(60);
+    assert_eq!(world.results(), [("monitor".to_owned(), OcfRc::Error, OpStatus::Cancelled)]);
+    assert!(world.running.is_empty());
+}
+
+#[test]
+fn a_monitor_that_the_daemon_does_not_know_is_cancelled_all_the_same() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "monitor", 10_000, 8)));
+    // As after a loss of memory over there.
+    world.server = RemoteServer::new();
+    world.server(server::Event::Connected(CLIENT));
+    let protocol = "1.1".to_owned();
+    let call = Call::Register { client: "node".into(), protocol, is_provider: true };
+    world.server(server::Event::Received { client: CLIENT, message: ToRemote { id: 1, call } });
+    world.tell(Event::Told(ToExecutor::Cancel { key: "db_monitor_10000".into() }));
+    assert_eq!(world.results(), [("monitor".to_owned(), OcfRc::Error, OpStatus::Cancelled)]);
+}
+
+#[test]
+fn a_start_delay_is_waited_for_at_the_far_end() {
+    let mut world = World::connected();
+    world.tell(run(Operation { start_delay_ms: 5000, ..operation("db", "monitor", 10_000, 8) }));
+    world.tell(run(Operation { start_delay_ms: 7000, ..operation("web", "start", 0, 9) }));
+    let running = |world: &World| -> Vec<String> {
+        world.running.iter().map(|(_, operation)| operation.key.clone()).collect()
+    };
+    world.pass(4);
+    assert_eq!(running(&world), [""; 0]);
+    world.pass(2);
+    assert_eq!(running(&world), ["db_monitor_10000"]);
+    world.pass(2);
+    assert_eq!(running(&world), ["db_monitor_10000", "web_start_0"]);
+}
+
+#[test]
+fn reloads_run_at_the_far_end_by_either_name_and_their_parameters_with_them() {
+    for name in ["reload", "reload-agent"] {
+        let mut world = World::connected();
+        world.tell(run(operation("db", "monitor", 10_000, 8)));
+        world.agent_ends(OcfRc::Ok);
+        world.out.clear();
+        world.tell(run(operation("db", name, 0, 9)));
+        assert_eq!(world.running[0].1.parameters["state"], "a b<c");
+        world.agent_ends(OcfRc::Ok);
+        assert_eq!(world.results(), [(name.to_owned(), OcfRc::Ok, OpStatus::Done)]);
+    }
+}
+
+#[test]
 fn what_changes_a_resource_ends_its_monitors() {
     let mut world = World::connected();
     world.tell(run(operation("db", "monitor", 10_000, 8)));

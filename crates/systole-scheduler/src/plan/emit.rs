@@ -535,10 +535,11 @@ impl Draft<'_, '_> {
         for (name, value) in self.status.parameters(rsc, node).iter() {
             all.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        if all.get("addr").is_some_and(|address| &**address == "#uname") && self.status.needs_host_name(rsc) {
-            if let Some(host) = self.container_host(rsc) {
-                all.insert("addr".into(), (&self.status.node(host).name).into());
-            }
+        if all.get("addr").is_some_and(|address| &**address == "#uname")
+            && self.status.needs_host_name(rsc)
+            && let Some(host) = self.container_host(rsc)
+        {
+            all.insert("addr".into(), (&self.status.node(host).name).into());
         }
     }
 
