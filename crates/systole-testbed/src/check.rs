@@ -14,10 +14,11 @@
 
 use crate::{
     Micros, NodeIdx, SECOND,
-    agents::Process,
-    far::{Far, FarIdx, Site},
+    agents::{Agents, Process},
+    far::{Far, Site},
     host::Host,
     network::Network,
+    station::Place,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::ops::CibCall;
@@ -26,6 +27,33 @@ use systole_wire::{
     api::{Call, Reply},
     exec::Operation,
 };
+
+/// All there is.
+pub type World<'w> = (&'w [Host], &'w [Far], &'w Network);
+
+/// Wherever agents run.
+fn places<'w>((hosts, fars, _): World<'w>) -> impl Iterator<Item = (Place, &'w Agents)> {
+    let hosts = hosts.iter().enumerate().map(|(idx, host)| (Place::Host(idx), &host.station.agents));
+    hosts.chain(fars.iter().enumerate().map(|(idx, far)| (Place::Far(idx), &far.station.agents)))
+}
+
+/// The host that a place is on, if it is not on a remote machine.
+fn host_of(place: Place, world: World<'_>) -> Option<NodeIdx> {
+    match place {
+        Place::Host(idx) => Some(idx),
+        Place::Far(far) => match world.1[far].site {
+            Site::NoContainer(host) | Site::Container(host) => host_of(host, world),
+            Site::Machine(_) => None,
+        },
+    }
+}
+
+fn name_of<'w>(place: Place, (hosts, fars, _): World<'w>) -> &'w str {
+    match place {
+        Place::Host(idx) => &hosts[idx].name,
+        Place::Far(far) => &fars[far].name,
+    }
+}
 
 /// Watches a cluster.
 #[derive(Debug)]
@@ -91,103 +119,82 @@ impl Checker {
         }
     }
 
-    /// A resource has become active on a host.
+    /// A resource has become active somewhere.
     pub fn started(
         &mut self,
         now: Micros,
-        idx: NodeIdx,
+        place: Place,
         resource: &str,
         process: &Process,
-        hosts: &[Host],
-        network: &Network,
+        world: World<'_>,
     ) {
         if process.operation.class == "stonith" || self.clones.contains(&resource) {
             return;
         }
-        let Some(decided) = self.decided(&process.operation.transition_key) else { return };
-        for (other, host) in hosts.iter().enumerate() {
-            let is_there = other != idx && host.agents.active.contains(resource);
-            if is_there && self.must_know(now, decided, [idx, other], hosts, network) {
-                let (name, there) = (&hosts[idx].name, &host.name);
-                self.fail(format!("{resource} was started on {name} while it is active on {there}"));
-            }
-        }
+        self.must_be_alone(now, place, process, world, "started", "active", |agents| {
+            agents.active.contains(resource)
+        });
+        self.must_not_be_far(place, resource, world);
     }
 
-    /// A resource was promoted on a host.
+    /// A resource was promoted somewhere.
     pub fn promoted(
         &mut self,
         now: Micros,
-        idx: NodeIdx,
+        place: Place,
         resource: &str,
         process: &Process,
-        hosts: &[Host],
-        network: &Network,
+        world: World<'_>,
     ) {
-        let Some(decided) = self.decided(&process.operation.transition_key) else { return };
-        for (other, host) in hosts.iter().enumerate() {
-            let is_there = other != idx && host.agents.promoted.contains(resource);
-            if is_there && self.must_know(now, decided, [idx, other], hosts, network) {
-                let (name, there) = (&hosts[idx].name, &host.name);
-                self.fail(format!("{resource} was promoted on {name} while it is promoted on {there}"));
-            }
-        }
+        let is_promoted = |agents: &Agents| agents.promoted.contains(resource);
+        self.must_be_alone(now, place, process, world, "promoted", "promoted", is_promoted);
     }
 
-    /// A resource was promoted in a container.
-    pub fn promoted_far(
+    /// Of what a process has done at `place`, nothing is anywhere else that had to be known there.
+    #[expect(clippy::too_many_arguments, reason = "what was done, where, and how to say it")]
+    fn must_be_alone(
         &mut self,
-        (now, decided): (Micros, Option<Micros>),
-        resource: &str,
-        idx: FarIdx,
-        fars: &[Far],
-        hosts: &[Host],
-        network: &Network,
+        now: Micros,
+        place: Place,
+        process: &Process,
+        world: World<'_>,
+        done: &str,
+        is: &str,
+        is_there: impl Fn(&Agents) -> bool,
     ) {
-        let (Some(decided), Site::Container(host)) = (decided, fars[idx].site) else { return };
-        for far in fars.iter().filter(|far| !std::ptr::eq(*far, &fars[idx])) {
-            let Site::Container(other) = far.site else { continue };
-            if far.agents.promoted.contains(resource)
-                && (host == other || self.must_know(now, decided, [host, other], hosts, network))
-            {
-                let (name, there) = (&fars[idx].name, &far.name);
-                self.fail(format!("{resource} was promoted in {name} while it is promoted in {there}"));
+        let Some(decided) = self.starts.get(&process.operation.transition_key).copied() else { return };
+        let resource = &process.operation.resource;
+        let others = places(world).filter(|(other, agents)| *other != place && is_there(agents));
+        let found: Vec<Place> = others.map(|(other, _)| other).collect();
+        for other in found {
+            if self.must_know(now, decided, [place, other], world) {
+                let (name, there) = (name_of(place, world), name_of(other, world));
+                self.fail(format!("{resource} was {done} on {name} while it is {is} on {there}"));
             }
         }
     }
 
-    /// When a start or promotion was handed over.
-    pub fn decided(&self, transition_key: &str) -> Option<Micros> {
-        self.starts.get(transition_key).copied()
-    }
-
-    /// Whether what is decided for one of two hosts must not disregard the other.
-    fn must_know(
-        &self,
-        now: Micros,
-        decided: Micros,
-        [one, other]: [NodeIdx; 2],
-        hosts: &[Host],
-        network: &Network,
-    ) -> bool {
+    /// Whether what is decided for one of two places must not disregard the other. Without fencing, a remote machine that is
+    /// not connected to counts as off.
+    fn must_know(&self, now: Micros, decided: Micros, places: [Place; 2], world: World<'_>) -> bool {
+        let [Some(one), Some(other)] = places.map(|place| host_of(place, world)) else { return false };
+        let (hosts, _, network) = world;
         let is_here = |host: &Host| !host.is_absent(now) && host.joined_at < decided;
-        self.fencing || (is_here(&hosts[one]) && is_here(&hosts[other]) && network.share_zone(one, other))
+        one == other
+            || self.fencing
+            || is_here(&hosts[one]) && is_here(&hosts[other]) && network.share_zone(one, other)
     }
 
-    /// A resource has become active on a host: with fencing, it must not be on a remote machine. (Without, one that is not
-    /// connected to counts as off.)
-    pub fn started_beside(&mut self, host: &str, resource: &str, fars: &[Far]) {
-        let machines = fars.iter().filter(|far| !far.is_guest() && far.agents.active.contains(resource));
-        for far in machines.filter(|_| self.fencing).map(|far| far.name.clone()).collect::<Vec<_>>() {
-            self.fail(format!("{resource} was started on {host} while it is active on {far}"));
-        }
-    }
-
-    /// A resource has become active at a remote daemon: see [`Self::started_beside`].
-    pub fn started_far(&mut self, resource: &str, far: &Far, hosts: &[Host]) {
-        let host = hosts.iter().find(|host| host.agents.active.contains(resource));
-        if let Some(host) = host.filter(|_| self.fencing && !far.is_guest()) {
-            let (name, there) = (&far.name, &host.name);
+    /// With fencing, what becomes active on a host is not active on a remote machine, nor the other way round.
+    fn must_not_be_far(&mut self, place: Place, resource: &str, world: World<'_>) {
+        let is_machine = |place: Place| matches!(place, Place::Far(far) if !world.1[far].is_guest());
+        let is_host = |place: Place| matches!(place, Place::Host(_));
+        let is_other =
+            |other: Place| is_machine(place) && is_host(other) || is_host(place) && is_machine(other);
+        let mut others =
+            places(world).filter(|(other, agents)| is_other(*other) && agents.active.contains(resource));
+        if let Some((other, _)) = others.next().filter(|_| self.fencing) {
+            let (name, there) = (name_of(place, world), name_of(other, world));
             self.fail(format!("{resource} was started on {name} while it is active on {there}"));
         }
     }

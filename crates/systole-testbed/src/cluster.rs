@@ -1,25 +1,25 @@
 //! A whole simulated cluster: hosts, network and clock, and everything that happens on them.
 
+mod executors;
+mod faults;
 mod remote;
 
 use crate::{
     Micros, NodeIdx, Random,
-    agents::{Act, Process},
     check::Checker,
-    far::{Far, Session, Site},
+    far::{Far, Site},
     host::Host,
     network::{Arrival, Network, id_of},
     pop_if,
+    session::Session,
+    station::Place,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Write as _,
     time::Duration,
 };
-use systole_cluster::{
-    ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, Snapshot,
-    executor::{self, ExecutorMachine, KillSignal},
-};
+use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, Snapshot, executor};
 use systole_types::{Monotonic, Now, Timestamp};
 use systole_wire::{
     api::{Call, Reply, Request},
@@ -55,6 +55,7 @@ pub struct Cluster {
     n_processes: u64,
     n_steps_at_once: u32,
     n_requests: u64,
+    n_clients: u64,
     /// Requests not yet answered: where, what and since when.
     pub asked: BTreeMap<u64, (NodeIdx, Call, Micros)>,
     /// Answers, in order.
@@ -92,6 +93,7 @@ impl Cluster {
             n_processes: 0,
             n_steps_at_once: 0,
             n_requests: 0,
+            n_clients: 0,
             asked: BTreeMap::new(),
             answers: Vec::new(),
             promotable: &[],
@@ -171,7 +173,7 @@ impl Cluster {
     fn step(&mut self) {
         for idx in 0..self.hosts.len() {
             self.start_what_is_due(idx);
-            self.agents_act(idx);
+            self.station_acts(Place::Host(idx));
             self.disk_acts(idx);
             self.link_delivers(idx);
             while let Some(arrival) = self.network.receive(idx, self.now) {
@@ -182,16 +184,13 @@ impl Cluster {
                 self.tell_node(idx, event);
             }
             let now = self.clock().mono;
-            let is_due = |at: Option<Monotonic>| at.is_some_and(|at| at <= now);
-            if is_due(self.hosts[idx].node.as_ref().and_then(NodeMachine::next_deadline)) {
+            let deadline = self.hosts[idx].node.as_ref().and_then(NodeMachine::next_deadline);
+            if deadline.is_some_and(|at| at <= now) {
                 self.tell_node(idx, Event::DeadlineReached);
-            }
-            if is_due(self.hosts[idx].executor.as_ref().and_then(ExecutorMachine::next_deadline)) {
-                self.tell_executor(idx, executor::Event::DeadlineReached);
             }
         }
         (0..self.fars.len()).for_each(|far| self.far_acts(far));
-        self.sessions_deliver();
+        self.sessions_act();
     }
 
     fn start_what_is_due(&mut self, idx: NodeIdx) {
@@ -205,11 +204,13 @@ impl Cluster {
             self.start_executor(idx);
         }
         let host = &mut self.hosts[idx];
-        if host.links_at.take_if(|at| *at <= now).is_some() && host.node.is_some() && host.executor.is_some()
+        if host.links_at.take_if(|at| *at <= now).is_some()
+            && host.node.is_some()
+            && host.station.executor.is_some()
         {
             host.is_linked = true;
             host.linked_since = now;
-            self.tell_executor(idx, executor::Event::Connected);
+            self.tell_executor(Place::Host(idx), executor::Event::Connected);
             self.tell_node(idx, Event::ExecutorConnected);
         }
     }
@@ -221,7 +222,12 @@ impl Cluster {
             NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
         host.node = Some(NodeMachine::new(config));
         // What its former program saw break, it may not have told anybody.
-        for far in self.fars.iter_mut().filter(|far| far.site == Site::Container(idx)) {
+        let is_known_here = |far: &Far| match far.site {
+            Site::Container(Place::Host(host)) => host == idx,
+            Site::Container(Place::Far(_)) => true,
+            Site::NoContainer(_) | Site::Machine(_) => false,
+        };
+        for far in self.fars.iter_mut().filter(|far| is_known_here(far)) {
             far.broken_in = None;
         }
         host.has_left = false;
@@ -240,66 +246,14 @@ impl Cluster {
     }
 
     fn start_executor(&mut self, idx: NodeIdx) {
-        let host = &mut self.hosts[idx];
-        host.executor = Some(ExecutorMachine::new());
-        let event = executor::Event::Started { boot_id: host.boot_id(), state: host.executor_state.clone() };
-        self.tell_executor(idx, event);
+        let boot_id = self.hosts[idx].boot_id();
+        self.begin_executor(Place::Host(idx), boot_id);
         self.arrange_link(idx);
     }
 
     fn arrange_link(&mut self, idx: NodeIdx) {
         self.hosts[idx].unlink();
         self.hosts[idx].links_at = Some(self.now + self.random.between(1_000, 200_000));
-    }
-
-    fn agents_act(&mut self, idx: NodeIdx) {
-        while let Some(id) = self.hosts[idx].agents.due(self.now) {
-            let agents = &mut self.hosts[idx].agents;
-            let Some(process) = agents.processes.get(&id).cloned() else { return };
-            if process.acts_at.is_some() {
-                let act = agents.act(id);
-                self.acted(idx, act, &process);
-                continue;
-            }
-            agents.processes.remove(&id);
-            let exit = agents.exit(&process);
-            let name = self.hosts[idx].name.clone();
-            if self.hosts[idx].agents.active.contains(&process.operation.resource) {
-                self.claim_promotion(idx, &name, &process.operation.resource);
-            }
-            match process.run {
-                Some(run) => self.tell_executor(idx, executor::Event::Exited { run, exit }),
-                None if process.is_awaited => {
-                    let process = process.id.to_string();
-                    self.tell_executor(idx, executor::Event::LeftoverEnded { process, exit });
-                }
-                None => {
-                    self.hosts[idx].agents.finished.insert(process.id, exit);
-                }
-            }
-        }
-    }
-
-    /// An agent has changed something on a host.
-    fn acted(&mut self, idx: NodeIdx, act: Act, process: &Process) {
-        let name = self.hosts[idx].name.clone();
-        match act {
-            Act::Nothing => {}
-            Act::Started(resource) => {
-                self.tell(&name, &format!("*** {resource} runs"));
-                self.checker.started(self.now, idx, &resource, process, &self.hosts, &self.network);
-                self.checker.started_beside(&name, &resource, &self.fars);
-                if let Some(far) = self.guest_of(&resource, idx) {
-                    let starts_at = self.now + self.random.between(20_000, 1_500_000);
-                    self.fars[far].begin(Site::Container(idx), starts_at);
-                }
-            }
-            Act::Stopped(resource) => self.container_ends(&resource, idx),
-            Act::Promoted(resource) => {
-                self.tell(&name, &format!("*** {resource} is promoted"));
-                self.checker.promoted(self.now, idx, &resource, process, &self.hosts, &self.network);
-            }
-        }
     }
 
     fn disk_acts(&mut self, idx: NodeIdx) {
@@ -313,9 +267,6 @@ impl Cluster {
             };
             self.tell_node(idx, event);
         }
-        while let Some((_, process)) = pop_if(&mut self.hosts[idx].killed_leftovers, |(at, _)| *at <= now) {
-            self.tell_executor(idx, executor::Event::LeftoverGone { process });
-        }
     }
 
     fn link_delivers(&mut self, idx: NodeIdx) {
@@ -327,7 +278,7 @@ impl Cluster {
                 let text = format!("runs {} ({})", operation.key, operation.transition_key);
                 self.tell(&self.hosts[idx].name.clone(), &text);
             }
-            self.tell_executor(idx, executor::Event::Message(message));
+            self.tell_executor(Place::Host(idx), executor::Event::Message(message));
         }
         while let Some((_, message)) = pop_if(&mut self.hosts[idx].to_node, |(at, _)| *at <= now) {
             self.tell_node(idx, Event::Executor(message));
@@ -403,72 +354,6 @@ impl Cluster {
         }
     }
 
-    /// Hands an event to a host's executor and performs what it asks for.
-    fn tell_executor(&mut self, idx: NodeIdx, event: executor::Event) {
-        let clock = self.clock();
-        let Some(machine) = &mut self.hosts[idx].executor else { return };
-        for effect in machine.handle(clock, event) {
-            self.perform_for_executor(idx, effect);
-        }
-    }
-
-    fn perform_for_executor(&mut self, idx: NodeIdx, effect: executor::Effect) {
-        let now = self.now;
-        match effect {
-            executor::Effect::Execute { run, operation } => {
-                self.n_processes += 1;
-                let id = self.n_processes;
-                self.checker.begun(now, &operation, &self.hosts[idx]);
-                self.hosts[idx].agents.spawn(id, run, *operation, now, &mut self.random);
-                self.tell_executor(idx, executor::Event::Spawned { run, process: id.to_string() });
-            }
-            executor::Effect::Kill { run, signal } => self.kill(idx, run, signal),
-            executor::Effect::EndLeftover { process } => self.end_leftover(idx, process),
-            executor::Effect::Send(message) => {
-                let host = &mut self.hosts[idx];
-                if host.is_linked {
-                    let earliest = host.to_node.back().map_or(0, |(at, _)| *at);
-                    let at = earliest.max(now + self.random.between(50, 2_000));
-                    host.to_node.push_back((at, message));
-                }
-            }
-            executor::Effect::Persist(bytes) => self.hosts[idx].executor_state = Some(bytes),
-            executor::Effect::Log { level, message } => {
-                self.tell(&self.hosts[idx].name.clone(), &format!("executor: {level}: {message}"));
-            }
-        }
-    }
-
-    /// The executor is back and asks for a run of its former program: the run's keeper tells the result, mostly.
-    fn end_leftover(&mut self, idx: NodeIdx, process: String) {
-        let id: u64 = process.parse().unwrap_or(0);
-        let is_lost = self.random.chance(30);
-        let host = &mut self.hosts[idx];
-        if is_lost {
-            host.agents.processes.remove(&id);
-            host.agents.finished.remove(&id);
-            let at = self.now + self.random.between(100, 50_000);
-            host.killed_leftovers.push_back((at, process));
-        } else if let Some(running) = host.agents.processes.get_mut(&id) {
-            running.is_awaited = true;
-        } else if let Some(exit) = host.agents.finished.remove(&id) {
-            self.tell_executor(idx, executor::Event::LeftoverEnded { process, exit });
-        } else {
-            self.tell_executor(idx, executor::Event::LeftoverGone { process });
-        }
-    }
-
-    fn kill(&mut self, idx: NodeIdx, run: executor::RunId, signal: KillSignal) {
-        let obeys = signal == KillSignal::Kill || self.random.chance(70);
-        let agents = &mut self.hosts[idx].agents;
-        let of_run =
-            agents.processes.values().find(|process| process.run == Some(run)).map(|process| process.id);
-        if let Some(process) = of_run.filter(|_| obeys).and_then(|id| agents.processes.get_mut(&id)) {
-            process.acts_at = None;
-            process.ends_at = self.now + self.random.between(100, 20_000);
-        }
-    }
-
     fn check(&mut self) {
         for idx in 0..self.hosts.len() {
             let view = self.network.view(idx);
@@ -484,124 +369,6 @@ impl Cluster {
             }
         }
         self.checker.check(&self.hosts, &self.network);
-    }
-
-    /// Switches a host on; its daemons start by themselves.
-    pub fn power_on(&mut self, idx: NodeIdx) {
-        let host = &mut self.hosts[idx];
-        if host.is_on {
-            return;
-        }
-        host.is_on = true;
-        host.boot += 1;
-        host.node_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
-        host.executor_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
-        let name = host.name.clone();
-        self.tell(&name, "=== powered on");
-    }
-
-    /// Takes a host's power away.
-    pub fn power_off(&mut self, idx: NodeIdx) {
-        let name = self.hosts[idx].name.clone();
-        self.tell(&name, "=== powered off");
-        let host = &mut self.hosts[idx];
-        let (disk, boot, is_full) = (host.disk.take(), host.boot, host.is_full);
-        let away_since = host.away_since.or(Some(self.now));
-        let faults = (std::mem::take(&mut host.agents.failing_starts), std::mem::take(&mut host.agents.slow));
-        *host = Host { disk, boot, is_full, away_since, ..Host::new(&name) };
-        (host.agents.failing_starts, host.agents.slow) = faults;
-        self.drop_sessions_of(idx);
-        for far in 0..self.fars.len() {
-            if self.fars[far].site == Site::Container(idx) {
-                self.far_ends(far, Site::NoContainer(idx), true);
-            }
-        }
-        self.forget_requests(idx);
-        self.network.disconnect(idx, self.now, &mut self.random);
-    }
-
-    fn forget_requests(&mut self, idx: NodeIdx) {
-        self.asked.retain(|_, (node, ..)| *node != idx);
-    }
-
-    fn stop_node(&mut self, idx: NodeIdx) {
-        let now = self.now;
-        let host = &mut self.hosts[idx];
-        host.node = None;
-        host.away_since.get_or_insert(now);
-        host.writing.clear();
-        host.unlink();
-        self.drop_sessions_of(idx);
-        self.forget_requests(idx);
-        self.tell_executor(idx, executor::Event::Disconnected);
-        self.network.disconnect(idx, self.now, &mut self.random);
-    }
-
-    /// Kills `systoled`; it comes back after `away`.
-    pub fn restart_node(&mut self, idx: NodeIdx, away: Micros) {
-        if !self.hosts[idx].is_on {
-            return;
-        }
-        let name = self.hosts[idx].name.clone();
-        self.tell(&name, &format!("=== systoled killed, back in {} ms", away / 1000));
-        self.stop_node(idx);
-        self.hosts[idx].node_starts_at = Some(self.now + away);
-    }
-
-    /// Kills `systole-execd`; it comes back after `away`. Agents' processes go on.
-    pub fn restart_executor(&mut self, idx: NodeIdx, away: Micros) {
-        let host = &mut self.hosts[idx];
-        if !host.is_on || host.executor.is_none() {
-            return;
-        }
-        host.executor = None;
-        host.killed_leftovers.clear();
-        for process in host.agents.processes.values_mut() {
-            (process.run, process.is_awaited) = (None, false);
-        }
-        let was_linked = host.is_linked;
-        host.unlink();
-        host.executor_starts_at = Some(self.now + away);
-        let name = host.name.clone();
-        self.tell(&name, &format!("=== executor killed, back in {} ms", away / 1000));
-        if was_linked {
-            self.tell_node(idx, Event::ExecutorLost);
-        }
-    }
-
-    /// Starts the daemons of nodes that left in good order.
-    pub fn restart_left_nodes(&mut self) {
-        let at = self.now + crate::SECOND;
-        for host in self.hosts.iter_mut().filter(|host| host.has_left && host.is_on) {
-            host.node_starts_at.get_or_insert(at);
-        }
-    }
-
-    /// Whether someone was asked to take a host for off.
-    pub fn is_being_confirmed(&self, idx: NodeIdx) -> bool {
-        let is_it = |call: &Call| matches!(call, Call::ConfirmOff { node } if *node == self.hosts[idx].name);
-        self.asked.values().any(|(_, call, _)| is_it(call))
-    }
-
-    /// Cuts the network: nodes with the same number can reach each other.
-    pub fn partition(&mut self, zones: &[u32]) {
-        self.tell("net", &format!("=== zones {zones:?}"));
-        for (idx, host) in self.hosts.iter_mut().enumerate() {
-            // Cut off or healed: either way the company is another, and has to agree anew.
-            let is_new = |other: usize| self.network.share_zone(idx, other) != (zones[idx] == zones[other]);
-            host.has_to_join |= (0..zones.len()).any(is_new);
-        }
-        self.network.partition(zones, self.now, &mut self.random);
-        self.cut_sessions();
-    }
-
-    /// A resource dies by itself.
-    pub fn crash_resource(&mut self, idx: NodeIdx, resource: &str) {
-        if self.hosts[idx].agents.end(resource) {
-            let name = self.hosts[idx].name.clone();
-            self.tell(&name, &format!("=== {resource} dies"));
-            self.container_ends(resource, idx);
-        }
     }
 
     /// A tool asks something of a node's daemon. Its number, if the daemon runs.

@@ -1,8 +1,8 @@
 //! A simulated host: power, disk, the two daemons and what their effects do.
 
-use crate::{Micros, agents::Agents};
+use crate::{Micros, station::Station};
 use std::collections::VecDeque;
-use systole_cluster::{NodeMachine, Snapshot, Token, executor::ExecutorMachine};
+use systole_cluster::{NodeMachine, Snapshot, Token};
 use systole_wire::exec::{FromExecutor, ToExecutor};
 
 /// A daemon that is back within this time was restarted; nobody must have missed it.
@@ -18,8 +18,8 @@ pub struct Host {
     pub boot: u32,
     /// `systoled`, while it runs.
     pub node: Option<NodeMachine>,
-    /// `systole-execd`, while it runs.
-    pub executor: Option<ExecutorMachine>,
+    /// `systole-execd`, while it runs, and its agents.
+    pub station: Station,
     /// Whether the two are connected.
     pub is_linked: bool,
     /// When each daemon starts, if that is arranged.
@@ -40,12 +40,6 @@ pub struct Host {
     pub is_full: bool,
     /// What is being written.
     pub writing: VecDeque<(Micros, Token, Snapshot)>,
-    /// The executor's memory; gone with the power.
-    pub executor_state: Option<Vec<u8>>,
-    /// What runs here.
-    pub agents: Agents,
-    /// Process groups whose end the executor waits for.
-    pub killed_leftovers: VecDeque<(Micros, String)>,
     /// Since when its daemon is in a view without quorum.
     pub quorum_lost_at: Option<Micros>,
     /// Whether the node has to join (again): it had no power, was cut off, or its daemon was away for longer than a
@@ -67,7 +61,7 @@ impl Host {
             is_on: false,
             boot: 0,
             node: None,
-            executor: None,
+            station: Station::default(),
             is_linked: false,
             linked_since: 0,
             quorum_lost_at: None,
@@ -79,9 +73,6 @@ impl Host {
             disk: None,
             is_full: false,
             writing: VecDeque::new(),
-            executor_state: None,
-            agents: Agents::default(),
-            killed_leftovers: VecDeque::new(),
             has_to_join: true,
             joined_at: 0,
             away_since: Some(0),
@@ -109,10 +100,8 @@ impl Host {
             self.to_executor.front().map(|(at, _)| *at),
             self.to_node.front().map(|(at, _)| *at),
             self.writing.front().map(|(at, ..)| *at),
-            self.killed_leftovers.front().map(|(at, _)| *at),
-            self.agents.next(),
+            self.station.next(),
             self.node.as_ref().and_then(|node| deadline(node.next_deadline())),
-            self.executor.as_ref().and_then(|executor| deadline(executor.next_deadline())),
         ];
         times.into_iter().flatten().min()
     }

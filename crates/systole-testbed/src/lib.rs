@@ -15,6 +15,8 @@ pub mod network;
 mod random;
 pub mod scenario;
 pub mod script;
+pub mod session;
+pub mod station;
 
 pub use cluster::Cluster;
 pub use random::Random;

@@ -2,9 +2,10 @@
 
 mod guests;
 
-use crate::{Cluster, Micros, NodeIdx, SECOND, far::Site, plan};
+use crate::{Cluster, Micros, NodeIdx, SECOND, far::Site, plan, station::Place};
 use std::{collections::BTreeMap, fmt};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_cluster::NodeMachine;
 use systole_wire::api::Call;
 
 /// Names of the simulated nodes.
@@ -124,6 +125,12 @@ pub enum Fault {
     RestartRemote,
     /// A remote machine loses power, or gets it back.
     RemotePower,
+    /// A remote daemon takes connections for a while and does not answer.
+    StallHandshake,
+    /// A remote daemon says its results twice.
+    RepeatResults,
+    /// Sessions with a remote daemon break as it is told to promote, demote or notify.
+    BreakAtWord,
 }
 
 const FAULTS: [(Fault, u64); 20] = [
@@ -221,7 +228,7 @@ pub fn tell(family: Family, seed: u64) -> Outcome {
         violation,
         faults: story.faults,
         n_writes: cluster.checker.n_acknowledged(),
-        n_changes: cluster.hosts.iter().map(|host| host.agents.n_changes).sum(),
+        n_changes: cluster.hosts.iter().map(|host| host.station.agents.n_changes).sum(),
     }
 }
 
@@ -309,16 +316,16 @@ impl Story {
                 let away = cluster.random.between(20_000, 3_000_000);
                 cluster.restart_executor(idx, away);
             }
-            Fault::CrashResource if cluster.hosts[idx].agents.active.contains(&resource) => {
-                cluster.crash_resource(idx, &resource);
+            Fault::CrashResource if cluster.hosts[idx].station.agents.active.contains(&resource) => {
+                cluster.crash_resource(Place::Host(idx), &resource);
             }
             Fault::FailStarts => {
                 cluster.tell(NODES[idx], &format!("=== starts of {resource} fail"));
-                cluster.hosts[idx].agents.failing_starts.insert(resource);
+                cluster.hosts[idx].station.agents.failing_starts.insert(resource);
             }
             Fault::Slow => {
                 cluster.tell(NODES[idx], &format!("=== {resource} is slow"));
-                cluster.hosts[idx].agents.slow.insert(resource);
+                cluster.hosts[idx].station.agents.slow.insert(resource);
             }
             Fault::MendAgents => self.mend_agents(idx),
             Fault::FillDisk if !cluster.hosts[idx].is_full => self.fill_disk(idx, true),
@@ -341,16 +348,20 @@ impl Story {
                 let other = (idx + 1) % NODES.len();
                 return cluster.ask(other, Call::ConfirmOff { node: NODES[idx].to_owned() }).is_some();
             }
-            Fault::KillContainer | Fault::BreakSession | Fault::RestartRemote | Fault::RemotePower => {
-                return self.inject_far(fault);
-            }
+            Fault::KillContainer
+            | Fault::BreakSession
+            | Fault::RestartRemote
+            | Fault::RemotePower
+            | Fault::StallHandshake
+            | Fault::RepeatResults
+            | Fault::BreakAtWord => return self.inject_far(fault),
             _ => return false,
         }
         true
     }
 
     fn mend_agents(&mut self, idx: NodeIdx) {
-        let agents = &mut self.cluster.hosts[idx].agents;
+        let agents = &mut self.cluster.hosts[idx].station.agents;
         agents.failing_starts.clear();
         agents.slow.clear();
     }
@@ -416,13 +427,16 @@ impl Story {
         let at_rest = |cluster: &Cluster| {
             cluster.hosts.iter().enumerate().all(|(idx, host)| {
                 host.node.as_ref().is_some_and(|node| node.is_idle())
-                    && host.agents.processes.is_empty()
+                    && host.station.agents.processes.is_empty()
                     && cluster.is_quiet(idx)
             }) && cluster.asked.is_empty()
         };
         if !self.cluster.run_until_done(SETTLE_PATIENCE, at_rest) {
             let open: Vec<u64> = self.cluster.asked.keys().copied().collect();
             self.cluster.tell("", &format!("requests without an answer: {open:?}"));
+            let nodes = self.cluster.hosts.iter().filter_map(|host| host.node.as_ref());
+            let waits: Vec<String> = nodes.flat_map(NodeMachine::waits_for).collect();
+            self.cluster.tell("", &format!("the DC waits for {waits:?}"));
             let text = format!("the cluster does not come to rest ({} requests open)", open.len());
             self.cluster.checker.fail(text);
             return;
@@ -446,7 +460,7 @@ impl Story {
         for resource in RESOURCES {
             let hosts = self.cluster.hosts.iter();
             let where_active: Vec<&str> = hosts
-                .filter(|host| host.agents.active.contains(resource))
+                .filter(|host| host.station.agents.active.contains(resource))
                 .map(|host| host.name.as_str())
                 .collect();
             if where_active.len() != 1 {
@@ -457,7 +471,7 @@ impl Story {
             let host = self.cluster.hosts.iter().find(|host| host.name == where_active[0]);
             let key = format!("{resource}_monitor_10000");
             let is_monitored = host
-                .and_then(|host| host.executor.as_ref())
+                .and_then(|host| host.station.executor.as_ref())
                 .is_some_and(|executor| executor.recurring().any(|it| it == key));
             if !is_monitored {
                 let text = format!("at rest, {resource} is not monitored on {}", where_active[0]);

@@ -21,7 +21,7 @@
 //! | `show` | members, DC and resources, as seen on each host |
 //! | `changes` | how many resources were started or stopped since the last time this was asked |
 
-use crate::{Cluster, Micros, NodeIdx, SECOND, plan, scenario};
+use crate::{Cluster, Micros, NodeIdx, SECOND, plan, scenario, station::Place};
 use std::fmt::Write as _;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_cluster::NodeMachine;
@@ -73,10 +73,11 @@ impl Player {
             ["restart", "systoled", name, ms] => self.cluster.restart_node(node(name), millis(ms)),
             ["restart", "execd", name, ms] => self.cluster.restart_executor(node(name), millis(ms)),
             ["crash", resource] => {
-                (0..scenario::NODES.len()).for_each(|idx| self.cluster.crash_resource(idx, resource));
+                (0..scenario::NODES.len())
+                    .for_each(|idx| self.cluster.crash_resource(Place::Host(idx), resource));
             }
             ["fail", resource, name] => {
-                self.cluster.hosts[node(name)].agents.failing_starts.insert(resource.to_owned());
+                self.cluster.hosts[node(name)].station.agents.failing_starts.insert(resource.to_owned());
             }
             ["fill", name] => self.cluster.hosts[node(name)].is_full = true,
             ["empty", name] => self.cluster.hosts[node(name)].is_full = false,
@@ -102,7 +103,8 @@ impl Player {
             ["settle"] => self.settle(),
             ["show"] => self.show(),
             ["changes"] => {
-                let n_changes: u64 = self.cluster.hosts.iter().map(|host| host.agents.n_changes).sum();
+                let n_changes: u64 =
+                    self.cluster.hosts.iter().map(|host| host.station.agents.n_changes).sum();
                 let before = std::mem::replace(&mut self.n_changes, n_changes);
                 self.print(&(n_changes - before).to_string());
             }
@@ -141,8 +143,14 @@ impl Player {
                     format!("{}: members {}, {quorum}, DC {dc}", host.name, names.join(" "))
                 }
             };
-            let active: Vec<&str> =
-                host.agents.active.iter().map(String::as_str).filter(|name| *name != "fence").collect();
+            let active: Vec<&str> = host
+                .station
+                .agents
+                .active
+                .iter()
+                .map(String::as_str)
+                .filter(|name| *name != "fence")
+                .collect();
             let runs = if active.is_empty() { String::new() } else { format!(", runs {}", active.join(" ")) };
             writeln!(self.output, "    {line}{runs}").expect("text grows");
         }

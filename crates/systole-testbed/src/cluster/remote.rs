@@ -1,48 +1,67 @@
-//! What happens around remote daemons: sessions come and go, containers end, agents act over there.
+//! What happens around remote daemons: sessions come and go, containers end, messages pass.
 
 use super::Cluster;
 use crate::{
-    NodeIdx, SECOND,
-    agents::Act,
-    far::{self, FarIdx, Session, Site},
+    Micros, NodeIdx, SECOND,
+    far::{FarIdx, Site},
+    session::{Session, Wire},
+    station::Place,
 };
-use systole_cluster::{Event, RemoteCommand, RemoteEvent, SessionId};
+use systole_cluster::{
+    Event, Level, RemoteCommand, RemoteEvent, SessionId, executor,
+    remote::{
+        self,
+        server::{self, RemoteClient, RemoteServer},
+    },
+};
 use systole_wire::{
     api::{AttributeUpdate, Call},
-    exec::ToExecutor,
+    exec::{FromExecutor, ToExecutor},
+    remote::{FromRemote, Notice, ToRemote},
 };
 
+/// How long it takes a daemon, at most, to hear that a client is gone which could not say so.
+const GONE_UNHEARD: Micros = 35 * SECOND;
+
 impl Cluster {
-    /// The remote daemon in the container that a resource is on a host.
-    pub(super) fn guest_of(&self, resource: &str, host: NodeIdx) -> Option<FarIdx> {
+    /// The remote daemon in the container that a resource is at a place.
+    pub(super) fn guest_of(&self, resource: &str, place: Place) -> Option<FarIdx> {
         let (bundle, number) = resource.split_once("-podman-")?;
-        self.far_named(&format!("{bundle}-{number}"), host)
+        self.far_named(&format!("{bundle}-{number}"), place)
     }
 
-    /// The remote daemon with this name: of guests, the one whose container is on that host.
-    fn far_named(&self, name: &str, host: NodeIdx) -> Option<FarIdx> {
-        self.fars.iter().position(|far| far.name == name && far.host().is_none_or(|at| at == host))
+    /// The remote daemon with this name: of guests, the one whose container is at that place.
+    fn far_named(&self, name: &str, place: Place) -> Option<FarIdx> {
+        self.fars.iter().position(|far| far.name == name && far.host().is_none_or(|at| at == place))
     }
 
     /// A container has ended, if the resource is one.
-    pub(super) fn container_ends(&mut self, resource: &str, host: NodeIdx) {
-        if let Some(far) = self.guest_of(resource, host) {
-            self.far_ends(far, Site::NoContainer(host), false);
+    pub(super) fn container_ends(&mut self, resource: &str, place: Place) {
+        if let Some(far) = self.guest_of(resource, place) {
+            self.far_ends(far, Site::NoContainer(place), false);
+        }
+    }
+
+    /// What was at a place that has lost its power is gone, and nobody is told.
+    pub(super) fn containers_vanish(&mut self, place: Place) {
+        for far in 0..self.fars.len() {
+            if self.fars[far].site == Site::Container(place) {
+                self.far_ends(far, Site::NoContainer(place), true);
+            }
         }
     }
 
     /// Everything at a remote daemon ends, itself included.
-    pub fn far_ends(&mut self, far: FarIdx, site: Site, is_silent: bool) {
+    fn far_ends(&mut self, far: FarIdx, site: Site, is_silent: bool) {
         self.fars[far].end(site);
         self.end_sessions_with(far, "the remote host is gone", is_silent);
     }
 
-    /// A remote daemon is killed and comes back; what runs around it goes on.
-    pub fn restart_far_daemon(&mut self, far: FarIdx, away: u64) {
+    /// A remote daemon is killed and comes back; what it has begun goes on.
+    pub fn restart_far_daemon(&mut self, far: FarIdx, away: Micros) {
         let there = &mut self.fars[far];
         let name = there.name.clone();
         there.end_daemon();
-        there.was_disturbed = true;
         there.starts_at = Some(self.now + away);
         self.tell(&name, &format!("=== remote daemon killed, back in {} ms", away / 1000));
         self.end_sessions_with(far, "connection reset", false);
@@ -51,9 +70,18 @@ impl Cluster {
     /// Breaks the sessions with a remote daemon, which can be connected to again at once.
     pub fn break_sessions(&mut self, far: FarIdx) {
         let name = self.fars[far].name.clone();
-        self.fars[far].was_disturbed = true;
         self.tell(&name, "=== sessions break");
         self.end_sessions_with(far, "connection reset", false);
+        let clients = self.sessions.iter().filter(|session| session.far == far && session.is_connected);
+        let clients: Vec<RemoteClient> = clients.map(|session| session.client).collect();
+        clients.into_iter().for_each(|client| self.client_gone(far, client));
+    }
+
+    /// A remote daemon takes connections for a while, and does not answer.
+    pub fn stall(&mut self, far: FarIdx, span: Micros) {
+        let name = self.fars[far].name.clone();
+        self.fars[far].stalls_until = self.now + span;
+        self.tell(&name, &format!("=== answers nobody new for {} ms", span / 1000));
     }
 
     /// Switches a remote machine on or off.
@@ -64,39 +92,51 @@ impl Cluster {
             let starts_at = self.now + self.random.between(100_000, SECOND);
             self.fars[far].begin(Site::Machine(true), starts_at);
         } else {
-            self.fars[far].was_disturbed = true;
             self.far_ends(far, Site::Machine(false), true);
+            self.containers_vanish(Place::Far(far));
         }
     }
 
     fn end_sessions_with(&mut self, far: FarIdx, reason: &str, is_silent: bool) {
-        let now = self.now;
-        let there = &mut self.fars[far];
-        for session in self.sessions.iter_mut().filter(|session| session.far == far && !session.is_over) {
-            there.forget(session.id);
-            session.end(reason, is_silent, now);
+        let at = self.now + 500;
+        for session in self.sessions.iter_mut().filter(|session| session.far == far && !session.is_cut) {
+            if !is_silent {
+                session.to_far.clear();
+                session.send_near(Wire::Reset(reason.to_owned()), at);
+            } else {
+                session.cut();
+            }
         }
     }
 
-    /// A node's daemon is gone, and its sessions with it.
-    pub(super) fn drop_sessions_of(&mut self, node: NodeIdx) {
-        for session in self.sessions.iter().filter(|session| session.node == node) {
-            self.fars[session.far].forget(session.id);
+    /// A node's daemon is gone. What it has sent arrives, unless its host has lost its power.
+    pub(super) fn drop_sessions_of(&mut self, node: NodeIdx, is_silent: bool) {
+        for idx in 0..self.sessions.len() {
+            if self.sessions[idx].node == node {
+                if is_silent {
+                    self.cut_session(idx);
+                }
+                self.sessions[idx].leave();
+            }
         }
-        self.sessions.retain(|session| session.node != node);
     }
 
-    /// Sessions that go through a cut break.
+    /// Sessions that go through a cut are of no more use; both ends find out by themselves.
     pub(super) fn cut_sessions(&mut self) {
-        let now = self.now;
         for idx in 0..self.sessions.len() {
             let (node, far) = (self.sessions[idx].node, self.sessions[idx].far);
-            if self.reaches(node, far) || self.sessions[idx].is_over {
-                continue;
+            if !self.reaches(node, far) {
+                self.cut_session(idx);
             }
-            self.fars[far].was_disturbed = true;
-            self.fars[far].forget(self.sessions[idx].id);
-            self.sessions[idx].end("nothing was heard for too long", true, now);
+        }
+    }
+
+    fn cut_session(&mut self, idx: usize) {
+        let at = self.now + self.random.between(SECOND, GONE_UNHEARD);
+        let session = &mut self.sessions[idx];
+        session.cut();
+        if std::mem::take(&mut session.is_connected) {
+            self.fars[session.far].leaving.push((at, session.client));
         }
     }
 
@@ -104,173 +144,269 @@ impl Cluster {
     fn reaches(&self, node: NodeIdx, far: FarIdx) -> bool {
         match self.fars[far].site {
             Site::NoContainer(_) => false,
-            Site::Container(host) => self.network.share_zone(node, host),
+            Site::Container(Place::Host(host)) => self.network.share_zone(node, host),
+            Site::Container(Place::Far(host)) => self.reaches(node, host),
             Site::Machine(is_on) => is_on && self.network.share_zone(node, 0),
         }
     }
 
     pub(super) fn remote_command(&mut self, node: NodeIdx, id: SessionId, command: RemoteCommand) {
-        let now = self.now;
-        let is_it = |session: &Session| session.node == node && session.id == id;
-        match command {
-            RemoteCommand::Open(endpoint) => {
-                let connects_at = now + self.random.between(1_000, 60_000);
-                let host = self.hosts.iter().position(|host| host.name == endpoint.address).unwrap_or(node);
-                match self.far_named(&endpoint.node, host) {
-                    Some(far) => self.sessions.push(Session::open(id, node, far, connects_at)),
-                    None => self.checker.fail(format!("nobody has a node {}", endpoint.node)),
-                }
+        let mut sessions = self.sessions.iter();
+        let known = sessions
+            .position(|session| session.node == node && session.id == id && session.machine.is_some());
+        match (command, known) {
+            (RemoteCommand::Open(endpoint), _) => {
+                self.open_session(node, id, &endpoint.node, &endpoint.address)
             }
-            RemoteCommand::Tell(message) => {
+            (RemoteCommand::Tell(message), Some(idx)) => {
                 if let ToExecutor::Run(operation) = &message {
-                    self.checker.asked(now, operation);
+                    self.checker.asked(self.now, operation);
                 }
-                let at = now + self.random.between(50, 3_000);
-                if let Some(session) =
-                    self.sessions.iter_mut().find(|session| is_it(session) && !session.is_over)
-                {
-                    session.tell_far(message, at);
-                }
+                self.session_hears(idx, remote::Event::Told(message));
             }
-            RemoteCommand::Close => {
-                if let Some(session) = self.sessions.iter().find(|session| is_it(session)) {
-                    self.fars[session.far].forget(id);
-                }
-                self.sessions.retain(|session| !is_it(session));
-            }
+            (RemoteCommand::Close, Some(idx)) => self.sessions[idx].leave(),
+            (_, None) => {}
         }
     }
 
-    pub(super) fn sessions_deliver(&mut self) {
+    fn open_session(&mut self, node: NodeIdx, id: SessionId, name: &str, address: &str) {
+        let host = self.hosts.iter().position(|host| host.name == address).map(Place::Host);
+        let machine =
+            || self.fars.iter().position(|far| far.name == address && !far.is_guest()).map(Place::Far);
+        let place = host.or_else(machine).unwrap_or(Place::Host(node));
+        let Some(far) = self.far_named(name, place) else {
+            return self.checker.fail(format!("nobody has a node {name} at {address}"));
+        };
+        self.n_clients += 1;
+        let connects_at = self.now + self.random.between(1_000, 60_000);
+        let client = RemoteClient(self.n_clients);
+        let host = self.hosts[node].name.clone();
+        let session = Session::open((id, node), (far, name), &host, client, self.clock(), connects_at);
+        self.sessions.push(session);
+    }
+
+    /// Everything of sessions that is due.
+    pub(super) fn sessions_act(&mut self) {
         let now = self.now;
         for idx in 0..self.sessions.len() {
             if self.sessions[idx].connects_at.take_if(|at| *at <= now).is_some() {
                 self.connect_session(idx);
             }
-            let (far, id) = (self.sessions[idx].far, self.sessions[idx].id);
-            while let Some(message) = self.sessions[idx].due_far(now) {
-                self.far_hears(far, id, message);
+            while let Some(text) = self.sessions[idx].due_far(now) {
+                self.far_hears(idx, &text);
+            }
+            while let Some(wire) = self.sessions[idx].due_near(now) {
+                self.near_hears(idx, wire);
+            }
+            let clock = self.clock().mono;
+            let deadline = self.sessions[idx].machine.as_ref().and_then(remote::RemoteSession::next_deadline);
+            if deadline.is_some_and(|at| at <= clock) {
+                self.session_hears(idx, remote::Event::DeadlineReached);
             }
         }
         // Telling a node may open and close sessions.
-        while let Some((node, id, event)) = self.next_for_node() {
-            self.note_break(node, id, &event);
-            self.tell_node(node, Event::Remote { session: id, event });
+        while let Some((idx, event)) = self.next_for_node() {
+            let (node, session) = (self.sessions[idx].node, self.sessions[idx].id);
+            self.note(idx, &event);
+            self.tell_node(node, Event::Remote { session, event });
         }
-        self.sessions.retain(|session| !session.is_over || !session.to_node.is_empty());
+        let over: Vec<(FarIdx, RemoteClient)> = self
+            .sessions
+            .iter()
+            .filter(|session| session.is_over() && session.is_connected)
+            .map(|session| (session.far, session.client))
+            .collect();
+        self.sessions.retain(|session| !session.is_over());
+        over.into_iter().for_each(|(far, client)| self.client_gone(far, client));
     }
 
-    /// A node hears that a session which was up is over.
-    fn note_break(&mut self, node: NodeIdx, id: SessionId, event: &RemoteEvent) {
-        let session = self.sessions.iter().find(|session| session.node == node && session.id == id);
-        if let Some(session) = session.filter(|session| session.is_up)
-            && matches!(event, RemoteEvent::Lost { .. })
-        {
-            let there = &mut self.fars[session.far];
-            there.broken_in = Some(there.incarnation);
-        }
-    }
-
-    fn next_for_node(&mut self) -> Option<(NodeIdx, SessionId, RemoteEvent)> {
+    fn next_for_node(&mut self) -> Option<(usize, RemoteEvent)> {
         let now = self.now;
-        self.sessions.iter_mut().find_map(|session| {
-            let event = session.due_node(now)?;
-            Some((session.node, session.id, event))
-        })
+        let mut sessions = self.sessions.iter_mut().enumerate();
+        sessions.find_map(|(idx, session)| Some((idx, session.due_node(now)?)))
+    }
+
+    /// A node hears that a session is up, or over.
+    fn note(&mut self, idx: usize, event: &RemoteEvent) {
+        let session = &mut self.sessions[idx];
+        match event {
+            RemoteEvent::Says(FromExecutor::Welcome { .. }) => session.is_up = true,
+            RemoteEvent::Says(_) => {}
+            RemoteEvent::Lost { .. } => {
+                let there = &mut self.fars[session.far];
+                if session.is_up {
+                    there.broken_in = Some(there.incarnation);
+                }
+                session.leave();
+            }
+        }
     }
 
     fn connect_session(&mut self, idx: usize) {
         let (node, far, now) = (self.sessions[idx].node, self.sessions[idx].far, self.now);
         let (reaches, there) = (self.reaches(node, far), &self.fars[far]);
-        if !reaches || !there.is_up {
-            let is_silent = !reaches && there.exists();
-            return self.sessions[idx].end("connection refused", is_silent, now);
+        if !reaches && there.exists() || there.is_up() && now < there.stalls_until {
+            return self.sessions[idx].cut();
+        }
+        if !there.is_up() {
+            return self.sessions[idx].send_near(Wire::Reset("connection refused".to_owned()), now + 500);
         }
         let name = there.name.clone();
-        if there.is_guest() && there.broken_in == Some(there.incarnation) {
+        // Without fencing, a remote machine that is not connected to counts as off, with the containers on it.
+        let counts = self.checker.fencing || !matches!(there.host(), Some(Place::Far(_)));
+        if there.is_guest() && counts && there.broken_in == Some(there.incarnation) {
             self.checker.fail(format!("{name} was lost, and its container was not recovered"));
         }
         self.tell(&name, &format!("is connected to by {}", self.hosts[node].name));
-        self.sessions[idx].is_up = true;
-        self.sessions[idx].tell_node(far::welcome(), now);
+        self.sessions[idx].is_connected = true;
+        let client = self.sessions[idx].client;
+        self.tell_server(far, server::Event::Connected(client));
+        self.session_hears(idx, remote::Event::Connected);
     }
 
-    fn far_hears(&mut self, far: FarIdx, session: SessionId, message: ToExecutor) {
-        if !self.fars[far].is_up {
-            return;
+    /// A message arrives at a remote daemon.
+    fn far_hears(&mut self, idx: usize, text: &str) {
+        let (far, client) = (self.sessions[idx].far, self.sessions[idx].client);
+        let message = match ToRemote::parse(text) {
+            Ok(message) => message,
+            Err(error) => return self.checker.fail(format!("a message of a node cannot be read: {error}")),
+        };
+        self.tell_server(far, server::Event::Received { client, message });
+    }
+
+    /// Something arrives at a node's end.
+    fn near_hears(&mut self, idx: usize, wire: Wire) {
+        match wire {
+            Wire::Reset(reason) => self.session_hears(idx, remote::Event::Lost { reason }),
+            Wire::Text(text) => match FromRemote::parse(&text) {
+                Ok(message) => self.session_hears(idx, remote::Event::Received(message)),
+                Err(error) => {
+                    self.checker.fail(format!("a message of a remote daemon cannot be read: {error}"))
+                }
+            },
         }
+    }
+
+    fn session_hears(&mut self, idx: usize, event: remote::Event) {
+        let (clock, now) = (self.clock(), self.now);
+        let Some(machine) = &mut self.sessions[idx].machine else { return };
+        for effect in machine.handle(clock, event) {
+            match effect {
+                remote::Effect::Send(message) => {
+                    let at = now + self.random.between(50, 3_000);
+                    self.sessions[idx].send_far(message.to_text(), at);
+                }
+                remote::Effect::Tell(event) => self.sessions[idx].to_node.push_back((now, event)),
+                remote::Effect::Proxy(_) => {}
+                remote::Effect::Log { level, message } if level > Level::Debug => {
+                    let name = self.hosts[self.sessions[idx].node].name.clone();
+                    self.tell(&name, &format!("session: {level}: {message}"));
+                }
+                remote::Effect::Log { .. } => {}
+            }
+        }
+    }
+
+    /// Hands an event to a remote daemon, and what its executor says of that.
+    fn tell_server(&mut self, far: FarIdx, event: server::Event) {
+        let clock = self.clock();
+        let Some(server) = &mut self.fars[far].server else { return };
+        for effect in server.handle(clock, event) {
+            self.perform_for_server(far, effect);
+        }
+        if let Some(message) = self.fars[far].from_executor.pop_front() {
+            self.tell_server(far, server::Event::Executor(message));
+        }
+    }
+
+    fn perform_for_server(&mut self, far: FarIdx, effect: server::Effect) {
+        match effect {
+            server::Effect::Send { client, message } => {
+                let at = self.now + self.random.between(50, 3_000);
+                let is_result = matches!(message, FromRemote::Notice(Notice::Done(_)));
+                let n_times = if is_result && self.fars[far].repeats_results { 2 } else { 1 };
+                let text = message.to_text();
+                let session = self.sessions.iter_mut().find(|session| session.client == client);
+                if let Some(session) = session {
+                    (0..n_times).for_each(|_| session.send_near(Wire::Text(text.clone()), at));
+                }
+            }
+            server::Effect::Drop(client) => {
+                let at = self.now + 500;
+                let session = self.sessions.iter_mut().find(|session| session.client == client);
+                if let Some(session) = session {
+                    session.is_connected = false;
+                    session.send_near(Wire::Reset("the daemon closed the connection".to_owned()), at);
+                }
+            }
+            server::Effect::ToExecutor(message) => self.pass_to_far_executor(far, message),
+            server::Effect::ToTool { .. } | server::Effect::DropTool(_) | server::Effect::Log { .. } => {}
+            server::Effect::Exit => self.fars[far].end_daemon(),
+        }
+    }
+
+    fn pass_to_far_executor(&mut self, far: FarIdx, message: ToExecutor) {
+        let mut breaks = false;
         if let ToExecutor::Run(operation) = &message
             && operation.operation != "monitor"
         {
             let name = self.fars[far].name.clone();
             self.tell(&name, &format!("runs {} ({})", operation.key, operation.transition_key));
+            breaks = matches!(operation.operation.as_str(), "promote" | "demote" | "notify")
+                && std::mem::take(&mut self.fars[far].breaks_at_word);
         }
-        self.fars[far].obey(session, message, self.now);
-        self.fars[far].pump(self.now, &mut self.n_processes, &mut self.random);
+        self.tell_executor(Place::Far(far), executor::Event::Message(message));
+        if breaks {
+            self.break_sessions(far);
+        }
     }
 
+    fn client_gone(&mut self, far: FarIdx, client: RemoteClient) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.client == client) {
+            session.is_connected = false;
+        }
+        self.tell_server(far, server::Event::Gone(client));
+    }
+
+    /// Everything at a remote daemon that is due.
     pub(super) fn far_acts(&mut self, far: FarIdx) {
         let now = self.now;
         if self.fars[far].starts_at.take_if(|at| *at <= now).is_some() && self.fars[far].exists() {
-            self.fars[far].is_up = true;
-            let name = self.fars[far].name.clone();
-            self.tell(&name, "remote daemon is up");
+            self.start_far_daemon(far);
         }
-        self.fars[far].pump(now, &mut self.n_processes, &mut self.random);
-        while let Some(id) = self.fars[far].agents.due(now) {
-            let Some(process) = self.fars[far].agents.processes.get(&id).cloned() else { return };
-            if process.acts_at.is_some() {
-                let act = self.fars[far].agents.act(id);
-                self.far_acted(far, act, &process.operation.transition_key);
-                continue;
-            }
-            if let Site::Container(host) = self.fars[far].site
-                && self.fars[far].agents.active.contains(&process.operation.resource)
-            {
-                let name = self.fars[far].name.clone();
-                self.claim_promotion(host, &name, &process.operation.resource);
-            }
-            let at = self.clock().wall.0;
-            let told = self.fars[far].finished(id, at, now);
-            let delay = self.random.between(50, 3_000);
-            if let Some((id, message)) = told
-                && let Some(session) =
-                    self.sessions.iter_mut().find(|session| session.id == id && !session.is_over)
-            {
-                session.tell_node(RemoteEvent::Says(message), now + delay);
-            }
-            self.fars[far].pump(now, &mut self.n_processes, &mut self.random);
+        let (gone, leaving) =
+            std::mem::take(&mut self.fars[far].leaving).into_iter().partition(|(at, _)| *at <= now);
+        self.fars[far].leaving = leaving;
+        let gone: Vec<(Micros, RemoteClient)> = gone;
+        gone.into_iter().for_each(|(_, client)| self.client_gone(far, client));
+        self.station_acts(Place::Far(far));
+        let clock = self.clock().mono;
+        let deadline = self.fars[far].server.as_ref().and_then(RemoteServer::next_deadline);
+        if deadline.is_some_and(|at| at <= clock) {
+            self.tell_server(far, server::Event::DeadlineReached);
+        }
+        while let Some(message) = self.fars[far].from_executor.pop_front() {
+            self.tell_server(far, server::Event::Executor(message));
         }
     }
 
-    fn far_acted(&mut self, far: FarIdx, act: Act, transition_key: &str) {
-        let name = self.fars[far].name.clone();
-        match act {
-            Act::Nothing | Act::Stopped(_) => {}
-            Act::Started(resource) => {
-                self.tell(&name, &format!("*** {resource} runs"));
-                self.checker.started_far(&resource, &self.fars[far], &self.hosts);
-            }
-            Act::Promoted(resource) => {
-                self.tell(&name, &format!("*** {resource} is promoted"));
-                let decided = self.checker.decided(transition_key);
-                self.checker.promoted_far(
-                    (self.now, decided),
-                    &resource,
-                    far,
-                    &self.fars,
-                    &self.hosts,
-                    &self.network,
-                );
-            }
-        }
+    fn start_far_daemon(&mut self, far: FarIdx) {
+        let there = &mut self.fars[far];
+        there.server = Some(RemoteServer::new());
+        let (name, boot_id) = (there.name.clone(), there.boot_id());
+        self.begin_executor(Place::Far(far), boot_id);
+        self.tell_executor(Place::Far(far), executor::Event::Connected);
+        self.tell_server(far, server::Event::Started { start_state: None });
+        self.tell(&name, "remote daemon is up");
     }
 
-    /// An agent asks for a promotion score on `node`, unless it has one. `host` is where its tool finds a daemon.
-    pub(super) fn claim_promotion(&mut self, host: NodeIdx, node: &str, resource: &str) {
+    /// An agent asks for a promotion score on `node`, unless it has one. Its tool finds the daemon of the host it is on, or
+    /// of the node that is connected to the remote machine it is on.
+    pub(super) fn claim_promotion(&mut self, place: Place, node: &str, resource: &str) {
         if !self.promotable.contains(&resource) {
             return;
         }
+        let Some(host) = self.host_for_tools(place) else { return };
         let Some(daemon) = &self.hosts[host].node else { return };
         let name = format!("master-{resource}");
         let states = daemon.cib().root().child("status");
@@ -288,6 +424,18 @@ impl Cluster {
         });
         if !has_score && !self.asked.values().any(|(_, asked, _)| *asked == call) {
             self.ask(host, call);
+        }
+    }
+
+    fn host_for_tools(&self, place: Place) -> Option<NodeIdx> {
+        match place {
+            Place::Host(host) => Some(host),
+            Place::Far(far) => {
+                let mut sessions = self.sessions.iter().rev();
+                let session =
+                    sessions.find(|session| session.far == far && session.is_up && !session.is_cut)?;
+                Some(session.node)
+            }
         }
     }
 }

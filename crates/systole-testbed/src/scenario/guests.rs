@@ -5,6 +5,7 @@ use crate::{
     Cluster,
     far::{Far, FarIdx},
     plan,
+    station::Place,
 };
 use systole_wire::api::Call;
 
@@ -12,11 +13,14 @@ use systole_wire::api::Call;
 pub const RESOURCES: [&str; 4] = ["r0", "p", "q", "x"];
 
 /// Faults that these clusters have beside the others', with their weights.
-pub const FAULTS: [(Fault, u64); 4] = [
+pub const FAULTS: [(Fault, u64); 7] = [
     (Fault::KillContainer, 16),
     (Fault::BreakSession, 10),
     (Fault::RestartRemote, 10),
     (Fault::RemotePower, 8),
+    (Fault::StallHandshake, 5),
+    (Fault::RepeatResults, 4),
+    (Fault::BreakAtWord, 6),
 ];
 
 /// The guest nodes and their containers.
@@ -25,20 +29,23 @@ const GUESTS: [(&str, &str); 2] = [("B-0", "B-podman-0"), ("B-1", "B-podman-1")]
 /// The remote node, on a machine of its own.
 const REMOTE: &str = "rem";
 
-/// A cluster without power.
+/// A cluster without power. In one of three, containers may run on the remote machine too.
 pub fn cluster(fencing: bool, no_quorum_policy: &str, seed: u64) -> Cluster {
-    let mut cluster = Cluster::new(&NODES, &configuration(fencing, no_quorum_policy), plan, seed);
-    cluster.checker.clones = &["p"];
+    let bundle_score = if seed % 3 == 2 { "100" } else { "-INFINITY" };
+    let configuration = configuration(fencing, no_quorum_policy, bundle_score);
+    let mut cluster = Cluster::new(&NODES, &configuration, plan, seed);
+    cluster.checker.clones = &["p", "q"];
     cluster.promotable = &["p", "q"];
     cluster.fars = vec![Far::new(REMOTE, Site::Machine(false))];
     for (name, _) in GUESTS {
-        cluster.fars.extend((0..NODES.len()).map(|host| Far::new(name, Site::NoContainer(host))));
+        let hosts = (0..NODES.len()).map(Place::Host).chain([Place::Far(0)]);
+        cluster.fars.extend(hosts.map(|host| Far::new(name, Site::NoContainer(host))));
     }
     cluster.power_far(0, true);
     cluster
 }
 
-fn configuration(fencing: bool, no_quorum_policy: &str) -> String {
+fn configuration(fencing: bool, no_quorum_policy: &str, bundle_score: &str) -> String {
     let nodes: String = NODES
         .iter()
         .enumerate()
@@ -74,7 +81,7 @@ fn configuration(fencing: bool, no_quorum_policy: &str) -> String {
         <op id="{REMOTE}-monitor" name="monitor" interval="30s" timeout="20s"/></operations></primitive>{}
         <primitive id="fence" class="stonith" type="fence_dummy"/></resources>
         <constraints><rsc_location id="x-far" rsc="x" node="{REMOTE}" score="1000"/>
-        <rsc_location id="b-far" rsc="B" node="{REMOTE}" score="-INFINITY"/>
+        <rsc_location id="b-far" rsc="B" node="{REMOTE}" score="{bundle_score}"/>
         <rsc_location id="p-far" rsc="p-clone" node="{REMOTE}" score="-INFINITY"/></constraints>
         </configuration><status/></cib>"#,
         plain("r0"),
@@ -97,8 +104,14 @@ impl Story {
                 let (_, container) = GUESTS.iter().find(|(guest, _)| guest == name).expect("a guest");
                 cluster.crash_resource(host, container);
             }
-            (Fault::BreakSession, _) if cluster.fars[far].is_up => cluster.break_sessions(far),
-            (Fault::RestartRemote, _) if cluster.fars[far].is_up => {
+            (Fault::BreakSession, _) if cluster.fars[far].is_up() => cluster.break_sessions(far),
+            (Fault::StallHandshake, _) => {
+                let span = cluster.random.between(1, 25) * SECOND;
+                cluster.stall(far, span);
+            }
+            (Fault::RepeatResults, _) => cluster.fars[far].repeats_results = true,
+            (Fault::BreakAtWord, _) => cluster.fars[far].breaks_at_word = true,
+            (Fault::RestartRemote, _) if cluster.fars[far].is_up() => {
                 let away = cluster.random.between(20_000, 5_000_000);
                 cluster.restart_far_daemon(far, away);
             }
@@ -111,6 +124,9 @@ impl Story {
     /// Remote machines have power. Those that may have to be fenced are switched off for a while, and confirmed to be off.
     pub(super) fn mend_remotes(&mut self) {
         let cluster = &mut self.cluster;
+        for far in &mut cluster.fars {
+            (far.stalls_until, far.breaks_at_word) = (0, false);
+        }
         for far in 0..cluster.fars.len() {
             let Site::Machine(is_on) = cluster.fars[far].site else { continue };
             if cluster.checker.fencing {
@@ -125,7 +141,7 @@ impl Story {
             if cluster.fars[far].site == Site::Machine(false) {
                 cluster.power_far(far, true);
             }
-            cluster.fars[far].agents.failing_starts.clear();
+            cluster.fars[far].station.agents.failing_starts.clear();
         }
         cluster.run_until(cluster.now + 30 * SECOND);
     }
@@ -138,22 +154,26 @@ pub fn what_is_wrong_at_rest(cluster: &Cluster) -> Option<String> {
     let fars = || cluster.fars.iter();
     for (resource, n_wanted) in [("r0", 1), ("x", 1), ("p", 3), ("q", 2), (GUESTS[0].1, 1), (GUESTS[1].1, 1)]
     {
-        let on_hosts = hosts().filter(|host| host.agents.active.contains(resource)).map(|host| &host.name);
-        let far_away = fars().filter(|far| far.agents.active.contains(resource)).map(|far| &far.name);
+        let on_hosts =
+            hosts().filter(|host| host.station.agents.active.contains(resource)).map(|host| &host.name);
+        let far_away = fars().filter(|far| far.station.agents.active.contains(resource)).map(|far| &far.name);
         let places: Vec<&String> = on_hosts.chain(far_away).collect();
         if places.len() != n_wanted {
             return Some(format!("{resource} is active on {places:?}"));
         }
     }
     for resource in ["p", "q"] {
-        let on_hosts = hosts().filter(|host| host.agents.promoted.contains(resource)).map(|host| &host.name);
-        let far_away = fars().filter(|far| far.agents.promoted.contains(resource)).map(|far| &far.name);
+        let on_hosts =
+            hosts().filter(|host| host.station.agents.promoted.contains(resource)).map(|host| &host.name);
+        let far_away =
+            fars().filter(|far| far.station.agents.promoted.contains(resource)).map(|far| &far.name);
         let places: Vec<&String> = on_hosts.chain(far_away).collect();
         if places.len() != 1 {
             return Some(format!("{resource} is promoted on {places:?}"));
         }
     }
-    let is_unwatched = |far: &&Far| far.agents.active.iter().any(|resource| !far.monitors(resource));
+    let is_unwatched =
+        |far: &&Far| far.station.agents.active.iter().any(|resource| !far.station.monitors(resource));
     let unwatched = fars().find(is_unwatched)?;
     Some(format!("something is not monitored on {}", unwatched.name))
 }

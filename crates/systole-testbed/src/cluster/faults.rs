@@ -1,0 +1,92 @@
+//! What happens to hosts and to the network: power, restarts, cuts.
+
+use super::Cluster;
+use crate::{Micros, NodeIdx, host::Host, station::Place};
+use systole_cluster::executor;
+use systole_wire::api::Call;
+
+impl Cluster {
+    /// Switches a host on; its daemons start by themselves.
+    pub fn power_on(&mut self, idx: NodeIdx) {
+        let host = &mut self.hosts[idx];
+        if host.is_on {
+            return;
+        }
+        host.is_on = true;
+        host.boot += 1;
+        host.node_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
+        host.executor_starts_at = Some(self.now + self.random.between(100_000, 1_000_000));
+        let name = host.name.clone();
+        self.tell(&name, "=== powered on");
+    }
+
+    /// Takes a host's power away.
+    pub fn power_off(&mut self, idx: NodeIdx) {
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, "=== powered off");
+        let host = &mut self.hosts[idx];
+        let (disk, boot, is_full) = (host.disk.take(), host.boot, host.is_full);
+        let away_since = host.away_since.or(Some(self.now));
+        let mut station = std::mem::take(&mut host.station);
+        station.end();
+        *host = Host { disk, boot, is_full, away_since, station, ..Host::new(&name) };
+        self.drop_sessions_of(idx, true);
+        self.containers_vanish(Place::Host(idx));
+        self.forget_requests(idx);
+        self.network.disconnect(idx, self.now, &mut self.random);
+    }
+
+    fn forget_requests(&mut self, idx: NodeIdx) {
+        self.asked.retain(|_, (node, ..)| *node != idx);
+    }
+
+    pub(super) fn stop_node(&mut self, idx: NodeIdx) {
+        let now = self.now;
+        let host = &mut self.hosts[idx];
+        host.node = None;
+        host.away_since.get_or_insert(now);
+        host.writing.clear();
+        host.unlink();
+        self.drop_sessions_of(idx, false);
+        self.forget_requests(idx);
+        self.tell_executor(Place::Host(idx), executor::Event::Disconnected);
+        self.network.disconnect(idx, self.now, &mut self.random);
+    }
+
+    /// Kills `systoled`; it comes back after `away`.
+    pub fn restart_node(&mut self, idx: NodeIdx, away: Micros) {
+        if !self.hosts[idx].is_on {
+            return;
+        }
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, &format!("=== systoled killed, back in {} ms", away / 1000));
+        self.stop_node(idx);
+        self.hosts[idx].node_starts_at = Some(self.now + away);
+    }
+
+    /// Starts the daemons of nodes that left in good order.
+    pub fn restart_left_nodes(&mut self) {
+        let at = self.now + crate::SECOND;
+        for host in self.hosts.iter_mut().filter(|host| host.has_left && host.is_on) {
+            host.node_starts_at.get_or_insert(at);
+        }
+    }
+
+    /// Whether someone was asked to take a host for off.
+    pub fn is_being_confirmed(&self, idx: NodeIdx) -> bool {
+        let is_it = |call: &Call| matches!(call, Call::ConfirmOff { node } if *node == self.hosts[idx].name);
+        self.asked.values().any(|(_, call, _)| is_it(call))
+    }
+
+    /// Cuts the network: nodes with the same number can reach each other.
+    pub fn partition(&mut self, zones: &[u32]) {
+        self.tell("net", &format!("=== zones {zones:?}"));
+        for (idx, host) in self.hosts.iter_mut().enumerate() {
+            // Cut off or healed: either way the company is another, and has to agree anew.
+            let is_new = |other: usize| self.network.share_zone(idx, other) != (zones[idx] == zones[other]);
+            host.has_to_join |= (0..zones.len()).any(is_new);
+        }
+        self.network.partition(zones, self.now, &mut self.random);
+        self.cut_sessions();
+    }
+}
