@@ -24,7 +24,7 @@ mod resource;
 pub(crate) mod text;
 mod unpack;
 
-pub use digest::{DigestChange, recorded_digest};
+pub use digest::{Digest, DigestChange, Digests, recorded_digest};
 pub use failcount::{FailureRecord, Failures};
 pub(crate) use history::in_order;
 pub(crate) use index::NameHasher;

@@ -2,6 +2,8 @@
 
 mod agents;
 mod constraints;
+mod digests;
+mod execute;
 mod moves;
 mod settings;
 mod show;
@@ -57,6 +59,39 @@ pub struct Args {
     /// Print an attribute of the resource's element: class, type...
     #[arg(short = 'G', long, value_name = "NAME", help_heading = "Queries")]
     get_property: Option<String>,
+    /// Show the digests of the resource's parameters on a node, with those given as NAME=VALUE changed
+    #[arg(long, help_heading = "Queries")]
+    digests: bool,
+    /// Have the agent check its parameters
+    #[arg(long, help_heading = "Agents")]
+    validate: bool,
+    /// Have the agent start the resource here, whatever the cluster thinks of it
+    #[arg(long, help_heading = "Agents")]
+    force_start: bool,
+    /// Have the agent stop the resource here
+    #[arg(long, help_heading = "Agents")]
+    force_stop: bool,
+    /// Have the agent promote the resource here
+    #[arg(long, help_heading = "Agents")]
+    force_promote: bool,
+    /// Have the agent demote the resource here
+    #[arg(long, help_heading = "Agents")]
+    force_demote: bool,
+    /// Have the agent say whether the resource runs here (more thoroughly, with a level)
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, default_missing_value = "0", help_heading = "Agents")]
+    force_check: Option<String>,
+    /// With --validate: the agent's standard
+    #[arg(long, value_name = "STANDARD")]
+    class: Option<String>,
+    /// With --validate: the agent's provider
+    #[arg(long, value_name = "PROVIDER")]
+    provider: Option<String>,
+    /// With --validate: the agent
+    #[arg(long, value_name = "TYPE")]
+    agent: Option<String>,
+    /// With --validate: a parameter
+    #[arg(long, value_name = "NAME=VALUE")]
+    option: Vec<String>,
     /// List kinds of agents
     #[arg(long, help_heading = "Agents")]
     list_standards: bool,
@@ -162,6 +197,9 @@ pub struct Args {
     /// More
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Parameters that are other than configured
+    #[arg(value_name = "NAME=VALUE")]
+    changed: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -181,7 +219,7 @@ impl Args {
 }
 
 /// The commands, by the names of their options.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 30] = [
     "list",
     "list_raw",
     "list_operations",
@@ -205,6 +243,13 @@ const COMMANDS: [&str; 23] = [
     "restart",
     "wait",
     "delete",
+    "digests",
+    "validate",
+    "force_start",
+    "force_stop",
+    "force_promote",
+    "force_demote",
+    "force_check",
 ];
 
 /// Runs the tool.
@@ -215,9 +260,26 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
         |args: &Args| &args.output,
         |session, args| {
             let command = args::last_given::<Args>(session, words, &COMMANDS).unwrap_or("list");
+            check_agent_words(args, command)?;
             perform(session, args, command)
         },
     )
+}
+
+/// Parameters and agents can be given only where an agent is run, or would be.
+fn check_agent_words(args: &Args, command: &str) -> anyhow::Result<()> {
+    let runs_agent = matches!(command, "digests" | "validate") || command.starts_with("force_");
+    if let Some(first) = args.changed.first().filter(|_| !runs_agent) {
+        return Err(Failed::usage(format!("unexpected argument '{first}'")));
+    }
+    let names_agent = args.class.is_some() || args.provider.is_some() || args.agent.is_some();
+    if names_agent && args.resource.is_some() {
+        return Err(Failed::usage("--class, --agent, and --provider cannot be used with -r/--resource"));
+    }
+    if (names_agent || !args.option.is_empty()) && command != "validate" {
+        return Err(Failed::usage("--class, --agent, --provider and --option go with --validate"));
+    }
+    Ok(())
 }
 
 /// Carries out the command (the name of its option, `_` for `-`).
@@ -229,6 +291,9 @@ pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow:
         return answer;
     }
     let timeout = duration(args.timeout.as_deref())?;
+    if command == "validate" && (args.class.is_some() || args.agent.is_some()) {
+        return execute::validate_agent(session, args, timeout);
+    }
     let mut cluster = Cluster::open(session)?;
     match command {
         "wait" => {
@@ -271,6 +336,10 @@ fn of_resource(
     command: &str,
 ) -> anyhow::Result<Report> {
     match command {
+        "digests" => digests::show(view, args, id, session.now),
+        "validate" | "force_start" | "force_stop" | "force_promote" | "force_demote" | "force_check" => {
+            execute::of_resource(session, view, args, id, command)
+        }
         "query_xml" => show::query(view, id, false),
         "query_xml_raw" => show::query(view, id, true),
         "locate" => show::locate(view, id, args.quiet),

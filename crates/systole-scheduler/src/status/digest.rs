@@ -40,7 +40,88 @@ impl Parameters {
     }
 }
 
+/// A digest, and what it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The MD5, as histories keep it.
+    pub hash: String,
+    /// By name.
+    pub parameters: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl Digest {
+    fn of(parameters: &Attributes) -> Self {
+        let pairs = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+        Self { hash: parameter_digest(parameters), parameters: pairs.collect() }
+    }
+}
+
+/// What an operation's parameters would be known by if it ran now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// The last operation that the history knows; `start` without one.
+    pub task: Arc<str>,
+    /// Zero unless given.
+    pub interval: Duration,
+    /// Of all parameters.
+    pub all: Digest,
+    /// Less those that the agent calls private.
+    pub nonprivate: Digest,
+    /// Those that call for a restart, where the history says which do.
+    pub nonreloadable: Option<Digest>,
+}
+
 impl Status<'_> {
+    /// Digests of the last operation of an instance on a node, were it done again now with some parameters changed.
+    pub fn digests(&self, rsc: RscIdx, node: NodeIdx, changed: &[(Arc<str>, Arc<str>)]) -> Digests {
+        let entry = self.last_operation(rsc, node);
+        let meta = |wanted: &str| changed.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| value);
+        let interval =
+            meta("CRM_meta_interval").and_then(|text| text.parse().ok()).map(Duration::from_millis);
+        let interval = interval.unwrap_or_default();
+        let task: Arc<str> = entry.map_or_else(|| "start".into(), |entry| entry.operation.clone());
+        let with_changes = |mut parameters: Attributes| {
+            let plain = changed.iter().filter(|(name, _)| !is_left_out(name));
+            parameters.extend(plain.cloned());
+            parameters
+        };
+        let found = self.digest_parameters(rsc, node, &task, interval, None);
+        let mut all: Attributes = found.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(timeout) = meta("CRM_meta_timeout").filter(|_| found.recurs) {
+            all.insert("CRM_meta_timeout".into(), timeout.clone());
+        }
+        let all = with_changes(all);
+        let names = |digest: Option<&(Option<Arc<str>>, Arc<str>)>| {
+            digest.and_then(|(names, _)| names.clone()).unwrap_or_default()
+        };
+        let is_among = |names: &str, name: &str| names.split(' ').any(|word| word == name);
+        let version =
+            entry.and_then(|entry| entry.feature_set.as_deref()).or(self.cib.feature_set.as_deref());
+        let private = names(entry.and_then(|entry| entry.digest_secure.as_ref()));
+        let mut nonprivate = with_changes(self.open_parameters(rsc, node, &task, interval, version));
+        nonprivate.retain(|name, _| !is_among(&private, name));
+        let restart = entry.and_then(|entry| entry.digest_restart.as_ref());
+        let nonreloadable = restart.map(|_| {
+            let mut counting = all.clone();
+            counting.retain(|name, _| is_among(&names(restart), name));
+            Digest::of(&counting)
+        });
+        Digests { task, interval, all: Digest::of(&all), nonprivate: Digest::of(&nonprivate), nonreloadable }
+    }
+
+    fn last_operation(&self, rsc: RscIdx, node: NodeIdx) -> Option<&HistoryEntry> {
+        let (resource, node) = (self.rsc(rsc), self.node(node));
+        let states = self.cib.node_states.iter();
+        let history = states.filter(|state| state.uuid.as_ref() == Some(&node.uuid)).find_map(|state| {
+            let known_as = |id: &systole_types::ResourceId| {
+                *id == resource.id || resource.history_id.as_ref() == Some(id)
+            };
+            state.history.iter().flatten().find(|history| known_as(&history.resource))
+        })?;
+        let last = format!("{}_last_0", history.resource);
+        history.operations.iter().find(|entry| *entry.id == *last)
+    }
+
     /// Whether the parameters that `entry` was run with are still those of the configuration. `host` is where the container
     /// of a bundle's connection will be; by default, where it is.
     pub fn digest_change(

@@ -68,7 +68,11 @@ pub(super) fn set(cluster: &mut Cluster, view: &View, args: &Args, id: &str) -> 
         if let Some((_, attrs)) = owner.path.last_mut() {
             attrs.push((name.clone(), value.to_owned()));
         }
-        cluster.merge("resources", owner.to_xml())?;
+        if resource.attr(name) == Some(value) {
+            count_change(cluster)?;
+        } else {
+            cluster.merge("resources", owner.to_xml())?;
+        }
         return Ok(Report {
             text: format!("Set attribute: name={name} value={value}\n"),
             ..Report::default()
@@ -109,8 +113,9 @@ pub(super) fn delete(cluster: &mut Cluster, view: &View, args: &Args, id: &str) 
             xml: Some(without_attribute(resource, name)),
             options: CibOptions::default(),
         };
-        if resource.attr(name).is_some() {
-            cluster.apply(call, args.force)?;
+        match resource.attr(name) {
+            Some(_) => _ = cluster.apply(call, args.force)?,
+            None => count_change(cluster)?,
         }
         return Ok(Report { text: format!("Deleted attribute: {name}\n"), ..Report::default() });
     }
@@ -126,6 +131,13 @@ pub(super) fn delete(cluster: &mut Cluster, view: &View, args: &Args, id: &str) 
         }
     }
     Ok(report)
+}
+
+/// Pacemaker writes an element that stays as it is all the same, and counts that.
+fn count_change(cluster: &mut Cluster) -> anyhow::Result<()> {
+    let (scope, options) = (Scope::All, CibOptions::default());
+    cluster.apply(CibCall { action: CibAction::Bump, scope, xml: None, options }, false)?;
+    Ok(())
 }
 
 /// The resource's element less an attribute.

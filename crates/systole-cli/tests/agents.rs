@@ -1,0 +1,111 @@
+//! Agents that are run by hand: what they are told, what they say, and how the tool ends.
+
+mod support;
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+use support::Place;
+
+const CIB: &str = r#"<cib validate-with="pacemaker-4.0" have-quorum="1" admin_epoch="0" epoch="1" num_updates="0"><configuration>
+<crm_config><cluster_property_set id="o"><nvpair id="o1" name="fencing-enabled" value="false"/></cluster_property_set></crm_config>
+<nodes><node id="1" uname="a"/></nodes><resources>
+<primitive id="db" class="ocf" provider="test" type="agent"><instance_attributes id="p"><nvpair id="p1" name="size" value="4"/>
+</instance_attributes></primitive>
+<clone id="all"><primitive id="one" class="ocf" provider="test" type="agent"/></clone>
+<group id="g"><primitive id="m" class="ocf" provider="test" type="agent"/></group>
+<primitive id="fence" class="stonith" type="fence_x"/></resources><constraints/></configuration><status>
+<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1"><lrm_resources>
+<lrm_resource id="one" class="ocf" provider="test" type="agent"><lrm_rsc_op id="one_last_0" operation_key="one_start_0"
+operation="start" transition-key="2:1:0:n" transition-magic="0:0;2:1:0:n" call-id="3" rc-code="0" op-status="0" interval="0"/>
+</lrm_resource></lrm_resources></lrm></node_state></status></cib>"#;
+
+/// Says what it is told; does not run, cannot be promoted, and takes no size above 9.
+const AGENT: &str = "#!/bin/sh\n\
+    echo \"$1 $OCF_RESOURCE_INSTANCE size=$OCF_RESKEY_size level=$OCF_RESKEY_OCF_CHECK_LEVEL$OCF_CHECK_LEVEL\"\n\
+    case $1 in monitor) exit 7;; promote) exit 3;; validate-all) test \"${OCF_RESKEY_size:-0}\" -lt 9 && exit 0\n\
+    echo 'ocf-exit-reason:too large' >&2; exit 6;; esac\n";
+
+fn place() -> Place {
+    let place = Place::new().with_cib(CIB);
+    let provider = place.dir.join("ocf/resource.d/test");
+    fs::create_dir_all(&provider).expect("the disk has room");
+    let agent = provider.join("agent");
+    fs::write(&agent, AGENT).expect("the disk has room");
+    fs::set_permissions(agent, fs::Permissions::from_mode(0o755)).expect("ours");
+    place
+}
+
+#[test]
+fn an_agent_is_run_past_the_cluster_and_its_result_is_the_tools() {
+    for (words, code, said) in [
+        (
+            "-r db --force-start",
+            0,
+            "Operation force-start for db (ocf:test:agent) returned 0 (OK)\nstart db size=4 level=\n",
+        ),
+        (
+            "-r db --force-stop size=5",
+            0,
+            "Operation force-stop for db (ocf:test:agent) returned 0 (OK)\nstop db size=5 level=\n",
+        ),
+        (
+            "-r db --force-check",
+            7,
+            "Operation force-check for db (ocf:test:agent) returned 7 (Not running)\nmonitor db size=4",
+        ),
+        ("-r db --force-check 10", 7, "monitor db size=4 level=10"),
+        ("-r db --force-promote", 3, "returned 3 (Unimplemented)"),
+        (
+            "-r db --validate",
+            0,
+            "Operation validate for db (ocf:test:agent) returned 0 (OK)\nvalidate-all db size=4",
+        ),
+        ("-r db --validate size=9", 6, "returned 6 (Not configured: too large)"),
+        ("-r all --force-stop", 0, "Operation force-stop for all (ocf:test:agent) returned 0 (OK)"),
+        // What runs already is not started beside the cluster's back.
+        ("-r one --force-start", 107, "already active"),
+        ("-r one --force-start --force", 0, "returned 0 (OK)"),
+        ("-r g --force-start", 3, "no single resource"),
+        ("-r fence --force-start", 3, "fence agents"),
+        ("-r nope --force-start", 105, "'nope' not found"),
+        ("--force-start", 64, "Must supply a resource ID"),
+        (
+            "--validate --class ocf --provider test --agent agent --option size=1",
+            0,
+            "Operation validate (ocf:test:agent) returned 0",
+        ),
+        (
+            "--validate --class ocf --provider test --agent agent --option size=99",
+            6,
+            "(Not configured: too large)",
+        ),
+        ("--validate --class ocf --agent agent", 64, "--provider"),
+        ("--validate --agent agent", 64, "--class"),
+        ("--validate --class ocf --provider test --agent nope", 5, "there is no agent"),
+        ("--digests -r db -N a", 0, "(all parameters)"),
+        ("--digests -r db", 64, "Must supply a node name"),
+        ("--digests -r db -N nope", 105, "Node 'nope' not found"),
+        ("--digests -r g -N a", 105, "not a primitive"),
+        ("--digests -r db -N a size", 64, "NAME=VALUE"),
+    ] {
+        let place = place();
+        let outcome = place.sh(&format!("OCF_ROOT=$PWD/ocf crm_resource {words}"));
+        assert_eq!(outcome.code, code, "{words}: {outcome:?}");
+        let all = format!("{}{}", outcome.out, outcome.err);
+        assert!(all.contains(said), "{words} says {all:?}, not {said:?}");
+        assert_eq!(place.cib_text(), CIB, "{words} changed the CIB");
+    }
+}
+
+#[test]
+fn programs_get_what_an_agent_said_in_a_form_of_its_own() {
+    let words = "--validate --class ocf --provider test --agent agent --option size=99 --output-as=xml";
+    let outcome = place().sh(&format!("OCF_ROOT=$PWD/ocf crm_resource {words}"));
+    for part in [
+        "<resource-agent-action action=\"validate\" class=\"ocf\" type=\"agent\" provider=\"test\">",
+        "<agent-status code=\"6\" message=\"Not configured\" execution_code=\"0\" execution_message=\"Done\" reason=\"too large\"/>",
+        "<output source=\"stderr\">ocf-exit-reason:too large\n</output>",
+        "<status code=\"6\" message=\"Not configured\">",
+    ] {
+        assert!(outcome.out.contains(part), "{part} in {}", outcome.out);
+    }
+}
