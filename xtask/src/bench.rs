@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: our figures beside the incumbent's, taken in the same run.
 
 mod cases;
+mod control_plane;
 mod growth;
 mod incumbent;
 mod live;
+mod outages;
 mod scheduler;
 mod synthetic;
 
@@ -61,6 +63,10 @@ enum Table {
     Status,
     /// A running cluster.
     Lab,
+    /// How long services are away after faults. Only if asked for by name: it takes half an hour.
+    Outages,
+    /// The same for a control plane's services. Only if asked for by name: it takes half an hour.
+    ControlPlane,
 }
 
 /// Sizes of synthetic clusters: nodes, resource instances.
@@ -71,7 +77,10 @@ pub fn run(options: &Options) -> Result<()> {
     if options.only_lab {
         return live::run();
     }
-    let is_wanted = |table: Table| options.only.is_empty() || options.only.contains(&table);
+    let is_wanted = |table: Table| match options.only.as_slice() {
+        [] => !matches!(table, Table::Outages | Table::ControlPlane),
+        only => only.contains(&table),
+    };
     let bench = Bench::new(options)?;
     for table in Table::value_variants().iter().filter(|table| is_wanted(**table)) {
         match table {
@@ -82,6 +91,8 @@ pub fn run(options: &Options) -> Result<()> {
             Table::Status => bench.status()?,
             Table::Lab if options.no_lab => {}
             Table::Lab => live::run()?,
+            Table::Outages => outages::run(options.runs)?,
+            Table::ControlPlane => control_plane::run()?,
         }
     }
     Ok(())

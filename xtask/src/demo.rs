@@ -5,7 +5,7 @@ use crate::{
     lab::{ADDRESSES, Lab, Node, wait_until},
     live::{
         clients::{GALERA, Redis},
-        openstack,
+        faults, openstack,
     },
     packages::{self, Scope},
     shell,
@@ -61,7 +61,7 @@ fn control_plane(lab: &Lab) -> Result<()> {
     shell::run(&mut lab.command(&["status"]))?;
     let redis = openstack::promoted(lab, "redis-bundle", "redis")?;
     heading(&format!("killing {}, the container of the promoted Redis, on {}", redis.container, redis.node));
-    openstack::with_clients(lab, || {
+    faults::with_clients(lab, || {
         lab.exec(&redis.node, &["podman", "kill", &redis.container])?;
         let took = wait_until("Redis takes writes again", PATIENCE, Redis::takes_writes)?;
         println!("Redis takes writes again after {:.1} s", took.as_secs_f64());
@@ -69,7 +69,7 @@ fn control_plane(lab: &Lab) -> Result<()> {
     })?;
     let victim = lab.address_holder(GALERA)?;
     heading(&format!("cutting the power of {victim}, which has {}, the database's address", GALERA));
-    openstack::with_clients(lab, || {
+    faults::with_clients(lab, || {
         lab.run(&["kill", &victim])?;
         wait_until("the address is on another node", PATIENCE, || lab.address_holder(GALERA).map(drop))?;
         shell::run(&mut lab.command(&["status"]))?;

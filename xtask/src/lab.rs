@@ -157,8 +157,8 @@ impl Lab {
     /// # Errors
     /// If the node's daemon does not answer.
     pub fn instances(&self, node: &str) -> Result<Vec<Instance>> {
-        let node = self.node(node)?;
-        let text = shell::output(&mut self.tool(&node, "crm_mon", &["-1r", "--output-as=xml"]))?;
+        // The node's own tool: the incumbent's cluster may run there.
+        let text = self.exec(node, &["crm_mon", "-1r", "--output-as=xml"])?;
         let document = Document::parse(&text).map_err(|error| anyhow::anyhow!("crm_mon: {error}"))?;
         let resources = document.root().descendants().filter(|element| element.is("resource"));
         Ok(resources.map(read_instance).collect())

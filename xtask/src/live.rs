@@ -8,6 +8,7 @@ pub mod clients;
 mod cluster;
 mod cold_start;
 mod corosync;
+pub mod faults;
 mod host;
 pub mod openstack;
 mod residue;

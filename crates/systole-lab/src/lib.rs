@@ -26,7 +26,7 @@ mod up;
 mod verbs;
 
 pub use image::missing_packages as missing_image_packages;
-pub use image::{RECIPES, Recipe};
+pub use image::{RECIPES, Recipe, with_stock_daemons};
 pub use requirements::missing_packages;
 pub use stack::Stack;
 

@@ -26,11 +26,11 @@ pub fn missing() -> Option<&'static str> {
     ["/usr/sbin/corosync", "/usr/sbin/pacemakerd"].into_iter().find(|program| !Path::new(program).exists())
 }
 
-/// Starts both on every node and loads the example.
+/// Starts both on every node and loads the configuration in `example`, as `changed`.
 ///
 /// # Errors
 /// If they do not form a cluster.
-pub fn start(lab: &Lab) -> Result<()> {
+pub fn start(lab: &Lab, example: &str, changed: impl FnOnce(String) -> String) -> Result<()> {
     let nodes = lab.nodes()?;
     let corosync = corosync_conf(&nodes);
     for node in &nodes {
@@ -57,7 +57,7 @@ pub fn start(lab: &Lab) -> Result<()> {
         ensure!(text.contains("partition with quorum"), "no quorum yet");
         Ok(())
     })?;
-    let xml = configuration()?;
+    let xml = changed(configuration(&shell::root().join(example))?);
     lab.exec(first, &["cibadmin", "--replace", "--scope", "configuration", "--xml-text", &xml]).map(drop)
 }
 
@@ -80,9 +80,8 @@ fn corosync_conf(nodes: &[Node]) -> String {
 }
 
 /// The example's configuration in the words of Pacemaker 2.1.
-fn configuration() -> Result<String> {
-    let file = shell::root().join("examples/haproxy.xml");
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+fn configuration(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let (start, end) = (text.find("<configuration>"), text.find("</configuration>"));
     let (start, end) = (start.context("no configuration")?, end.context("no configuration")?);
     let text = &text[start..end + "</configuration>".len()];

@@ -63,7 +63,7 @@ pub fn run() -> Result<()> {
         None => {
             let figures = in_lab(&lab, &incumbent::DAEMONS, |lab| {
                 lab.run(&["up", EXAMPLE, "--no-daemons"])?;
-                incumbent::start(lab)
+                incumbent::start(lab, EXAMPLE, |text| text)
             });
             tell(figures).unwrap_or_default()
         }

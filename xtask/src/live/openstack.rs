@@ -1,10 +1,6 @@
 //! `examples/openstack.xml`: services that live inside their containers, with clients that write all the while.
 
-use super::{
-    Test,
-    clients::{Clients, Redis},
-    cold_start,
-};
+use super::{Test, cold_start, faults};
 use crate::{
     lab::{Lab, wait_until},
     shell,
@@ -18,31 +14,29 @@ pub(crate) const EXAMPLE: &str = "examples/openstack.xml";
 pub(super) const TESTS: &[Test] = &[
     ("control plane: every service runs in its role, as `systole status --classic` has it", everything_runs),
     ("control plane: a Redis whose main process is killed runs again, and writers go on", |lab| {
-        fault(lab, "redis", |lab, place| in_container(lab, place, &["pkill", "-9", "-x", "redis-server"]))
+        faults::redis_process(lab).map(drop)
     }),
     (
         "control plane: a MariaDB whose main process is killed joins again, and no acknowledged write is lost",
-        |lab| fault(lab, "galera", |lab, place| in_container(lab, place, &["pkill", "-9", "-x", "mariadbd"])),
+        |lab| faults::mariadb_process(lab).map(drop),
     ),
     ("control plane: a killed container of the promoted Redis comes back, and writers go on", |lab| {
-        fault(lab, "redis", |lab, place| on_node(lab, place, &["podman", "kill", &place.container]))
+        faults::redis_container(lab).map(drop)
     }),
     ("control plane: a killed remote daemon comes back with its container, and writers go on", |lab| {
-        fault(lab, "redis", |lab, place| {
-            // Detached: the container ends with its daemon, and whatever is run inside with it.
-            let kill = ["pkill", "-9", "-f", "pacemaker.remoted|--child"];
-            on_node(lab, place, &[&["podman", "exec", "--detach", &place.container], &kill[..]].concat())
-        })
+        faults::redis_remote_daemon(lab).map(drop)
     }),
     (
         "control plane: the node of the promoted Redis loses power: another is promoted, and no acknowledged write is lost",
-        power_off,
+        |lab| faults::power_off(lab).map(drop),
     ),
     (
         "control plane: a RabbitMQ whose main process is killed joins again, and no acknowledged message is lost",
-        rabbitmq_killed,
+        |lab| faults::rabbitmq_process(lab).map(drop),
     ),
-    ("control plane: a node that is cut off stops everything, and no acknowledged write is lost", cut_off),
+    ("control plane: a node that is cut off stops everything, and no acknowledged write is lost", |lab| {
+        faults::cut_off(lab).map(drop)
+    }),
     (
         "control plane: all nodes lose power, and Galera starts from the one that was written to last",
         cold_start::all_nodes,
@@ -51,13 +45,12 @@ pub(super) const TESTS: &[Test] = &[
 
 pub(super) const OVER_COROSYNC: &[Test] = &[
     ("over Corosync, every service of a control plane runs in its role", everything_runs),
-    (
-        "over Corosync, the node of the promoted Redis loses power, and no acknowledged write is lost",
-        power_off,
-    ),
+    ("over Corosync, the node of the promoted Redis loses power, and no acknowledged write is lost", |lab| {
+        faults::power_off(lab).map(drop)
+    }),
     (
         "over Corosync, a control plane's node that is cut off stops everything, and no acknowledged write is lost",
-        cut_off,
+        |lab| faults::cut_off(lab).map(drop),
     ),
 ];
 
@@ -72,16 +65,16 @@ pub(super) const WITH_STOCK_DAEMONS: &[Test] = &[
     }),
     (
         "with Pacemaker's remote daemons, a killed container of the promoted Redis comes back, and writers go on",
-        |lab| fault(lab, "redis", |lab, place| on_node(lab, place, &["podman", "kill", &place.container])),
+        |lab| faults::redis_container(lab).map(drop),
     ),
     (
         "with Pacemaker's remote daemons, the node of the promoted Redis loses power, and no acknowledged write is lost",
-        power_off,
+        |lab| faults::power_off(lab).map(drop),
     ),
 ];
 
 /// How long a fault may take to be over: a container's start, a database's start and its state transfer.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A bundle with a resource inside: its id, its resource's, and how many are promoted.
 const SERVICES: [(&str, &str, usize); 3] =
@@ -104,7 +97,7 @@ pub(crate) fn all_well(lab: &Lab) -> Result<()> {
     wait_until("every service runs in its role", PATIENCE, || is_well(lab)).map(drop)
 }
 
-pub(super) fn is_well(lab: &Lab) -> Result<()> {
+pub(crate) fn is_well(lab: &Lab) -> Result<()> {
     for node in lab.nodes()? {
         let instances = lab.instances(&node.name)?;
         for instance in &instances {
@@ -202,98 +195,9 @@ pub(crate) fn promoted(lab: &Lab, bundle: &str, service: &str) -> Result<Place> 
     bail!("no {service} is promoted")
 }
 
-fn on_node(lab: &Lab, place: &Place, command: &[&str]) -> Result<()> {
-    lab.exec(&place.node, command).map(drop)
-}
-
-fn in_container(lab: &Lab, place: &Place, command: &[&str]) -> Result<()> {
-    lab.exec(&place.node, &[&["podman", "exec", &place.container], command].concat()).map(drop)
-}
-
-/// Breaks the promoted replica of `service`; afterwards all is as before, and what was acknowledged is there.
-fn fault(lab: &Lab, service: &str, break_it: impl Fn(&Lab, &Place) -> Result<()>) -> Result<()> {
-    all_well(lab)?;
-    let place = promoted(lab, &format!("{service}-bundle"), service)?;
-    with_clients(lab, || {
-        break_it(lab, &place)?;
-        noticed(lab)
-    })
-}
-
-/// Waits until the cluster has seen that something is wrong, so that being well again means something.
-fn noticed(lab: &Lab) -> Result<()> {
-    wait_until("the fault is noticed", PATIENCE, || {
-        ensure!(is_well(lab).is_err(), "nothing has changed");
-        Ok(())
-    })
-    .map(drop)
-}
-
-fn rabbitmq_killed(lab: &Lab) -> Result<()> {
-    all_well(lab)?;
-    let node = lab.nodes()?.first().cloned().context("there are no nodes")?;
-    let place = Place { container: lab.container(&node.name, "rabbitmq-bundle")?, node: node.name };
-    with_clients(lab, || {
-        in_container(lab, &place, &["pkill", "-9", "-x", "beam.smp"])?;
-        noticed(lab)
-    })
-}
-
-fn power_off(lab: &Lab) -> Result<()> {
-    all_well(lab)?;
-    let place = promoted(lab, "redis-bundle", "redis")?;
-    with_clients(lab, || {
-        lab.run(&["kill", &place.node])?;
-        wait_until("another Redis is promoted", PATIENCE, || {
-            let now = promoted(lab, "redis-bundle", "redis")?;
-            ensure!(now.node != place.node, "it is still on {}", now.node);
-            Ok(())
-        })?;
-        wait_until("Redis takes writes again", PATIENCE, Redis::takes_writes)?;
-        lab.run(&["boot", &place.node]).map(drop)
-    })
-}
-
-fn cut_off(lab: &Lab) -> Result<()> {
-    all_well(lab)?;
-    let place = promoted(lab, "redis-bundle", "redis")?;
-    with_clients(lab, || {
-        lab.run(&["cut", &place.node])?;
-        wait_until("the node without quorum has stopped everything", PATIENCE, || {
-            let running = lab.exec(&place.node, &["podman", "ps", "--quiet"])?;
-            ensure!(running.trim().is_empty(), "containers still run on {}", place.node);
-            Ok(())
-        })?;
-        wait_until("Redis takes writes again", PATIENCE, Redis::takes_writes)?;
-        lab.run(&["heal", &place.node]).map(drop)
-    })
-}
-
-/// Has clients write into Galera and Redis and publish to RabbitMQ while `story` goes on; once all is well again, each is served, and
-/// what was acknowledged is there.
-///
-/// # Errors
-/// If not.
-pub(crate) fn with_clients(lab: &Lab, story: impl FnOnce() -> Result<()>) -> Result<()> {
-    let clients = Clients::start(lab)?;
-    let told = story().and_then(|()| {
-        all_well(lab)?;
-        clients.wait_for_more(PATIENCE)
-    });
-    let work = clients.stop();
-    for (service, written) in
-        [("Galera", &work.galera), ("Redis", &work.redis), ("RabbitMQ", &work.published)]
-    {
-        println!("          {service}: {written}");
-    }
-    told?;
-    work.check(lab)?;
-    forgive(lab)
-}
-
 /// Forgets failures, as an administrator does after a repair.
 pub(super) fn forgive(lab: &Lab) -> Result<()> {
     let node = lab.nodes()?.first().cloned().context("there are no nodes")?;
-    shell::output(&mut lab.tool(&node, "crm_resource", &["--cleanup"])).map(drop)?;
+    lab.exec(&node.name, &["crm_resource", "--cleanup"])?;
     all_well(lab)
 }
