@@ -17,6 +17,10 @@ pub(super) const TESTS: &[Test] = &[
     ("agentless: a service whose process is killed is noticed at once, not after a minute", process_killed),
     ("agentless: a container is noticed to have ended although its conmon was killed", conmon_killed),
     (
+        "agentless: a killed systoled and systole-execd come back, and nothing in the containers stops",
+        daemons_killed,
+    ),
+    (
         "agentless: another Redis is promoted when the container of the promoted one is killed",
         container_killed,
     ),
@@ -133,6 +137,28 @@ fn conmon_killed(lab: &Lab) -> Result<()> {
     let kill =
         "pkill -9 conmon; kill -9 $(cat /run/containers/storage/overlay-containers/*/userdata/pidfile)";
     noticed_at_once(lab, || lab.exec(&place.node, &["sh", "-c", kill]).map(drop))
+}
+
+fn daemons_killed(lab: &Lab) -> Result<()> {
+    all_well(lab)?;
+    let place = copy(lab, "Promoted")?;
+    let redis = || inside(lab, &place, &["pidof", "redis-server"]);
+    let before = redis()?;
+    let daemons = ["systoled", "systole-execd"];
+    let killed = daemons.map(|daemon| lab.pids(&place.node, daemon));
+    lab.exec(&place.node, &["pkill", "-9", "-x", "systoled|systole-execd"])?;
+    wait_until("both daemons run again", PATIENCE, || {
+        for (daemon, before) in daemons.iter().zip(&killed) {
+            let now = lab.pids(&place.node, daemon)?;
+            let is_new = now.iter().any(|pid| before.as_ref().is_ok_and(|before| !before.contains(pid)));
+            ensure!(is_new, "there is no new {daemon}");
+        }
+        Ok(())
+    })?;
+    lab.run(&["wait"])?;
+    all_well(lab)?;
+    ensure!(redis()? == before, "Redis was started anew");
+    Ok(())
 }
 
 fn container_killed(lab: &Lab) -> Result<()> {
