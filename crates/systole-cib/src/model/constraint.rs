@@ -176,6 +176,8 @@ pub struct ResourceSet {
     pub id: ElementId,
     /// `sequential`; true if not given.
     pub sequential: bool,
+    /// Whether `sequential` is given: only then does one member stand for the set in orders with its neighbours.
+    pub sequential_is_given: bool,
     /// `require-all`; true if not given.
     pub require_all: bool,
     /// `role`.

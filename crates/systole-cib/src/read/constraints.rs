@@ -194,6 +194,7 @@ impl<'d> Reader<'d> {
         Some(ResourceSet {
             id: self.element_id(element),
             sequential: self.boolean(element, "sequential").unwrap_or(true),
+            sequential_is_given: element.attr("sequential").is_some(),
             require_all: self.boolean(element, "require-all").unwrap_or(true),
             role: self.role(element, "role"),
             action: self.word(element, "action", &ACTIONS),

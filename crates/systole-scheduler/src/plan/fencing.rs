@@ -252,7 +252,10 @@ impl Draft<'_, '_> {
                 continue;
             }
             let (resource, managed) = (self.r(rsc), self.rsc[rsc.i()].managed);
-            if resource.maintenance || self.status.node(node).maintenance || !(managed || resource.blocked) {
+            if resource.maintenance
+                || self.status.node(node).maintenance
+                || !(managed || self.is_blocked(rsc))
+            {
                 continue;
             }
             self.unset(stop, Flags::OPTIONAL);

@@ -50,10 +50,20 @@ const fn task(action: Option<OrderAction>) -> Task {
     }
 }
 
+impl Set<'_> {
+    /// Members that orders with neighbours are about.
+    fn speakers(&self, first: bool) -> &[RscIdx] {
+        let speaker = if first { self.members.first() } else { self.members.last() };
+        speaker.filter(|_| self.has_speaker).map_or(&self.members, std::slice::from_ref)
+    }
+}
+
 /// A resource set whose names have been looked up.
 struct Set<'c> {
     id: &'c str,
     sequential: bool,
+    /// Between sets its last member stands for it as the former, its first as the latter (other way round backwards).
+    has_speaker: bool,
     require_all: bool,
     kind: Option<OrderKind>,
     task: Task,
@@ -112,6 +122,7 @@ impl Draft<'_, '_> {
                 let set = |name: &str, action: Option<OrderAction>| Set {
                     id: "",
                     sequential: false,
+                    has_speaker: false,
                     require_all: true,
                     kind: None,
                     task: task(action),
@@ -142,6 +153,7 @@ impl Draft<'_, '_> {
         Some(Set {
             id: set.id.as_str(),
             sequential: set.sequential,
+            has_speaker: set.sequential && set.sequential_is_given,
             require_all: set.require_all,
             kind: set.kind,
             task: task(set.action),
@@ -243,8 +255,9 @@ impl Draft<'_, '_> {
             );
             return;
         }
-        for &first in &first.members {
-            for &then in &then.members {
+        let is_forward = symmetry != Symmetry::Inverse;
+        for &first in first.speakers(!is_forward) {
+            for &then in then.speakers(is_forward) {
                 self.order_tasks((first, first_task.clone()), (then, then_task.clone()), relation);
             }
         }
