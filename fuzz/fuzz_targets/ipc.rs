@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn replies() -> Vec<Reply> {
     let refusal = Refusal { kind: RefusalKind::NotFound, message: "there is no such thing".to_owned() };
-    let value = AttributeOnNode { node: "far".into(), name: "a".into(), value: Some("1".into()) };
+    let value = AttributeOnNode { node: "far".into(), name: "a".into(), value: "1".into() };
     vec![
         Reply::Done,
         Reply::Refused(refusal),
