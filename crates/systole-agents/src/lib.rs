@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod capture;
+mod fence;
 mod lsb;
 mod ocf;
 mod process;
@@ -83,15 +84,32 @@ pub struct Host {
     pub lsb_dir: PathBuf,
     /// The program that talks to systemd.
     pub systemctl: PathBuf,
+    /// `/usr/sbin`, where fence agents are.
+    pub fence_dir: PathBuf,
 }
 
 impl Default for Host {
     fn default() -> Self {
-        Self { ocf_root: "/usr/lib/ocf".into(), lsb_dir: "/etc/init.d".into(), systemctl: "systemctl".into() }
+        Self {
+            ocf_root: "/usr/lib/ocf".into(),
+            lsb_dir: "/etc/init.d".into(),
+            systemctl: "systemctl".into(),
+            fence_dir: "/usr/sbin".into(),
+        }
     }
 }
 
 impl Host {
+    /// Runs a fence agent: `call.action` is `metadata`, `validate-all`, `monitor`... Any result but 0 is a failure.
+    pub fn run_fence_agent(&self, call: &AgentCall, spawned: &mut dyn FnMut(u32)) -> Outcome {
+        fence::run(self, call, spawned)
+    }
+
+    /// Fence agents there are, by name.
+    pub fn fence_agents(&self) -> Vec<String> {
+        fence::installed(self)
+    }
+
     /// Runs `call` to its end. `spawned` is told the number of each process group as it comes into being, so that
     /// somebody else can kill it if this process dies.
     pub fn run(&self, call: &AgentCall, spawned: &mut dyn FnMut(u32)) -> Outcome {

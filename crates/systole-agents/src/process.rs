@@ -10,7 +10,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
 };
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write as _},
     os::{
         fd::{AsFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
@@ -23,17 +23,42 @@ use systole_types::{OcfRc, OpStatus};
 /// How long a process group has between SIGTERM and SIGKILL once its time is up.
 pub const GRACE: Duration = Duration::from_millis(500);
 
+/// What fits into a pipe before anybody reads it.
+const INPUT_LIMIT: usize = 60_000;
+
+/// As [`run`], with `input` on standard input.
+pub(crate) fn run_with_input(
+    command: Command,
+    input: &str,
+    timeout: Duration,
+    spawned: &mut dyn FnMut(u32),
+) -> Outcome {
+    let piped = || -> io::Result<Stdio> {
+        let (reader, mut writer) = io::pipe()?;
+        writer.write_all(input.as_bytes())?;
+        Ok(reader.into())
+    };
+    if input.len() > INPUT_LIMIT {
+        return Outcome::finished(OcfRc::Error, OpStatus::Error, "there are too many parameters");
+    }
+    match piped() {
+        Ok(stdin) => run_on(command, stdin, timeout, spawned),
+        Err(error) => {
+            Outcome::finished(OcfRc::Error, OpStatus::Error, format!("no pipe to the agent: {error}"))
+        }
+    }
+}
+
 /// Runs `command` in its own process group, nothing on standard input, for at most `timeout`.
 ///
 /// Only the program itself is waited for: what it leaves running (a container's monitor, a daemon) goes on, and may hold
 /// its output open.
-pub(crate) fn run(mut command: Command, timeout: Duration, spawned: &mut dyn FnMut(u32)) -> Outcome {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .current_dir("/")
-        .process_group(0);
+pub(crate) fn run(command: Command, timeout: Duration, spawned: &mut dyn FnMut(u32)) -> Outcome {
+    run_on(command, Stdio::null(), timeout, spawned)
+}
+
+fn run_on(mut command: Command, stdin: Stdio, timeout: Duration, spawned: &mut dyn FnMut(u32)) -> Outcome {
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/").process_group(0);
     let started = Instant::now();
     let mut child = match command.spawn() {
         Ok(child) => child,

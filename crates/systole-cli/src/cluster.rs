@@ -246,6 +246,20 @@ impl Cluster {
         }
     }
 
+    /// Vouches that a lost node is off and can touch nothing.
+    ///
+    /// # Errors
+    /// If there is no such node, or no cluster.
+    pub fn confirm_off(&mut self, node: &str) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) => {
+                let message = "that a node is off can be confirmed to a running cluster only";
+                Err(Failed::new(Exit::Disconnected, message).into())
+            }
+            Self::Daemon(daemon) => daemon.confirm_off(node),
+        }
+    }
+
     /// Waits until the cluster has nothing left to do.
     ///
     /// # Errors

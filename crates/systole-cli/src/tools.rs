@@ -18,6 +18,7 @@ mod crm_ticket;
 mod crm_verify;
 mod crmadmin;
 mod iso8601;
+mod stonith_admin;
 
 /// A tool with a name of its own.
 pub struct Tool {
@@ -53,6 +54,11 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
     Tool { name: "crmadmin", about: "who schedules, and what state controllers are in", run: crmadmin::run },
     Tool { name: "iso8601", about: "read dates as the cluster does", run: iso8601::run },
+    Tool {
+        name: "stonith_admin",
+        about: "fence devices and agents; confirm that a node is off",
+        run: stonith_admin::run,
+    },
 ];
 
 /// The tool called `name`.

@@ -109,3 +109,49 @@ fn programs_get_what_an_agent_said_in_a_form_of_its_own() {
         assert!(outcome.out.contains(part), "{part} in {}", outcome.out);
     }
 }
+
+/// Knows its description, and takes no parameter `bad`.
+const FENCE_AGENT: &str = "#!/bin/sh\nall=$(cat)\ncase $all in *action=metadata*) echo '<resource-agent name=\"fence_x\"/>';;\n\
+    *bad=*) echo 'no such thing: bad' >&2; exit 1;; *) echo checked;; esac\n";
+
+#[test]
+fn fence_devices_and_agents_are_told_and_no_node_is_said_to_be_fenced() {
+    for (words, code, said) in [
+        ("-L", 0, "fence\n1 fence device found\n"),
+        ("-L --output-as=xml", 0, "<list name=\"Registered fence devices\" count=\"1\">"),
+        ("-I", 0, "fence_x\n1 fence device found\n"),
+        ("-M -a fence_x", 0, "<resource-agent name=\"fence_x\"/>"),
+        ("-M -a fence_none", 105, "no fence agent"),
+        ("-M -a ../fence_x", 105, "no fence agent"),
+        ("-M", 64, "--agent"),
+        ("-K -a fence_x -o a=1", 0, "Validation of fence_x succeeded\nchecked\n"),
+        ("-K -a fence_x --option bad=1", 1, "Validation of fence_x failed\nno such thing: bad\n"),
+        (
+            "-K -a fence_x --option bad=1 --output-as=xml",
+            1,
+            "<output source=\"stderr\">no such thing: bad\n</output>",
+        ),
+        ("-K -a fence_x -o bad", 64, "NAME=VALUE"),
+        ("-H a", 0, "no fencing is recorded"),
+        ("-H '*' -V", 0, "no fencing is recorded"),
+        ("-H nope", 105, "Node 'nope' not found"),
+        // What is not done is not said to be done.
+        ("-F a", 3, "not carried out"),
+        ("-B a -t 5", 3, "not carried out"),
+        ("-U a", 3, "not carried out"),
+        ("-Q fence", 3, "not carried out"),
+        ("-C a", 102, "running cluster"),
+        ("-L -I", 64, "cannot be used with"),
+        ("", 64, "required"),
+    ] {
+        let place = place();
+        let agent = place.dir.join("fence_x");
+        fs::write(&agent, FENCE_AGENT).expect("the disk has room");
+        fs::set_permissions(agent, fs::Permissions::from_mode(0o755)).expect("ours");
+        let outcome = place.sh(&format!("SYSTOLE_FENCE_AGENTS=$PWD stonith_admin {words}"));
+        let all = format!("{}{}", outcome.out, outcome.err);
+        assert_eq!(outcome.code, code, "{words}: {outcome:?}");
+        assert!(all.contains(said), "{words} says {all:?}, not {said:?}");
+        assert_eq!(place.cib_text(), CIB, "{words} changed the CIB");
+    }
+}

@@ -119,6 +119,10 @@ impl Daemon {
         self.done(call, CLEANUP_LIMIT)
     }
 
+    pub(super) fn confirm_off(&mut self, node: &str) -> anyhow::Result<()> {
+        self.done(Call::ConfirmOff { node: node.to_owned() }, CLEANUP_LIMIT)
+    }
+
     pub(super) fn wait_idle(&mut self, limit: Duration) -> anyhow::Result<()> {
         let timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.done(Call::WaitIdle { timeout_ms }, limit.saturating_add(GRACE))
