@@ -180,3 +180,64 @@ impl ProcessWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    fn service() -> (Child, ProcessName) {
+        let child = Command::new("sleep").arg("600").spawn().expect("sleep");
+        let name = ProcessName::of(child.id()).expect("it runs");
+        (child, name)
+    }
+
+    fn end(child: &mut Child) {
+        child.kill().expect("kill");
+        child.wait().expect("buried");
+    }
+
+    /// One round of the loop, after which `signs` may have something to say.
+    fn round(watch: &mut ProcessWatch) -> Vec<(String, ProcessName)> {
+        let mut poll = Poll::new();
+        let added = watch.add_to(&mut poll);
+        let ready = poll.wait(Some(Duration::ZERO)).expect("poll");
+        watch.serve(&ready, &added);
+        watch.signs()
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_a_sign_once_and_a_containers_engine_is_given_time() {
+        let file = std::env::temp_dir().join(format!("systole-watch-{}", std::process::id()));
+        for is_container in [false, true] {
+            let (mut child, process) = service();
+            let mut watch = ProcessWatch::resume(file.clone());
+            watch.watch(Found { resource: "r".into(), processes: vec![process], is_container });
+            assert_eq!(round(&mut watch), []);
+            // What is kept is watched by the next executor.
+            let mut next = ProcessWatch::resume(file.clone());
+            end(&mut child);
+            for watch in [&mut watch, &mut next] {
+                let at_once = round(watch);
+                assert_eq!(at_once.is_empty(), is_container);
+                assert_eq!(watch.patience_left().is_some(), is_container);
+                std::thread::sleep(OTHERS_NOTICE);
+                let later = watch.signs();
+                assert_eq!([at_once, later].concat(), [("r".to_owned(), process)]);
+            }
+        }
+        fs::remove_file(file).expect("kept");
+    }
+
+    #[test]
+    fn what_is_stopped_is_not_watched() {
+        let file = std::env::temp_dir().join(format!("systole-watch-stopped-{}", std::process::id()));
+        let (mut child, process) = service();
+        let mut watch = ProcessWatch::resume(file.clone());
+        watch.watch(Found { resource: "r".into(), processes: vec![process], is_container: false });
+        watch.forget("r");
+        end(&mut child);
+        assert_eq!(round(&mut watch), []);
+        fs::remove_file(file).expect("kept");
+    }
+}
