@@ -1,15 +1,17 @@
 //! What administrators do to a running cluster.
 
-use super::sketch::Sketch;
+use super::sketch::{Sketch, Theme};
 use systole_cib::xml::{Element, Key};
 
 impl Sketch {
     /// Changes something.
     pub fn change_configuration(&mut self) {
-        match self.random.between(0, 9) {
+        match self.random.between(0, 11) {
             0 | 1 => self.change_meta(),
             2 | 3 => self.change_parameter(),
-            4 => self.remove_primitive(),
+            4 => self.remove_resource(),
+            10 => self.change_container(),
+            11 => self.forget_node(),
             5 => self.add_plain_primitive(),
             6 => {
                 let section = self.sections.resources;
@@ -42,6 +44,10 @@ impl Sketch {
             ("globally-unique", &["true", "false"][..]),
         ]);
         let value = *self.random.pick(values);
+        // Means nothing but for clones, and the reference takes it half seriously for what is inside them.
+        if name == "globally-unique" && !self.document.element(rsc).is("clone") {
+            return;
+        }
         let set = self.document.element(rsc).child("meta_attributes").map(Element::key);
         let Some(set) = set else {
             self.add_pairs(rsc, "meta_attributes", &[(name, value)]);
@@ -77,22 +83,64 @@ impl Sketch {
         }
     }
 
-    /// Removes a primitive that no constraint names.
-    fn remove_primitive(&mut self) {
+    /// Removes a resource that nothing names, with all that is in it.
+    fn remove_resource(&mut self) {
         let Some(rsc) = self.described() else { return };
         let element = self.document.element(rsc);
-        let is_free =
-            element.is("primitive") && element.parent().is_some_and(|parent| parent.is("resources"));
-        let id = element.id().unwrap_or_default().to_owned();
+        let is_outer = element.parent().is_some_and(|parent| parent.is("resources"));
+        if !is_outer || element.is("template") {
+            return;
+        }
+        let ids = |element: Element<'_>| -> Vec<String> {
+            let inner = element.descendants().filter_map(|inner| inner.id());
+            inner.chain(element.id()).map(str::to_owned).collect()
+        };
+        let gone = ids(element);
         let configuration = self.document.element(self.sections.configuration);
         let is_named = configuration.descendants().any(|element| {
             element.attrs().any(|(name, value)| {
-                value == id && (name != "id" || element.is("resource_ref") || element.is("obj_ref"))
+                let is_reference = name != "id" || element.is("resource_ref") || element.is("obj_ref");
+                is_reference && gone.iter().any(|id| id == value)
             })
         });
-        if is_free && !is_named && self.resources.len() > 1 {
+        let n_left = self.resources.iter().filter(|known| !gone.contains(&known.id)).count();
+        if !is_named && n_left > 0 {
             self.document.remove(rsc);
-            self.resources.retain(|known| known.id != id);
+            self.resources.retain(|known| !gone.contains(&known.id));
+        }
+    }
+
+    /// More or fewer replicas, another image...
+    fn change_container(&mut self) {
+        let resources = self.document.element(self.sections.resources);
+        let containers: Vec<Key> = resources
+            .descendants()
+            .filter(|element| element.is("podman") || element.is("docker"))
+            .map(Element::key)
+            .collect();
+        if containers.is_empty() {
+            return;
+        }
+        let container = *self.random.pick(&containers);
+        let (name, values): (&str, &[&str]) = *self.random.pick(&[
+            ("replicas", &["1", "2", "3", "4"][..]),
+            ("replicas", &["1", "2", "3", "4"][..]),
+            ("promoted-max", &["1", "2"][..]),
+            ("image", &["pcmk:new"][..]),
+            ("options", &["--memory=1g"][..]),
+            ("replicas-per-host", &["1", "2"][..]),
+        ]);
+        let value = *self.random.pick(values);
+        self.document.set_attr(container, name, value);
+    }
+
+    /// A node's entry goes, its state does not.
+    fn forget_node(&mut self) {
+        let nodes: Vec<Key> =
+            self.document.element(self.sections.nodes).children().map(Element::key).collect();
+        if nodes.len() > 1 && self.random.chance(40) {
+            let node = *self.random.pick(&nodes);
+            self.document.remove(node);
         }
     }
 
@@ -101,7 +149,11 @@ impl Sketch {
             self.document.element(self.sections.constraints).children().map(Element::key).collect();
         if !constraints.is_empty() {
             let constraint = *self.random.pick(&constraints);
-            self.document.remove(constraint);
+            // Others may refer to its rule.
+            let has_rule = self.document.element(constraint).child("rule").is_some();
+            if !has_rule || !self.is_about(Theme::References) {
+                self.document.remove(constraint);
+            }
         }
     }
 

@@ -199,7 +199,7 @@ impl Sketch {
     fn add_set(&mut self, parent: Key, is_for_order: bool) -> Option<Key> {
         let id = self.new_id("rset");
         let key = self.add(parent, "resource_set", &[("id", &id)]);
-        let n_members = self.random.between(1, 3);
+        let n_members = self.random.between(1, 4);
         let mut members: Vec<Described> = Vec::new();
         for _ in 0..n_members {
             let rsc = self.any_resource();

@@ -24,7 +24,9 @@ impl Sketch {
     }
 
     fn suffer_any(&mut self) {
-        match self.random.between(0, 13) {
+        match self.random.between(0, 15) {
+            13 => self.age_entry(),
+            14 => self.age_state(),
             0 => self.change_node_state(),
             1 => self.set_node_attribute(),
             2 | 3 => self.add_failure(),
@@ -325,8 +327,19 @@ impl Sketch {
 
     fn change_digest(&mut self) {
         let Some(op) = self.any_of("lrm_rsc_op") else { return };
+        // Entries of one operation differ in their digests in no cluster, and the reference compares them all by the first
+        // one's parameters: docs/deviations.md.
+        let key = self.document.element(op).attr("operation_key").map(str::to_owned);
+        let Some(history) = self.document.element(op).parent() else { return };
+        let same = history.children().filter(|entry| entry.attr("operation_key").map(str::to_owned) == key);
+        let same: Vec<Key> = same.map(Element::key).collect();
+        let how = self.random.between(0, 5);
+        same.into_iter().for_each(|op| self.change_digest_of(op, how));
+    }
+
+    fn change_digest_of(&mut self, op: Key, how: u64) {
         let wrong = "00000000000000000000000000000000";
-        match self.random.between(0, 5) {
+        match how {
             0 => {
                 self.document.remove_attr(op, "op-digest");
             }
@@ -355,11 +368,32 @@ impl Sketch {
         }
     }
 
+    /// An entry as older releases wrote it.
+    fn age_entry(&mut self) {
+        let Some(op) = self.any_of("lrm_rsc_op") else { return };
+        match self.random.between(0, 4) {
+            0 => self.document.remove_attr(op, "crm_feature_set"),
+            1 => self.document.set_attr(op, "crm_feature_set", "3.0.10"),
+            2 => self.document.remove_attr(op, "last-rc-change"),
+            3 => self.document.remove_attr(op, "on_node"),
+            _ => self.document.set_attr(op, "last-run", "1779999000"),
+        };
+    }
+
+    /// A node's state as older releases wrote it.
+    fn age_state(&mut self) {
+        let Some(state) = self.any_state() else { return };
+        self.document.set_attr(state, "ha", "active");
+        self.document.set_attr(state, "shutdown", "0");
+        self.document.set_attr(state, "crm-debug-origin", "do_update_resource");
+    }
+
     /// History of a resource that is not configured (any more).
     fn leave_orphan(&mut self) {
         let Some(state) = self.any_state() else { return };
         let Some(resources) = self.all_of(Some(state), "lrm_resources").first().copied() else { return };
-        let name = *self.random.pick(&["gone1", "gone2", "gone3:0", "gone3:1"]);
+        let kinds = ["gone1", "gone2", "gone3:0", "gone3:1", "goneb-podman-0", "goneb-0", "goneg:5"];
+        let name = *self.random.pick(&kinds);
         let known = self.document.element(resources).children().any(|known| known.id() == Some(name));
         if known {
             return;

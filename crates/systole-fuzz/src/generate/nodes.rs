@@ -9,6 +9,8 @@ const ATTRIBUTES: Table<'_> = &[
     ("size", 20, &["5", "10", "1.5", "INFINITY", "1.0.3"]),
     ("standby", 5, &["on", "true", "off", "false"]),
     ("maintenance", 3, &["true", "false"]),
+    ("site-name", 4, &["east"]),
+    ("resource-discovery-enabled", 3, &["false", "true"]),
 ];
 
 const CAPACITY: [&str; 5] = ["0", "1", "2", "4", "8"];

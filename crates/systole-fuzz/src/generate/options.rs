@@ -17,6 +17,9 @@ const ALWAYS: Table<'_> = &[
     ("migration-limit", 4, &["2", "-1"]),
     ("node-pending-timeout", 8, &["10", "2h", "0"]),
     ("cluster-recheck-interval", 5, &["5min", "0"]),
+    ("stop-removed-resources", 4, &["false", "true"]),
+    ("cancel-removed-actions", 4, &["false", "true"]),
+    ("cluster-name", 4, &["c1"]),
 ];
 
 const FENCING: Table<'_> = &[

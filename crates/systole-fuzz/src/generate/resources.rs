@@ -54,6 +54,11 @@ const BUNDLE_META: Table<'_> = &[
     ("maintenance", 2, &["true"]),
     ("container-attribute-target", 8, &["host"]),
     ("multiple-active", 4, &["block"]),
+    ("notify", 12, &["true"]),
+    ("ordered", 8, &["false", "true"]),
+    ("interleave", 15, &["true", "false"]),
+    ("migration-threshold", 8, &["1", "3"]),
+    ("failure-timeout", 6, &["1h"]),
 ];
 
 const ON_FAIL: [&str; 7] = ["ignore", "block", "stop", "restart", "fence", "standby", "restart-container"];
@@ -141,11 +146,26 @@ impl Sketch {
             let id = format!("fence{number}");
             let attributes = [("id", &*id), ("class", "stonith"), ("type", "fence_xvm")];
             let key = self.add(self.sections.resources, "primitive", &attributes);
-            if self.random.chance(50) {
-                self.add_pairs(key, "instance_attributes", &[("pcmk_host_list", "node1 node2 node3")]);
+            let parameters = self.draw(&[
+                ("pcmk_host_list", 50, &["node1 node2 node3"]),
+                ("pcmk_monitor_timeout", 8, &["45s", "100"]),
+                ("passwd", 10, &["secret"]),
+                ("pcmk_delay_base", 8, &["5s"]),
+            ]);
+            if !parameters.is_empty() {
+                self.add_pairs(key, "instance_attributes", &parameters);
             }
+            let mut meta = self.draw(&[
+                ("priority", 10, &["9"]),
+                ("target-role", 5, &["Stopped", "Started"]),
+                ("is-managed", 4, &["false"]),
+                ("migration-threshold", 8, &["1"]),
+            ]);
             if self.is_about(Theme::Unfencing) && number == 1 {
-                self.add_pairs(key, "meta_attributes", &[("provides", "unfencing")]);
+                meta.push(("provides", "unfencing"));
+            }
+            if !meta.is_empty() {
+                self.add_pairs(key, "meta_attributes", &meta);
             }
             if self.random.chance(40) {
                 self.add_operations(key, Purpose::Plain);
@@ -273,6 +293,7 @@ impl Sketch {
                 ("ip", 20, &["192.0.2.1"]),
             ]);
             let set = self.add_pairs(key, "instance_attributes", &parameters);
+            self.refer_to_pair(set);
             if self.chance_if(Theme::Rules, 30, 2) {
                 self.add_node_rule(set);
             }
@@ -295,10 +316,40 @@ impl Sketch {
         }
         if !meta.is_empty() {
             let set = self.add_pairs(key, "meta_attributes", &meta);
+            self.refer_to_pair(set);
             if self.is_about(Theme::Dates) && self.random.chance(15) {
                 self.add_date_rule(set);
             }
         }
+    }
+
+    /// Takes a pair that another set has, by `id-ref`, now and then. (Of whole sets the reference forgets it for resources:
+    /// docs/deviations.md.)
+    fn refer_to_pair(&mut self, set: Key) {
+        if !self.is_about(Theme::References) || !self.random.chance(35) {
+            return;
+        }
+        let kind = self.document.element(set).name().to_owned();
+        let resources = self.document.element(self.sections.resources);
+        let pairs = resources.descendants().filter(|element| element.is("nvpair"));
+        let pairs = pairs.filter(|pair| {
+            let set = pair.parent().filter(|set| set.is(&kind));
+            let is_primitives = set.and_then(|set| set.parent()).is_some_and(|rsc| rsc.is("primitive"));
+            is_primitives && pair.attr("name") != Some("remote-node")
+        });
+        let ids: Vec<String> = pairs.filter_map(|pair| pair.id().map(str::to_owned)).collect();
+        if !ids.is_empty() {
+            let known = self.random.pick(&ids).clone();
+            self.add(set, "nvpair", &[("id-ref", &known)]);
+        }
+    }
+
+    /// The id of some element of that name among the resources.
+    fn any_id_of(&mut self, name: &str) -> Option<String> {
+        let resources = self.document.element(self.sections.resources);
+        let found = resources.descendants().filter(|element| element.is(name));
+        let ids: Vec<String> = found.filter_map(|element| element.id().map(str::to_owned)).collect();
+        (!ids.is_empty()).then(|| self.random.pick(&ids).clone())
     }
 
     fn add_operations(&mut self, parent: Key, purpose: Purpose) {
@@ -309,9 +360,12 @@ impl Sketch {
         } else if self.random.chance(70) {
             operations.push(("monitor", "10s", None));
         }
-        if self.random.chance(10) {
+        if self.random.chance(15) {
             let role = *self.random.pick(&[None, Some("Stopped"), Some("Started"), Some("Unpromoted")]);
             operations.push(("monitor", "20s", role));
+        }
+        if self.random.chance(5) {
+            operations.push(("audit", "25s", None));
         }
         for name in ["start", "stop", "promote", "demote", "migrate_to", "migrate_from", "monitor"] {
             let is_for_promotable = matches!(name, "promote" | "demote");
@@ -323,7 +377,19 @@ impl Sketch {
         if operations.is_empty() {
             return;
         }
-        let key = self.add(parent, "operations", &[]);
+        // With a template, operations referred to would have to be merged, which the reference does not do.
+        if self.is_about(Theme::References)
+            && !self.is_about(Theme::Templates)
+            && self.random.chance(30)
+            && let Some(known) = self.any_id_of("operations")
+        {
+            self.add(parent, "operations", &[("id-ref", &known)]);
+            return;
+        }
+        let id = self.new_id("ops");
+        let attributes = [("id", &*id)];
+        let attributes = if self.is_about(Theme::References) { &attributes[..] } else { &[] };
+        let key = self.add(parent, "operations", attributes);
         for (name, interval, role) in operations {
             self.add_operation(key, name, interval, role);
         }
@@ -389,7 +455,7 @@ impl Sketch {
             meta.extend(self.draw(PROMOTED_META));
         }
         self.add_pairs(key, "meta_attributes", &meta);
-        if self.random.chance(20) && !is_promotable {
+        if self.random.chance(if is_promotable { 10 } else { 20 }) {
             self.add_group(key, true);
         } else {
             self.add_primitive(key, Purpose::Inner { promotable: is_promotable });

@@ -44,6 +44,17 @@ const VALUES: [&str; 9] = ["r1", "r2", "1", "5", "10", "1.5", "node1", "cluster"
 impl Sketch {
     /// A rule for a location constraint, with its score.
     pub fn add_location_rule(&mut self, parent: Key, is_promotable: bool) {
+        if self.is_about(Theme::References) && self.random.chance(30) {
+            let constraints = self.document.element(self.sections.constraints);
+            let known = constraints.descendants().filter(|element| element.is("rule"));
+            let known = known.filter(|rule| rule.parent().is_some_and(|parent| parent.is("rsc_location")));
+            let ids: Vec<String> = known.filter_map(|rule| rule.id().map(str::to_owned)).collect();
+            if !ids.is_empty() {
+                let id = self.random.pick(&ids).clone();
+                self.add(parent, "rule", &[("id-ref", &id)]);
+                return;
+            }
+        }
         let rule = self.start_rule(parent);
         if is_promotable && self.random.chance(30) {
             let role = *self.random.pick(&["Promoted", "Unpromoted", "Started"]);

@@ -42,6 +42,7 @@ pub enum Theme {
     Pending,
     Promotable,
     Quorum,
+    References,
     Remotes,
     Rules,
     Sets,
@@ -53,7 +54,7 @@ pub enum Theme {
     Utilization,
 }
 
-const THEMES: [Theme; 27] = [
+const THEMES: [Theme; 28] = [
     Theme::Bundles,
     Theme::Clones,
     Theme::Dates,
@@ -72,6 +73,7 @@ const THEMES: [Theme; 27] = [
     Theme::Pending,
     Theme::Promotable,
     Theme::Quorum,
+    Theme::References,
     Theme::Remotes,
     Theme::Rules,
     Theme::Sets,
