@@ -22,9 +22,9 @@ pub(super) fn all_nodes(lab: &Lab) -> Result<()> {
     let [first, second, third] = nodes.as_slice() else { bail!("there are not three nodes") };
     Galera::emptied(lab)?;
     Redis::emptied()?;
-    write(lab, third, 1)?;
+    write(lab, third, 1, 2)?;
     lab.run(&["kill", &first.name])?;
-    write(lab, third, 2)?;
+    write(lab, third, 2, 1)?;
     // For as long as it has power only.
     let standby = ["--node", &second.name, "--lifetime", "reboot", "--update", "on"];
     shell::output(&mut lab.tool(third, "crm_standby", &standby))?;
@@ -33,7 +33,7 @@ pub(super) fn all_nodes(lab: &Lab) -> Result<()> {
         ensure!(running.trim().is_empty(), "containers still run");
         Ok(())
     })?;
-    write(lab, third, 3)?;
+    write(lab, third, 3, 0)?;
     lab.run(&["kill", &third.name])?;
     lab.run(&["kill", &second.name])?;
     for node in &nodes {
@@ -53,9 +53,12 @@ pub(super) fn all_nodes(lab: &Lab) -> Result<()> {
     openstack::forgive(lab)
 }
 
-/// Writes a number on `node`'s Galera, and into Redis.
-fn write(lab: &Lab, node: &Node, number: u64) -> Result<()> {
+/// Writes a number on `node`'s Galera, and into Redis with so many copies that follow.
+fn write(lab: &Lab, node: &Node, number: u64, n_followers: u64) -> Result<()> {
     wait_until("the database takes the row", PATIENCE, || Galera::insert(lab, &node.name, number))?;
-    let written = || Redis::add(number).context("Redis does not take it");
+    // A copy takes writes before its promotion is over, and before its agent has noted down that it was promoted last: what
+    // is written then may be lost when its node is.
+    wait_until("nothing is under way", PATIENCE, || lab.run(&["wait"]).map(drop))?;
+    let written = || Redis::add(number, n_followers).context("Redis does not take it");
     wait_until("Redis takes the number", PATIENCE, written).map(drop)
 }

@@ -36,7 +36,7 @@ impl Galera {
     /// # Errors
     /// If it is not acknowledged.
     pub fn insert(lab: &Lab, node: &str, number: u64) -> Result<()> {
-        sql(lab, node, &format!("INSERT INTO lab.written VALUES ({number})")).map(drop)
+        sql(lab, node, &format!("INSERT IGNORE INTO lab.written VALUES ({number})")).map(drop)
     }
 
     /// The rows the copy on `node` has.

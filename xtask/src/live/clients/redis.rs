@@ -47,12 +47,17 @@ impl Redis {
         integer(&mut Self::connect()?, "DEL nothing").map(drop)
     }
 
-    /// Adds a number by a connection of its own.
+    /// Adds a number by a connection of its own, on the promoted copy and on so many that follow it.
     ///
     /// # Errors
-    /// If it is not acknowledged.
-    pub fn add(number: u64) -> Result<()> {
-        Redis::new().write(number).map(drop)
+    /// If it is not acknowledged by all these.
+    pub fn add(number: u64, n_followers: u64) -> Result<()> {
+        let mut connection = Self::connect()?;
+        integer(&mut connection, &format!("SADD written {number}"))?;
+        let n_acknowledged =
+            integer(&mut connection, &format!("WAIT {n_followers} {}", FOLLOW_WITHIN.as_millis()))?;
+        ensure!(n_acknowledged >= n_followers, "{n_acknowledged} of {n_followers} copies follow");
+        Ok(())
     }
 
     /// What the promoted copy has.
