@@ -309,8 +309,7 @@ impl Draft<'_, '_> {
                 break;
             }
             for &id in &in_vain {
-                let flags = self.a(ActIdx(id - 1)).flags;
-                self.a_mut(ActIdx(id - 1)).flags = flags.without(Flags::IN_GRAPH).without(Flags::RUNNABLE);
+                self.unset(ActIdx(id - 1), Flags::IN_GRAPH.with(Flags::RUNNABLE));
             }
             synapses.retain(|synapse| is_there(self, synapse.action.id));
         }

@@ -148,25 +148,32 @@ impl Draft<'_, '_> {
                         n_possible: 0,
                     }));
                 }
-                Job::Go(visit) if visit.n_left == 0 => self.finish_visit(&visit, jobs),
                 Job::Go(visit) => self.look_at_next(visit, jobs),
             }
         }
     }
 
+    /// Looks at the next link that something may follow from.
     fn look_at_next(&mut self, mut visit: Visit, jobs: &mut Vec<Job>) {
-        visit.n_left -= 1;
-        let link = self.a(visit.action).before[visit.n_left];
-        let first = self.links[link as usize].first;
-        self.changed = Changed::default();
-        self.follow(link, visit.action, &mut visit.n_possible);
-        visit.has_changed |= self.changed.then;
-        jobs.push(Job::Go(visit));
-        if self.changed.first {
-            jobs.push(Job::Visit(first));
-            self.push_followers(first, jobs);
+        while visit.n_left > 0 {
+            visit.n_left -= 1;
+            let link = self.a(visit.action).before[visit.n_left];
+            if self.to_visit.is_empty() && self.has_no_consequence(link) {
+                continue;
+            }
+            let first = self.links[link as usize].first;
+            self.changed = Changed::default();
+            self.follow(link, visit.action, &mut visit.n_possible);
+            visit.has_changed |= self.changed.then;
+            jobs.push(Job::Go(visit));
+            if self.changed.first {
+                jobs.push(Job::Visit(first));
+                self.push_followers(first, jobs);
+            }
+            jobs.extend(self.to_visit.drain(..).rev().map(Job::Visit));
+            return;
         }
-        jobs.extend(self.to_visit.drain(..).rev().map(Job::Visit));
+        self.finish_visit(&visit, jobs);
     }
 
     fn finish_visit(&mut self, visit: &Visit, jobs: &mut Vec<Job>) {
@@ -200,7 +207,7 @@ impl Draft<'_, '_> {
     fn follow(&mut self, link_idx: u32, then: ActIdx, n_possible: &mut u32) {
         let link = self.links[link_idx as usize];
         let (first, relation) = (link.first, link.relation);
-        if relation == Relation::NONE || self.has_no_consequence(first, then, relation) {
+        if relation == Relation::NONE {
             return;
         }
         if relation.has(Relation::IF_SAME_NODE)
@@ -233,21 +240,24 @@ impl Draft<'_, '_> {
         self.apply_relation(link_idx, first_flags, then_flags, n_possible);
     }
 
-    /// Whether nothing can follow from a link between two actions of primitives, neither of which has to be done and both of
-    /// which can be: in a cluster at rest that is true of nearly all. Left to be looked at is what follows even so.
-    fn has_no_consequence(&self, first: ActIdx, then: ActIdx, relation: Relation) -> bool {
+    /// Whether nothing can follow from a link: it is none any more, or it is between actions of primitives, neither of which
+    /// has to be done and both of which can be. In a cluster at rest that is true of nearly all. Left to be looked at is
+    /// what follows even so.
+    fn has_no_consequence(&self, link: u32) -> bool {
         let even_so = Relation::IF_SAME_NODE
             | Relation::STEP_OF_MIGRATION
             | Relation::FIRST_FORCES_THEN_THERE
             | Relation::ENOUGH_OF_FIRST;
-        let (first, then) = (self.a(first), self.a(then));
+        let link = &self.links[link as usize];
+        let (first, then) = (self.a(link.first), self.a(link.then));
         let neither_matters = Flags::OPTIONAL.with(Flags::RUNNABLE);
         let is_primitive = |rsc: Option<RscIdx>| rsc.is_some_and(|rsc| self.r(rsc).is_primitive());
-        first.flags.has(neither_matters)
-            && then.flags.has(neither_matters)
-            && !relation.has_any(even_so)
-            && is_primitive(first.rsc)
-            && is_primitive(then.rsc)
+        link.relation == Relation::NONE
+            || (first.flags.has(neither_matters)
+                && then.flags.has(neither_matters)
+                && !link.relation.has_any(even_so)
+                && is_primitive(first.rsc)
+                && is_primitive(then.rsc))
     }
 
     /// Where an action happens; a group's start happens where its members are.

@@ -57,8 +57,11 @@ pub(crate) fn in_order(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
 pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: &mut Vec<&'a HistoryEntry>) {
     ordered.clear();
     ordered.extend(entries.iter().rev());
-    if ordered.len() > 1 {
-        *ordered = merge_sort(std::mem::take(ordered));
+    match ordered.as_mut_slice() {
+        [] | [_] => {}
+        [a, b] if is_newer(a, b).is_gt() => ordered.swap(0, 1),
+        [_, _] => {}
+        _ => *ordered = merge_sort(std::mem::take(ordered)),
     }
 }
 
