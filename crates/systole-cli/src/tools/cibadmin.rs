@@ -12,6 +12,7 @@ use std::{ffi::OsString, path::PathBuf};
 use systole_cib::{
     ops::{CibAction, CibCall, CibOptions, Scope},
     upgrade,
+    xml::Document,
 };
 use systole_output::tree::Tree;
 
@@ -135,7 +136,8 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         return paths(&mut Cluster::open(session)?, args);
     }
     let xml = input(session, args)?;
-    apply(
+    let given = xml.clone();
+    let report = apply(
         session,
         Request {
             action,
@@ -148,7 +150,11 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             expand_scores: true,
             force: args.force,
         },
-    )
+    );
+    match report {
+        Err(error) if action == CibAction::Create => exists_already(error, given.as_deref()),
+        report => report,
+    }
 }
 
 /// What is asked for.
@@ -223,6 +229,24 @@ pub fn apply(session: &mut Session<'_>, request: Request) -> anyhow::Result<Repo
         Some(xml) => Report::new(xml.clone(), Tree::with_cdata("output", xml)),
         None => Report::silent(),
     })
+}
+
+/// What was to be created, for scripts that look for it, where it is there already.
+fn exists_already(error: anyhow::Error, input: Option<&str>) -> anyhow::Result<Report> {
+    let is_there = error.downcast_ref::<Failed>().is_some_and(|failed| failed.exit == Exit::Exists);
+    let document = input.filter(|_| is_there).and_then(|text| Document::parse(text).ok());
+    let Some(document) = document else { return Err(error) };
+    let element = document.root();
+    let update = Tree::new("failed_update")
+        .maybe("id", element.id())
+        .attr("object-type", element.name())
+        .attr("operation", "cib_create")
+        .attr("reason", "File exists")
+        .child(Tree::from_element(element));
+    let xml = Tree::new("failed").child(update).to_xml();
+    let mut report = Report::new(xml.clone(), Tree::with_cdata("output", xml)).ending(Exit::Exists);
+    report.errors.push(format!("cibadmin: {error}"));
+    Ok(report)
 }
 
 /// The command; of several the one that changes least, so that a slip does no harm.

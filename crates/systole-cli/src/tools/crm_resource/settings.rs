@@ -201,7 +201,8 @@ fn targets<'d>(
     (targets, report)
 }
 
-/// Members of the resource, and resources colocated with it, theirs, and so on.
+/// Resources colocated with the resource, those colocated with each of them right after it, and so on: by name, as
+/// Pacemaker's scheduler looks at them.
 fn dependents(resource: Element<'_>) -> Vec<Element<'_>> {
     let document = resource.document();
     let mut found: Vec<Element<'_>> = Vec::new();
@@ -209,6 +210,9 @@ fn dependents(resource: Element<'_>) -> Vec<Element<'_>> {
     let mut seen: Vec<&str> = resource.id().into_iter().collect();
     while let Some(at) = next.pop() {
         let id = at.id().unwrap_or("");
+        if at != resource {
+            found.push(at);
+        }
         let mut below: Vec<Element<'_>> = Vec::new();
         if let Some(constraints) = edit::section(document, "constraints") {
             for constraint in constraints.children_named("rsc_colocation") {
@@ -218,11 +222,11 @@ fn dependents(resource: Element<'_>) -> Vec<Element<'_>> {
                 }
             }
         }
-        for dependent in below {
+        below.sort_by_key(|dependent| dependent.id());
+        for dependent in below.into_iter().rev() {
             let dependent_id = dependent.id().unwrap_or("");
             if !seen.contains(&dependent_id) {
                 seen.push(dependent_id);
-                found.push(dependent);
                 next.push(dependent);
             }
         }
