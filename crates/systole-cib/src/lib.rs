@@ -9,6 +9,7 @@ pub mod digest;
 pub mod history;
 pub mod model;
 pub mod ops;
+pub mod options;
 pub mod patch;
 mod read;
 pub mod schema;

@@ -4,16 +4,16 @@
 //! administrator should know. Names that are only deprecated are neither. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
 
 mod circles;
-mod options;
 mod resources;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    model, read, spelling, upgrade,
+    model,
+    options::{self, Kind},
+    read, spelling, upgrade,
     validate::{self, Declared},
     xml::{Document, Element},
 };
-use options::Kind;
 use std::collections::BTreeSet;
 use systole_types::parse_duration;
 
@@ -167,6 +167,7 @@ pub fn check_option(name: &str, value: &str) -> Result<(), String> {
 fn is_valid(kind: Kind, value: &str) -> bool {
     let is_number = |text: &str| text.parse::<i64>().is_ok();
     match kind {
+        Kind::Text => true,
         Kind::Boolean => read::parse_bool(value).is_some(),
         Kind::Duration => parse_duration(value).is_ok(),
         Kind::WatchdogTimeout => is_number(value) || parse_duration(value).is_ok(),

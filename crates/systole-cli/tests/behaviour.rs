@@ -217,3 +217,21 @@ fn explanations() {
 fn configuration_in_text() {
     insta::assert_snapshot!(web().sh("systole resource config").out);
 }
+
+#[test]
+fn cluster_options_are_listed_with_what_they_take() {
+    let place = web();
+    let few = place.sh("crm_attribute --list-options");
+    assert!(few.out.contains("  * no-quorum-policy: "), "{few:?}");
+    assert!(
+        few.out.contains("one of stop, freeze, ignore, demote, fence, suicide (default: stop)"),
+        "{few:?}"
+    );
+    assert!(!few.out.contains("election-timeout"), "only for experts: {few:?}");
+    let all = place.sh("crm_attribute --list-options=cluster --all");
+    assert!(all.out.contains("  * election-timeout: "), "{all:?}");
+    let xml = place.sh("crm_attribute --list-options=cluster --output-as=xml");
+    let parameter = "<parameter name=\"have-watchdog\" advanced=\"0\" generated=\"1\">";
+    assert!(xml.out.contains(parameter), "{xml:?}");
+    assert_eq!(place.sh("crm_attribute --list-options=nodes").code, 64);
+}

@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod explain;
 pub mod happening;
 pub mod loss;
+pub mod options;
 pub mod outline;
 pub mod patchset;
 pub mod plan;

@@ -9,7 +9,7 @@ use crate::{
 use clap::Parser;
 use std::ffi::OsString;
 use systole_cib::xml::Document;
-use systole_output::tree::Tree;
+use systole_output::{options, tree::Tree};
 
 /// Ask for and change node attributes and cluster options.
 #[derive(Parser, Default, Clone)]
@@ -31,6 +31,19 @@ pub struct Args {
     /// Remove the attribute
     #[arg(short = 'D', long, alias = "delete-attr", help_heading = "Commands")]
     delete: bool,
+    /// List cluster options (the only kind there is: cluster)
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        default_missing_value = "cluster",
+        conflicts_with_all = ["query", "update", "delete"],
+        help_heading = "Commands"
+    )]
+    list_options: Option<String>,
+    /// With --list-options: also those for experts
+    #[arg(long, requires = "list_options")]
+    all: bool,
     /// Name
     #[arg(short = 'n', long, value_name = "NAME", alias = "attr-name")]
     name: Option<String>,
@@ -131,6 +144,14 @@ impl Request {
     }
 }
 
+fn list_options(kind: &str, all: bool) -> anyhow::Result<Report> {
+    if kind != "cluster" {
+        let message = format!("Invalid --list-options value '{kind}'. Allowed values: cluster");
+        return Err(Failed::usage(message));
+    }
+    Ok(Report::new(options::cluster_options_text(all), options::cluster_options_tree()))
+}
+
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
     runner::run(
@@ -138,6 +159,9 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
         words,
         |args: &Args| &args.output,
         |session, args| {
+            if let Some(kind) = &args.list_options {
+                return list_options(kind, args.all);
+            }
             let request = request(session, args.clone())?;
             perform(session, request)
         },
