@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod generate;
 pub mod judge;
+pub mod older;
 pub mod shrink;
 
 use systole_types::Timestamp;

@@ -15,7 +15,7 @@ use systole_fuzz::{
     answer::Workplace,
     generate,
     judge::{self, Difference, Level},
-    shrink,
+    older, shrink,
 };
 
 /// Compare our plans for random clusters with the incumbent's.
@@ -64,6 +64,9 @@ fn main() -> Result<ExitCode> {
         found.iter().for_each(|difference| println!("{difference}"));
         return Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    if older::is_older(&options.oracle) {
+        return compare_with_older(&options, &workplace);
+    }
     let started = Instant::now();
     let (mut kinds, mut failures): (Kinds, Kinds) = Default::default();
     for seed in options.seed..options.seed + options.cases {
@@ -99,6 +102,34 @@ fn main() -> Result<ExitCode> {
         println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
     }
     Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Counts the ways in which plans differ from those of a release before 3.0.
+fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCode> {
+    let mut kinds = Kinds::new();
+    for seed in options.seed..options.seed + options.cases {
+        let mut cib = generate::cib(seed);
+        older::translate(&mut cib);
+        let found = differences(workplace, &options.oracle, &cib, true)?;
+        if let Some(class) = older::class(&found) {
+            kinds.entry(class).or_default().push(seed);
+        }
+    }
+    let count = |wanted: &dyn Fn(&str) -> bool| -> usize {
+        kinds.iter().filter(|(class, _)| wanted(class)).map(|(_, seeds)| seeds.len()).sum()
+    };
+    let known = count(&|class| class.starts_with("known"));
+    let failed = count(&|class| class.starts_with("Oracle"));
+    println!(
+        "{} cases from seed {}: {} planned otherwise, {known} more in known ways; the incumbent fails in {failed}",
+        options.cases,
+        options.seed,
+        count(&|_| true) - known - failed
+    );
+    for (class, seeds) in &kinds {
+        println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Seeds by the kind of difference they show.
