@@ -159,7 +159,10 @@ impl Workplace {
     pub fn theirs(&self, oracle: &Path) -> Result<Answer> {
         let graph = self.folder.join("theirs.xml");
         let _ = fs::remove_file(&graph);
-        let run = Command::new(oracle)
+        // Not every incumbent comes to an end on every CIB: 2.1.5 was still busy with one after minutes.
+        let run = Command::new("timeout")
+            .arg("20")
+            .arg(oracle)
             .args(self.arguments(&graph))
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
