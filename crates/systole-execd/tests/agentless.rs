@@ -4,17 +4,16 @@
 
 #![allow(missing_docs, reason = "a test")]
 
+mod support;
+
 use std::{
     fs, io,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Output},
-    thread,
-    time::{Duration, Instant},
 };
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::until;
 
 /// A container's first process: what is below `/run` is its own.
 const FIRST: &str = "mount -t tmpfs tmpfs /run && mount -t proc proc /proc && exec sleep 600";
@@ -89,17 +88,6 @@ impl Drop for Container {
         let _ = self.outer.kill();
         let _ = self.outer.wait();
         let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -2,22 +2,22 @@
 
 #![allow(missing_docs, reason = "a test")]
 
+mod support;
+
 use std::{
     fs,
     io::Write,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::PathBuf,
     process::{Child, Command},
-    thread,
-    time::{Duration, Instant},
 };
+use support::{PATIENCE, until};
 use systole_link::{Connection, Limits};
 use systole_wire::{
     PROTOCOL,
     exec::{FromExecutor, Operation, OperationResult, ToExecutor},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const LIMITS: Limits = Limits { line: 1 << 20, unsent: 1 << 20 };
 
 /// Counts its actions in files beside `resource.d`; `monitor` says what the file `rc` says. With a `file`, it starts a
@@ -92,17 +92,6 @@ impl Drop for Host {
         let _ = self.executor.kill();
         let _ = self.executor.wait();
         let _ = fs::remove_dir_all(&self.root);
-    }
-}
-
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
