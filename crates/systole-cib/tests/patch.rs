@@ -69,6 +69,17 @@ fn a_patchset_of_debians_crm_diff_is_applied() {
 }
 
 #[test]
+fn a_version_that_is_no_number_is_refused() {
+    let mut document = parse("<cib epoch='5'><configuration/></cib>");
+    let patch = parse(
+        "<diff format='2'><change operation='modify' path='/cib'><change-list><change-attr name='epoch' operation='set' \
+         value='1,'/></change-list><change-result><cib epoch='1,'/></change-result></change></diff>",
+    );
+    let error = apply(&mut document, patch.root()).expect_err("no number");
+    assert!(error.to_string().contains("epoch \"1,\""), "{error}");
+}
+
+#[test]
 fn an_element_moves_once() {
     let path = "path=\"/a/b[@id='1']\"";
     let patch = format!(

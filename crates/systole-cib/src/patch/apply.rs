@@ -1,6 +1,6 @@
 //! Applying a patchset.
 
-use super::{PatchError, set_version, versions};
+use super::{PatchError, diff::VERSION, set_version, versions};
 use crate::{
     digest, read,
     xml::{Content, Document, Element, Key},
@@ -34,7 +34,15 @@ pub fn apply(document: &mut Document, patch: Element<'_>) -> Result<Option<CibVe
         }
         None => None,
     };
+    let before = VERSION.map(|name| document.root().attr(name).map(str::to_owned));
     changes(document, patch)?;
+    for (name, before) in VERSION.into_iter().zip(before) {
+        let is_number = |value: &str| value.parse::<u64>().is_ok();
+        let value = document.root().attr(name).filter(|value| before.as_deref() != Some(value));
+        if let Some(value) = value.filter(|value| !is_number(value)) {
+            return Err(PatchError::NotAPatch(format!("it would make {name} {value:?}, which is no number")));
+        }
+    }
     if let Some(target) = target {
         set_version(document, target);
     }

@@ -44,7 +44,7 @@ fn write_versions(patch: &mut Document, old: &Document, new: &Document) {
     }
 }
 
-const VERSION: [&str; 3] = ["admin_epoch", "epoch", "num_updates"];
+pub(super) const VERSION: [&str; 3] = ["admin_epoch", "epoch", "num_updates"];
 
 struct Differ {
     patch: Document,
