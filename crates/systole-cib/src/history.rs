@@ -15,7 +15,7 @@ pub use attributes::{
 pub use node_state::{
     Join, Membership, MembershipFormat, erase_node, erase_status, set_membership, set_state,
 };
-pub use operations::{History, delete_operation, erase_history, erase_resource, is_of_configured, record};
+pub use operations::{History, delete_operation, erase_history, erase_resource, is_of_instances, record};
 
 use crate::{
     patch, read,

@@ -122,21 +122,32 @@ fn an_entry_is_written_in_pacemakers_order_and_read_back() {
 }
 
 #[test]
-fn what_is_recorded_of_a_configured_resource_is_told_apart() {
+fn what_is_recorded_under_a_name_that_instances_share_is_told_apart() {
     let mut document = empty();
-    for name in ["same", "other", "gone", "like"] {
+    for name in ["same", "other", "gone", "like", "alone", "unique", "dense", "kept"] {
         history::record(&mut document, &of(name), &entry(name, "start", 0, 0, 0, 0));
     }
-    let resources = r#"<primitive id="same" class="ocf" provider="heartbeat" type="Dummy"/>
-        <primitive id="other" class="ocf" provider="heartbeat" type="IPaddr2"/>
-        <template id="t" class="ocf" provider="heartbeat" type="Dummy"/><primitive id="like" template="t"/>"#;
+    let dummy = |id: &str| format!(r#"<primitive id="{id}" class="ocf" provider="heartbeat" type="Dummy"/>"#);
+    let unique =
+        r#"<meta_attributes id="m"><nvpair id="n" name="globally-unique" value="yes"/></meta_attributes>"#;
+    let resources = [
+        format!(r#"<clone id="c1"><group id="g">{}"#, dummy("same")),
+        r#"<primitive id="other" class="ocf" provider="heartbeat" type="IPaddr2"/></group></clone>"#.into(),
+        r#"<template id="t" class="ocf" provider="heartbeat" type="Dummy"/>"#.into(),
+        r#"<clone id="c2"><primitive id="like" template="t"/></clone>"#.into(),
+        dummy("alone"),
+        format!(r#"<clone id="c3">{unique}{}</clone>"#, dummy("unique")),
+        format!(r#"<bundle id="b1"><podman replicas-per-host="2"/>{}</bundle>"#, dummy("dense")),
+        format!(r#"<bundle id="b2"><podman replicas="2"/>{}</bundle>"#, dummy("kept")),
+    ]
+    .concat();
     let configuration = format!("<configuration><resources>{resources}</resources></configuration>");
     let text = document.to_text().replace("<configuration/>", &configuration);
     let document = Document::parse(text).expect("XML");
     let entries = document.root().descendants().filter(|element| element.is("lrm_resource"));
     let kept: Vec<_> =
-        entries.filter(|e| history::is_of_configured(&document, *e)).filter_map(|e| e.id()).collect();
-    assert_eq!(kept, ["same", "like"]);
+        entries.filter(|e| history::is_of_instances(&document, *e)).filter_map(|e| e.id()).collect();
+    assert_eq!(kept, ["same", "like", "kept"]);
 }
 
 #[test]

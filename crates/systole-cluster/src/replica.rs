@@ -397,10 +397,10 @@ impl Replica {
         results
     }
 
-    /// What was done to a resource on a node is forgotten, unless it is one that is configured. Whether there was anything.
+    /// What was done to a resource on a node is forgotten, unless other instances go by the same name. Whether there was anything.
     pub fn forget(&mut self, node: &str, resource: &str) -> bool {
         let entry = self.status().find_resource(node, resource).map(|key| self.cib.element(key));
-        if entry.is_none_or(|entry| history::is_of_configured(&self.cib, entry)) {
+        if entry.is_none_or(|entry| history::is_of_instances(&self.cib, entry)) {
             return false;
         }
         self.status().erase_resource(node, resource);

@@ -2,7 +2,7 @@
 
 use crate::record::{Membership, Recorder};
 use systole_cib::{
-    history::{clear_failures, erase_attributes, erase_resource, is_of_configured, set_attribute},
+    history::{clear_failures, erase_attributes, erase_resource, is_of_instances, set_attribute},
     xml::{Element, Key},
 };
 use systole_graph::{Action, ActionKind, ResourceRef};
@@ -46,7 +46,7 @@ impl Recorder<'_> {
             let id = ResourceId::new(name);
             match operation {
                 "delete" | "lrm_delete" => {
-                    if self.is_of_configured(state, name) {
+                    if self.is_of_instances(state, name) {
                         continue;
                     }
                     erase_resource(self.document, &uuid, &id);
@@ -70,11 +70,11 @@ impl Recorder<'_> {
         }
     }
 
-    /// See [`is_of_configured`].
-    fn is_of_configured(&self, state: Key, name: &str) -> bool {
+    /// See [`is_of_instances`].
+    fn is_of_instances(&self, state: Key, name: &str) -> bool {
         let mut entries = self.document.element(state).descendants();
         let entry = entries.find(|entry| entry.is("lrm_resource") && entry.id() == Some(name));
-        entry.is_some_and(|entry| is_of_configured(self.document, entry))
+        entry.is_some_and(|entry| is_of_instances(self.document, entry))
     }
 
     /// A result replaces what older releases kept apart: that the operation was under way. What a record says of the

@@ -3,6 +3,7 @@
 use super::{child, child_with_id, find_node_state, node_state, put};
 use crate::{
     model::{Agent, HistoryEntry},
+    read::parse_bool,
     xml::{Document, Element, Key},
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -155,21 +156,39 @@ fn find_resources<'d>(document: &'d Document, node: &NodeUuid, resource: &Resour
     resources.filter(|e| e.id() == Some(resource.as_str())).collect()
 }
 
-/// Whether an `<lrm_resource>` is about a resource that is configured, with the agent it was recorded with.
+/// Whether an `<lrm_resource>` goes by a name that configured instances share, with the agent it was recorded with.
 ///
 /// Schedulers have the history of an instance that is not configured any more deleted under the name histories know it by,
-/// wherever that name is found. All instances of an anonymous clone share it (so do a bundle's replicas), and what is
-/// recorded of those that stay must not go with it: they would seem not to run.
-pub fn is_of_configured(document: &Document, entry: Element<'_>) -> bool {
-    let configured = |kind: &str, id: Option<&str>| {
-        let configuration = document.root().child("configuration").into_iter();
-        let mut elements = configuration.flat_map(Element::descendants);
-        elements.find(|element| element.is(kind) && element.id() == id)
+/// wherever that name is found. All instances of an anonymous clone share it (so do a bundle's replicas, if a node has one
+/// at most), and what is recorded of those that stay must not go with it: they would seem not to run.
+pub fn is_of_instances(document: &Document, entry: Element<'_>) -> bool {
+    let resources = document.root().child("configuration").and_then(|section| section.child("resources"));
+    let find = |within: Element<'_>, kind: &str, id: Option<&str>| {
+        within.descendants().find(|element| element.is(kind) && element.id() == id).map(Element::key)
     };
-    let Some(primitive) = configured("primitive", entry.id()) else { return false };
-    let template = primitive.attr("template").and_then(|id| configured("template", Some(id)));
-    let agent = template.unwrap_or(primitive);
+    let Some(resources) = resources else { return false };
+    let mut collectives = resources.children().filter(|element| have_instances_one_name(*element));
+    let Some(primitive) = collectives.find_map(|collective| find(collective, "primitive", entry.id())) else {
+        return false;
+    };
+    let primitive = document.element(primitive);
+    let template = primitive.attr("template").and_then(|id| find(resources, "template", Some(id)));
+    let agent = template.map_or(primitive, |template| document.element(template));
     ["class", "provider", "type"].iter().all(|name| agent.attr(name) == entry.attr(name))
+}
+
+/// Whether histories know all instances of what is in `collective` by the same name.
+fn have_instances_one_name(collective: Element<'_>) -> bool {
+    let sets = || collective.children_named("meta_attributes").flat_map(Element::children);
+    let is_unique = |pair: Element<'_>| {
+        pair.attr("name") == Some("globally-unique") && pair.attr("value").and_then(parse_bool) == Some(true)
+    };
+    let is_one_a_node = |container: Element<'_>| container.attr("replicas-per-host").is_none_or(|n| n == "1");
+    match collective.name() {
+        "clone" | "master" => !sets().any(is_unique),
+        "bundle" => collective.children().all(is_one_a_node),
+        _ => false,
+    }
 }
 
 /// Forgets everything about one resource on a node: `lrm_delete`, clean-up, refresh.

@@ -447,12 +447,13 @@ fn a_plan_that_waits_for_itself_is_told_once_and_not_made_again_and_again() {
 }
 
 #[test]
-fn the_history_of_a_configured_resource_is_not_deleted_with_that_of_an_instance_too_many() {
-    let mut bench = Bench::start();
+fn the_history_of_instances_that_stay_is_not_deleted_with_that_of_one_too_many() {
+    let alone = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let mut bench = Bench::with(&CIB.replace(alone, &format!("<clone id=\"c\">{alone}</clone>")));
     bench.view(1);
     let history = |bench: &Bench| bench.machine.cib().to_text().contains("operation_key=\"r_start_0\"");
     assert!(history(&bench));
-    // A bundle has a replica less: its resource goes by the same name as that of the others.
+    // There is an instance less: it goes by the same name as the others.
     let forget = Message::Forget { node: "a".into(), resource: "r".into(), action: 1 };
     bench.machine.apply(1, forget.clone());
     assert!(history(&bench), "r would seem not to run");
