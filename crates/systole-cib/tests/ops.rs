@@ -318,6 +318,24 @@ fn an_old_mistake_does_not_stand_in_the_way_of_other_changes() {
 }
 
 #[test]
+fn an_element_does_not_get_more_attributes_than_can_be_read_again() {
+    let mut document = cib();
+    document.set_attr(document.root_key(), "validate-with", "none");
+    let with = |element: &str, letter: char| {
+        let attrs: Vec<String> = (0..6000).map(|number| format!(" {letter}{number}=''")).collect();
+        element.replace("/>", &(attrs.concat() + "/>"))
+    };
+    let nested = "<cib><configuration><resources><primitive id='A'/></resources></configuration></cib>";
+    for element in ["<cib/>", nested] {
+        let mut document = document.clone();
+        run(&mut document, &call(Modify, "", &with(element, 'x'))).expect("6,000 can be read");
+        let refusal = run(&mut document, &call(Modify, "", &with(element, 'y')));
+        assert_eq!(refusal.expect_err("12,000 cannot").failure, Failure::Invalid, "{element}");
+        assert!(Document::parse(document.to_text()).is_ok());
+    }
+}
+
+#[test]
 fn an_upgrade_says_why_it_cannot_be() {
     let mut document = cib();
     run(&mut document, &call(Upgrade, "", "")).expect("upgraded");

@@ -447,12 +447,15 @@ fn changes(old: &Document, new: &Document, action: CibAction) -> Changed {
 
 /// Refuses what could not be read again.
 fn check_bounds(document: &Document) -> Result<(), OpError> {
+    let is_too_much = |element: Element<'_>| element.n_attrs() > crate::xml::MAX_ATTRIBUTES;
+    let too_many = || OpError::new(Failure::Invalid, "an element would have too many attributes");
+    if is_too_much(document.root()) {
+        return Err(too_many());
+    }
     let mut depths = vec![document.root().children()];
     while let Some(level) = depths.last_mut() {
         match level.next() {
-            Some(child) if child.n_attrs() > crate::xml::MAX_ATTRIBUTES => {
-                return Err(OpError::new(Failure::Invalid, "an element would have too many attributes"));
-            }
+            Some(child) if is_too_much(child) => return Err(too_many()),
             Some(child) => depths.push(child.children()),
             None => {
                 depths.pop();
