@@ -15,7 +15,8 @@ use systole_types::{CibVersion, Monotonic};
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// How many writes are known that a disk has not answered. It may hang: the newest are those that matter.
+/// How many writes are known that a disk has not answered. It may hang: it is busy with the oldest then, and will go on
+/// with the newest, which supersedes what was asked for in between.
 const MAX_ASKED: usize = 64;
 
 /// What is on whose disk.
@@ -76,7 +77,7 @@ impl NodeMachine {
         let token = Token(self.disk.last);
         let snapshot = self.replica.snapshot();
         if self.disk.asked.len() >= MAX_ASKED {
-            self.disk.asked.pop_first();
+            self.disk.asked.pop_last();
         }
         self.disk.asked.insert(token, (snapshot.version, self.replica.configuration_fingerprint()));
         self.effects.push(Effect::Persist { token, snapshot });
