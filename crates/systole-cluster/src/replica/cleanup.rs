@@ -33,7 +33,9 @@ impl Replica {
         let chosen: Vec<(String, String)> = self
             .histories()
             // What ran on a lost node may still run: that is not forgotten before it is released.
-            .filter(|history| history.state.attr("in_ccm") == Some("true"))
+            .filter(|history| {
+                history.state.attr("in_ccm") == Some("true") && self.is_within_reach(history.node)
+            })
             .filter(|history| node.is_none_or(|node| history.node == node))
             .filter(|history| members.as_ref().is_none_or(|members| members.contain(history.resource)))
             .filter(|history| !only_failed || history.has_failed(suffix.as_deref()))
@@ -46,9 +48,11 @@ impl Replica {
         }
         for (node, resource) in &chosen {
             // Without its connection, what runs on a remote node would seem not to run: only the failure is forgotten.
-            if self.id_of(node).is_some_and(|id| self.holds(id, resource)) {
+            // Without that, a connection that was lost would seem to stand.
+            let host = self.id_of(node);
+            if host.is_some_and(|id| self.holds(id, resource)) {
                 self.status().erase_last_failure(node, resource, None);
-            } else {
+            } else if !host.is_some_and(|id| self.has_lost(id, resource)) {
                 self.status().erase_resource(node, resource);
             }
             let is_meant = |name: &str| {
@@ -76,6 +80,19 @@ impl Replica {
             self.status().erase_last_failure(node, resource, key.as_deref());
         }
         self.count(Counted::Status);
+    }
+
+    /// Whether a probe could find out what runs on a node: on a remote one, only over a connection that a member holds.
+    fn is_within_reach(&self, node: &str) -> bool {
+        match self.remote_node(node) {
+            None => true,
+            Some(false) => false,
+            Some(true) => {
+                let host = self.ledger.connections.get(node).and_then(|entry| self.name_of(entry.host));
+                let state = host.and_then(|host| self.node_state(host));
+                state.is_some_and(|state| state.attr("in_ccm") == Some("true"))
+            }
+        }
     }
 
     fn histories(&self) -> impl Iterator<Item = History<'_>> {

@@ -142,6 +142,29 @@ fn the_failure_of_a_lost_connection_is_not_cleared_before_it_is_recovered() {
 }
 
 #[test]
+fn what_ran_on_a_lost_remote_node_is_not_forgotten_by_a_refresh() {
+    let is_kept = |bench: &mut Bench| {
+        assert!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()).is_ok());
+        state(bench, "far").contains("\"r_start_0")
+    };
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    bench.set_option("maintenance-mode", "true");
+    let connected = bench.machine.replica.clone();
+    break_session(&mut bench);
+    assert!(is_kept(&mut bench), "{}", state(&bench, "far"));
+    let here = state(&bench, "a");
+    assert!(here.contains("far_last_failure_0") && here.contains("\"far_start_0"), "{here}");
+    // The same where the member that held the connection was lost with it.
+    bench.machine.replica = connected.clone();
+    let entry = bench.machine.replica.ledger.connections.get_mut("far").expect("connected");
+    entry.host = 2;
+    assert!(is_kept(&mut bench), "{}", state(&bench, "far"));
+    bench.machine.replica = connected;
+    assert!(!is_kept(&mut bench), "what can be probed is forgotten");
+}
+
+#[test]
 fn a_session_is_closed_when_another_member_holds_the_connection() {
     let mut bench = Bench::with(WITH_REMOTE);
     bench.view(1);
