@@ -15,7 +15,7 @@ mod systemd;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use systole_types::{OcfRc, OpStatus};
 
-pub use process::GRACE;
+pub use process::{GRACE, run as run_program};
 
 /// One action of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub(crate) fn run_with_input(
 ///
 /// Only the program itself is waited for: what it leaves running (a container's monitor, a daemon) goes on, and may hold
 /// its output open.
-pub(crate) fn run(command: Command, timeout: Duration, spawned: &mut dyn FnMut(u32)) -> Outcome {
+pub fn run(command: Command, timeout: Duration, spawned: &mut dyn FnMut(u32)) -> Outcome {
     run_on(command, Stdio::null(), timeout, spawned)
 }
 

@@ -6,26 +6,37 @@
 use crate::process::{ProcessName, open};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::{
-    fs::CWD,
-    mount::{MountFlags, MoveMountFlags, OpenTreeFlags, mount_bind, mount_remount, move_mount, open_tree},
+    fs::{CWD, Mode, OFlags, fcntl_setfl, mkdirat, openat, symlinkat},
+    io::Errno,
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
+        fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount_bind, mount_remount, move_mount,
+        open_tree,
+    },
     thread::{
-        CapabilitySet, ThreadNameSpaceType, move_into_thread_name_spaces, remove_capability_from_bounding_set,
+        CapabilitySet, ThreadNameSpaceType, capabilities, clear_ambient_capability_set,
+        move_into_thread_name_spaces, remove_capability_from_bounding_set, set_capabilities,
     },
 };
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    fs::{self, File},
-    io,
+    fs, io,
     os::{
-        fd::{AsFd, OwnedFd},
-        unix::{ffi::OsStringExt, fs::symlink, net::UnixStream, process::CommandExt},
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{
+            ffi::{OsStrExt, OsStringExt},
+            fs::MetadataExt,
+            net::UnixStream,
+            process::CommandExt,
+        },
     },
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 use systole_agents::Outcome;
-use systole_types::OcfRc;
+use systole_types::{OcfRc, OpStatus};
 use systole_wire::exec::Operation;
 
 /// The argument that makes this program enter a container.
@@ -40,26 +51,37 @@ const BIN: &str = "/run/systole/bin";
 /// The name by which this program is a remote daemon.
 const REMOTED: &str = "pacemaker-remoted";
 
+/// The program that is all of the tools.
+const TOOLS: &str = "systole";
+
 /// Where agents are, on hosts and in containers.
 const AGENTS: &str = "/usr/lib/ocf";
 
 /// Where programs are looked for if the image does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The machine ends a start at its timeout, and what enters the container with it; should nobody be there to do it, this
+/// is how long it may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a container must not share with the host: the daemon's socket would be the host's.
+const OWN_DIRS: [&str; 2] = ["/run", "/run/systole"];
+
 /// Sees to it that a container that `operation` has started has a remote daemon, if it is to have one of ours. A start
-/// without one is a failed start.
+/// without one is a failed start. `spawned` is told the process group that does it.
 pub(crate) fn complete(
     operation: &Operation,
     outcome: &mut Outcome,
     container: Option<&ProcessName>,
     ocf_root: &Path,
+    spawned: &mut dyn FnMut(u32),
 ) {
     let is_wanted = operation.parameters.get(META).is_some_and(|value| value == "true");
     if !is_wanted || operation.operation != "start" || outcome.rc != OcfRc::Ok {
         return;
     }
     let brought = match container {
-        Some(process) => bring(process, ocf_root),
+        Some(process) => bring(process, ocf_root, spawned),
         None => Err("its first process cannot be found".to_owned()),
     };
     if let Err(reason) = brought {
@@ -69,19 +91,26 @@ pub(crate) fn complete(
 }
 
 /// Runs this program in a mount namespace of its own, where it can make things read-only, to enter the container.
-fn bring(container: &ProcessName, ocf_root: &Path) -> Result<(), String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+fn bring(container: &ProcessName, ocf_root: &Path, spawned: &mut dyn FnMut(u32)) -> Result<(), String> {
+    let program = own_program().map_err(|error| error.to_string())?;
     let mut command = Command::new("unshare");
     command.args(["--mount", "--"]).arg(program).args([ENTER, &container.to_string()]).arg(ocf_root);
-    let output =
-        command.stdin(Stdio::null()).output().map_err(|error| format!("cannot run unshare: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(said.lines().last().unwrap_or("it is not known why").to_owned())
-        }
+    let outcome = systole_agents::run_program(command, LIMIT, spawned);
+    for line in outcome.stderr.lines() {
+        systole_link::log_line("execd", "notice", &format!("entering a container: {line}"));
     }
+    match (outcome.rc, outcome.status) {
+        (OcfRc::Ok, OpStatus::Done) => Ok(()),
+        (_, OpStatus::Done) => Err(outcome.stderr.lines().last().unwrap_or("it is not known why").to_owned()),
+        _ => Err(outcome.exit_reason),
+    }
+}
+
+/// This program's file. If an upgrade has replaced it, the kernel says so after its name.
+fn own_program() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?.into_os_string().into_vec();
+    let name = program.strip_suffix(b" (deleted)").unwrap_or(&program);
+    Ok(PathBuf::from(OsString::from_vec(name.to_vec())))
 }
 
 /// Enters the container whose first process is `arguments[0]`, a process's name, and starts a remote daemon there;
@@ -95,25 +124,28 @@ pub fn enter_container(arguments: &[OsString]) -> Result<()> {
     let [process, ocf_root] = arguments else { bail!("{ENTER} PROCESS OCF_ROOT") };
     let process: ProcessName = process.to_string_lossy().parse().context("this is no process's name")?;
     // What is made here is for everybody in the container.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let container = Container::look_at(process)?;
     let host = Host::gather(Path::new(ocf_root))?;
+    let hosts = OWN_DIRS.map(identity);
     join_control_groups(process.pid);
-    move_into_thread_name_spaces(container.pidfd.as_fd(), container.namespaces)
+    move_into_thread_name_spaces(container.pidfd.as_fd(), NAMESPACES)
         .context("cannot enter the container's namespaces")?;
+    for (dir, host) in OWN_DIRS.into_iter().zip(hosts) {
+        ensure!(host.is_none() || identity(dir) != host, "the container's {dir} is the host's");
+    }
     if UnixStream::connect(systole_wire::api::SOCKET).is_ok() {
         // A start of what runs already: so does the daemon.
         return Ok(());
     }
     host.unpack()?;
-    drop_capabilities(container.capabilities);
+    drop_capabilities(container.capabilities).context("cannot give up capabilities")?;
     container.start_daemon()
 }
 
 /// What has to be known of a container before it is entered.
 struct Container {
     pidfd: OwnedFd,
-    namespaces: ThreadNameSpaceType,
     /// Its first process's variables.
     environment: BTreeMap<OsString, OsString>,
     /// Capabilities that processes in there may have.
@@ -126,18 +158,21 @@ impl Container {
     fn look_at(process: ProcessName) -> Result<Self> {
         let pidfd = open(&process).context("the container has ended")?;
         let dir = PathBuf::from(format!("/proc/{}", process.pid));
+        // Who enters one has no user and groups in there until they are set; and rootless Podman has no cluster.
+        let user = |dir: &Path| fs::read_link(dir.join("ns/user")).context("cannot read a user namespace");
+        ensure!(
+            user(&dir)? == user(Path::new("/proc/self"))?,
+            "the container has a user namespace of its own, which is not supported"
+        );
         let environment = fs::read(dir.join("environ")).context("cannot read the container's environment")?;
         let status =
             fs::read_to_string(dir.join("status")).context("cannot read the container's capabilities")?;
-        let log =
-            File::options().append(true).open(dir.join("fd/2")).map_or_else(|_| Stdio::null(), Stdio::from);
         Ok(Self {
             pidfd,
-            namespaces: namespaces(&dir),
             environment: variables(&environment),
             capabilities: bounding_set(&status)
                 .context("the kernel does not say what capabilities it has")?,
-            log,
+            log: log(&dir.join("fd/2")).map_or_else(|_| Stdio::null(), Stdio::from),
         })
     }
 
@@ -160,19 +195,31 @@ impl Container {
     }
 }
 
-/// All the container has of its own. A process cannot enter the user namespace it is in.
-fn namespaces(dir: &Path) -> ThreadNameSpaceType {
-    let mut all = ThreadNameSpaceType::MOUNT
-        | ThreadNameSpaceType::PROCESS_ID
-        | ThreadNameSpaceType::NETWORK
-        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-        | ThreadNameSpaceType::CONTROL_GROUP;
-    let user = |dir: &Path| fs::read_link(dir.join("ns/user")).ok();
-    if user(dir) != user(Path::new("/proc/self")) {
-        all |= ThreadNameSpaceType::USER;
+/// What the container has of its own.
+const NAMESPACES: ThreadNameSpaceType = ThreadNameSpaceType::MOUNT
+    .union(ThreadNameSpaceType::PROCESS_ID)
+    .union(ThreadNameSpaceType::NETWORK)
+    .union(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME)
+    .union(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION)
+    .union(ThreadNameSpaceType::CONTROL_GROUP);
+
+/// What tells a directory from every other.
+fn identity(dir: &str) -> Option<(u64, u64)> {
+    fs::metadata(dir).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The pipe at `fd`, to write to. Nothing but a pipe is opened: a container may have put there what it likes.
+fn log(fd: &Path) -> io::Result<OwnedFd> {
+    let found = openat(CWD, fd, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let found = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+    if !fs::read_link(&found)?.as_os_str().as_bytes().starts_with(b"pipe:[") {
+        return Err(io::ErrorKind::InvalidInput.into());
     }
-    all
+    // A pipe that nobody reads would be waited for.
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let pipe = openat(CWD, &found, flags, Mode::empty())?;
+    fcntl_setfl(&pipe, OFlags::APPEND)?;
+    Ok(pipe)
 }
 
 /// `NAME=VALUE`, each with a zero byte after it.
@@ -192,62 +239,74 @@ fn bounding_set(status: &str) -> Option<CapabilitySet> {
 }
 
 /// Whatever is started from now on has no more capabilities than `kept`.
-fn drop_capabilities(kept: CapabilitySet) {
+fn drop_capabilities(kept: CapabilitySet) -> io::Result<()> {
+    clear_ambient_capability_set()?;
+    let mut sets = capabilities(None)?;
+    sets.inheritable = CapabilitySet::empty();
+    set_capabilities(None, sets)?;
     for capability in (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
         if !kept.intersects(capability) {
-            // The kernel knows fewer than there are bits.
-            let _ = remove_capability_from_bounding_set(capability);
+            match remove_capability_from_bounding_set(capability) {
+                // The kernel knows fewer than there are bits.
+                Ok(()) | Err(Errno::INVAL) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
+    Ok(())
 }
 
-/// What the host puts into a container: mounts that belong nowhere yet, read-only.
+/// What the host puts into a container: mounts that belong nowhere yet. But for `bin` they are read-only.
 struct Host {
+    /// For [`BIN`]: links with the tools' names, and empty files for the programs.
+    bin: OwnedFd,
     daemon: OwnedFd,
     tools: OwnedFd,
-    /// Names of tools.
-    names: Vec<String>,
     agents: Option<OwnedFd>,
 }
 
 impl Host {
     fn gather(ocf_root: &Path) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let tools = program.with_file_name("systole");
+        let program = own_program().context("cannot find this program")?;
+        let tools = program.with_file_name(TOOLS);
         ensure!(tools.exists(), "there is no {} for the agents' tools", tools.display());
         let listed = Command::new(&tools).arg("--list-tools").output().context("cannot run systole")?;
-        let names = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();
+        let names = String::from_utf8_lossy(&listed.stdout);
         Ok(Self {
+            bin: make_bin(names.lines()).context("cannot make a directory for the tools")?,
             daemon: read_only(&program)?,
             tools: read_only(&tools)?,
-            names,
             agents: ocf_root.is_dir().then(|| read_only(ocf_root)).transpose()?,
         })
     }
 
-    /// Mounts it all; called in the container.
+    /// Mounts it all; called in the container. Nothing of the image's is followed, opened or written to.
     fn unpack(&self) -> Result<()> {
-        let bin = Path::new(BIN);
-        make_dir(bin)?;
-        for (tree, name) in [(&self.daemon, REMOTED), (&self.tools, "systole")] {
-            let file = bin.join(name);
-            File::create(&file).with_context(|| format!("cannot make {} in there", file.display()))?;
-            attach(tree, &file)?;
+        attach(&self.bin, &make_dir(BIN)?, "")?;
+        attach(&self.daemon, &self.bin, REMOTED)?;
+        attach(&self.tools, &self.bin, TOOLS)?;
+        match &self.agents {
+            Some(agents) if !Path::new(AGENTS).exists() => attach(agents, &make_dir(AGENTS)?, ""),
+            _ => Ok(()),
         }
-        for name in self.names.iter().filter(|name| !name.contains('/')) {
-            match symlink("systole", bin.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(error).with_context(|| format!("cannot make {name} in there"));
-                }
-                _ => {}
-            }
-        }
-        if let Some(agents) = self.agents.as_ref().filter(|_| !Path::new(AGENTS).exists()) {
-            make_dir(Path::new(AGENTS))?;
-            attach(agents, Path::new(AGENTS))?;
-        }
-        Ok(())
     }
+}
+
+/// A directory in memory with what is to be in [`BIN`].
+fn make_bin<'a>(names: impl Iterator<Item = &'a str>) -> io::Result<OwnedFd> {
+    let filesystem = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&filesystem, "mode", "0755")?;
+    fsconfig_create(&filesystem)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let bin = fsmount(&filesystem, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    for program in [REMOTED, TOOLS] {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        openat(&bin, program, flags, Mode::from_raw_mode(0o755))?;
+    }
+    for name in names.filter(|name| !name.contains('/') && ![REMOTED, TOOLS].contains(name)) {
+        symlinkat(TOOLS, &bin, name)?;
+    }
+    Ok(bin)
 }
 
 /// `path` as a mount of its own that nobody can write to.
@@ -259,13 +318,26 @@ fn read_only(path: &Path) -> Result<OwnedFd> {
     open_tree(CWD, path, flags).with_context(cannot)
 }
 
-fn attach(tree: &OwnedFd, at: &Path) -> Result<()> {
-    move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .with_context(|| format!("cannot mount {} in there", at.display()))
+/// Mounts `tree` at `name` in `dir`, or at `dir` itself if that is empty.
+fn attach(tree: &OwnedFd, dir: &OwnedFd, name: &str) -> Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", dir, name, flags).with_context(|| format!("cannot mount {name:?} in there"))
 }
 
-fn make_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot make {} in there", path.display()))
+/// The directory `path`, made where it is missing. A symbolic link on the way is an error.
+fn make_dir(path: &str) -> Result<OwnedFd> {
+    let cannot = || format!("cannot make {path} in there");
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut dir = openat(CWD, "/", flags, Mode::empty()).with_context(cannot)?;
+    for component in Path::new(path).components() {
+        let Component::Normal(name) = component else { continue };
+        match mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error).with_context(cannot),
+        }
+        dir = openat(&dir, name, flags, Mode::empty()).with_context(cannot)?;
+    }
+    Ok(dir)
 }
 
 /// Puts this process into the control groups of the process `pid`: what runs in the container counts as the container's,

@@ -112,7 +112,7 @@ pub fn keep() -> io::Result<()> {
     };
     let mut outcome = host.run(&agent_call(task.operation.clone()), &mut spawned);
     let processes = service::processes(&task.operation, &outcome);
-    agentless::complete(&task.operation, &mut outcome, processes.first(), &host.ocf_root);
+    agentless::complete(&task.operation, &mut outcome, processes.first(), &host.ocf_root, &mut spawned);
     let found = Found {
         processes,
         is_container: containers::is_container(&task.operation),

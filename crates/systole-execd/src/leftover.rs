@@ -1,6 +1,6 @@
 //! Ending what an executor that was killed left behind.
 
-use crate::process::{ProcessName, members, stat};
+use crate::process::{ProcessName, members};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
@@ -10,13 +10,10 @@ use rustix::{
 const ROUND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Kills the process group that `name` led and returns once there is none of it.
-///
-/// A leader with another start time means that the number was used again, which the kernel does not do while any member
-/// of the old group lives.
 pub(crate) fn end(name: &ProcessName) {
     let Some(pgid) = i32::try_from(name.pid).ok().and_then(Pid::from_raw) else { return };
     loop {
-        if stat(name.pid).is_some_and(|stat| stat.start_time != name.start_time) {
+        if name.is_used_again() {
             return;
         }
         let alive = members(name.pid);

@@ -23,6 +23,12 @@ impl ProcessName {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         stat(pid).map(|stat| Self { pid, start_time: stat.start_time })
     }
+
+    /// Whether the number is another process's by now, which the kernel does not do while any member of the group lives
+    /// that this one led.
+    pub(crate) fn is_used_again(&self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.start_time != self.start_time)
+    }
 }
 
 impl fmt::Display for ProcessName {

@@ -254,7 +254,8 @@ fn parse_process(process: &str) -> Option<(ProcessName, PathBuf)> {
 }
 
 fn signal_group(result: &Path, signal: Signal) {
-    let pid = group(result).and_then(|name| i32::try_from(name.pid).ok()).and_then(Pid::from_raw);
+    let leader = group(result).filter(|name| !name.is_used_again());
+    let pid = leader.and_then(|name| i32::try_from(name.pid).ok()).and_then(Pid::from_raw);
     if let Some(pgid) = pid {
         // That it is gone already is what we want.
         let _ = kill_process_group(pgid, signal);
@@ -279,6 +280,7 @@ fn complain(what: &str, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::members;
     use std::{
         collections::BTreeMap,
         time::{Duration, Instant},
@@ -300,6 +302,31 @@ mod tests {
             transition_key: "1:1:0:00000000-0000-0000-0000-000000000000".into(),
             expected_rc: None,
         }
+    }
+
+    #[test]
+    fn a_group_is_signalled_without_its_leader_but_not_once_its_number_is_used_again() {
+        let result = std::env::temp_dir().join(format!("systole-runner-{}-signal", std::process::id()));
+        let mut leader =
+            Command::new("sh").args(["-c", "sleep 60 & exit 0"]).process_group(0).spawn().expect("sh");
+        let name = ProcessName::of(leader.id()).expect("started");
+        leader.wait().expect("leader");
+        fs::write(group_file(&result), name.to_string()).expect("file");
+        signal_group(&result, Signal::KILL);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !members(name.pid).is_empty() {
+            assert!(Instant::now() < deadline, "what the leader left still runs");
+            thread::sleep(Duration::from_millis(5));
+        }
+
+        let mut other = Command::new("sleep").arg("60").process_group(0).spawn().expect("sleep");
+        fs::write(group_file(&result), format!("{}:1", other.id())).expect("file");
+        signal_group(&result, Signal::KILL);
+        thread::sleep(Duration::from_millis(20));
+        assert!(other.try_wait().expect("wait").is_none(), "a stranger was killed");
+        other.kill().expect("kill");
+        other.wait().expect("wait");
+        fs::remove_file(group_file(&result)).expect("file");
     }
 
     #[test]

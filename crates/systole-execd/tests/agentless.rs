@@ -15,8 +15,14 @@ use std::{
 };
 use support::until;
 
-/// A container's first process: what is below `/run` is its own.
-const FIRST: &str = "mount -t tmpfs tmpfs /run && mount -t proc proc /proc && exec sleep 600";
+/// Namespaces of a container's own.
+const OWN: [&str; 4] = ["--mount", "--pid", "--uts", "--ipc"];
+
+/// What a container does before its first process is there: what is below `/run` becomes its own.
+const RUN: &str = "mount -t tmpfs tmpfs /run";
+
+/// A container's first process.
+const FIRST: &str = "mount -t proc proc /proc && exec sleep 600";
 
 /// In the place of the tools.
 const TOOLS: &str = "#!/bin/sh\necho crm_attribute\necho crm_node\n";
@@ -29,8 +35,8 @@ struct Container {
 }
 
 impl Container {
-    /// `None` if this cannot be done here.
-    fn start(name: &str) -> Option<Self> {
+    /// One called `name` with `namespaces`, prepared by the shell commands `prepare`; `None` if this cannot be done here.
+    fn start(name: &str, namespaces: &[&str], prepare: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("SKIPPED: needs root");
             return None;
@@ -42,7 +48,8 @@ impl Container {
         fs::set_permissions(dir.join("systole"), fs::Permissions::from_mode(0o755)).expect("tools");
         let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
         let outer = Command::new("unshare")
-            .args(["--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL", "sh", "-c", FIRST])
+            .args(namespaces)
+            .args(["--fork", "--kill-child=KILL", "sh", "-c", &format!("{prepare} && {FIRST}")])
             .env("PCMK_remote_port", port.to_string())
             .env("OF_THE_CONTAINER", "yes")
             .process_group(0)
@@ -93,7 +100,7 @@ impl Drop for Container {
 
 #[test]
 fn a_container_with_nothing_of_ours_gets_one_remote_daemon_and_the_tools() {
-    let Some(container) = Container::start("entered") else { return };
+    let Some(container) = Container::start("entered", &OWN, RUN) else { return };
     let outcome = container.enter();
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
     let socket = container.path("/run/systole/api.sock");
@@ -121,7 +128,7 @@ fn a_container_with_nothing_of_ours_gets_one_remote_daemon_and_the_tools() {
 
 #[test]
 fn a_container_that_is_gone_is_not_entered() {
-    let Some(mut container) = Container::start("gone") else { return };
+    let Some(mut container) = Container::start("gone", &OWN, RUN) else { return };
     let name = format!("{}:1", container.pid);
     let mut command = Command::new(env!("CARGO_BIN_EXE_systole-execd"));
     let outcome = command.args(["--enter-container", &name, "/nowhere"]).output().expect("executor");
@@ -129,4 +136,40 @@ fn a_container_that_is_gone_is_not_entered() {
     assert!(!outcome.status.success());
     let said = String::from_utf8_lossy(&outcome.stderr);
     assert!(said.contains("the container has ended"), "{said}");
+}
+
+#[test]
+fn what_an_image_plants_is_neither_followed_nor_waited_for() {
+    let planted = "mkdir -p /run/systole/bin /run/victim && echo key >/run/victim/key";
+    let in_bin = [
+        "ln -s /run/victim/key /run/systole/bin/pacemaker-remoted",
+        "mkfifo /run/systole/bin/pacemaker-remoted",
+        "ln -s /run/victim/key /run/systole/bin/systole",
+    ];
+    for (number, plant) in in_bin.into_iter().enumerate() {
+        let prepare = format!("{RUN} && {planted} && {plant}");
+        let Some(container) = Container::start(&format!("planted-{number}"), &OWN, &prepare) else { return };
+        let outcome = container.enter();
+        assert!(outcome.status.success(), "{plant}: {}", String::from_utf8_lossy(&outcome.stderr));
+        until("the daemon", || (!container.daemons().is_empty()).then_some(()));
+        assert_eq!(fs::read_to_string(container.path("/run/victim/key")).expect("it is there"), "key\n");
+    }
+}
+
+#[test]
+fn a_container_that_cannot_be_entered_safely_is_refused() {
+    let with_user = [&OWN[..], &["--user", "--map-root-user"]].concat();
+    let linked = format!("{RUN} && mkdir /run/systole /run/victim && ln -s /run/victim /run/systole/bin");
+    let cases = [
+        ("user", &with_user[..], RUN, "user namespace"),
+        ("run", &OWN[..], "true", "the container's /run is the host's"),
+        ("linked", &OWN[..], &linked, "cannot make /run/systole/bin"),
+    ];
+    for (name, namespaces, prepare, reason) in cases {
+        let Some(container) = Container::start(name, namespaces, prepare) else { return };
+        let outcome = container.enter();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert!(!outcome.status.success() && said.contains(reason), "{name}: {said}");
+        assert!(container.daemons().is_empty(), "{name}");
+    }
 }
