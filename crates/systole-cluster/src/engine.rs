@@ -29,8 +29,8 @@ pub enum Event {
     Confirmed(ActionId),
     /// The action failed.
     Failed(ActionId),
-    /// There is no way to where the action was to be carried out. What does not depend on it goes on: nothing was learnt
-    /// that calls for another plan.
+    /// There is no way to where the action was to be carried out. What does not depend on it goes on, unlike after a
+    /// failure: nothing was learnt that makes the rest of the plan wrong. It ends incomplete, for another plan to follow.
     Unreachable(ActionId),
     /// Whatever is in flight on this node will not be answered.
     NodeLost(NodeId),
@@ -67,6 +67,8 @@ pub enum AbortReason {
     Changed(String),
     /// An action failed: its key.
     ActionFailed(String),
+    /// An action was not carried out, since there was no way to its node: its key.
+    Unreachable(String),
     /// A node was lost.
     NodeLost(NodeId),
     /// Actions wait for one another in a circle: these, each for the one before it. Planning again does not help.
@@ -84,6 +86,7 @@ impl fmt::Display for AbortReason {
                 actions.join(", ")
             ),
             Self::ActionFailed(key) => write!(f, "{key} failed"),
+            Self::Unreachable(key) => write!(f, "{key} had no way to its node"),
             Self::NodeLost(node) => write!(f, "node {node} is lost"),
         }
     }
@@ -129,11 +132,6 @@ impl Engine {
     /// Whether what is in flight is fencing only.
     pub fn waits_for_fencing(&self) -> bool {
         self.run.as_ref().is_some_and(Run::waits_for_fencing)
-    }
-
-    /// Why the present transition was given up, if it was.
-    pub fn aborted(&self) -> Option<&AbortReason> {
-        self.run.as_ref()?.aborted.as_ref()
     }
 
     /// The action in flight with this number.
@@ -271,7 +269,7 @@ impl Run {
     fn leave_out(&mut self, id: ActionId) {
         let Some(flight) = self.in_flight.remove(&id) else { return };
         let key = self.action(&flight).key.to_string();
-        self.left_out.get_or_insert(AbortReason::ActionFailed(key));
+        self.left_out.get_or_insert(AbortReason::Unreachable(key));
     }
 
     fn lose(&mut self, node: &NodeId) {

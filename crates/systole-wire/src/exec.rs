@@ -24,7 +24,7 @@ pub enum ToExecutor {
     /// Run an operation, once or (with an interval) again and again. Whatever changes the resource's state (neither a
     /// monitor nor a notification) ends its recurring operations, without a result for them.
     Run(Box<Operation>),
-    /// Stop a recurring operation. Answered by a result with status Cancelled (1) under the operation's own call,
+    /// Stop a recurring operation, or take back one that was asked for and has not begun. Answered by a result with status Cancelled (1) under the operation's own call,
     /// or by none if it was not known.
     Cancel {
         /// The operation key `RSC_OP_INTERVAL`.

@@ -150,7 +150,7 @@ unreachable 1
 confirmed 2
     perform 4
 confirmed 4
-    given up: action-1 failed
+    given up: action-1 had no way to its node
 ",
     );
     check(
@@ -159,7 +159,7 @@ graph 1:op 2:fence
     perform 1
     perform 2
 unreachable 1
-    given up: action-1 failed
+    given up: action-1 had no way to its node
 ",
     );
 }

@@ -35,6 +35,8 @@ pub(super) struct Dc {
     /// The number of the present or last transition.
     transition: u64,
     engine: Engine,
+    /// What the ledger had counted of changes when that was planned.
+    planned_at: u64,
     since: Monotonic,
     /// The CIB, kept up from plan to plan.
     view: View,
@@ -65,6 +67,7 @@ impl Dc {
             uuid: uuid(seed, term),
             transition: 0,
             engine: Engine::new(),
+            planned_at: 0,
             since: now,
             view: View::default(),
             published: None,
@@ -166,7 +169,7 @@ impl NodeMachine {
         if self.has_casts_under_way() {
             return;
         }
-        if let Some(why) = dc.stale.clone().filter(|_| dc.engine.is_busy()) {
+        if let Some(why) = self.reason_to_give_up(dc).filter(|_| dc.engine.is_busy()) {
             let steps = dc.engine.handle(now, Told::Abort(AbortReason::Changed(why)));
             self.perform_steps(dc, steps);
         }
@@ -181,6 +184,13 @@ impl NodeMachine {
             Some(why) => self.plan(dc, &why),
             None => self.rest(),
         }
+    }
+
+    /// Why the present plan is not to be carried out further. Fencing may take until an administrator comes: another plan
+    /// that is to follow this one does not wait for that, if anything is different from when this one was made.
+    fn reason_to_give_up(&self, dc: &Dc) -> Option<String> {
+        let is_at_its_end = dc.engine.waits_for_fencing() && dc.planned_at != self.replica.ledger.changes;
+        dc.stale.clone().or_else(|| dc.stale_after.clone().filter(|_| is_at_its_end))
     }
 
     /// How every known node stands; `None` while that is not certain yet.
@@ -330,6 +340,7 @@ impl NodeMachine {
         let cib = dc.view.of(self.replica.cib());
         let plan = (self.config.planner)(cib, self.now.wall);
         dc.transition += 1;
+        dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(cib, plan.recheck);
         let n_actions = plan.graph.synapses.len();
         let text = format!("transition {} has {n_actions} actions, because {why}", dc.transition);

@@ -370,23 +370,24 @@ fn a_start_that_waits_its_turn_when_quorum_is_lost_is_taken_back_and_the_resourc
     assert_eq!(bench.ran, ["r_monitor_0"]);
 }
 
+/// A graph that asks for the farewell first of all, as schedulers may.
+fn farewell_first(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
+    use systole_graph::ActionKind;
+    let mut plan = plan(cib, now);
+    let is_farewell =
+        |kind: &ActionKind, operation: &str| *kind == ActionKind::Cluster && operation == "do_shutdown";
+    for synapse in &mut plan.graph.synapses {
+        if is_farewell(&synapse.action.kind, &synapse.action.operation) {
+            (synapse.inputs, synapse.priority) = (Default::default(), 1_000_000);
+        }
+    }
+    plan
+}
+
 #[test]
 fn a_node_leaves_only_when_what_it_was_to_be_probed_for_is_known() {
-    use systole_graph::ActionKind;
-    fn eager(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
-        // A graph that asks for the farewell first of all, as schedulers may.
-        let mut plan = plan(cib, now);
-        let is_farewell =
-            |kind: &ActionKind, operation: &str| *kind == ActionKind::Cluster && operation == "do_shutdown";
-        for synapse in &mut plan.graph.synapses {
-            if is_farewell(&synapse.action.kind, &synapse.action.operation) {
-                (synapse.inputs, synapse.priority) = (Default::default(), 1_000_000);
-            }
-        }
-        plan
-    }
     let mut bench = Bench::start();
-    bench.machine.config.planner = eager;
+    bench.machine.config.planner = farewell_first;
     bench.view(1);
     let call = systole_wire::api::Call::Shutdown;
     assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(1));
@@ -395,6 +396,35 @@ fn a_node_leaves_only_when_what_it_was_to_be_probed_for_is_known() {
     bench.tell(Event::Request { client: crate::ClientId(7), request });
     assert_eq!(bench.ran, ["r_monitor_0", "r_stop_0"]);
     assert!(bench.has_left && !bench.running);
+}
+
+#[test]
+fn a_node_leaves_though_the_fencing_of_another_is_not_confirmed() {
+    use crate::message::{MembershipUpdate, NodeUpdate, Standing};
+    let device = r#"<resources><primitive id="fence" class="stonith" type="fence_dummy"/>"#;
+    let mut bench = Bench::with(&CIB.replace("\"false\"", "\"true\"").replace("<resources>", device));
+    bench.machine.config.planner = farewell_first;
+    bench.view(1);
+    bench.machine.replica.apply_membership(&MembershipUpdate {
+        dc: 1,
+        has_quorum: true,
+        version: "test".into(),
+        stack: "hub".into(),
+        nodes: vec![NodeUpdate { id: 2, name: "b".into(), standing: Standing::Member }],
+        at: 0,
+    });
+    bench.wait(5);
+    let is_told = |text: &String| text.contains("b has to be fenced");
+    assert!(bench.logs.iter().any(is_told), "{:#?}", bench.logs);
+    assert!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()).is_ok());
+    bench.logs.clear();
+    bench.n_inputs = 0;
+    let call = systole_wire::api::Call::Shutdown;
+    let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    bench.wait(60);
+    assert!(bench.has_left && !bench.running, "{:#?}", bench.logs);
+    assert!(bench.n_inputs < 6, "{:#?}", bench.logs);
 }
 
 #[test]
