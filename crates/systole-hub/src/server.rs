@@ -15,8 +15,8 @@ use systole_wire::hub::{FromHub, ToHub};
 /// Bounds of each connection: a node may fall this far behind before it is dropped from the membership.
 pub const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
 
-/// The user Pacemaker's packages make for the cluster, and its number where there are no such packages.
-const CLUSTER_USER: (&str, u32) = ("hacluster", 189);
+/// The user `systoled` works as.
+const CLUSTER_USER: &str = "hacluster";
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +59,9 @@ impl Hub {
         let listener = Listener::bind(path, 0o666)
             .map_err(|source| HubError::Listen { path: path.to_owned(), source })?;
         let owner = fs::metadata(path).map(|socket| socket.uid()).unwrap_or_default();
-        let (name, usual) = CLUSTER_USER;
-        let cluster_user = systole_link::user(name).map_or(usual, |(uid, _)| uid);
+        let cluster_user = systole_link::user(CLUSTER_USER).map(|(uid, _)| uid);
         Ok(Self {
-            users: BTreeSet::from([0, owner, cluster_user, usual]),
+            users: [0, owner].into_iter().chain(cluster_user).collect(),
             listener,
             sequencer: Sequencer::new(names),
             connections: BTreeMap::new(),
@@ -83,6 +82,13 @@ impl Hub {
     #[must_use]
     pub fn with_users(self, users: impl IntoIterator<Item = u32>) -> Self {
         Self { users: users.into_iter().collect(), ..self }
+    }
+
+    /// The same hub, for this user too: whoever the nodes of a lab work as, since they have users of their own.
+    #[must_use]
+    pub fn with_user(mut self, user: u32) -> Self {
+        self.users.insert(user);
+        self
     }
 
     /// The same hub, which asks a node for a sign of life after `ask_after` and drops it after `silent_after`.

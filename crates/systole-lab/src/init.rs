@@ -122,15 +122,18 @@ fn write_files(order: &BootOrder) -> Result<()> {
     Ok(())
 }
 
+/// The number of the user and group that [`cluster_user`] makes.
+pub(crate) const CLUSTER_UID: u32 = 189;
+
 /// The user and group `systoled` works as; Pacemaker's packages make them, but are not needed here.
 fn cluster_user() -> Result<()> {
-    for (file, name, entry) in [
-        ("/etc/group", "haclient", "haclient:x:189:\n"),
-        ("/etc/passwd", "hacluster", "hacluster:x:189:189:cluster:/var/lib/pacemaker:/usr/sbin/nologin\n"),
-    ] {
+    let uid = CLUSTER_UID;
+    let user = format!("hacluster:x:{uid}:{uid}:cluster:/var/lib/pacemaker:/usr/sbin/nologin\n");
+    let group = format!("haclient:x:{uid}:\n");
+    for (file, name, entry) in [("/etc/group", "haclient", group), ("/etc/passwd", "hacluster", user)] {
         let mut text = fs::read_to_string(file).unwrap_or_default();
         if text.lines().all(|line| line.split(':').next() != Some(name)) {
-            text.push_str(entry);
+            text.push_str(&entry);
             fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
         }
     }

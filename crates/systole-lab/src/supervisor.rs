@@ -3,6 +3,7 @@
 use crate::{
     cgroup::{self, Hierarchy},
     control::{self, Answer, Ask, LabStatus},
+    init::CLUSTER_UID,
     layout::Layout,
     network,
     node::Node,
@@ -67,7 +68,7 @@ impl Supervisor {
     fn start_hub(&self) -> Result<()> {
         fs::create_dir_all(self.layout.hub_dir())?;
         let names: Vec<String> = self.plan.nodes.iter().map(|node| node.name.clone()).collect();
-        let hub = Hub::bind(&self.layout.hub_socket(), names)?;
+        let hub = Hub::bind(&self.layout.hub_socket(), names)?.with_user(CLUSTER_UID);
         let signals = Signals::catch(&[15, 2]).context("cannot catch signals")?;
         let layout = self.layout.clone();
         thread::spawn(move || {
