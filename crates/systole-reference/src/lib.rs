@@ -49,7 +49,7 @@ impl Case {
 /// All cases of the scheduler corpus, by name, or the [`chosen`] one; none, said loudly, where the corpus is missing.
 ///
 /// # Panics
-/// If the corpus is there and cannot be read.
+/// If the corpus is there and cannot be read, or has no case of the [`chosen`] name.
 pub fn scheduler_cases() -> Vec<Case> {
     let Some(root) = folder("corpus/scheduler") else { return Vec::new() };
     let manifest = root.join("manifest.json");
@@ -63,6 +63,7 @@ pub fn scheduler_cases() -> Vec<Case> {
         .filter(|name| chosen.as_ref().is_none_or(|chosen| chosen == name))
         .map(|name| Case { moment: moments.remove(&name), root: root.clone(), name })
         .collect();
+    assert!(chosen.is_none() || !cases.is_empty(), "there is no case {chosen:?} (SYSTOLE_CASE)");
     cases.sort();
     cases
 }

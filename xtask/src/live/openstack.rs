@@ -139,7 +139,7 @@ fn everything_runs(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The lines of the seed; where that is not beside the repository, what matters of them.
+/// The lines of the seed; none, said loudly, where that is not beside the repository.
 fn seed() -> Result<BTreeMap<String, Vec<String>>> {
     let dir = shell::root().join("../shared/openstack/seed");
     let mut found = BTreeMap::new();

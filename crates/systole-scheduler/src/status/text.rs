@@ -2,7 +2,7 @@
 //!
 //! Source: Pacemaker Explained, "Configuration Value Types".
 
-use std::{cmp::Ordering, time::Duration};
+use std::{cmp::Ordering, num::IntErrorKind, time::Duration};
 use systole_types::{Score, parse_duration};
 
 /// A boolean; `None` if the text is neither.
@@ -52,12 +52,17 @@ pub(crate) fn at_least(text: Option<&str>, min: u32) -> Option<u32> {
     Some(u32::try_from(number).unwrap_or(min))
 }
 
-/// The number that a text begins with, as whole numbers are read; 0 if there is none.
+/// The number that a text begins with, as whole numbers are read; 0 if there is none, the most there is if it is beyond.
 pub(crate) fn leading_integer(text: &str) -> i64 {
     let text = text.trim_start();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
-    text[..text.len() - digits.len() + n_digits].parse().unwrap_or_default()
+    match text[..text.len() - digits.len() + n_digits].parse() {
+        Ok(number) => number,
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => i64::MAX,
+        Err(error) if *error.kind() == IntErrorKind::NegOverflow => i64::MIN,
+        Err(_) => 0,
+    }
 }
 
 /// Compares names so that numbers in them count as numbers, and the case of letters does not: `node9` before `node10`.
