@@ -1,14 +1,15 @@
 //! The transition engine: carries out one graph at a time.
 //!
 //! It fires synapses whose inputs are confirmed, the important ones first, a limited number at once. After an abort it
-//! sends nothing more, and is finished when what is in flight has been answered. It chooses nothing.
+//! sends nothing more but notifications of what was done, and is finished when what is in flight has been answered. It
+//! chooses nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     time::Duration,
 };
-use systole_graph::{Action, ActionId, ActionKind, TransitionGraph, circle, describe};
+use systole_graph::{Action, ActionId, ActionKind, Synapse, TransitionGraph, circle, describe};
 use systole_types::{Monotonic, NodeId, parse_duration};
 
 /// How much longer than its own timeout an action may take, where the graph does not say: `cluster-delay`'s default.
@@ -16,6 +17,9 @@ const CLUSTER_DELAY: Duration = Duration::from_secs(60);
 
 /// How long an action without a timeout may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The priority of what is done in any case.
+const INFINITY: i32 = 1_000_000;
 
 /// How many actions are in flight at most where `batch-limit` does not say.
 const DEFAULT_BATCH_LIMIT: usize = 64;
@@ -216,10 +220,8 @@ impl Run {
 
     /// Where in `waiting` the next synapse to fire is.
     fn next_ready(&self) -> Option<usize> {
-        if self.aborted.is_some() {
-            return None;
-        }
-        let idx = self.waiting.iter().position(|(_, inputs)| inputs.is_empty())?;
+        let may_fire = |idx: usize| self.aborted.is_none() || is_told_anyway(&self.graph.synapses[idx]);
+        let idx = self.waiting.iter().position(|(idx, inputs)| inputs.is_empty() && may_fire(*idx))?;
         let is_pseudo = self.graph.synapses[self.waiting[idx].0].action.kind == ActionKind::Pseudo;
         (is_pseudo || self.in_flight.len() < self.batch_limit).then_some(idx)
     }
@@ -324,6 +326,16 @@ impl Run {
             }
         }
     }
+}
+
+/// Whether a synapse fires after an abort, too: peers have to hear what was done, since the next plan knows it as done and tells
+/// them no more. (A database that is promoted may change the CIB by that, and so abort the plan before its copies are told.)
+/// These are notifications, and the pseudo-actions that lead to them. Source: Pacemaker 3.0.2's behaviour.
+fn is_told_anyway(synapse: &Synapse) -> bool {
+    let action = &synapse.action;
+    let is_telling =
+        &*action.operation == "notify" || action.kind == ActionKind::Pseudo && !says_something(action);
+    synapse.priority >= INFINITY && is_telling
 }
 
 /// Whether a pseudo-action has to be told to the members: it says how remote and guest nodes stand.

@@ -1,6 +1,7 @@
 //! Scripts: what the engine is told at the margin, what it does about it indented below.
 //!
-//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `pseudo` and `fence`.
+//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `pseudo` and `fence`, and of the
+//! highest priority `notify` and `told`, a pseudo-action.
 
 use super::*;
 use std::{fmt::Write as _, sync::Arc};
@@ -13,7 +14,8 @@ fn graph(text: &str) -> TransitionGraph {
         let (head, node) = head.split_once('@').unwrap_or((head, "a"));
         let (id, kind) = head.split_once(':').expect("NUMBER:KIND");
         let inputs = inputs.split(',').filter_map(|input| input.parse().ok()).collect();
-        Synapse { priority: 0, action: action(id.parse().expect("a number"), kind, node), inputs }
+        let priority = if matches!(kind, "notify" | "told") { INFINITY } else { 0 };
+        Synapse { priority, action: action(id.parse().expect("a number"), kind, node), inputs }
     });
     let properties = vec![("batch-limit".into(), "2".into()), ("cluster-delay".into(), "60s".into())];
     TransitionGraph { properties, synapses: synapses.collect() }
@@ -29,6 +31,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
     };
     let (kind, operation) = match kind {
         "op" => (ActionKind::Resource(dummy), "start"),
+        "notify" => (ActionKind::Resource(dummy), "notify"),
         "fence" => (ActionKind::Cluster, "stonith"),
         _ => (ActionKind::Pseudo, "stopped"),
     };
@@ -120,6 +123,23 @@ graph 1:op 2:op<1
     perform 1
 changed
 confirmed 1
+    given up: the CIB was changed
+",
+    );
+}
+
+#[test]
+fn after_an_abort_peers_are_still_told_what_was_done() {
+    check(
+        "
+graph 1:op 2:told<1 3:notify<2 4:told<3 5:op<4 6:op
+    perform 1
+    perform 6
+changed
+confirmed 6
+confirmed 1
+    perform 3
+confirmed 3
     given up: the CIB was changed
 ",
     );
