@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Show a cluster at work: containers and addresses that outlive the death of a container and of a node.
+    /// Show a cluster at work: an OpenStack control plane that outlives the death of a container and of a node.
     Demo(demo::Options),
     /// Run the live tests alone: real daemons, containers and agents, and real faults (as root).
     Live(live::Options),
