@@ -74,7 +74,7 @@ fn control_plane(lab: &Lab) -> Result<()> {
         wait_until("the address is on another node", PATIENCE, || lab.address_holder(GALERA).map(drop))?;
         shell::run(&mut lab.command(&["status"]))?;
         heading(&format!("giving {victim} power again"));
-        lab.run(&["boot", &victim]).map(drop)
+        lab.boot(&victim)
     })?;
     println!("No acknowledged write to the database is missing on any node.");
     shell::run(&mut lab.command(&["status"]))
@@ -129,7 +129,7 @@ fn kill_node(lab: &Lab) -> Result<()> {
     println!("{} is on {now} after {:.1} s", ADDRESSES[0], took.as_secs_f64());
     shell::run(&mut lab.command(&["status"]))?;
     heading(&format!("giving {victim} power again"));
-    lab.run(&["boot", &victim])?;
+    lab.boot(&victim)?;
     let node = lab.node(&victim)?;
     let back = wait_until("the node takes part again", PATIENCE, || takes_part(lab, &node))?;
     println!("{victim} runs its containers again after {:.1} s", back.as_secs_f64());

@@ -27,7 +27,11 @@ pub const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 7, 50), Ipv4Addr::ne
 pub struct Lab {
     systole: PathBuf,
     name: &'static str,
+    boot: Boot,
 }
+
+/// How a node gets power and its cluster's daemons.
+pub type Boot = fn(&Lab, &str) -> Result<()>;
 
 /// A node as `systole lab status --json` shows it.
 #[derive(Clone, Debug)]
@@ -56,12 +60,25 @@ pub struct Instance {
 impl Lab {
     /// The lab as the programs in `bin_dir` run it.
     pub fn new(bin_dir: &Path) -> Self {
-        Lab { systole: bin_dir.join("systole"), name: DEFAULT_NAME }
+        Lab { systole: bin_dir.join("systole"), name: DEFAULT_NAME, boot: with_our_daemons }
     }
 
     /// A lab beside this one.
     pub fn beside(&self, name: &'static str) -> Self {
-        Lab { systole: self.systole.clone(), name }
+        Lab { systole: self.systole.clone(), name, boot: self.boot }
+    }
+
+    /// The same lab, whose nodes come back with the daemons that `boot` starts.
+    pub fn booted_by(&self, boot: Boot) -> Self {
+        Lab { boot, ..self.beside(self.name) }
+    }
+
+    /// Gives a node power again, and the daemons it had.
+    ///
+    /// # Errors
+    /// If it has power, or they do not start.
+    pub fn boot(&self, node: &str) -> Result<()> {
+        (self.boot)(self, node)
     }
 
     /// Its name.
@@ -244,6 +261,10 @@ pub fn wait_until(what: &str, patience: Duration, mut check: impl FnMut() -> Res
             Err(_) => thread::sleep(POLL),
         }
     }
+}
+
+fn with_our_daemons(lab: &Lab, node: &str) -> Result<()> {
+    lab.run(&["boot", node]).map(drop)
 }
 
 fn said(output: &Output, args: &[&str]) -> Result<String> {

@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
     let up = ["up", openstack::EXAMPLE, "--stock-images", "--timeout", "900"];
     let ours = in_lab(&lab, |lab| lab.run(&up).map(drop))?;
     let theirs = match incumbent::missing() {
-        None => in_lab(&lab, |lab| {
+        None => in_lab(&lab.booted_by(incumbent::boot), |lab| {
             lab.run(&[&up[..], &["--no-daemons"]].concat())?;
             incumbent::start(lab, openstack::EXAMPLE, systole_lab::with_stock_daemons)
         }),

@@ -32,24 +32,8 @@ pub fn missing() -> Option<&'static str> {
 /// If they do not form a cluster.
 pub fn start(lab: &Lab, example: &str, changed: impl FnOnce(String) -> String) -> Result<()> {
     let nodes = lab.nodes()?;
-    let corosync = corosync_conf(&nodes);
     for node in &nodes {
-        let script = format!(
-            "set -e
-             install -d -o hacluster -g haclient -m 750 /var/lib/pacemaker /var/lib/pacemaker/blackbox \
-                 /var/lib/pacemaker/cib /var/lib/pacemaker/cores /var/lib/pacemaker/pengine /run/crm /var/log/pacemaker
-             install -d /var/log/cluster /var/lib/corosync /run/corosync /run/resource-agents /etc/corosync
-             install -d -g haclient -m 750 /etc/pacemaker
-             rm -f /etc/corosync/authkey
-             echo 'only for a bench on one machine' >/etc/pacemaker/authkey
-             chgrp haclient /etc/pacemaker/authkey; chmod 640 /etc/pacemaker/authkey
-             cat >/etc/corosync/corosync.conf <<'END'\n{corosync}END
-             corosync -f >/var/log/cluster/out 2>&1 </dev/null &
-             for i in $(seq 100); do corosync-cfgtool -s >/dev/null 2>&1 && break; sleep 0.1; done
-             PCMK_logfile=/var/log/pacemaker/pacemaker.log PCMK_logfacility=none \
-                 pacemakerd -f >/var/log/pacemaker/out 2>&1 </dev/null &"
-        );
-        lab.exec(&node.name, &["sh", "-c", &script])?;
+        start_on(lab, &node.name)?;
     }
     let first = &nodes.first().context("there are no nodes")?.name;
     wait_until("the incumbent has quorum and a DC", PATIENCE, || {
@@ -59,6 +43,35 @@ pub fn start(lab: &Lab, example: &str, changed: impl FnOnce(String) -> String) -
     })?;
     let xml = changed(configuration(&shell::root().join(example))?);
     lab.exec(first, &["cibadmin", "--replace", "--scope", "configuration", "--xml-text", &xml]).map(drop)
+}
+
+/// Gives a node power again, and both.
+///
+/// # Errors
+/// If it has power, or they do not start.
+pub fn boot(lab: &Lab, node: &str) -> Result<()> {
+    lab.run(&["boot", node, "--no-daemons"])?;
+    start_on(lab, node)
+}
+
+fn start_on(lab: &Lab, node: &str) -> Result<()> {
+    let corosync = corosync_conf(&lab.nodes()?);
+    let script = format!(
+        "set -e
+         install -d -o hacluster -g haclient -m 750 /var/lib/pacemaker /var/lib/pacemaker/blackbox \
+             /var/lib/pacemaker/cib /var/lib/pacemaker/cores /var/lib/pacemaker/pengine /run/crm /var/log/pacemaker
+         install -d /var/log/cluster /var/lib/corosync /run/corosync /run/resource-agents /etc/corosync
+         install -d -g haclient -m 750 /etc/pacemaker
+         rm -f /etc/corosync/authkey
+         echo 'only for a bench on one machine' >/etc/pacemaker/authkey
+         chgrp haclient /etc/pacemaker/authkey; chmod 640 /etc/pacemaker/authkey
+         cat >/etc/corosync/corosync.conf <<'END'\n{corosync}END
+         corosync -f >/var/log/cluster/out 2>&1 </dev/null &
+         for i in $(seq 100); do corosync-cfgtool -s >/dev/null 2>&1 && break; sleep 0.1; done
+         PCMK_logfile=/var/log/pacemaker/pacemaker.log PCMK_logfacility=none \
+             pacemakerd -f >/var/log/pacemaker/out 2>&1 </dev/null &"
+    );
+    lab.exec(node, &["sh", "-c", &script]).map(drop)
 }
 
 fn corosync_conf(nodes: &[Node]) -> String {

@@ -5,9 +5,10 @@ use crate::{
     packages,
     shell::{self, shout},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::{
-    fs,
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -69,6 +70,7 @@ pub fn run(n_runs: usize) -> Result<()> {
     packages::install_missing(packages::Scope::Corosync)?;
     shell::build_release()?;
     shell::build_corosync(true)?;
+    own_directory(Path::new(DIR))?;
     let lab = Lab { home };
     if !Path::new(DIR).join("images/store/overlay-images").is_dir() {
         println!("building images into {DIR}");
@@ -79,6 +81,18 @@ pub fn run(n_runs: usize) -> Result<()> {
     let ours = lab.measure(&shell::root().join("xtask/stacks/systole.sh").to_string_lossy(), n_runs)?;
     let theirs = lab.measure("pacemaker", n_runs)?;
     print(&ours, &theirs);
+    Ok(())
+}
+
+/// Makes the directory, which nobody else may have made or write to: what is in it is run as root.
+fn own_directory(dir: &Path) -> Result<()> {
+    match fs::DirBuilder::new().mode(0o755).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.with_context(|| format!("cannot make {}", dir.display())),
+    }
+    let found = fs::symlink_metadata(dir)?;
+    let own = found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0;
+    ensure!(own, "{} is not a directory that only root writes to: remove it", dir.display());
     Ok(())
 }
 
@@ -103,7 +117,8 @@ impl Lab {
                     command.args(["-c", DRIVER]).arg(&self.home).envs(NAMES).env("LAB_DIR", DIR);
                     command.args(["--runs", &n_runs.to_string(), "--out"]).arg(&results);
                     command.args(FIGURES.iter().map(|(scenario, ..)| scenario));
-                    shell::output(&mut command)
+                    // It takes minutes; what it prints tells how far it is.
+                    shell::run(&mut command)
                 });
         shell::output(&mut self.command("lab", &["down", "--wipe"]))?;
         measured?;

@@ -174,7 +174,7 @@ fn power_off(lab: &Lab) -> Result<()> {
     let place = copy(lab, "Promoted")?;
     lab.run(&["kill", &place.node])?;
     promoted_elsewhere(lab, &place)?;
-    lab.run(&["boot", &place.node])?;
+    lab.boot(&place.node)?;
     all_well(lab)
 }
 

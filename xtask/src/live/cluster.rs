@@ -223,7 +223,7 @@ pub(super) fn power_off(lab: &Lab) -> Result<()> {
     let on_victim: Vec<_> =
         lab.instances(&survivor)?.into_iter().filter(|i| i.nodes.contains(&victim)).collect();
     ensure!(on_victim.is_empty(), "a node without power is said to run {on_victim:?}");
-    lab.run(&["boot", &victim])?;
+    lab.boot(&victim)?;
     all_well(lab)
 }
 

@@ -37,7 +37,7 @@ pub(super) fn all_nodes(lab: &Lab) -> Result<()> {
     lab.run(&["kill", &third.name])?;
     lab.run(&["kill", &second.name])?;
     for node in &nodes {
-        lab.run(&["boot", &node.name])?;
+        lab.boot(&node.name)?;
     }
     let took = wait_until("everything runs again", 2 * PATIENCE, || openstack::is_well(lab))?;
     println!("          everything runs {:.1} s after the nodes have power", took.as_secs_f64());

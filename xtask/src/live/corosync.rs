@@ -45,7 +45,7 @@ fn quorum_lost(lab: &Lab) -> Result<()> {
         Ok(())
     })?;
     for node in others {
-        lab.run(&["boot", &node.name])?;
+        lab.boot(&node.name)?;
     }
     cluster::all_well(lab)
 }

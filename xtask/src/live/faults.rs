@@ -108,7 +108,7 @@ pub(super) fn power_off(lab: &Lab) -> Result<Gaps> {
             Ok(())
         })?;
         wait_until("Redis takes writes again", PATIENCE, Redis::takes_writes)?;
-        lab.run(&["boot", &place.node]).map(drop)
+        lab.boot(&place.node)
     })
 }
 
