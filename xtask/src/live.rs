@@ -11,6 +11,7 @@ mod corosync;
 pub mod faults;
 mod host;
 pub mod openstack;
+mod parameters;
 mod residue;
 
 use crate::{
@@ -108,7 +109,7 @@ const HUB: Group = Group {
     up: &["up", EXAMPLE],
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
-    tests: &[cluster::TESTS],
+    tests: &[cluster::TESTS, parameters::TESTS],
 };
 
 const COROSYNC: Group = Group {

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Duration};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
-    exec::{FromExecutor, Operation, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, ToExecutor},
 };
 
 /// How long a process group may take to end after a signal.
@@ -62,6 +62,13 @@ pub enum Event {
         /// The instance.
         resource: String,
     },
+    /// What came of [`Effect::Describe`].
+    Described {
+        /// Which agent.
+        agent: AgentName,
+        /// Its metadata; `None` if it has none to give.
+        metadata: Option<String>,
+    },
     /// The moment `next_deadline` named has come.
     DeadlineReached,
 }
@@ -91,6 +98,8 @@ pub enum Effect {
         /// As given in [`Event::Spawned`].
         process: String,
     },
+    /// Have the agent describe itself and say [`Event::Described`], within a few seconds.
+    Describe(AgentName),
     /// Tell `systoled`. Dropped if it is not connected.
     Send(FromExecutor),
     /// Keep these bytes over a restart of the program, before the effects that follow are performed. They matter until
@@ -164,6 +173,9 @@ impl ExecutorMachine {
                 self.leftover_ended(now, &process, &AgentExit::unknown());
             }
             Event::Stirred { resource } => self.stir(now, &resource),
+            Event::Described { agent, metadata } => {
+                self.effects.push(Effect::Send(FromExecutor::Described { agent, metadata }));
+            }
             Event::DeadlineReached => self.expire(now),
         }
         self.pump(now);
@@ -192,6 +204,7 @@ impl ExecutorMachine {
             ToExecutor::Cancel { key } => self.cancel(now, &key),
             ToExecutor::Forget { resource } => self.forget(now, &resource),
             ToExecutor::Acknowledge { number } => self.acknowledge(number),
+            ToExecutor::Describe(agent) => self.effects.push(Effect::Describe(agent)),
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
 //! [`isolation`] is for a node without a cluster layer, [`local`] stands for executors, [`connections`] for the sessions
-//! with remote ones, [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and
+//! with remote ones, [`agents`] for what agents say of themselves, [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and
 //! messages in agreed order are applied to the replica.
 
+mod agents;
 mod connections;
 mod dc;
 mod disk;
@@ -20,6 +21,7 @@ use crate::{
     message::{Envelope, Message},
     replica::Replica,
 };
+use agents::Agents;
 use connections::Connections;
 use dc::Dc;
 use disk::Disk;
@@ -53,6 +55,7 @@ pub struct NodeMachine {
     disk: Disk,
     local: Executor,
     connections: Connections,
+    agents: Agents,
     tools: Tools,
     dc: Option<Dc>,
     /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
@@ -78,6 +81,7 @@ impl NodeMachine {
             disk: Disk::default(),
             local: Executor::default(),
             connections: Connections::default(),
+            agents: Agents::default(),
             tools: Tools::default(),
             dc: None,
             terms: 0,
@@ -100,7 +104,7 @@ impl NodeMachine {
             Event::Delivered { from, payload } => self.delivered(from, &payload),
             Event::ClusterLost => self.cluster_lost(),
             Event::ExecutorConnected => self.executor_connected(),
-            Event::ExecutorLost => self.local.lose(now.mono),
+            Event::ExecutorLost => self.executor_lost(),
             Event::Executor(message) => self.executor_says(message),
             Event::Remote { session, event } => self.remote_event(session, event),
             Event::Request { client, request } => self.asked(client, request),
@@ -121,6 +125,7 @@ impl NodeMachine {
     /// What may have become possible by an event.
     fn follow_up(&mut self) {
         self.miss_executor();
+        self.miss_descriptions();
         self.keep_connecting();
         self.direct();
         self.serve();
@@ -130,7 +135,8 @@ impl NodeMachine {
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let dc = self.dc.as_ref().and_then(Dc::next_deadline);
         let isolation = self.isolation.next_deadline();
-        let executors = [self.local.next_deadline(), self.connections.next_deadline()];
+        let executors =
+            [self.local.next_deadline(), self.connections.next_deadline(), self.agents.next_deadline()];
         [self.disk.next_deadline(), self.tools.next_deadline(), isolation, dc]
             .into_iter()
             .chain(executors)

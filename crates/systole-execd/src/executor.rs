@@ -1,6 +1,9 @@
 //! The executor's machine with its hands: processes, a file under `/run`, a clock. Whom it talks to is left to others.
 
-use crate::{Config, containers::ContainerWatch, keeper::replace_file, runner::Runner, watch::ProcessWatch};
+use crate::{
+    Config, containers::ContainerWatch, description::Descriptions, keeper::replace_file, runner::Runner,
+    watch::ProcessWatch,
+};
 use anyhow::{Context, Result};
 use std::{
     collections::VecDeque,
@@ -20,6 +23,7 @@ pub(crate) struct Executor {
     machine: ExecutorMachine,
     clock: Clock,
     runner: Runner,
+    descriptions: Descriptions,
     wakes: Signals,
     containers: ContainerWatch,
     processes: ProcessWatch,
@@ -47,6 +51,7 @@ impl Executor {
         let mut executor = Self {
             machine: ExecutorMachine::new(),
             clock: Clock::new(),
+            descriptions: Descriptions::new(config, waker.clone()),
             runner: Runner::new(config, waker)
                 .with_context(|| format!("cannot make the directory {}", config.run_dir.display()))?,
             wakes,
@@ -93,6 +98,9 @@ impl Executor {
             self.handle(event);
         }
         self.runner.forget_read();
+        for (agent, metadata) in self.descriptions.take() {
+            self.handle(Event::Described { agent, metadata });
+        }
         if ready.has(added.containers) {
             for resource in self.containers.ended() {
                 self.processes.forget(&resource);
@@ -152,6 +160,7 @@ impl Executor {
             }
             Effect::Kill { run, signal } => self.runner.kill(run, signal),
             Effect::EndLeftover { process } => self.runner.end_leftover(process),
+            Effect::Describe(agent) => self.descriptions.ask(agent),
             Effect::Send(message) => self.said.push(message),
             Effect::Persist(bytes) => {
                 if let Err(error) = replace_file(&self.state_file, &bytes) {

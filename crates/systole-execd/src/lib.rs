@@ -8,6 +8,7 @@
 mod agentless;
 mod containers;
 mod daemon;
+mod description;
 mod executor;
 mod keeper;
 mod leftover;

@@ -301,6 +301,7 @@ mod tests {
             parameters: BTreeMap::new(),
             transition_key: "1:1:0:00000000-0000-0000-0000-000000000000".into(),
             expected_rc: None,
+            digests: Default::default(),
         }
     }
 

@@ -143,6 +143,7 @@ impl Daemon {
             parameters: BTreeMap::from([("state".to_owned(), state.display().to_string())]),
             transition_key: format!("{number}:1:0:4f9a2d6e-0000-0000-0000-000000000000"),
             expected_rc: None,
+            digests: Default::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use support::{PATIENCE, until};
 use systole_link::{Connection, Limits};
 use systole_wire::{
     PROTOCOL,
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
 };
 
 const LIMITS: Limits = Limits { line: 1 << 20, unsent: 1 << 20 };
@@ -27,6 +27,7 @@ root=${0%/resource.d/*}
 echo x >> "$root/$1"
 case $1 in
 slow) : > "$root/slow-runs"; while [ ! -e "$root/go" ]; do sleep 0.01; done; exit 4;;
+meta-data) cat "$root/metadata";;
 start) [ -z "$OCF_RESKEY_file" ] || { sleep 600 >/dev/null 2>&1 & echo $! > "$OCF_RESKEY_file"; };;
 monitor)
     [ -z "$OCF_RESKEY_file" ] || grep -q sleep "/proc/$(cat "$OCF_RESKEY_file")/cmdline" || exit 7
@@ -114,6 +115,7 @@ fn with_parameters(call: u64, operation: &str, interval_ms: u64, parameters: &[(
         parameters: parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         transition_key: "1:1:0:x".into(),
         expected_rc: Some(0),
+        digests: Default::default(),
     }))
 }
 
@@ -122,14 +124,41 @@ fn welcome(connection: &mut Connection) -> (Vec<(String, u64)>, Vec<u64>) {
         FromExecutor::Welcome { recurring, in_flight, .. } => {
             (recurring, in_flight.iter().map(|o| o.call).collect())
         }
-        FromExecutor::Result(result) => panic!("a result before the welcome: {result:?}"),
+        other => panic!("not a welcome: {other:?}"),
     }
 }
 
 fn result(connection: &mut Connection) -> OperationResult {
     match connection.wait_message(PATIENCE).expect("result") {
         FromExecutor::Result(result) => *result,
-        FromExecutor::Welcome { .. } => panic!("a second welcome"),
+        other => panic!("not a result: {other:?}"),
+    }
+}
+
+fn described(connection: &mut Connection, agent: &str) -> Option<String> {
+    let name = AgentName { class: "ocf".into(), provider: Some("test".into()), agent: agent.into() };
+    connection.send(&ToExecutor::Describe(name.clone())).expect("question");
+    match connection.wait_message(PATIENCE).expect("description") {
+        FromExecutor::Described { agent, metadata } if agent == name => metadata,
+        other => panic!("not its description: {other:?}"),
+    }
+}
+
+#[test]
+fn agents_are_asked_what_they_are_until_they_say_and_again_when_their_file_has_changed() {
+    let host = Host::start("description");
+    let mut client = host.connect();
+    welcome(&mut client);
+    assert_eq!(described(&mut client, "missing"), None);
+    assert_eq!(described(&mut client, "agent"), None);
+    for metadata in ["<one/>", "<two/>"] {
+        fs::write(host.root.join("metadata"), metadata).expect("metadata");
+        let agent = host.root.join("resource.d/test/agent");
+        fs::write(&agent, format!("{AGENT}# {metadata} is what it says\n")).expect("agent");
+        assert_eq!(described(&mut client, "agent").as_deref(), Some(metadata));
+        let n_runs = host.count("meta-data");
+        assert_eq!(described(&mut client, "agent").as_deref(), Some(metadata));
+        assert_eq!(host.count("meta-data"), n_runs, "it was run although nothing has changed");
     }
 }
 

@@ -6,6 +6,11 @@ use systole_cluster::executor::{AgentExit, RunId};
 use systole_types::{OcfRc, OpStatus};
 use systole_wire::exec::Operation;
 
+/// What every agent says of itself.
+pub const METADATA: &str = "<resource-agent name=\"simulated\"><version>1.1</version>\
+    <parameters><parameter name=\"state\"/><parameter name=\"passwd\" reloadable=\"1\"/></parameters>\
+    <actions><action name=\"reload-agent\"/></actions></resource-agent>";
+
 /// A process of an agent.
 #[derive(Clone, Debug)]
 pub struct Process {

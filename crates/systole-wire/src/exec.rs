@@ -40,6 +40,27 @@ pub enum ToExecutor {
         /// See [`OperationResult::number`].
         number: u64,
     },
+    /// What does this agent say of itself? Answered by [`FromExecutor::Described`]. Since protocol 1.2.
+    Describe(AgentName),
+}
+
+/// Which agent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AgentName {
+    /// `ocf`, `stonith`.
+    pub class: String,
+    /// For `ocf`.
+    pub provider: Option<String>,
+    /// The agent's type.
+    pub agent: String,
+}
+
+impl AgentName {
+    /// The agent that performs an operation.
+    pub fn of(operation: &Operation) -> Self {
+        let Operation { class, provider, agent, .. } = operation;
+        Self { class: class.clone(), provider: provider.clone(), agent: agent.clone() }
+    }
 }
 
 /// From the executor to `systoled`.
@@ -71,6 +92,13 @@ pub enum FromExecutor {
     },
     /// An operation has a result: its only one, or for a recurring one the first and each that differs from the last.
     Result(Box<OperationResult>),
+    /// Answer to [`ToExecutor::Describe`].
+    Described {
+        /// Which agent.
+        agent: AgentName,
+        /// Its metadata; `None` if it has none to give.
+        metadata: Option<String>,
+    },
 }
 
 /// An operation to run.
@@ -104,6 +132,33 @@ pub struct Operation {
     /// For a recurring operation: the result that is expected and need not be reported again.
     #[serde(default)]
     pub expected_rc: Option<i32>,
+    /// What histories tell of its parameters beside the digest of all, by the agent's metadata.
+    #[serde(default, skip_serializing_if = "Digests::is_empty")]
+    pub digests: Digests,
+}
+
+/// Digests of some of an operation's parameters, by what the agent says of them.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Digests {
+    /// Of those that call for a restart when they change; `None` if the agent cannot be reloaded.
+    pub restart: Option<Digest>,
+    /// Of those that are not private. The names are of those that are; `None` if there are none.
+    pub secure: Option<Digest>,
+}
+
+impl Digests {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Names of parameters, and a digest of values, as histories have them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Each between spaces.
+    pub names: String,
+    /// MD5.
+    pub digest: String,
 }
 
 /// What came of an operation.

@@ -102,6 +102,7 @@ fn operation(call: u64, resource: &str, task: &str, interval_ms: u64) -> Operati
         parameters: Default::default(),
         transition_key: String::new(),
         expected_rc: None,
+        digests: Default::default(),
     }
 }
 
@@ -121,6 +122,10 @@ fn describe(effect: &Effect) -> Option<String> {
             let status = OpStatus::from_code(result.status);
             format!("result {}: {} rc {} {status}", result.number, result.operation.key, result.rc)
         }
+        Effect::Send(FromExecutor::Described { agent, metadata }) => {
+            format!("described {}: {metadata:?}", agent.agent)
+        }
+        Effect::Describe(agent) => format!("describe {}", agent.agent),
         Effect::Log { level, message } => format!("{level}: {message}"),
         Effect::Persist(_) => return None,
     })

@@ -150,6 +150,9 @@ impl NodeMachine {
         let before = self.replica.last_call(&self.name, &name);
         self.connections.last_call = self.connections.last_call.max(before) + 1;
         operation.call = self.connections.last_call;
+        // No agent is run that could be waited for: the first probe may go without the description, not the start.
+        self.awaits_description(&operation);
+        self.complete(&mut operation);
         let deadline = self.now.mono + Duration::from_millis(operation.timeout_ms);
         let is_up = self.is_connected(&name);
         match operation.operation.as_str() {

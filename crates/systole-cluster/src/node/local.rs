@@ -111,6 +111,12 @@ impl NodeMachine {
         self.effects.push(Effect::ToExecutor(hello));
     }
 
+    pub(super) fn executor_lost(&mut self) {
+        self.local.lose(self.now.mono);
+        self.agents.executor_is_gone();
+        self.send_all_unsent();
+    }
+
     fn executor_of(&mut self, by: &Hand) -> Option<&mut Executor> {
         match by {
             Hand::Executor => Some(&mut self.local),
@@ -139,7 +145,9 @@ impl NodeMachine {
     pub(super) fn executor_says(&mut self, message: FromExecutor) {
         match message {
             FromExecutor::Result(result) => self.has_result(&Hand::Executor, *result),
-            FromExecutor::Welcome { ref boot_id, last_number, acknowledged, .. } => {
+            FromExecutor::Described { agent, metadata } => self.described(agent, metadata.as_deref()),
+            FromExecutor::Welcome { ref boot_id, last_number, acknowledged, protocol, .. } => {
+                self.agents.executor_is_there(protocol);
                 if *boot_id != self.boot_id {
                     let text =
                         format!("the executor knows boot {boot_id}, this daemon boot {}", self.boot_id);
@@ -317,6 +325,7 @@ impl NodeMachine {
     fn cancel(&mut self, by: &Hand, key: String) {
         if let Some(executor) = self.executor_of(by) {
             executor.recurring.remove(&key);
+            executor.unsent.retain(|operation| operation.interval_ms == 0 || operation.key != key);
         }
         self.tell_executor(by, ToExecutor::Cancel { key });
     }
@@ -346,16 +355,34 @@ impl NodeMachine {
         }
     }
 
-    /// Hands operations to an executor, except those that the members have given up meanwhile.
+    /// See [`Self::send_unsent`], to all executors.
+    pub(super) fn send_all_unsent(&mut self) {
+        for by in std::iter::once(Hand::Executor).chain(self.connections.remotes()) {
+            self.send_unsent(&by);
+        }
+    }
+
+    /// Hands operations to an executor, except those that the members have given up meanwhile, and those that wait for
+    /// their agent to describe itself or for others of the same resource that do.
     fn send_unsent(&mut self, by: &Hand) {
         let Some(executor) = self.executor_of(by).filter(|executor| executor.is_welcome) else { return };
+        let mut waiting: Vec<Operation> = Vec::new();
         for mut operation in std::mem::take(&mut executor.unsent) {
             if !self.replica.ledger.in_flight.contains_key(&operation.transition_key) {
                 continue;
             }
+            let is_behind = waiting.iter().any(|other| other.resource == operation.resource);
+            if self.awaits_description(&operation) || is_behind {
+                waiting.push(operation);
+                continue;
+            }
+            self.complete(&mut operation);
             let Some(executor) = self.executor_of(by) else { return };
             executor.take_up(&mut operation);
             self.tell_executor(by, ToExecutor::Run(Box::new(operation)));
+        }
+        if let Some(executor) = self.executor_of(by) {
+            executor.unsent = waiting;
         }
     }
 

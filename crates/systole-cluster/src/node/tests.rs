@@ -11,6 +11,7 @@ use systole_wire::{
     hub::View,
 };
 
+mod agents;
 mod attributes;
 mod remote;
 
@@ -38,6 +39,8 @@ struct Bench {
     has_layer: bool,
     /// Operation keys as the executor got them, and what was asked of the disk.
     ran: Vec<String>,
+    /// Their actions, as the agent gets them.
+    asked: Vec<String>,
     transition_keys: BTreeSet<String>,
     running: bool,
     cancelled: Vec<String>,
@@ -49,6 +52,8 @@ struct Bench {
     logs: Vec<String>,
     n_inputs: usize,
     far: Far,
+    /// What agents say of themselves; without it they say nothing.
+    metadata: Option<String>,
 }
 
 /// What is at the other end of this node's sessions.
@@ -73,6 +78,7 @@ impl Bench {
             now: Now { mono: Monotonic(Duration::from_secs(100)), wall: Timestamp(1_000_000) },
             has_layer: true,
             ran: Vec::new(),
+            asked: Vec::new(),
             transition_keys: BTreeSet::new(),
             running: false,
             cancelled: Vec::new(),
@@ -84,6 +90,7 @@ impl Bench {
             logs: Vec::new(),
             n_inputs: 0,
             far: Far { is_reachable: true, ..Far::default() },
+            metadata: Some(String::new()),
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
         let stored = Some(Snapshot { xml: cib.into(), version, generation: 1 });
@@ -106,6 +113,10 @@ impl Bench {
                         events.push_back(Event::Executor(FromExecutor::Result(Box::new(result))));
                     }
                     Effect::ToExecutor(ToExecutor::Cancel { key }) => self.cancelled.push(key),
+                    Effect::ToExecutor(ToExecutor::Describe(agent)) if self.metadata.is_some() => {
+                        let metadata = self.metadata.clone().filter(|text| !text.is_empty());
+                        events.push_back(Event::Executor(FromExecutor::Described { agent, metadata }));
+                    }
                     Effect::Remote { session, command } => events.extend(self.far_end(session, command)),
                     Effect::LeaveCluster => {
                         self.has_left = true;
@@ -123,6 +134,7 @@ impl Bench {
 
     fn run(&mut self, operation: Operation) -> OperationResult {
         self.ran.push(operation.key.clone());
+        self.asked.push(operation.operation.clone());
         self.transition_keys.insert(operation.transition_key.clone());
         match operation.operation.as_str() {
             "start" => self.running = true,
@@ -347,6 +359,7 @@ fn a_start_that_waits_its_turn_when_quorum_is_lost_is_taken_back_and_the_resourc
         parameters: Default::default(),
         transition_key: "5:1:0:3fbb9d17-63ee-abad-676d-313ffc92f2ee".into(),
         expected_rc: None,
+        digests: Default::default(),
     };
     let FromExecutor::Welcome { protocol, boot_id, .. } = welcome() else { panic!("a welcome") };
     bench.tell(Event::Executor(FromExecutor::Welcome {

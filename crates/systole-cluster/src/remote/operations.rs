@@ -49,8 +49,8 @@ impl RemoteSession {
             ToExecutor::Run(operation) => self.run(now, *operation),
             ToExecutor::Cancel { key } => self.cancel(&key),
             ToExecutor::Forget { resource } => self.forget(&resource),
-            // The session greets by itself, and keeps nothing for anybody.
-            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } => {}
+            // The session greets by itself, and keeps nothing for anybody. Agents are described by this node's executor.
+            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } | ToExecutor::Describe(_) => {}
         }
     }
 

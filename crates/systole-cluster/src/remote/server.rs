@@ -358,6 +358,7 @@ impl RemoteServer {
             parameters: run.parameters,
             transition_key: run.note,
             expected_rc: None,
+            digests: Default::default(),
         };
         if crate::executor::changes_state(&operation) {
             // The executor ends them by itself.
@@ -420,6 +421,7 @@ impl RemoteServer {
                 }
             }
             FromExecutor::Result(result) => self.tell_result(*result),
+            FromExecutor::Described { .. } => {}
         }
     }
 

@@ -192,6 +192,7 @@ fn operation(resource: &str, name: &str, interval_ms: u64, number: u64) -> Opera
             .into(),
         transition_key: format!("{number}:1:0:uuid"),
         expected_rc: None,
+        digests: Default::default(),
     }
 }
 

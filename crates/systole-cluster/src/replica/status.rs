@@ -2,6 +2,7 @@
 
 use super::Place;
 use crate::message::{NodeUpdate, Standing};
+use std::sync::Arc;
 use systole_cib::{
     history::{self, History},
     model::{Agent, HistoryEntry},
@@ -9,7 +10,7 @@ use systole_cib::{
 };
 use systole_scheduler::status::recorded_digest;
 use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Timestamp, TransitionMagic};
-use systole_wire::exec::{Operation, OperationResult};
+use systole_wire::exec::{Digest, Operation, OperationResult};
 
 /// The result code of an operation that has none yet.
 const RC_PENDING: i32 = 193;
@@ -297,14 +298,19 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         exec_time_ms: None,
         queue_time_ms: None,
         digest_all: Some(recorded_digest(parameters, operation.interval_ms > 0).into()),
-        digest_restart: None,
-        digest_secure: None,
+        digest_restart: operation.digests.restart.as_ref().map(recorded),
+        digest_secure: operation.digests.secure.as_ref().map(recorded),
         on_node: Some(NodeId::new(node)),
         migrate_source: migration("CRM_meta_migrate_source"),
         migrate_target: migration("CRM_meta_migrate_target"),
         feature_set: Some(super::FEATURE_SET.into()),
         origin: None,
     })
+}
+
+/// A digest as histories have it.
+fn recorded(digest: &Digest) -> (Option<Arc<str>>, Arc<str>) {
+    (Some(digest.names.as_str().into()), digest.digest.as_str().into())
 }
 
 fn changes_state(operation: &Operation) -> bool {

@@ -132,6 +132,10 @@ impl Cluster {
             }
             executor::Effect::Kill { run, signal } => self.kill(place, run, signal),
             executor::Effect::EndLeftover { process } => self.end_leftover(place, process),
+            executor::Effect::Describe(agent) => {
+                let metadata = Some(crate::agents::METADATA.to_owned());
+                self.tell_executor(place, executor::Event::Described { agent, metadata });
+            }
             executor::Effect::Send(message) => match place {
                 Place::Host(idx) => {
                     let host = &mut self.hosts[idx];

@@ -36,7 +36,15 @@ case $1 in
 start) : > "$state";;
 stop) rm -f "$state";;
 monitor) [ -e "$state" ] || exit 7;;
-meta-data) echo '<resource-agent name="file" version="1"><version>1.1</version><parameters/><actions/></resource-agent>';;
+reload-agent) ;;
+meta-data) cat <<END
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="file" version="1"><version>1.1</version>
+<parameters><parameter name="color" reloadable="1"/><parameter name="size"/></parameters>
+<actions><action name="reload-agent" timeout="5s"/></actions></resource-agent>
+END
+;;
 *) exit 3;;
 esac
 "#;
@@ -262,11 +270,25 @@ impl Cluster {
             <nvpair id="options-fencing" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
             <nodes/><resources>{primitives}{more}</resources><constraints>{constraints}</constraints></configuration>"#
         );
-        let change = serde_json::from_value(serde_json::json!({
+        self.apply(serde_json::json!({
             "action": "replace", "scope": {"section": "configuration"}, "xml": xml
         }));
-        let call = Call::Apply { change: change.expect("a change"), force: false };
-        let reply = self.ask("a", call);
+    }
+
+    /// Gives a resource a parameter.
+    pub fn set_parameter(&self, resource: &str, name: &str, value: &str) {
+        let xml = format!(
+            r#"<primitive id="{resource}"><instance_attributes id="{resource}-i">
+            <nvpair id="{resource}-i-{name}" name="{name}" value="{value}"/></instance_attributes></primitive>"#
+        );
+        self.apply(serde_json::json!({
+            "action": "modify", "scope": {"section": "resources"}, "xml": xml, "options": {"allow_create": true}
+        }));
+    }
+
+    fn apply(&self, change: serde_json::Value) {
+        let change = serde_json::from_value(change).expect("a change");
+        let reply = self.ask("a", Call::Apply { change, force: false });
         assert!(matches!(reply, Reply::Applied { .. }), "{reply:?}");
     }
 
@@ -316,6 +338,23 @@ impl Cluster {
             .map(|entry| fs::read_to_string(entry.path()).map_or(0, |text| text.lines().count()))
             .sum()
     }
+}
+
+/// Changes parameters of the resource `one` that runs on `node`, one that can be reloaded and one that cannot.
+pub fn check_reload(cluster: &Cluster, node: &str) {
+    let ran = || ["start", "stop", "reload-agent"].map(|action| cluster.count(node, action, "one"));
+    let [starts, stops, reloads] = ran();
+    let monitors = || cluster.count(node, "monitor", "one");
+    cluster.set_parameter("one", "color", &format!("after {reloads}"));
+    until("the reload", || (ran()[2] > reloads).then_some(()));
+    cluster.settle();
+    assert_eq!(ran(), [starts, stops, reloads + 1]);
+    let monitored = monitors();
+    until("monitors to go on", || (monitors() > monitored + 1).then_some(()));
+    cluster.set_parameter("one", "size", &format!("after {stops}"));
+    until("the restart", || (ran()[0] > starts).then_some(()));
+    cluster.settle();
+    assert_eq!(ran(), [starts + 1, stops + 1, reloads + 1]);
 }
 
 impl Drop for Cluster {

@@ -40,6 +40,20 @@ fn a_cluster_comes_up_runs_resources_and_repairs_what_breaks() {
 }
 
 #[test]
+fn a_changed_parameter_is_reloaded_if_the_agent_says_it_can_be_and_another_restarts() {
+    let cluster = Cluster::start("reload", NODES.len());
+    cluster.load(&["one"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    harness::check_reload(&cluster, home);
+    // So it is by an executor that has not asked the agent yet.
+    cluster.kill_program(home, "executor");
+    cluster.start_program(home, "executor");
+    cluster.settle();
+    harness::check_reload(&cluster, home);
+}
+
+#[test]
 fn either_daemon_may_be_killed_and_nothing_stops() {
     let cluster = Cluster::start("killed", 3);
     cluster.load(&["one", "two", "three"]);

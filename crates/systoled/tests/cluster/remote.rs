@@ -35,6 +35,12 @@ fn a_resource_runs_on_a_remote_node_and_is_repaired_there() {
 }
 
 #[test]
+fn a_changed_parameter_is_reloaded_on_a_remote_node_if_the_agent_says_it_can_be() {
+    let (cluster, _) = cluster_with_far("remote-reload");
+    crate::harness::check_reload(&cluster, "far");
+}
+
+#[test]
 fn a_lost_remote_daemon_comes_back_to_what_still_runs() {
     let (cluster, port) = cluster_with_far("remote-lost");
     cluster.kill_program("far", "remoted");

@@ -280,5 +280,6 @@ fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
         parameters,
         transition_key: transition_key(dc, action).to_string(),
         expected_rc: None,
+        digests: Default::default(),
     }
 }
