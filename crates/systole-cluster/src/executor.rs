@@ -1,8 +1,11 @@
 //! The executor's machine: which agent runs when, and what is told of it.
 
 mod book;
+mod former;
 
 use crate::Level;
+pub(crate) use former::FormerParameters;
+
 use book::{Book, Lane, MAX_QUEUED, Queued, Recurring, Running, Span, Stage};
 use std::{collections::VecDeque, time::Duration};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
@@ -144,6 +147,7 @@ pub enum KillSignal {
 /// - An operation that changes a resource's state (anything but a monitor or a notification) ends the recurring
 ///   operations of that resource, without a result for them.
 /// - A recurring operation's interval counts from the end of one run to the start of the next.
+/// - A stop gets the parameters that the resource runs with, not those of today's configuration.
 /// - An operation that was running when the program was killed is waited for. If its result is lost it gets the status
 ///   [`OpStatus::NotConnected`].
 #[derive(Debug, Default)]
@@ -315,6 +319,7 @@ impl ExecutorMachine {
 
     fn forget(&mut self, now: Now, resource: &str) {
         self.end_recurring(resource);
+        self.book.former.forget(resource);
         self.changed = true;
         for operation in self.unqueue(resource, |_| true) {
             self.report(
@@ -442,8 +447,10 @@ impl ExecutorMachine {
 
     /// Starts what can be started.
     fn pump(&mut self, now: Now) {
+        let former = &self.book.former;
         for lane in self.book.lanes.values_mut() {
-            let Some(queued) = lane.next(now.mono) else { continue };
+            let Some(mut queued) = lane.next(now.mono) else { continue };
+            former.complete(&mut queued.operation);
             self.last_run += 1;
             let run = RunId(self.last_run);
             self.changed |= queued.operation.interval_ms == 0;

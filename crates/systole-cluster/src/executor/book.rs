@@ -1,6 +1,6 @@
 //! What the executor knows, and keeps over a restart of its program.
 
-use super::{AgentExit, RunId};
+use super::{AgentExit, FormerParameters, RunId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -28,6 +28,9 @@ pub(super) struct Book {
     pub recurring: BTreeMap<String, Recurring>,
     /// By resource.
     pub lanes: BTreeMap<String, Lane>,
+    /// What resources run with.
+    #[serde(default)]
+    pub former: FormerParameters,
 }
 
 /// A recurring operation in force.
@@ -164,6 +167,7 @@ impl Book {
             exec_ms: millis(span.exec),
             queue_ms: millis(span.queue),
         };
+        self.former.learn(&result);
         if self.results.len() >= MAX_RESULTS {
             let oldest = self.results.iter().position(|result| result.operation.interval_ms > 0).unwrap_or(0);
             self.results.remove(oldest);

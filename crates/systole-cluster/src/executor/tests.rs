@@ -4,7 +4,7 @@
 //! `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `restart`, `reboot`.
 
 use super::*;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 use systole_types::Timestamp;
 
 struct Script {
@@ -411,4 +411,44 @@ wait 20000
     kill 2
 ",
     );
+}
+
+/// Runs an operation of `r` with one parameter of its own. What the agent got.
+fn run_with(runner: &mut Script, task: &str, ip: &str, rc: OcfRc) -> BTreeMap<String, String> {
+    runner.call += 1;
+    let mut asked = operation(runner.call, "r", task, 0);
+    asked.parameters.insert("ip".into(), ip.into());
+    asked.parameters.insert("CRM_meta_timeout".into(), format!("of {ip}"));
+    let effects = runner.machine.handle(runner.now(), Event::Message(ToExecutor::Run(Box::new(asked))));
+    let begun = effects.iter().find_map(|effect| match effect {
+        Effect::Execute { run, operation } => Some((*run, operation.parameters.clone())),
+        _ => None,
+    });
+    let (run, parameters) = begun.expect("it runs");
+    let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
+    runner.tell(Event::Exited { run, exit }, &mut String::new());
+    parameters
+}
+
+#[test]
+fn a_resource_is_stopped_with_the_parameters_it_runs_with() {
+    for (before, rc, stopped_with) in [
+        ("start", OcfRc::Ok, "old"),
+        ("reload-agent", OcfRc::Ok, "old"),
+        ("monitor", OcfRc::Ok, "old"),
+        ("monitor", OcfRc::Promoted, "old"),
+        ("monitor", OcfRc::NotRunning, "new"),
+        ("start", OcfRc::Error, "new"),
+    ] {
+        let mut runner = Script { machine: ExecutorMachine::new(), kept: None, boot: 1, call: 0, millis: 0 };
+        runner.start(&mut String::new());
+        run_with(&mut runner, before, "old", rc);
+        runner.start(&mut String::new());
+        let stop = run_with(&mut runner, "stop", "new", OcfRc::Ok);
+        assert_eq!(stop["ip"], stopped_with, "after {before} {rc:?}");
+        assert_eq!(stop["CRM_meta_timeout"], "of new");
+        // It is stopped: if a start with other parameters fails, those are what its stop needs.
+        run_with(&mut runner, "start", "newer", OcfRc::Error);
+        assert_eq!(run_with(&mut runner, "stop", "newer", OcfRc::Ok)["ip"], "newer");
+    }
 }

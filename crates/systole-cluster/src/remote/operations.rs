@@ -1,7 +1,10 @@
 //! Operations of resources on the remote node: what was asked for and not answered yet.
 
 use super::{Effect, RemoteSession};
-use crate::{Level, RemoteEvent, executor::changes_state};
+use crate::{
+    Level, RemoteEvent,
+    executor::{FormerParameters, changes_state},
+};
 use std::{collections::BTreeMap, time::Duration};
 use systole_types::{Now, OcfRc, OpStatus, OperationKey};
 use systole_wire::{
@@ -25,6 +28,8 @@ pub(super) struct Operations {
     awaited: BTreeMap<u32, Awaited>,
     /// The number of the last result.
     last_number: u64,
+    /// What resources run with, as far as this session knows: the daemons of others do not keep it.
+    former: FormerParameters,
 }
 
 #[derive(Debug)]
@@ -54,7 +59,8 @@ impl RemoteSession {
         }
     }
 
-    fn run(&mut self, now: Now, operation: Operation) {
+    fn run(&mut self, now: Now, mut operation: Operation) {
+        self.operations.former.complete(&mut operation);
         if self.operations.in_flight.len() + self.operations.recurring.len() >= MAX_OPERATIONS {
             let reason = format!("{MAX_OPERATIONS} operations are in flight on {} already", self.node);
             return self.report(own_result(operation, now, OpStatus::Error, &reason));
@@ -126,6 +132,7 @@ impl RemoteSession {
 
     fn forget(&mut self, resource: &str) {
         self.end_recurring(resource);
+        self.operations.former.forget(resource);
         if self.operations.registered.remove(resource).is_some() {
             self.send(Call::UnregisterResource { resource: resource.to_owned() });
         }
@@ -211,6 +218,7 @@ impl RemoteSession {
     fn report(&mut self, result: OperationResult) {
         self.operations.last_number += 1;
         let result = OperationResult { number: self.operations.last_number, ..result };
+        self.operations.former.learn(&result);
         self.effects.push(Effect::Tell(RemoteEvent::Says(FromExecutor::Result(Box::new(result)))));
     }
 }

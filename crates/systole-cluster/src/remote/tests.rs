@@ -323,6 +323,17 @@ fn reloads_run_at_the_far_end_by_either_name_and_their_parameters_with_them() {
 }
 
 #[test]
+fn a_resource_is_stopped_at_the_far_end_with_the_parameters_it_was_started_with() {
+    let mut world = World::connected();
+    world.tell(run(operation("db", "start", 0, 8)));
+    world.agent_ends(OcfRc::Ok);
+    let mut stop = operation("db", "stop", 0, 9);
+    stop.parameters.insert("state".into(), "new".into());
+    world.tell(run(stop));
+    assert_eq!(world.running[0].1.parameters["state"], "a b<c");
+}
+
+#[test]
 fn what_changes_a_resource_ends_its_monitors() {
     let mut world = World::connected();
     world.tell(run(operation("db", "monitor", 10_000, 8)));
