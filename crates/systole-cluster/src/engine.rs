@@ -4,6 +4,8 @@
 //! sends nothing more but notifications of what was done, and is finished when what is in flight has been answered. It
 //! chooses nothing.
 
+pub mod caution;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -194,7 +196,8 @@ impl Engine {
 }
 
 impl Run {
-    fn new(graph: TransitionGraph) -> Self {
+    fn new(mut graph: TransitionGraph) -> Self {
+        caution::amend(&mut graph);
         let known: BTreeSet<ActionId> = graph.synapses.iter().map(|synapse| synapse.action.id).collect();
         let inputs =
             |idx: usize| graph.synapses[idx].inputs.iter().copied().filter(|id| known.contains(id)).collect();
@@ -270,8 +273,27 @@ impl Run {
 
     fn leave_out(&mut self, id: ActionId) {
         let Some(flight) = self.in_flight.remove(&id) else { return };
-        let key = self.action(&flight).key.to_string();
+        let action = self.action(&flight);
+        let (key, node) = (action.key.to_string(), action.node.as_ref().map(|(name, _)| name.clone()));
         self.left_out.get_or_insert(AbortReason::Unreachable(key));
+        if let Some(node) = node {
+            self.let_go(&node);
+        }
+    }
+
+    /// A remote node cannot be reached: the stop of its connection, which is broken, need not wait for what was to be done
+    /// there before. Else it would wait for ever, and the connection could not be recovered.
+    fn let_go(&mut self, node: &NodeId) {
+        let graph = &self.graph;
+        let is_there =
+            |synapse: &&Synapse| synapse.action.node.as_ref().is_some_and(|(name, _)| name == node);
+        let there: BTreeSet<ActionId> =
+            graph.synapses.iter().filter(is_there).map(|synapse| synapse.action.id).collect();
+        for (idx, inputs) in &mut self.waiting {
+            if is_stop_of_connection(&graph.synapses[*idx].action, node) {
+                inputs.retain(|input| !there.contains(input));
+            }
+        }
     }
 
     fn lose(&mut self, node: &NodeId) {
@@ -341,6 +363,12 @@ fn is_told_anyway(synapse: &Synapse) -> bool {
 /// Whether a pseudo-action has to be told to the members: it says how remote and guest nodes stand.
 fn says_something(action: &Action) -> bool {
     !action.downed.is_empty() || !action.maintenance.is_empty()
+}
+
+/// Whether an action ends the connection to a remote node, which goes by the node's name.
+fn is_stop_of_connection(action: &Action, node: &NodeId) -> bool {
+    matches!(&action.kind, ActionKind::Resource(resource) if resource.id.as_str() == node.as_str())
+        && &*action.operation == "stop"
 }
 
 /// Whether an action isolates a node.

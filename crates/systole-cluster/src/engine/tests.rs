@@ -1,7 +1,8 @@
 //! Scripts: what the engine is told at the margin, what it does about it indented below.
 //!
-//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `pseudo` and `fence`, and of the
-//! highest priority `notify` and `told`, a pseudo-action.
+//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `promote`, `pseudo` and
+//! `fence`, `close`, which stops the connection to the remote node `far`, `open`, which starts that to a guest in the container
+//! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action.
 
 use super::*;
 use std::{fmt::Write as _, sync::Arc};
@@ -31,11 +32,18 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
     };
     let (kind, operation) = match kind {
         "op" => (ActionKind::Resource(dummy), "start"),
+        "probe" => (ActionKind::Resource(dummy), "monitor"),
+        "promote" => (ActionKind::Resource(dummy), "promote"),
+        "close" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "stop"),
+        "open" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "start"),
         "notify" => (ActionKind::Resource(dummy), "notify"),
         "fence" => (ActionKind::Cluster, "stonith"),
         _ => (ActionKind::Pseudo, "stopped"),
     };
     let timeout: (Arc<str>, Arc<str>) = ("CRM_meta_timeout".into(), "20000".into());
+    let container: (Arc<str>, Arc<str>) = ("CRM_meta_container".into(), "rsc".into());
+    let is_guest =
+        operation == "start" && matches!(&kind, ActionKind::Resource(it) if it.id.as_str() == "far");
     Action {
         id,
         kind,
@@ -44,7 +52,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
         internal_key: None,
         node: Some((NodeId::new(node), NodeUuid::new(node))),
         router: None,
-        attributes: [timeout].into_iter().collect(),
+        attributes: [timeout].into_iter().chain(is_guest.then_some(container)).collect(),
         downed: Vec::new(),
         maintenance: Vec::new(),
         about: None,
@@ -179,6 +187,78 @@ graph 1:op 2:fence
     perform 1
     perform 2
 unreachable 1
+    given up: action-1 had no way to its node
+",
+    );
+}
+
+#[test]
+fn a_promotion_waits_for_the_probes_of_the_resource() {
+    check(
+        "
+graph 1:probe@a 2:promote@b 3:op@b
+    perform 1
+    perform 3
+confirmed 3
+confirmed 1
+    perform 2
+",
+    );
+    check(
+        "
+graph 1:probe@a 2:promote@b
+    perform 1
+failed 1
+    given up: action-1 failed
+",
+    );
+}
+
+#[test]
+fn a_promotion_does_not_wait_for_a_probe_that_waits_for_it() {
+    check(
+        "
+graph 1:promote@b 2:op@b<1 3:probe@far<2 4:probe@a
+    perform 4
+confirmed 4
+    perform 1
+confirmed 1
+    perform 2
+confirmed 2
+    perform 3
+",
+    );
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_probe_of_a_guest_whose_container_starts_after_it() {
+    check(
+        "
+graph 1:pseudo<4 2:op@a<1 3:open@a<2 4:probe@far<3 5:op@far<4
+    perform 2
+confirmed 2
+    perform 3
+confirmed 3
+    perform 4
+confirmed 4
+    perform 5
+confirmed 5
+    complete
+",
+    );
+}
+
+#[test]
+fn the_connection_to_a_node_out_of_reach_is_recovered_whatever_was_to_be_done_there_before() {
+    check(
+        "
+graph 1:op@far 2:op@far<1 3:close@a<1,2 4:op@a<3 5:op@a<1
+    perform 1
+unreachable 1
+    perform 3
+confirmed 3
+    perform 4
+confirmed 4
     given up: action-1 had no way to its node
 ",
     );

@@ -1,0 +1,117 @@
+//! Where the engine waits for more, or for less, than a graph says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use systole_graph::{Action, ActionId, ActionKind, TransitionGraph, circle};
+use systole_types::NodeId;
+
+/// Makes a graph what the engine carries out.
+pub fn amend(graph: &mut TransitionGraph) {
+    open_circles(graph);
+    promote_after_probes(graph);
+}
+
+/// In a graph that goes round in circles, nothing is stopped only after probes of a guest whose container is to be started:
+/// they find nothing, and may themselves wait for the stop.
+///
+/// Such is the plan for a bundle of which one replica is recovered and another starts that has to be probed, the incumbent's
+/// too; it would stay where it is until its next regular check.
+fn open_circles(graph: &mut TransitionGraph) {
+    if circle(graph).is_empty() {
+        return;
+    }
+    let guests = new_guests(graph);
+    let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+    let is_new = |node: &NodeId| guests.contains(node);
+    let in_vain: BTreeSet<ActionId> = actions
+        .filter(|action| is_probe(action) && action.node.as_ref().is_some_and(|(node, _)| is_new(node)))
+        .map(|action| action.id)
+        .collect();
+    for synapse in &mut graph.synapses {
+        if matches!(&*synapse.action.operation, "stop" | "stopped" | "demote" | "demoted") {
+            synapse.inputs.retain(|input| !in_vain.contains(input));
+        }
+    }
+}
+
+/// Guests that are connected to after their containers are started. A guest goes by the name of its connection.
+fn new_guests(graph: &TransitionGraph) -> BTreeSet<NodeId> {
+    let starts = || {
+        let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+        actions.filter(|action| &*action.operation == "start")
+    };
+    let started: BTreeSet<&str> = starts().filter_map(resource).collect();
+    let is_new = |action: &&Action| action.meta("container").is_some_and(|name| started.contains(name));
+    starts().filter(is_new).filter_map(resource).map(NodeId::new).collect()
+}
+
+/// Has every promotion wait for the probes of the same resource, wherever they are: one of them may find a promoted copy on a
+/// node that was cut off, and then the plan is wrong.
+///
+/// Graphs do not say so where no copy is to be started, for the incumbent's neither: there a node that comes back brings its
+/// history along, here it is probed. A probe that itself waits for the promotion is not waited for.
+fn promote_after_probes(graph: &mut TransitionGraph) {
+    let is_promotion = |action: &Action| &*action.operation == "promote" && base(action).is_some();
+    let n_synapses = graph.synapses.len();
+    let promotions: Vec<usize> =
+        (0..n_synapses).filter(|at| is_promotion(&graph.synapses[*at].action)).collect();
+    if promotions.is_empty() {
+        return;
+    }
+    let mut followers = followers(graph);
+    for at in promotions {
+        let promotion = &graph.synapses[at].action;
+        let (id, resource) = (promotion.id, base(promotion));
+        let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+        let probes = actions.filter(|action| is_probe(action) && base(action) == resource);
+        let mut probes: Vec<ActionId> = probes.map(|action| action.id).collect();
+        if probes.is_empty() {
+            continue;
+        }
+        let after = all_after(&followers, id);
+        probes.retain(|probe| !after.contains(probe));
+        for probe in probes {
+            followers.entry(probe).or_default().push(id);
+            graph.synapses[at].inputs.push(probe);
+        }
+        graph.synapses[at].inputs.sort_unstable();
+        graph.synapses[at].inputs.dedup();
+    }
+}
+
+fn is_probe(action: &Action) -> bool {
+    &*action.operation == "monitor" && action.meta("interval").is_none_or(|interval| interval == "0")
+}
+
+/// The resource that an action is done to.
+fn resource(action: &Action) -> Option<&str> {
+    match &action.kind {
+        ActionKind::Resource(resource) => Some(resource.id.as_str()),
+        ActionKind::Pseudo | ActionKind::Cluster => None,
+    }
+}
+
+/// The same, without the number of the instance.
+fn base(action: &Action) -> Option<&str> {
+    let id = resource(action)?;
+    Some(id.split_once(':').map_or(id, |(base, _)| base))
+}
+
+/// What waits for each action.
+fn followers(graph: &TransitionGraph) -> BTreeMap<ActionId, Vec<ActionId>> {
+    let mut followers: BTreeMap<ActionId, Vec<ActionId>> = BTreeMap::new();
+    for synapse in &graph.synapses {
+        synapse.inputs.iter().for_each(|input| followers.entry(*input).or_default().push(synapse.action.id));
+    }
+    followers
+}
+
+/// What waits for an action, indirectly too.
+fn all_after(followers: &BTreeMap<ActionId, Vec<ActionId>>, action: ActionId) -> BTreeSet<ActionId> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![action];
+    while let Some(action) = open.pop() {
+        let new = followers.get(&action).into_iter().flatten().filter(|follower| found.insert(**follower));
+        open.extend(new);
+    }
+    found
+}
