@@ -375,6 +375,9 @@ pub(crate) struct ConnectionLedger {
     pub recorded: u64,
     /// Whether the session is known to be up in this view.
     pub attached: bool,
+    /// Of a guest: the node that its container ran on when it was connected to, if that is not the host.
+    #[serde(default)]
+    pub container_on: Option<String>,
     /// Whether it broke and was not recovered yet.
     pub lost: bool,
     /// That it was stopped after it broke. For a guest this counts only once the container is stopped too: until then,

@@ -108,10 +108,8 @@ impl Replica {
         if let Some(entry) = self.ledger.connections.get_mut(name).filter(|entry| entry.is_lost_guest(from))
             && operation.operation == "stop"
         {
-            let container = container_of(&entry.start).unwrap_or_default().to_owned();
             entry.stopped = Some(report.result.clone());
-            let node = self.name_of(from).unwrap_or_default().to_owned();
-            if !self.is_stopped(&node, &container) {
+            if !self.is_container_stopped(name) {
                 return;
             }
             self.ledger.connections.remove(name);
@@ -150,18 +148,58 @@ impl Replica {
         let container = &result.operation.resource;
         let is_anew = result.operation.operation == "start" && has_succeeded(result);
         // Where it was. That it does not run elsewhere says nothing.
-        let is_over = self.is_stopped(&place.name, container);
-        let here = self.id_of(&place.name);
-        let connections = self.ledger.connections.iter_mut();
-        let stopped: Vec<_> = connections
+        let is_over = |connection: &str| {
+            self.container_node(connection) == Some(&place.name) && self.is_stopped(&place.name, container)
+        };
+        let connections = self.ledger.connections.iter();
+        let guests: Vec<String> = connections
             .filter(|(_, entry)| container_of(&entry.start) == Some(container))
-            .filter(|(_, entry)| is_anew || is_over && here == Some(entry.host))
-            .filter_map(|(_, entry)| Some((entry.host, entry.stopped.take()?)))
+            .filter(|(name, _)| is_anew || is_over(name))
+            .map(|(name, _)| name.clone())
             .collect();
+        let mut stopped = Vec::new();
+        for guest in &guests {
+            let entry = self.ledger.connections.get_mut(guest);
+            stopped.extend(entry.and_then(|entry| Some((entry.host, entry.stopped.take()?))));
+        }
         for (host, result) in stopped {
             self.write_down(host, &Hand::Connections, &result);
             self.remote_is_down(&result.operation.resource);
         }
+    }
+
+    /// The node that the container of a guest runs on, or ran on when the guest was connected to.
+    fn container_node(&self, connection: &str) -> Option<&str> {
+        let entry = self.ledger.connections.get(connection)?;
+        entry.container_on.as_deref().or_else(|| self.name_of(entry.host))
+    }
+
+    /// Whether the container of a guest is stopped where it ran.
+    fn is_container_stopped(&self, connection: &str) -> bool {
+        let start = self.ledger.connections.get(connection).map(|entry| &entry.start);
+        let container = start.and_then(container_of);
+        container
+            .zip(self.container_node(connection))
+            .is_some_and(|(container, node)| self.is_stopped(node, container))
+    }
+
+    /// Where the history says that the container of a guest runs, if that is not on the cluster node `host`.
+    fn container_elsewhere(&self, host: u32, start: &Operation) -> Option<String> {
+        let container = container_of(start)?;
+        let states = self.cib.root().child("status")?.children_named("node_state");
+        let is_there = |state: &Element<'_>| state.attr("in_ccm") == Some("true");
+        let nodes = states.filter(is_there).filter_map(|state| state.attr("uname"));
+        let nodes: Vec<&str> = nodes.filter(|node| self.is_running(node, container)).collect();
+        let host = self.name_of(host)?;
+        nodes.first().filter(|_| !nodes.contains(&host)).map(|node| (*node).to_owned())
+    }
+
+    /// Whether a node's history ends with a resource being started, or found to run.
+    fn is_running(&self, node: &str, resource: &str) -> bool {
+        let last = self.operations(node, resource).max_by_key(|entry| number(*entry, "call-id"));
+        last.is_some_and(|last| {
+            matches!(last.attr("operation"), Some("start" | "monitor")) && number(last, "rc-code") == Some(0)
+        })
     }
 
     /// Whether a node's history ends with a resource being stopped.
@@ -189,7 +227,9 @@ impl Replica {
     }
 
     fn hold(&mut self, host: u32, session: SessionId, start: &Operation) {
+        let container_on = self.container_elsewhere(host, start);
         let entry = ConnectionLedger {
+            container_on,
             host,
             start: start.clone(),
             monitor: None,
@@ -249,19 +289,25 @@ impl Replica {
     pub(super) fn forget_member(&mut self, id: u32, name: &str) {
         self.status().erase_history(name);
         self.forget_attributes(name);
-        let held = self.ledger.connections.iter().filter(|(_, entry)| entry.host == id);
-        let held: Vec<(String, bool)> =
-            held.map(|(name, entry)| (name.clone(), is_guest(&entry.start))).collect();
-        for (connection, is_guest) in held {
-            if is_guest {
-                self.remote_is_down(&connection);
-            }
-            self.ledger.connections.remove(&connection);
+        self.forget_guests_on(name);
+        self.ledger.connections.retain(|_, entry| entry.host != id);
+    }
+
+    /// Guests went with the node that their containers ran on.
+    fn forget_guests_on(&mut self, node: &str) {
+        let connections = self.ledger.connections.iter();
+        let gone: Vec<String> = connections
+            .filter(|(name, entry)| is_guest(&entry.start) && self.container_node(name) == Some(node))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for guest in gone {
+            self.remote_is_down(&guest);
         }
     }
 
     /// A remote node that was lost is out of the way.
     pub(super) fn release_remote(&mut self, name: &str) {
+        self.forget_guests_on(name);
         self.status().erase_history(name);
         self.remote_is_down(name);
         self.status().set_remote(name, &[("node_fenced", "1")]);
@@ -320,3 +366,6 @@ fn container_of(start: &Operation) -> Option<&str> {
 fn number(element: Element<'_>, name: &str) -> Option<i64> {
     element.attr(name)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;
