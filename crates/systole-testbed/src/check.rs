@@ -10,6 +10,7 @@
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
+//! - **Plans can be right**: the independent checker finds nothing in any graph.
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
 
 use crate::{

@@ -13,6 +13,7 @@ use crate::{
     pop_if,
     session::Session,
     station::Place,
+    take_flaws,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -289,7 +290,11 @@ impl Cluster {
     pub fn tell_node(&mut self, idx: NodeIdx, event: Event) {
         let clock = self.clock();
         let Some(node) = &mut self.hosts[idx].node else { return };
-        for effect in node.handle(clock, event) {
+        let effects = node.handle(clock, event);
+        for flaw in take_flaws() {
+            self.checker.fail(format!("a plan cannot be right: {flaw}"));
+        }
+        for effect in effects {
             self.perform(idx, effect);
         }
     }

@@ -21,9 +21,10 @@ pub mod station;
 pub use cluster::Cluster;
 pub use random::Random;
 
-use std::collections::VecDeque;
+use std::{cell::RefCell, collections::VecDeque};
 use systole_cib::model::Cib;
-use systole_cluster::{InputKind, Plan};
+use systole_cluster::{InputKind, Plan, engine::caution};
+use systole_graph::{Flaw, check};
 use systole_types::Timestamp;
 
 /// A moment, in microseconds since the simulation began; or a span.
@@ -40,7 +41,22 @@ fn pop_if<T>(queue: &mut VecDeque<T>, is_due: impl Fn(&T) -> bool) -> Option<T> 
 /// One second.
 pub const SECOND: Micros = 1_000_000;
 
-/// The real scheduler.
+thread_local! {
+    /// What the independent checker found in graphs of this thread's cluster. A planner is a plain function, and gives nothing
+    /// back but its plan.
+    static FLAWS: RefCell<Vec<Flaw>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The real scheduler. Every graph is checked as it will be carried out.
 pub fn plan(cib: &Cib, now: Timestamp) -> Plan {
-    Plan { graph: systole_scheduler::schedule(cib, now).graph, kind: InputKind::Input, recheck: None }
+    let graph = systole_scheduler::schedule(cib, now).graph;
+    let mut amended = graph.clone();
+    caution::amend(&mut amended);
+    FLAWS.with_borrow_mut(|flaws| flaws.extend(check(&amended)));
+    Plan { graph, kind: InputKind::Input, recheck: None }
+}
+
+/// What was found in graphs since this was asked last.
+fn take_flaws() -> Vec<Flaw> {
+    FLAWS.take()
 }
