@@ -48,6 +48,7 @@ impl Bench {
             start_delay_ms: 0,
             parameters: Default::default(),
             expected_rc: None,
+            digests: Default::default(),
         };
         if operation.resource == "g" {
             operation.parameters.insert("CRM_meta_container".to_owned(), "c".to_owned());
