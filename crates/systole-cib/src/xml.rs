@@ -10,6 +10,7 @@ mod element;
 mod error;
 mod names;
 mod parse;
+mod text;
 mod write;
 
 pub(crate) use changes::{Changed, Mark};

@@ -4,6 +4,7 @@ use super::{
     Element,
     changes::{Change, Changed, Changes, Mark},
     names::Names,
+    text::Text,
 };
 use std::{
     fmt,
@@ -84,13 +85,13 @@ pub(super) struct Node {
 /// An XML document.
 ///
 /// All nodes live in one vector and all values in one text, so a document of any size is cloned by a few copies of
-/// memory. What edits leave behind is reclaimed by [`Document::tidy`].
+/// memory, and what was read is not copied at all. What edits leave behind is reclaimed by [`Document::tidy`].
 #[derive(Clone)]
 pub struct Document {
     pub(super) nodes: Vec<Node>,
     pub(super) attrs: Vec<Attr>,
     /// The source, then every value that was unescaped or set later.
-    pub(super) text: String,
+    pub(super) text: Text,
     pub(super) names: Names,
     pub(super) root: u32,
     file: Option<Arc<str>>,
@@ -127,7 +128,7 @@ impl Document {
         Self {
             nodes: vec![top],
             attrs: Vec::new(),
-            text: String::new(),
+            text: Text::default(),
             names: Names::default(),
             root: NONE,
             file: None,
@@ -238,7 +239,7 @@ impl Document {
     }
 
     pub(super) fn slice(&self, span: Span) -> &str {
-        &self.text[span.start as usize..(span.start + span.len) as usize]
+        self.text.slice(span)
     }
 
     pub(super) fn attrs_of(&self, key: u32) -> &[Attr] {
@@ -249,12 +250,12 @@ impl Document {
     /// Where in the source the byte at `offset` is.
     pub(super) fn position(&self, offset: u32) -> Position {
         let lines = self.lines.get_or_init(|| {
-            let source = &self.text.as_bytes()[..self.source_len];
+            let source = &self.text.read().as_bytes()[..self.source_len];
             std::iter::once(0).chain(memchr::memchr_iter(b'\n', source).map(|at| to_u32(at + 1))).collect()
         });
         let line = lines.partition_point(|start| *start <= offset).max(1);
         let start = lines.get(line - 1).copied().unwrap_or(0) as usize;
-        let before = self.text.as_bytes().get(start..offset as usize).unwrap_or_default();
+        let before = self.text.read().as_bytes().get(start..offset as usize).unwrap_or_default();
         let column = before.iter().filter(|byte| !is_continuation(**byte)).count();
         Position { line: to_u32(line), column: to_u32(column + 1) }
     }
@@ -476,10 +477,7 @@ impl Document {
     }
 
     pub(super) fn push_text(&mut self, text: &str) -> Span {
-        let start = to_u32(self.text.len());
-        self.text.push_str(text);
-        to_u32(self.text.len());
-        Span { start, len: to_u32(text.len()) }
+        self.text.push(text)
     }
 
     /// Adds an attribute behind the element's others, which move to the end of the store unless they are there.

@@ -3,6 +3,7 @@
 use super::{
     Document, Key, Position, XmlError, XmlProblem,
     document::{Attr, COMMENT, INSTRUCTION, NONE, Span, TEXT, to_u32},
+    text::Text,
 };
 
 /// How deep elements may be nested; libxml2, and so Pacemaker, has the same limit.
@@ -35,8 +36,8 @@ impl Document {
         let outcome = parser.run();
         let Parser { mut document, values, .. } = parser;
         document.source_len = text.len();
-        document.text = text;
-        document.text.push_str(&values);
+        text.push_str(&values);
+        document.text = Text::new(text);
         match outcome {
             Ok(()) => Ok(document),
             Err((at, problem)) => {
