@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             err: &mut io::stderr().lock(),
             on_terminal,
             now,
-            utc_offset: systole_cli::dates::utc_offset(std::env::var("TZ").ok().as_deref(), now),
+            utc_offset: systole_link::utc_offset(std::env::var("TZ").ok().as_deref(), now),
             rehearsal: None,
         },
         &args,

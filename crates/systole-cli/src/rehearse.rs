@@ -91,5 +91,5 @@ pub fn moment(session: &Session<'_>, is_live: bool) -> Moment {
     } else {
         systole_scheduler::plan::Origin::Shown
     };
-    Moment { now: session.now, origin }
+    Moment { now: session.local_time(), origin }
 }

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 use systole_cib::xml::Document;
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 
 /// A CIB on which commands are tried.
 pub type Rehearsal = Rc<RefCell<Document>>;
@@ -39,6 +39,11 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// When the tool was started, as rules look at it.
+    pub fn local_time(&self) -> LocalTime {
+        LocalTime { at: self.now, utc_offset: self.utc_offset }
+    }
+
     /// An environment variable, unless missing or empty.
     pub fn var(&self, name: &str) -> Option<String> {
         let value = self.env.get(OsStr::new(name))?;

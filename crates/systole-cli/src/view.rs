@@ -21,6 +21,6 @@ pub struct View {
 pub fn look(session: &Session<'_>, cluster: &mut Cluster) -> anyhow::Result<View> {
     let document = cluster.cib()?;
     let (cib, _) = upgrade::read(&document);
-    let overview = Overview::new(&Status::unpack(&cib, session.now));
+    let overview = Overview::new(&Status::unpack(&cib, session.local_time()));
     Ok(View { document, cib, overview })
 }

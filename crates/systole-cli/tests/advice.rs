@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use systole_cib::{read, xml::Document};
 use systole_cli::{Exit, Session};
 use systole_scheduler::{Status, plan::Origin};
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 use systole_whatif::{Event, Goal, Moment, follow};
 
 /// Cases that stand for many: bans, failures, tickets, health, capacity, quorum, standby, colocations.
@@ -44,7 +44,7 @@ const CASES: [&str; 26] = [
 ];
 
 const NOW: Timestamp = Timestamp(1_767_225_600);
-const MOMENT: Moment = Moment { now: NOW, origin: Origin::Shown };
+const MOMENT: Moment = Moment { now: LocalTime { at: NOW, utc_offset: 0 }, origin: Origin::Shown };
 
 /// Runs a command on the CIB in `file`.
 fn run(file: &Path, words: &[&str]) -> (Exit, String) {

@@ -70,7 +70,7 @@ fn the_incumbent_plans_the_same_for_random_clusters() {
 
 #[test]
 fn carried_out_without_failures_random_clusters_come_to_rest() {
-    let moment = Moment { now: NOW, origin: Origin::Shown };
+    let moment = Moment { now: NOW.into(), origin: Origin::Shown };
     let mut restless = Vec::new();
     for seed in SEEDS {
         let mut flaws = Vec::new();

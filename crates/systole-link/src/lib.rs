@@ -11,6 +11,7 @@ mod listener;
 mod poll;
 mod users;
 mod wake;
+mod zone;
 
 pub use clock::{Clock, boot_id, log_line};
 pub use connection::{Connection, Limits, LinkError, Peer};
@@ -18,3 +19,4 @@ pub use listener::Listener;
 pub use poll::{Poll, Ready};
 pub use users::{group, user, user_name};
 pub use wake::{Signals, Waker, waker};
+pub use zone::utc_offset;

@@ -23,7 +23,7 @@ pub use status::{Node, NodeIdx, Resource, RscIdx, Status};
 
 use systole_cib::model::Cib;
 use systole_graph::{Drawing, TransitionGraph};
-use systole_types::Timestamp;
+use systole_types::LocalTime;
 
 /// What the cluster should do next, with everything that led there.
 #[derive(Debug)]
@@ -43,14 +43,14 @@ pub struct Transition<'a> {
 }
 
 /// Works out what the cluster should do next.
-pub fn schedule(cib: &Cib, now: Timestamp) -> Transition<'_> {
+pub fn schedule(cib: &Cib, now: impl Into<LocalTime>) -> Transition<'_> {
     schedule_in_detail(cib, now, placement::Detail::Result, plan::Origin::Cluster)
 }
 
 /// As [`schedule`], keeping as much of the reasoning as wanted.
 pub fn schedule_in_detail(
     cib: &Cib,
-    now: Timestamp,
+    now: impl Into<LocalTime>,
     detail: placement::Detail,
     origin: plan::Origin,
 ) -> Transition<'_> {

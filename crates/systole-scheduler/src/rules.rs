@@ -8,7 +8,7 @@ mod date;
 mod iso8601;
 mod phase;
 
-pub use iso8601::parse_date_time;
+pub use iso8601::{parse_date_time, parse_local_time};
 pub use phase::{Phase, Unclear, phase_of};
 
 use crate::status::Attributes;
@@ -21,7 +21,7 @@ use std::{
 use systole_cib::model::{
     Agent, AttributeCondition, AttributeSet, BooleanOp, Comparison, Condition, Rule, ValueSource,
 };
-use systole_types::{Timestamp, parse_duration};
+use systole_types::{LocalTime, Timestamp, parse_duration};
 
 /// What a rule is held against. What is `None` makes conditions on it not hold.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +46,11 @@ pub struct Input<'a> {
 
 impl Input<'_> {
     /// Nothing but the moment.
-    pub const fn at(now: Timestamp) -> Self {
+    pub fn at(now: impl Into<LocalTime>) -> Self {
+        let LocalTime { at: now, utc_offset } = now.into();
         Self {
             now,
-            utc_offset: 0,
+            utc_offset,
             node: None,
             parameters: None,
             meta: None,

@@ -48,7 +48,7 @@ use std::{
     time::Duration,
 };
 use systole_cib::model::{Cib, HistoryEntry, Ticket};
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 
 /// How deep guest nodes may live in guest nodes: beyond it somebody has made them live in each other.
 const MAX_NESTING: usize = 8;
@@ -63,6 +63,8 @@ pub struct Status<'a> {
     pub cib: &'a Cib,
     /// The moment: `execution-date` of the CIB if it has one.
     pub now: Timestamp,
+    /// How many seconds local time is ahead of UTC.
+    pub utc_offset: i64,
     /// When this should be worked out again at the latest.
     pub recheck: Recheck,
     /// Cluster options.
@@ -172,14 +174,20 @@ pub struct TicketState<'a> {
 
 impl<'a> Status<'a> {
     /// Works out what is true.
-    pub fn unpack(cib: &'a Cib, now: Timestamp) -> Self {
-        unpack::Unpack::run(cib, now)
+    pub fn unpack(cib: &'a Cib, now: impl Into<LocalTime>) -> Self {
+        unpack::Unpack::run(cib, now.into())
     }
 
-    fn empty(cib: &'a Cib, now: Timestamp, recheck: Recheck, options: Options) -> Self {
+    /// The moment, as rules look at it.
+    pub fn local_time(&self) -> LocalTime {
+        LocalTime { at: self.now, utc_offset: self.utc_offset }
+    }
+
+    fn empty(cib: &'a Cib, now: LocalTime, recheck: Recheck, options: Options) -> Self {
         Self {
             cib,
-            now,
+            now: now.at,
+            utc_offset: now.utc_offset,
             recheck,
             options,
             has_quorum: cib.have_quorum,

@@ -7,7 +7,7 @@ use systole_scheduler::{
     Status,
     placement::{Placement, assign},
 };
-use systole_types::{Role, Timestamp};
+use systole_types::{LocalTime, Role, Timestamp};
 
 /// Nodes `a`, `b` and `c`, without fencing.
 struct Cluster {
@@ -174,6 +174,29 @@ fn minus_infinity_bans_and_an_asymmetric_cluster_has_to_be_opted_in_to() {
     check(&cluster(&primitives(&["x"])).constraints(&bans), "x=c");
     let opt_in = cluster(&primitives(&["x", "y"])).option("symmetric-cluster", "false");
     check(&opt_in.constraints(&location("l", "x", "b", "0")), "x=b y=-");
+}
+
+#[test]
+fn hours_of_a_rule_are_those_of_the_clock_on_the_wall() {
+    let rule = |dates: &str| {
+        let rule = format!(r#"<rule id="r" score="-INFINITY"><date_expression id="d" {dates}</rule>"#);
+        let (cib, _) = Cib::parse(
+            &cluster(&primitives(&["x"]))
+                .constraints(&format!(r#"<rsc_location id="l" rsc="x">{rule}</rsc_location>"#))
+                .xml(),
+        )
+        .expect("well-formed XML");
+        // 2026-01-01T00:00:00Z.
+        [0, 3600].map(|utc_offset| {
+            let status = Status::unpack(&cib, LocalTime { at: Timestamp(1_767_225_600), utc_offset });
+            let x = status.find_resource("x").expect("it is configured");
+            assign(&status).assigned[x.i()].is_none()
+        })
+    };
+    let at_one = r#"operation="date_spec"><date_spec id="ds" hours="1"/></date_expression>"#;
+    assert_eq!(rule(at_one), [false, true]);
+    assert_eq!(rule(r#"operation="gt" start="2026-01-01 00:30"/>"#), [false, true], "without a zone");
+    assert_eq!(rule(r#"operation="gt" start="2026-01-01 00:30Z"/>"#), [false, false]);
 }
 
 #[test]

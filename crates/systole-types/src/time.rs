@@ -9,6 +9,22 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
+/// A moment as a clock on the wall of some place shows it: rules about days and hours mean local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LocalTime {
+    /// The moment.
+    pub at: Timestamp,
+    /// How many seconds the clock is ahead of UTC.
+    pub utc_offset: i64,
+}
+
+impl From<Timestamp> for LocalTime {
+    /// In UTC.
+    fn from(at: Timestamp) -> Self {
+        Self { at, utc_offset: 0 }
+    }
+}
+
 /// A moment on a clock that never jumps; only differences mean anything, and only on one host and boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Monotonic(pub Duration);

@@ -32,7 +32,7 @@ impl Standing {
     /// What runs as things stand.
     pub fn now(document: &Document, moment: Moment) -> Self {
         let (cib, _) = read(document);
-        Self::of(&Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now)))
+        Self::of(&Status::unpack(&cib, moment.now))
     }
 
     pub(crate) fn of(status: &Status<'_>) -> Self {
@@ -93,7 +93,7 @@ impl Shortfall {
 /// Cluster nodes that are up, in sets of `n`.
 pub fn combinations(document: &Document, moment: Moment, n: usize) -> Vec<Vec<NodeId>> {
     let (cib, _) = read(document);
-    let status = Status::unpack(&cib, cib.execution_date.unwrap_or(moment.now));
+    let status = Status::unpack(&cib, moment.now);
     let nodes: Vec<NodeId> = status
         .nodes_by_name
         .iter()
@@ -125,7 +125,7 @@ pub fn lose(
 ) -> Loss {
     let mut lost = document.clone();
     for node in nodes {
-        Event::NodeLost(node.clone()).write(&mut lost, moment.now);
+        Event::NodeLost(node.clone()).write(&mut lost, moment.now.at);
     }
     if let Some(has_quorum) = before.quorum_without(nodes) {
         set_quorum(&mut lost, has_quorum);

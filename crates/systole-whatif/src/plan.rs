@@ -88,7 +88,7 @@ impl Parameters {
         cib: &systole_cib::model::Cib,
         happening: &Happening,
     ) -> Option<std::collections::BTreeMap<String, String>> {
-        let status = Status::unpack(cib, cib.execution_date.unwrap_or(self.moment.now));
+        let status = Status::unpack(cib, self.moment.now);
         let id: &ResourceId = happening.resource.as_ref()?;
         let rsc = status.find_resource(id.as_str())?;
         let node = happening.from.as_ref().and_then(|name| status.find_node(name.as_str()));

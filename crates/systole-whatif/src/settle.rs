@@ -3,7 +3,7 @@
 use crate::{Circle, Names, Outcome, Step, carry_out_in_cluster};
 use systole_cib::{model::Cib, read, xml::Document};
 use systole_scheduler::{Transition, placement::Detail, plan::Origin, schedule_in_detail};
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 
 /// Rounds after which a cluster that does not come to rest is given up.
 pub const MAX_ROUNDS: usize = 10;
@@ -12,7 +12,7 @@ pub const MAX_ROUNDS: usize = 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// When; `execution-date` of the CIB is preferred.
-    pub now: Timestamp,
+    pub now: LocalTime,
     /// Whether secrets may have been taken out of it.
     pub origin: Origin,
 }
@@ -20,7 +20,7 @@ pub struct Moment {
 impl Moment {
     /// Works out what the cluster should do next.
     pub fn schedule<'c>(&self, cib: &'c Cib, detail: Detail) -> Transition<'c> {
-        schedule_in_detail(cib, cib.execution_date.unwrap_or(self.now), detail, self.origin)
+        schedule_in_detail(cib, self.now, detail, self.origin)
     }
 }
 
@@ -58,7 +58,7 @@ pub fn settle(
         if transition.graph.is_empty() {
             return Settled::AtRest(round);
         }
-        let Outcome { steps, is_complete } = carry_out_round(document, &transition, moment.now);
+        let Outcome { steps, is_complete } = carry_out_round(document, &transition, moment.now.at);
         if let Some(circle) = Circle::of(&transition).filter(|_| !is_complete) {
             return Settled::Stuck(circle);
         }

@@ -16,7 +16,7 @@ fn whatever_does_not_run_or_may_not_run_somewhere_has_a_reason() {
     let (mut n_down, mut n_banned, mut unexplained) = (0, 0, Vec::new());
     for case in systole_reference::scheduler_cases() {
         let (cib, _) = Cib::parse(&case.text("xml")).expect("well-formed XML");
-        let moment = Moment { now: Timestamp(1_767_225_600), origin: Origin::Shown };
+        let moment = Moment { now: Timestamp(1_767_225_600).into(), origin: Origin::Shown };
         let transition = moment.schedule(&cib, Detail::Scores);
         let asker = Asker::new(&transition);
         for (rsc, _) in transition.status.iter_resources().filter(|(_, rsc)| rsc.is_primitive()) {

@@ -15,7 +15,7 @@ fn listed() -> BTreeSet<&'static str> {
 
 #[test]
 fn carried_out_without_failures_the_corpus_comes_to_rest() {
-    let moment = Moment { now: Timestamp(1_767_225_600), origin: Origin::Shown };
+    let moment = Moment { now: Timestamp(1_767_225_600).into(), origin: Origin::Shown };
     let (mut rounds, mut wrong, mut n_never) = ([0; MAX_ROUNDS], Vec::new(), 0);
     let mut listed = listed();
     let cases = systole_reference::scheduler_cases();

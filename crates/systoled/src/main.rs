@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use systole_cib::model::Cib;
 use systole_cluster::{InputKind, Plan};
 use systole_scheduler::note::Level;
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 use systoled::{Config, Layout};
 
 /// The cluster resource manager of one node.
@@ -75,7 +75,8 @@ impl Arguments {
 
 /// The scheduler, as the cluster's machines want it.
 fn plan(cib: &Cib, now: Timestamp) -> Plan {
-    let transition = systole_scheduler::schedule(cib, now);
+    let utc_offset = systole_link::utc_offset(std::env::var("TZ").ok().as_deref(), now);
+    let transition = systole_scheduler::schedule(cib, LocalTime { at: now, utc_offset });
     let kind = match transition.notes.iter().map(|note| note.level).max() {
         None | Some(Level::Info) => InputKind::Input,
         Some(Level::Warning) => InputKind::Warning,

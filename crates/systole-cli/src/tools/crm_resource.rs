@@ -311,7 +311,7 @@ pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow:
         "list_operations" | "list_all_operations" => {
             Ok(show::operations(&view, args, command == "list_all_operations"))
         }
-        "why" => why::why(&view, args, session.now),
+        "why" => why::why(&view, args, session.local_time()),
         "clear" => moves::clear(session, &mut cluster, &view, args),
         _ => {
             let id = args
@@ -336,7 +336,7 @@ fn of_resource(
     command: &str,
 ) -> anyhow::Result<Report> {
     match command {
-        "digests" => digests::show(view, args, id, session.now),
+        "digests" => digests::show(view, args, id, session.local_time()),
         "validate" | "force_start" | "force_stop" | "force_promote" | "force_demote" | "force_check" => {
             execute::of_resource(session, view, args, id, command)
         }

@@ -16,8 +16,10 @@ use systole_output::{
     simulation::{Audience, Manner, Moment, Narrative},
     words,
 };
-use systole_scheduler::{Overview, Status, Transition, placement::Detail, plan::Origin, schedule_in_detail};
-use systole_types::Timestamp;
+use systole_scheduler::{
+    Overview, Status, Transition, placement::Detail, plan::Origin, rules, schedule_in_detail,
+};
+use systole_types::{LocalTime, Timestamp};
 use systole_whatif::{Circle, Injected, Injections, Names, OpFail};
 
 /// Simulate the cluster's response to events.
@@ -182,7 +184,7 @@ struct Simulation<'s, 'a> {
     args: &'s Args,
     narrative: Narrative,
     /// The time that is pretended.
-    pretended: Option<Timestamp>,
+    pretended: Option<LocalTime>,
     errors: Vec<String>,
 }
 
@@ -190,8 +192,8 @@ impl Simulation<'_, '_> {
     /// A date that cannot be read makes no difference, as in the reference release; here it is told.
     fn pretend_time(&mut self) {
         let Some(text) = &self.args.set_datetime else { return };
-        let now = self.session.now;
-        self.pretended = systole_scheduler::rules::parse_date_time(text, now, 0).or_else(|| {
+        let now = self.session.local_time();
+        self.pretended = rules::parse_local_time(text, now).or_else(|| {
             self.errors
                 .push(format!("{text:?} is not a date as in ISO 8601: it is taken for the present time"));
             Some(now)
@@ -249,8 +251,9 @@ impl Simulation<'_, '_> {
         cib
     }
 
-    fn time_of(&self, cib: &Cib) -> Timestamp {
-        self.pretended.or(cib.execution_date).unwrap_or(self.session.now)
+    fn time_of(&self, cib: &Cib) -> LocalTime {
+        let now = self.session.local_time();
+        self.pretended.unwrap_or(LocalTime { at: cib.execution_date.unwrap_or(now.at), ..now })
     }
 
     /// Makes the changes asked for; whether anything can be said about what comes of them.

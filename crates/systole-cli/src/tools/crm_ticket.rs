@@ -161,7 +161,7 @@ fn states_in<'d>(document: &'d Document, ticket: Option<&'d str>) -> impl Iterat
 fn list(session: &mut Session<'_>, ticket: Option<&str>, listing: &str) -> anyhow::Result<Report> {
     let document = Cluster::open(session)?.cib()?;
     let (cib, _) = read(&document);
-    let overview = Overview::new(&Status::unpack(&cib, session.now));
+    let overview = Overview::new(&Status::unpack(&cib, session.local_time()));
     let shown: Vec<&TicketView> =
         overview.tickets.iter().filter(|view| ticket.is_none_or(|ticket| ticket == &*view.id)).collect();
     if let (Some(ticket), true) = (ticket, shown.is_empty()) {

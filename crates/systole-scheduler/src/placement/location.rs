@@ -37,7 +37,7 @@ struct Terms<'s> {
 
 impl<'s> Assigner<'s, '_> {
     pub fn unpack_location(&mut self, constraint: &'s model::Location) {
-        let now = Input::at(self.st.now);
+        let now = Input::at(self.st.local_time());
         if constraint.lifetime.iter().any(|rule| !rules::holds(rule, &now, &self.st.recheck)) {
             return;
         }
@@ -139,7 +139,7 @@ impl<'s> Assigner<'s, '_> {
                 parameters: Some(&parameters),
                 meta: Some(&resource.meta.raw),
                 captures,
-                ..Input::at(self.st.now)
+                ..Input::at(self.st.local_time())
             };
             if !rules::holds(rule, &input, &self.st.recheck) {
                 continue;

@@ -6,11 +6,17 @@
 //! Source: Pacemaker Explained, "Date/Time Expressions".
 
 use super::calendar::{Civil, days_in_month, days_in_year, ordinal, weekday_of_new_year, weeks_in_year};
-use systole_types::Timestamp;
+use systole_types::{LocalTime, Timestamp};
 
 /// Reads a moment; `now` and `utc_offset` (seconds east of UTC) say which day it is, and what "local" means.
 pub fn parse_date_time(text: &str, now: Timestamp, utc_offset: i64) -> Option<Timestamp> {
     read(text, now, utc_offset).map(Civil::timestamp)
+}
+
+/// As [`parse_date_time`]; local time is that of the text.
+pub fn parse_local_time(text: &str, now: LocalTime) -> Option<LocalTime> {
+    let read = read(text, now.at, now.utc_offset)?;
+    Some(LocalTime { at: read.timestamp(), utc_offset: read.offset })
 }
 
 /// As [`parse_date_time`], on the clock the text itself is in.

@@ -102,7 +102,7 @@ impl<'a> Unpack<'a> {
         let node_dependent = rules::depends_on_node(&definition.parameters)
             || inherited.iter().any(|sets| rules::depends_on_node(sets));
         let mut utilization = Attributes::new();
-        let input = Input::at(self.now);
+        let input = Input::at(self.local_time());
         rules::merge(
             &definition.utilization,
             None,
@@ -335,7 +335,7 @@ impl<'a> Unpack<'a> {
         agent: Option<&Agent>,
         parent: Option<RscIdx>,
     ) -> Attributes {
-        let input = Input { agent, ..Input::at(self.now) };
+        let input = Input { agent, ..Input::at(self.local_time()) };
         let mut raw = Attributes::new();
         let mut merge = |sets: &[AttributeSet]| {
             rules::merge(sets, None, &input, Merge::KeepFirst, &mut raw, &self.recheck);

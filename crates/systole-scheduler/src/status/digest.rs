@@ -235,7 +235,7 @@ impl Status<'_> {
     ) -> Attributes {
         let mut own = Attributes::new();
         if let Some(op) = self.configured_operation(rsc, task, interval) {
-            let input = Input { node: Some(&self.node(node).attributes), ..Input::at(self.now) };
+            let input = Input { node: Some(&self.node(node).attributes), ..Input::at(self.local_time()) };
             rules::merge(&op.parameters, None, &input, Merge::KeepFirst, &mut own, &self.recheck);
         }
         own

@@ -21,7 +21,8 @@ impl Status<'_> {
     fn evaluate_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>) -> Attributes {
         let mut parameters = Attributes::new();
         let Some(primitive) = self.rsc(rsc).primitive() else { return parameters };
-        let input = Input { node: node.map(|node| &self.node(node).attributes), ..Input::at(self.now) };
+        let input =
+            Input { node: node.map(|node| &self.node(node).attributes), ..Input::at(self.local_time()) };
         let own = std::iter::once(primitive.definition.parameters.as_slice());
         for sets in own.chain(primitive.inherited.iter().copied()) {
             rules::merge(sets, None, &input, Merge::KeepFirst, &mut parameters, &self.recheck);

@@ -100,7 +100,7 @@ impl Unpack<'_> {
         let is_dc = self.note_dc(node);
         let cluster_name = self.options.raw.get("cluster-name").cloned();
         let mut found = Attributes::new();
-        let input = Input::at(self.now);
+        let input = Input::at(self.local_time());
         rules::merge(sets, None, &input, Merge::KeepFirst, &mut found, &self.recheck);
         let mut capacities = Attributes::new();
         rules::merge(utilization, None, &input, Merge::KeepFirst, &mut capacities, &self.recheck);

@@ -135,7 +135,7 @@ fn collect(
 ) -> Attributes {
     let mut raw = Attributes::new();
     let agent = resource.primitive().map(|primitive| &primitive.definition.agent);
-    let input = Input { agent, operation: Some((name, interval)), ..Input::at(status.now) };
+    let input = Input { agent, operation: Some((name, interval)), ..Input::at(status.local_time()) };
     if let Some(op) = configured {
         raw.extend(op.properties.iter().cloned());
         raw.insert("name".into(), op.name.clone());

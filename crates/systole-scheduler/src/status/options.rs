@@ -7,7 +7,7 @@ use super::{
 use crate::rules::{self, Input, Merge, Recheck};
 use std::{sync::Arc, time::Duration};
 use systole_cib::model::Cib;
-use systole_types::{Score, Timestamp, parse_duration};
+use systole_types::{LocalTime, Score, parse_duration};
 
 /// The set of options that counts before all others.
 const FIRST_SET: &str = "cib-bootstrap-options";
@@ -167,7 +167,7 @@ impl Default for Options {
 
 impl Options {
     /// The options of a CIB. Unreadable values count as not given.
-    pub(super) fn unpack(cib: &Cib, now: Timestamp, recheck: &Recheck) -> Self {
+    pub(super) fn unpack(cib: &Cib, now: LocalTime, recheck: &Recheck) -> Self {
         let mut raw = Attributes::new();
         rules::merge(
             &cib.cluster_options,

@@ -14,7 +14,7 @@ use std::{
     ops::{Deref, DerefMut},
 };
 use systole_cib::model::{AttributeSet, Cib, Constraint, HistoryEntry, NvPair, Resource as Configured};
-use systole_types::{OperationKey, ResourceId, Role, Timestamp};
+use systole_types::{LocalTime, OperationKey, ResourceId, Role};
 
 /// A status in the making.
 pub(super) struct Unpack<'a> {
@@ -57,8 +57,8 @@ impl DerefMut for Unpack<'_> {
 
 impl<'a> Unpack<'a> {
     /// Works out what is true.
-    pub(super) fn run(cib: &'a Cib, now: Timestamp) -> Status<'a> {
-        let now = cib.execution_date.unwrap_or(now);
+    pub(super) fn run(cib: &'a Cib, now: LocalTime) -> Status<'a> {
+        let now = LocalTime { at: cib.execution_date.unwrap_or(now.at), ..now };
         let recheck = Recheck::default();
         let options = Options::unpack(cib, now, &recheck);
         let mut unpack = Self {

@@ -8,7 +8,7 @@ use systole_scheduler::{
     Status,
     status::{Digest, Kind},
 };
-use systole_types::Timestamp;
+use systole_types::LocalTime;
 
 /// `NAME=VALUE`s.
 pub(super) fn pairs(words: &[String]) -> anyhow::Result<Vec<(Arc<str>, Arc<str>)>> {
@@ -20,7 +20,7 @@ pub(super) fn pairs(words: &[String]) -> anyhow::Result<Vec<(Arc<str>, Arc<str>)
 }
 
 /// What the resource's parameters on a node would be known by, were its last operation done again.
-pub(super) fn show(view: &View, args: &Args, id: &str, now: Timestamp) -> anyhow::Result<Report> {
+pub(super) fn show(view: &View, args: &Args, id: &str, now: LocalTime) -> anyhow::Result<Report> {
     let name = args.node.as_deref().ok_or_else(|| Failed::usage("Must supply a node name with -N/--node"))?;
     let status = Status::unpack(&view.cib, now);
     let rsc = status

@@ -62,7 +62,7 @@ pub(super) fn of_resource(
         "force-check" => "monitor",
         other => other.trim_start_matches("force-"),
     };
-    let status = Status::unpack(&view.cib, session.now);
+    let status = Status::unpack(&view.cib, session.local_time());
     let rsc = named(&status, id).and_then(|rsc| only_primitive(&status, rsc)).ok_or_else(|| {
         Failed::new(Exit::Unimplemented, format!("'{id}' is no single resource: name one of its members"))
     })?;

@@ -7,11 +7,11 @@ use systole_scheduler::{
     NodeIdx, RscIdx, Status,
     status::{HealthColor, HealthStrategy},
 };
-use systole_types::{Role, Timestamp};
+use systole_types::{LocalTime, Role};
 
 /// Tells what might keep resources from running: all, one, or those of a node.
-pub(super) fn why(view: &View, args: &Args, now: Timestamp) -> anyhow::Result<Report> {
-    let status = Status::unpack(&view.cib, view.cib.execution_date.unwrap_or(now));
+pub(super) fn why(view: &View, args: &Args, now: LocalTime) -> anyhow::Result<Report> {
+    let status = Status::unpack(&view.cib, now);
     let node = match &args.node {
         None => None,
         Some(name) => {

@@ -24,8 +24,9 @@ pub fn profile(
     let files = cibs_in(directory).map_err(|error| {
         Failed::new(Exit::NoSuch, format!("cannot read {}: {error}", directory.display()))
     })?;
-    let pretended =
-        args.set_datetime.as_deref().and_then(|text| rules::parse_date_time(text, session.now, 0));
+    let now = session.local_time();
+    let pretended = args.set_datetime.as_deref().and_then(|text| rules::parse_local_time(text, now));
+    let now = pretended.unwrap_or(now);
     let mut timings = Vec::new();
     let mut errors = Vec::new();
     for file in files {
@@ -59,7 +60,6 @@ pub fn profile(
         let begin = Instant::now();
         for _ in 0..args.repeat {
             let (cib, _) = systole_cib::read(&document);
-            let now = pretended.or(cib.execution_date).unwrap_or(session.now);
             schedule_in_detail(&cib, now, args.detail(), Origin::Shown);
         }
         timings.push((name, begin.elapsed().as_secs_f64()));
