@@ -17,6 +17,9 @@ pub struct Options {
     /// The incumbent's crm_simulate [default: SYSTOLE_ORACLE, else Debian's].
     #[arg(long)]
     oracle: Option<PathBuf>,
+    /// Alter cases of the scheduler corpus instead of making CIBs up.
+    #[arg(long)]
+    corpus: bool,
     /// Do not look for smaller CIBs.
     #[arg(long)]
     no_shrink: bool,
@@ -39,6 +42,9 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if let Some(file) = &options.file {
         command.arg("--file").arg(file);
+    }
+    if options.corpus {
+        command.arg("--corpus");
     }
     if options.no_shrink {
         command.arg("--no-shrink");

@@ -43,6 +43,8 @@ pub enum Level {
     L4,
     /// "Executing Cluster Transition" (a part of L4b).
     L4b,
+    /// Standard error.
+    Complaints,
 }
 
 impl Difference {
@@ -108,6 +110,7 @@ pub fn compare(theirs: &Answer, ours: &Answer) -> Vec<Difference> {
     compare_sections(Level::Summary, "Transition Summary", theirs, ours, &mut found);
     compare_sections(Level::L4, "Revised Cluster Status", theirs, ours, &mut found);
     compare_sections(Level::L4b, "Executing Cluster Transition", theirs, ours, &mut found);
+    compare_complaints(theirs, ours, &mut found);
     found
 }
 
@@ -153,6 +156,18 @@ fn compare_sections(level: Level, title: &str, theirs: &Answer, ours: &Answer, f
         lines.push(format!("at line {first}: - {} + {}", theirs[first], ours[first]));
     }
     found.push(Difference { level, kind, text: format!("\n    {}", lines.join("\n    ")) });
+}
+
+fn compare_complaints(theirs: &Answer, ours: &Answer, found: &mut Vec<Difference>) {
+    let unlike = unlike(&theirs.complaints, &ours.complaints);
+    let Some((sign, line)) = unlike.first() else { return };
+    let kind = format!("{sign} {}", without_names(line));
+    let lines: Vec<String> = unlike.iter().map(|(sign, line)| format!("{sign} {line}")).collect();
+    found.push(Difference {
+        level: Level::Complaints,
+        kind,
+        text: format!("\n    {}", lines.join("\n    ")),
+    });
 }
 
 /// A line less all words with digits: names, numbers.

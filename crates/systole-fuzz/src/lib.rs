@@ -1,7 +1,7 @@
 //! The workshop's differential fuzzer: random clusters, planned by us and by the incumbent's `crm_simulate`, which must agree.
 //!
 //! [`generate::cib`] makes a CIB from a seed: a configuration that the schema allows, and a status section that came
-//! about by carrying out plans and having things go wrong in between. [`answer`] runs both programs on it, [`judge`] compares their
+//! about by carrying out plans and having things go wrong in between; [`mutate`] alters CIBs of the corpus. [`answer`] runs both programs on it, [`judge`] compares their
 //! answers, [`shrink`] finds the smallest CIB on which they still differ in the same way.
 
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod generate;
 pub mod judge;
+pub mod mutate;
 pub mod older;
 pub mod shrink;
 

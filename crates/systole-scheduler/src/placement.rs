@@ -51,6 +51,8 @@ pub struct Placement {
     pub exclusive: Vec<bool>,
     /// Of instances of promotable clones: how much it was worth promoting them.
     pub promotion_score: Vec<Score>,
+    /// What became of the priority of resources whose colocations changed it: members of groups that are promoted.
+    pub priorities: BTreeMap<RscIdx, i32>,
     /// Shutdown locks.
     pub locks: Vec<Option<Locked>>,
     /// Top-level resources in the order in which they were assigned.

@@ -96,6 +96,34 @@ fn constraints_in_circles_are_planned_for() {
     );
 }
 
+/// A running resource in the history of a node.
+fn running(id: &str, kind: &str) -> String {
+    format!(
+        "<lrm_resource id='{id}' class='ocf' provider='p' type='{kind}'><lrm_rsc_op id='{id}_start_0' operation='start' \
+         interval='0' call-id='1' rc-code='0' op-status='0' transition-key='1:1:0:0'/></lrm_resource>"
+    )
+}
+
+#[test]
+fn what_is_in_a_bundle_and_colocated_with_it_is_planned_for() {
+    let bundle = format!(
+        "<bundle id='B'>{}<podman image='i' replicas='2'/><network control-port='3121'/>{}</bundle>",
+        meta(&[("promotable", "true")]),
+        primitive("A")
+    );
+    let constraint = "<rsc_colocation id='c' rsc='A' with-rsc='B' score='-INFINITY' rsc-role='Promoted' \
+                      with-rsc-role='Promoted'/>";
+    let host = running("B-podman-0", "podman") + &running("B-0", "remote");
+    let host = format!("<lrm id='1'><lrm_resources>{host}</lrm_resources></lrm>");
+    let guest = format!(
+        "<node_state id='B-0' uname='B-0' remote_node='true'><lrm id='B-0'><lrm_resources>{}</lrm_resources></lrm>\
+         </node_state></status>",
+        running("A", "t")
+    );
+    let cib = cib(&bundle, constraint).replace("<lrm id='1'/>", &host).replace("</status>", &guest);
+    plan("with its own bundle", &cib);
+}
+
 #[test]
 fn things_that_contain_themselves_are_planned_for() {
     let remote = |id: &str, name: &str| {

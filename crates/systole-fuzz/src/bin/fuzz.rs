@@ -1,4 +1,4 @@
-//! `fuzz [--cases N] [--seed S] [--oracle PATH]`: random clusters, planned by us and by the incumbent.
+//! `fuzz [--cases N] [--seed S] [--oracle PATH] [--corpus]`: random clusters, planned by us and by the incumbent.
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -15,6 +15,7 @@ use systole_fuzz::{
     answer::Workplace,
     generate,
     judge::{self, Difference, Level},
+    mutate::Stock,
     older, shrink,
 };
 
@@ -33,9 +34,15 @@ struct Options {
     /// Where CIBs with differences are kept
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
+    /// Alter cases of the scheduler corpus instead of making CIBs up
+    #[arg(long)]
+    corpus: bool,
     /// Do not look for smaller CIBs
     #[arg(long)]
     no_shrink: bool,
+    /// How many CIBs to try on the way to the smallest
+    #[arg(long, default_value_t = 1500)]
+    trials: usize,
     /// Shrink at most this many of each kind
     #[arg(long, default_value_t = 1)]
     examples: usize,
@@ -53,8 +60,9 @@ struct Options {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     std::panic::set_hook(Box::new(|_| {}));
+    let source = Source::new(options.corpus)?;
     if options.dump {
-        println!("{}", generate::cib(options.seed).to_text());
+        println!("{}", source.cib(options.seed).to_text());
         return Ok(ExitCode::SUCCESS);
     }
     let workplace = Workplace::new(&options.seed.to_string())?;
@@ -70,24 +78,24 @@ fn main() -> Result<ExitCode> {
     let started = Instant::now();
     let (mut kinds, mut failures): (Kinds, Kinds) = Default::default();
     for seed in options.seed..options.seed + options.cases {
-        let Ok(cib) = catch_unwind(|| generate::cib(seed)) else {
+        let Ok(cib) = catch_unwind(|| source.cib(seed)) else {
             kinds.entry("panic while generating".into()).or_default().push(seed);
             continue;
         };
-        let found = differences(&workplace, &options.oracle, &cib, seed % 16 == 0)?;
+        let found = differences(&workplace, &options.oracle, &cib, options.corpus || seed % 16 == 0)?;
         let Some(first) = found.first() else { continue };
         let class = class(first);
         if first.level == Level::Oracle {
             failures.entry(class.clone()).or_default().push(seed);
             if options.oracle_failures {
-                report(&options, &workplace, seed, &cib, &class)?;
+                report(&options, &workplace, &source, seed, &class)?;
             }
             continue;
         }
         let seeds = kinds.entry(class.clone()).or_default();
         seeds.push(seed);
         if seeds.len() <= options.examples && !options.no_shrink {
-            report(&options, &workplace, seed, &cib, &class)?;
+            report(&options, &workplace, &source, seed, &class)?;
         }
     }
     let n_different: usize = kinds.values().map(Vec::len).sum();
@@ -132,6 +140,41 @@ fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where CIBs come from.
+enum Source {
+    Generator,
+    Corpus(Stock),
+}
+
+impl Source {
+    fn new(is_corpus: bool) -> Result<Self> {
+        match is_corpus {
+            false => Ok(Self::Generator),
+            true => Stock::read()?.map(Self::Corpus).context("there is no corpus"),
+        }
+    }
+
+    fn cib(&self, seed: u64) -> Document {
+        match self {
+            Self::Generator => generate::cib(seed),
+            Self::Corpus(stock) => stock.cib(&stock.mutant(seed)).0,
+        }
+    }
+
+    /// The CIB with as few alterations as `holds` needs, and what they are.
+    fn simplest(&self, seed: u64, holds: &mut dyn FnMut(&Document) -> bool) -> (Document, Vec<String>) {
+        match self {
+            Self::Generator => (generate::cib(seed), Vec::new()),
+            Self::Corpus(stock) => {
+                let mutant = stock.fewest(&stock.mutant(seed), holds);
+                let (cib, mut done) = stock.cib(&mutant);
+                done.insert(0, stock.name(&mutant).to_owned());
+                (cib, done)
+            }
+        }
+    }
+}
+
 /// Seeds by the kind of difference they show.
 type Kinds = BTreeMap<String, Vec<u64>>;
 
@@ -157,23 +200,19 @@ fn differences(
 }
 
 /// Prints and keeps the smallest CIB with the same kind of difference.
-fn report(
-    options: &Options,
-    workplace: &Workplace,
-    seed: u64,
-    cib: &Document,
-    class_wanted: &str,
-) -> Result<()> {
-    let has_it = |found: &[Difference]| found.first().is_some_and(|first| class(first) == class_wanted);
+fn report(options: &Options, workplace: &Workplace, source: &Source, seed: u64, wanted: &str) -> Result<()> {
     let mut holds = |candidate: &Document| {
-        differences(workplace, &options.oracle, candidate, true).is_ok_and(|found| has_it(&found))
+        let found = differences(workplace, &options.oracle, candidate, true);
+        found.is_ok_and(|found| found.first().is_some_and(|first| class(first) == wanted))
     };
-    let mut smallest = if holds(cib) { shrink::shrink(cib, 1500, &mut holds) } else { cib.clone() };
+    let (cib, done) = source.simplest(seed, &mut holds);
+    let mut smallest = if holds(&cib) { shrink::shrink(&cib, options.trials, &mut holds) } else { cib };
     smallest.tidy();
     fs::create_dir_all(&options.keep)?;
     let file = options.keep.join(format!("{seed}.xml"));
     fs::write(&file, smallest.to_text())?;
-    println!("== seed {seed}: {class_wanted} ({})", file.display());
+    println!("== seed {seed}: {wanted} ({})", file.display());
+    done.iter().for_each(|done| println!("  {done}"));
     for difference in differences(workplace, &options.oracle, &smallest, true)?.iter().take(12) {
         println!("  {difference}");
     }

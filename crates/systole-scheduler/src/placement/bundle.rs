@@ -76,9 +76,10 @@ impl<'s> Assigner<'s, '_> {
             self.tables[child.i()].get_mut(node).expect("just looked at").score = score;
         }
         let clone = self.parent(child).unwrap_or(child);
-        self.rsc[clone.i()].assigning = true;
+        // It may be what led here, where it is colocated with its own bundle.
+        let is_in_loop = std::mem::replace(&mut self.rsc[clone.i()].assigning, true);
         self.assign(child, replica.node, on_failure);
-        self.rsc[clone.i()].assigning = false;
+        self.rsc[clone.i()].assigning = is_in_loop;
     }
 
     // Bundles as primaries

@@ -233,8 +233,13 @@ impl<'s, 'c> Assigner<'s, 'c> {
         };
         let mut dependents: Vec<_> = self.st.roots.iter().filter_map(dependents).collect();
         dependents.sort_by_key(|(root, _)| *root);
+        let changed = self.st.iter_resources().filter_map(|(rsc, resource)| {
+            let priority = self.rsc[rsc.i()].priority;
+            (priority != resource.meta.priority.value()).then_some((rsc, priority))
+        });
         Placement {
             dependents,
+            priorities: changed.collect(),
             assigned: self.rsc.iter().map(|state| state.assigned).collect(),
             next_role: self.rsc.iter().map(|state| state.next_role).collect(),
             role: self.rsc.iter().map(|state| state.role).collect(),

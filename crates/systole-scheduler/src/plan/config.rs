@@ -14,7 +14,7 @@ use crate::{
     status::{DigestChange, EarlyAction, Failures, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
-use systole_types::{OcfRc, OpStatus, Role, Score};
+use systole_types::{OcfRc, OpStatus, ResourceId, Role, Score};
 
 impl Draft<'_, '_> {
     /// What the history calls for, in the order found there.
@@ -132,6 +132,13 @@ impl Draft<'_, '_> {
             if history.history.operations.is_empty() {
                 continue;
             }
+            // Of what is no longer run by that agent, all instances known by the name are cleaned up.
+            if history.is_other_agent {
+                for rsc in self.known_by(&history.history.resource) {
+                    self.check_history(rsc, node, history.history);
+                }
+                continue;
+            }
             // A history with an instance number that means nothing (any more) is looked at for the instance of that very
             // name too.
             let name = &history.history.resource;
@@ -143,6 +150,14 @@ impl Draft<'_, '_> {
                 self.check_history(namesake, node, history.history);
             }
         }
+    }
+
+    /// All resources that a history of that name may be about, the last configured first.
+    fn known_by(&self, name: &ResourceId) -> Vec<RscIdx> {
+        let known = self.status.iter_resources().filter(|(_, rsc)| rsc.id == *name || rsc.known_as() == name);
+        let mut known: Vec<RscIdx> = known.map(|(rsc, _)| rsc).collect();
+        known.reverse();
+        known
     }
 
     fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {

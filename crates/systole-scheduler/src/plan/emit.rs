@@ -192,9 +192,11 @@ impl Draft<'_, '_> {
 
     /// Instances of a promotable clone have the clone's priority, whatever their own.
     fn priority(&self, rsc: RscIdx) -> i32 {
-        let of =
+        let clone =
             self.r(rsc).parent.filter(|parent| self.r(*parent).is_promotable && self.r(*parent).is_clone());
-        self.r(of.unwrap_or(rsc)).meta.priority.value()
+        let of = clone.unwrap_or(rsc);
+        let changed = self.placement.priorities.get(&of).copied();
+        changed.unwrap_or_else(|| self.r(of).meta.priority.value())
     }
 
     /// Whether an action is in the graph.

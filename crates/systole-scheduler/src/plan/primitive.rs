@@ -236,7 +236,9 @@ impl Draft<'_, '_> {
 
     /// Orders among the actions of one instance, and with the container it lives in.
     pub(super) fn order_primitive(&mut self, rsc: RscIdx) {
-        if !self.r(rsc).managed {
+        // A ticket is lost before orders are made, other reasons to leave a resource alone come to light later.
+        let is_frozen = self.is_blocked(rsc) && !self.r(rsc).blocked;
+        if !self.r(rsc).managed || is_frozen {
             return;
         }
         let primitive = self.r(rsc).primitive();
