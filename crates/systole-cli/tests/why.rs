@@ -70,6 +70,22 @@ fn a_resource_banned_everywhere() {
 }
 
 #[test]
+fn a_resource_that_three_things_keep_from_running() {
+    let stopped = dummy("x", &meta("x", "target-role", "Stopped"));
+    let ban = r#"<rsc_location id="not-a" rsc="x" node="a" score="-INFINITY"/>"#;
+    let down = |id, name| {
+        format!(
+            r#"<node_state id="{id}" uname="{name}" in_ccm="false" crmd="offline" join="down" expected="down"/>"#
+        )
+    };
+    let standby = r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member">
+        <transient_attributes id="1"><instance_attributes id="t"><nvpair id="t1" name="standby" value="on"/>
+        </instance_attributes></transient_attributes></node_state>"#;
+    let states = [standby, &down(2, "b"), &down(3, "c")].concat();
+    insta::assert_snapshot!(say(&cluster(&[], &stopped, ban, &states), &["systole explain x --node a"]));
+}
+
+#[test]
 fn a_resource_that_failed_too_often() {
     let failed = |id: u8, node: &str| {
         format!(

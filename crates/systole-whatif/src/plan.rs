@@ -62,8 +62,12 @@ impl Parameters {
 
     /// Which parameters are other ones, for what restarts or reloads because of that.
     fn cause(&self, happening: &Happening) -> Option<String> {
-        let restarts = matches!(happening.kind, ChangeKind::Restart | ChangeKind::Reload);
-        if !restarts || happening.reason.as_deref() != Some("resource definition change") {
+        let is_meant = match happening.kind {
+            ChangeKind::Restart => happening.reason.as_deref() == Some("resource definition change"),
+            ChangeKind::Reload => true,
+            _ => false,
+        };
+        if !is_meant {
             return None;
         }
         let (before, after) = (self.of(&self.before, happening)?, self.of(&self.after, happening)?);

@@ -1,10 +1,13 @@
-//! Trying changes: one at a time, then two together.
+//! Trying changes: one at a time, then two together, then three.
 
 use super::{Remedy, suggestions};
 use crate::{Course, Event, Goal, Happening, Moment, follow, why::Asker};
 use std::collections::BTreeSet;
 use systole_cib::{read, xml::Document};
 use systole_scheduler::{Status, placement::Detail};
+
+/// How many changes are tried together at most.
+const MAX_CHANGES: usize = 3;
 
 /// Changes that have been seen to work.
 #[derive(Clone, Debug)]
@@ -65,10 +68,14 @@ impl Search<'_> {
         let mut tried = BTreeSet::new();
         let start = Node { document: document.clone(), remedies: Vec::new() };
         let mut failed = self.try_all(&start, goal, anyway, &mut tried, &mut found);
-        if found.verified.is_empty() {
-            // A second change is derived from what stands in the way after the first.
-            for first in std::mem::take(&mut failed) {
-                self.try_all(&first, goal, anyway, &mut tried, &mut found);
+        for _ in 1..MAX_CHANGES {
+            if !found.verified.is_empty() || found.is_cut_short {
+                break;
+            }
+            // A further change is derived from what stands in the way after those before.
+            let bases = std::mem::take(&mut failed);
+            for base in bases {
+                failed.extend(self.try_all(&base, goal, anyway, &mut tried, &mut found));
                 if found.verified.len() >= self.max_found || found.is_cut_short {
                     break;
                 }
