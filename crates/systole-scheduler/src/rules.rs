@@ -63,23 +63,39 @@ impl Input<'_> {
 
 /// When the result of a rule may change next: the moment by which the cluster should be scheduled again.
 #[derive(Debug)]
-pub struct Recheck(AtomicI64);
+pub struct Recheck {
+    /// As Pacemaker knows it, and graphs tell it.
+    known: AtomicI64,
+    /// When a `date_spec` may come to hold or cease to: Pacemaker leaves these to `cluster-recheck-interval`.
+    in_spec: AtomicI64,
+}
 
 impl Default for Recheck {
     fn default() -> Self {
-        Self(AtomicI64::new(i64::MAX))
+        Self { known: AtomicI64::new(i64::MAX), in_spec: AtomicI64::new(i64::MAX) }
     }
 }
 
 impl Recheck {
     /// Something changes at `at`.
     pub fn by(&self, at: Timestamp) {
-        self.0.fetch_min(at.0, Ordering::Relaxed);
+        self.known.fetch_min(at.0, Ordering::Relaxed);
     }
 
-    /// The earliest moment noted.
+    /// A `date_spec` may change at `at`.
+    fn spec_by(&self, at: Timestamp) {
+        self.in_spec.fetch_min(at.0, Ordering::Relaxed);
+    }
+
+    /// The earliest moment noted, for graphs.
     pub fn earliest(&self) -> Option<Timestamp> {
-        let at = self.0.load(Ordering::Relaxed);
+        let at = self.known.load(Ordering::Relaxed);
+        (at != i64::MAX).then_some(Timestamp(at))
+    }
+
+    /// The earliest moment at which anything may change: when to schedule again.
+    pub fn next(&self) -> Option<Timestamp> {
+        let at = self.known.load(Ordering::Relaxed).min(self.in_spec.load(Ordering::Relaxed));
         (at != i64::MAX).then_some(Timestamp(at))
     }
 }

@@ -82,7 +82,7 @@ fn plan(cib: &Cib, now: Timestamp) -> Plan {
         Some(Level::Warning) => InputKind::Warning,
         Some(Level::ConfigError) => InputKind::Error,
     };
-    Plan { graph: transition.graph, kind, recheck: transition.status.recheck.earliest() }
+    Plan { graph: transition.graph, kind, recheck: transition.status.recheck.next() }
 }
 
 fn main() -> ExitCode {

@@ -13,6 +13,7 @@ use systole_wire::{
 
 mod agents;
 mod attributes;
+mod recheck;
 mod remote;
 
 const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
@@ -29,7 +30,8 @@ const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0"
 
 fn plan(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
     let transition = systole_scheduler::schedule(cib, now);
-    Plan { graph: transition.graph, ..Plan::default() }
+    let recheck = transition.status.recheck.next();
+    Plan { graph: transition.graph, recheck, ..Plan::default() }
 }
 
 /// Node a, with an executor whose every operation succeeds at once, and a cluster layer that can be taken away.

@@ -28,8 +28,20 @@ pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Rech
             };
             Some(in_range(now, start.map(Civil::timestamp), end.map(Civil::timestamp), recheck))
         }
-        DateCondition::Spec(fields) => spec_phase(Civil::at(now, input.utc_offset), fields),
+        DateCondition::Spec(fields) => {
+            let local = Civil::at(now, input.utc_offset);
+            recheck.spec_by(Timestamp(now.0.saturating_add(until_next_step(local, fields))));
+            spec_phase(local, fields)
+        }
     }
+}
+
+/// How many seconds later the smallest unit that a `date_spec` names is another one.
+fn until_next_step(local: Civil, fields: &[(Arc<str>, Arc<str>)]) -> i64 {
+    let names = |unit: &str| fields.iter().any(|(name, _)| &**name == unit);
+    let steps = [("seconds", 1), ("minutes", 60), ("hours", 3600)];
+    let step = steps.iter().find(|(unit, _)| names(unit)).map_or(24 * 3600, |(_, step)| *step);
+    step - local.second.rem_euclid(step)
 }
 
 fn after(now: Timestamp, start: Timestamp, recheck: &Recheck) -> Phase {
