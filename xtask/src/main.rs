@@ -1,7 +1,8 @@
-//! Workshop commands: `cargo xtask demo|test|simulate|fuzz|tools|bench|fix`.
+//! Workshop commands: `cargo xtask demo|test|simulate|fuzz|compare|tools|bench|fix`.
 
 mod bench;
 mod client;
+mod compare;
 mod demo;
 mod fix;
 mod fuzz;
@@ -38,6 +39,8 @@ enum Task {
     Simulate(simulate::Options),
     /// Compare our plans for random clusters with the incumbent's, and show the smallest clusters on which they differ.
     Fuzz(fuzz::Options),
+    /// Give command lines to our tools and to the incumbent's, and show where they answer differently.
+    Compare(compare::Options),
     /// Make a directory of links, one per tool name, all to the release binary.
     Tools {
         /// Where; made if missing.
@@ -65,6 +68,7 @@ fn run(task: Task) -> Result<()> {
         Task::Live(options) => live::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Compare(options) => compare::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Tools { dir } => tools::link(&dir),
         Task::Bench(options) => bench::run(&options),

@@ -6,8 +6,14 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 /// Fills `dir` with links, one per tool name that the release binary answers to.
 pub fn link(dir: &Path) -> Result<()> {
-    let binary = shell::build_release()?.join("systole");
-    let names = shell::output(Command::new(&binary).arg("--list-tools"))?;
+    let names = link_to(&shell::build_release()?.join("systole"), dir)?;
+    println!("{}: {}", dir.display(), names.join(" "));
+    Ok(())
+}
+
+/// Fills `dir` with links to `binary`, one per tool name that it answers to; these names.
+pub fn link_to(binary: &Path, dir: &Path) -> Result<Vec<String>> {
+    let names = shell::output(Command::new(binary).arg("--list-tools"))?;
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     for name in names.split_whitespace() {
         let link = dir.join(name);
@@ -16,10 +22,9 @@ pub fn link(dir: &Path) -> Result<()> {
                 return Err(error).with_context(|| format!("cannot replace {}", link.display()));
             }
             _ => {
-                symlink(&binary, &link).with_context(|| format!("cannot make the link {}", link.display()))?
+                symlink(binary, &link).with_context(|| format!("cannot make the link {}", link.display()))?
             }
         }
     }
-    println!("{}: {}", dir.display(), names.split_whitespace().collect::<Vec<_>>().join(" "));
-    Ok(())
+    Ok(names.split_whitespace().map(str::to_owned).collect())
 }

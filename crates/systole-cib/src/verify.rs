@@ -53,9 +53,9 @@ impl Verifier {
                 false
             }
             Declared::Missing => {
-                self.warning(
+                self.error(
                     root,
-                    "validate-with is missing: the configuration is not held against a schema",
+                    "validate-with is missing: the configuration cannot be held against a schema",
                 );
                 false
             }

@@ -42,7 +42,7 @@ pub fn parse_tool<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> an
 /// # Errors
 /// If help cannot be written.
 pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Parsed<T>> {
-    let command = T::command().infer_long_args(true).bin_name(session.tool.clone()).term_width(100);
+    let command = command::<T>().bin_name(session.tool.clone()).term_width(100);
     let argv = std::iter::once(OsString::from(&session.tool)).chain(args.iter().cloned());
     let matched = command.try_get_matches_from(argv).and_then(|matches| T::from_arg_matches(&matches));
     match matched {
@@ -58,6 +58,16 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
     }
 }
 
+/// What an option that wants a value is followed by is its value, whatever it looks like.
+fn command<T: Parser>() -> clap::Command {
+    T::command().infer_long_args(true).mut_args(|arg| {
+        let wants_value = !arg.is_positional()
+            && arg.get_action().takes_values()
+            && arg.get_num_args().is_none_or(|range| range.min_values() > 0);
+        if wants_value { arg.allow_hyphen_values(true) } else { arg }
+    })
+}
+
 /// Which of `names` stands last on the command line of a tool with arguments `T`, which has been read before: where several
 /// commands are given, Pacemaker's tools obey the last.
 pub fn last_given<'n, T: Parser>(
@@ -66,7 +76,7 @@ pub fn last_given<'n, T: Parser>(
     names: &[&'n str],
 ) -> Option<&'n str> {
     let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
-    let matches = T::command().infer_long_args(true).get_matches_from(argv);
+    let matches = command::<T>().get_matches_from(argv);
     names
         .iter()
         .filter(|name| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine))

@@ -60,7 +60,7 @@ fn of_what_comes_again_or_has_no_date_nothing_can_be_told() {
         ),
         (r#"<expression id="e" attribute="a" operation="defined"/>"#, "r", 3, "does not have a date"),
         (&two, "r", 3, "more than one date"),
-        (r#"<date_expression id="d" operation="gt" start="someday"/>"#, "r", 3, "cannot be read"),
+        (r#"<date_expression id="d" operation="gt" start="someday"/>"#, "r", 78, "Error parsing rule"),
         (date, "nope", 105, "Rule not found"),
     ] {
         let place = Place::new().with_cib(&cib(conditions));

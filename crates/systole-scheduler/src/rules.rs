@@ -7,9 +7,12 @@ mod compare;
 mod date;
 mod iso8601;
 mod phase;
+mod span;
 
-pub use iso8601::{parse_date_time, parse_local_time};
-pub use phase::{Phase, Unclear, phase_of};
+pub use calendar::{Civil, DateForm};
+pub use iso8601::{parse_civil, parse_date_time, parse_local_time};
+pub use phase::{Phase, phase_of};
+pub use span::{Period, Span};
 
 use crate::status::Attributes;
 use std::{

@@ -113,13 +113,13 @@ impl<'d> Reader<'d> {
     }
 
     fn date_condition(&mut self, element: Element<'d>) -> Option<DateCondition> {
-        let operation = element.attr("operation").unwrap_or("in_range");
+        let operation = element.attr("operation").unwrap_or("in_range").to_ascii_lowercase();
         let (start, end) = (self.text(element, "start"), self.text(element, "end"));
         let missing = |reader: &mut Self, what: &str| {
             reader.error(element, format!("{what} is missing, which operation {operation:?} needs"));
             None
         };
-        match operation {
+        match operation.as_str() {
             "gt" => match start {
                 Some(start) => Some(DateCondition::After { start }),
                 None => missing(self, "start"),

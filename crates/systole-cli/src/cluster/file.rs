@@ -108,7 +108,7 @@ impl CibFile {
         if applied.changed != ops::Changed::Nothing {
             // Who changed a cluster's configuration is not who edits a file of it.
             let (old, root) = (self.document.root(), document.root_key());
-            for name in ["update-origin", "update-client", "update-user"] {
+            for name in ["cib-last-written", "update-origin", "update-client", "update-user"] {
                 match old.attr(name) {
                     Some(value) => document.set_attr(root, name, value),
                     None => document.remove_attr(root, name),

@@ -138,7 +138,7 @@ fn remove(cluster: &mut Cluster, name: &str, force: bool) -> anyhow::Result<Repo
     if !force {
         let message = "The supplied command is considered dangerous. To prevent accidental destruction of the \
                        cluster, the --force flag is required in order to proceed.";
-        return Err(Failed::new(Exit::Unsafe, message).into());
+        return Err(Failed::new(Exit::Usage, message).into());
     }
     if cluster.forget_node(name)? {
         return Ok(Report::silent());

@@ -10,8 +10,11 @@ use clap::Parser;
 use std::ffi::OsString;
 use systole_cib::xml::{Document, Element};
 use systole_output::tree::Tree;
-use systole_scheduler::rules::{Input, Phase, Unclear, parse_date_time, phase_of};
+use systole_scheduler::rules::{Input, Phase, parse_civil, phase_of};
 use systole_types::Timestamp;
+
+/// The last year that can be asked about.
+const LAST_YEAR: i64 = 9999;
 
 /// Evaluate rules from the configuration.
 #[derive(Parser)]
@@ -44,23 +47,29 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if !args.check {
-        return Err(Failed::usage("No mode operation given: --check is the only one"));
+        return Err(Failed::usage("No mode operation given"));
     }
     if args.rule.is_empty() {
         return Err(Failed::usage("--check requires use of --rule="));
     }
     let now = match &args.date {
         None => session.now,
-        Some(text) => parse_date_time(text, session.now, session.utc_offset)
-            .ok_or_else(|| Failed::new(Exit::Data, format!("Invalid date specified: '{text}'")))?,
+        Some(text) => parse_civil(text, session.now, session.utc_offset)
+            .filter(|date| date.year <= LAST_YEAR)
+            .ok_or_else(|| Failed::new(Exit::Data, format!("Invalid date specified: '{text}'")))?
+            .timestamp(),
     };
     let document = match args.xml_text.as_deref() {
         None => Cluster::open(session)?.cib()?,
         Some("-") => {
             let text = String::from_utf8(session.read_input()?).context("standard input is not text")?;
-            parse(text, "standard input")?
+            let parsed = Document::parse(text);
+            parsed.map_err(|error| {
+                Failed::new(Exit::Data, format!("Couldn't parse input from STDIN: {error}"))
+            })?
         }
-        Some(text) => parse(text.to_owned(), "command line")?,
+        Some(text) => Document::parse(text)
+            .map_err(|_| Failed::new(Exit::Data, format!("Couldn't parse input string: {text}")))?,
     };
     let mut report = Report::silent();
     for id in &args.rule {
@@ -68,15 +77,12 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         report
             .trees
             .push(Tree::new("rule-check").attr("rule-id", id.as_str()).attr("rc", u32::from(exit.code())));
-        report.exit = Some(exit);
+        // A rule that does not fit, or is in effect for a while, is what is remembered.
+        if exit != Exit::Ok || report.exit.is_none() || !is_date_spec(&document, id) {
+            report.exit = Some(exit);
+        }
     }
     Ok(report)
-}
-
-fn parse(text: String, name: &str) -> anyhow::Result<Document> {
-    let document = Document::parse(text);
-    Ok(document
-        .map_err(|error| Failed::new(Exit::Data, format!("Couldn't parse input string: {name}:{error}")))?)
 }
 
 /// Checks one rule, and says what came of it.
@@ -88,27 +94,46 @@ fn check(document: &Document, id: &str, now: Timestamp, utc_offset: i64, report:
     let Some(element) = find(document, id) else {
         return unclear("Rule not found", Exit::NoSuch);
     };
+    let date = match the_date(element) {
+        Ok(date) => date,
+        Err(reason) => return unclear(reason, Exit::Unimplemented),
+    };
     let input = Input { utc_offset, ..Input::at(now) };
-    let rule = systole_cib::rule(element);
-    let phase = rule.as_ref().ok_or(Unclear::Unreadable).and_then(|rule| phase_of(rule, &input));
+    let phase = systole_cib::rule(element).and_then(|rule| phase_of(&rule, &input));
     let (words, exit) = match phase {
-        Err(reason) => return unclear(reason_text(reason), Exit::Unimplemented),
-        Ok((Phase::InEffect, true)) => ("satisfies conditions", Exit::Ok),
-        Ok((Phase::InEffect, false)) => ("is still in effect", Exit::Ok),
-        Ok((Phase::Expired, _)) => ("is expired", Exit::Expired),
-        Ok((Phase::NotYet, _)) => ("has not yet taken effect", Exit::NotYet),
+        None => return unclear("Error parsing rule", Exit::Config),
+        Some(Phase::InEffect) if is_spec(date) => ("satisfies conditions", Exit::Ok),
+        Some(Phase::InEffect) => ("is still in effect", Exit::Ok),
+        Some(Phase::Expired) => ("is expired", Exit::Expired),
+        Some(Phase::NotYet) => ("has not yet taken effect", Exit::NotYet),
     };
     report.text.push_str(&format!("Rule {id} {words}\n"));
     exit
 }
 
-const fn reason_text(reason: Unclear) -> &'static str {
-    match reason {
-        Unclear::NoDate => "Rule does not have a date expression",
-        Unclear::SeveralDates => "Rule has more than one date expression",
-        Unclear::Recurring => "Rule must either not use date_spec, or use date_spec with years=",
-        Unclear::Unreadable => "Rule has a date that cannot be read",
+/// The one date that a rule is about; or why nothing can be told of the rule.
+fn the_date(rule: Element<'_>) -> Result<Element<'_>, &'static str> {
+    let mut dates = rule.descendants().filter(|element| element.is("date_expression"));
+    let Some(date) = dates.next() else { return Err("Rule does not have a date expression") };
+    if dates.next().is_some() {
+        return Err("Rule has more than one date expression");
     }
+    let has_years = || date.children().any(|spec| spec.is("date_spec") && spec.attr("years").is_some());
+    match date.attr("operation") {
+        None => Err(RECURRING),
+        Some("date_spec") if !has_years() => Err(RECURRING),
+        Some(_) => Ok(date),
+    }
+}
+
+const RECURRING: &str = "Rule must either not use date_spec, or use date_spec with years=";
+
+fn is_spec(date: Element<'_>) -> bool {
+    date.attr("operation").is_some_and(|operation| operation.eq_ignore_ascii_case("date_spec"))
+}
+
+fn is_date_spec(document: &Document, id: &str) -> bool {
+    find(document, id).and_then(|rule| the_date(rule).ok()).is_some_and(is_spec)
 }
 
 /// The rule with this id: in the configuration of a CIB, or anywhere in other XML.

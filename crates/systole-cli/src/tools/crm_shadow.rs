@@ -108,7 +108,7 @@ fn perform(session: &mut Session<'_>, args: &Args, command: Option<&str>) -> any
             Ok(report)
         }
         Some("reset") => {
-            forced(args, "reset", "overwrites the active shadow configuration", "the shadow file")?;
+            forced(session, args, "reset", &args.reset)?;
             Copy::named(session, &named(&args.reset)).make(session, &Source::Cluster, true)?;
             go_on(session, args, &named(&args.reset), CREATED)
         }
@@ -117,11 +117,11 @@ fn perform(session: &mut Session<'_>, args: &Args, command: Option<&str>) -> any
             go_on(session, args, &copy.name, "To switch to the named shadow instance")
         }
         Some("commit") => {
-            forced(args, "commit", "overwrites the active cluster configuration", "the cluster")?;
+            forced(session, args, "commit", &args.commit)?;
             Copy::named(session, &named(&args.commit)).commit(session, args.all)
         }
         Some("delete") => {
-            forced(args, "delete", "removes the specified shadow file", "the shadow file")?;
+            forced(session, args, "delete", &args.delete)?;
             Copy::named(session, &named(&args.delete)).delete()?;
             let mut report = Report::silent();
             if session.var("CIB_shadow") == args.delete {
@@ -155,14 +155,27 @@ fn perform(session: &mut Session<'_>, args: &Args, command: Option<&str>) -> any
 const CREATED: &str = "A new shadow instance was created. To begin using it";
 
 /// Refuses what overwrites or removes something, unless it is forced.
-fn forced(args: &Args, command: &str, does: &str, what: &str) -> anyhow::Result<()> {
+fn forced(session: &Session<'_>, args: &Args, command: &str, name: &Option<String>) -> anyhow::Result<()> {
     if args.force {
         return Ok(());
     }
-    let message = format!(
-        "The {command} command {does}.\nTo prevent accidental destruction of {what}, the --force flag is required in \
-         order to proceed."
-    );
+    let (does, what) = match command {
+        "reset" => ("overwrites the active shadow configuration", "the shadow file"),
+        "commit" => ("overwrites the active cluster configuration", "the cluster"),
+        _ => ("removes the specified shadow file", "the shadow file"),
+    };
+    let mut message = format!("The {command} command {does}.\n");
+    let (name, active) = (name.as_deref().unwrap_or_default(), session.var("CIB_shadow"));
+    match active {
+        _ if command == "reset" => {}
+        Some(active) if active != name => message.push_str(&format!(
+            "Additionally, the supplied shadow instance ({name}) is not the same as the active one ({active}).\n"
+        )),
+        _ => {}
+    }
+    message.push_str(&format!(
+        "To prevent accidental destruction of {what}, the --force flag is required in order to proceed."
+    ));
     Err(Failed::usage(message))
 }
 

@@ -92,6 +92,9 @@ struct Args {
 /// Options that ask for something. The last one counts; beside them, changes are not made.
 const QUERIES: [&str; 7] = ["info", "details", "raw", "query_xml", "constraints", "get_attr", "cleanup"];
 
+/// The words for what is not there.
+const NONE: &str = "No such device or address";
+
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
     runner::run(
@@ -106,22 +109,32 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
 }
 
 fn perform(session: &mut Session<'_>, args: &Args, query: Option<&str>) -> anyhow::Result<Report> {
+    // Without a cluster it does not matter what is asked.
+    let mut cluster = Cluster::open(session)?;
     let ticket = args.ticket.as_deref();
     let needs_ticket = |exit| Failed::new(exit, "Must supply ticket ID with -t");
     match query {
-        Some("get_attr") => get_attribute(session, args, ticket.ok_or_else(|| needs_ticket(Exit::NoSuch))?),
-        Some("cleanup") => {
-            change::forget(session, ticket.ok_or_else(|| needs_ticket(Exit::Usage))?, args.force)
+        Some("get_attr") => {
+            get_attribute(&mut cluster, args, ticket.ok_or_else(|| needs_ticket(Exit::NoSuch))?)
         }
-        Some("query_xml") => states(session, ticket),
-        Some("constraints") => constraints(session, ticket),
-        Some(listing) => list(session, ticket, listing),
+        Some("cleanup") => {
+            change::forget(&mut cluster, ticket.ok_or_else(|| needs_ticket(Exit::Usage))?, args.force)
+        }
+        Some("query_xml") => states(&mut cluster, ticket),
+        Some("constraints") => constraints(&mut cluster, ticket),
+        Some(listing) => list(session, &mut cluster, ticket, listing),
         None => {
             let changes = args.changes()?;
             if changes.is_empty() {
                 return Err(Failed::usage("Must supply a command"));
             }
-            change::make(session, ticket.ok_or_else(|| needs_ticket(Exit::Usage))?, &changes, args.force)
+            change::make(
+                &mut cluster,
+                session.now,
+                ticket.ok_or_else(|| needs_ticket(Exit::Usage))?,
+                &changes,
+                args.force,
+            )
         }
     }
 }
@@ -158,8 +171,13 @@ fn states_in<'d>(document: &'d Document, ticket: Option<&'d str>) -> impl Iterat
 }
 
 /// Tickets that have a state or a constraint.
-fn list(session: &mut Session<'_>, ticket: Option<&str>, listing: &str) -> anyhow::Result<Report> {
-    let document = Cluster::open(session)?.cib()?;
+fn list(
+    session: &Session<'_>,
+    cluster: &mut Cluster,
+    ticket: Option<&str>,
+    listing: &str,
+) -> anyhow::Result<Report> {
+    let document = cluster.cib()?;
     let (cib, _) = read(&document);
     let overview = Overview::new(&Status::unpack(&cib, session.local_time()));
     let shown: Vec<&TicketView> =
@@ -178,7 +196,9 @@ fn list(session: &mut Session<'_>, ticket: Option<&str>, listing: &str) -> anyho
         });
         tree.push(element(view, state, session.utc_offset));
     }
-    report.trees.push(tree);
+    if !report.text.is_empty() {
+        report.trees.push(tree);
+    }
     Ok(report)
 }
 
@@ -222,11 +242,11 @@ fn element(view: &TicketView, state: Option<Element<'_>>, utc_offset: i64) -> Tr
     others.fold(tree, |tree, (name, value)| tree.attr(name, value))
 }
 
-fn states(session: &mut Session<'_>, ticket: Option<&str>) -> anyhow::Result<Report> {
-    let document = Cluster::open(session)?.cib()?;
+fn states(cluster: &mut Cluster, ticket: Option<&str>) -> anyhow::Result<Report> {
+    let document = cluster.cib()?;
     let found: Vec<Element<'_>> = states_in(&document, ticket).collect();
     let xml = match (ticket, found.first()) {
-        (_, None) => return Err(Failed::no_such("Could not query ticket XML: no such ticket")),
+        (_, None) => return Err(Failed::no_such(format!("Could not query ticket XML: {NONE}"))),
         (Some(_), Some(state)) => state.write(Style::Indented),
         (None, Some(state)) => {
             state.parent().map(|tickets| tickets.write(Style::Indented)).unwrap_or_default()
@@ -238,15 +258,15 @@ fn states(session: &mut Session<'_>, ticket: Option<&str>) -> anyhow::Result<Rep
     Ok(Report::new(format!("State XML:\n\n{}\n", xml.trim_end()), Tree::new("tickets").children(trees)))
 }
 
-fn constraints(session: &mut Session<'_>, ticket: Option<&str>) -> anyhow::Result<Report> {
-    let document = Cluster::open(session)?.cib()?;
+fn constraints(cluster: &mut Cluster, ticket: Option<&str>) -> anyhow::Result<Report> {
+    let document = cluster.cib()?;
     let all = edit::section(&document, "constraints").into_iter().flat_map(Element::children);
     let found: Vec<Element<'_>> = all
         .filter(|constraint| constraint.is("rsc_ticket"))
         .filter(|constraint| ticket.is_none_or(|ticket| constraint.attr("ticket") == Some(ticket)))
         .collect();
     if found.is_empty() {
-        return Err(Failed::no_such("Could not show ticket constraints: there are none"));
+        return Err(Failed::no_such(format!("Could not show ticket constraints: {NONE}")));
     }
     let mut report = Report { text: "Constraints XML:\n\n".to_owned(), ..Report::default() };
     let names: BTreeSet<&str> = found.iter().filter_map(|constraint| constraint.attr("ticket")).collect();
@@ -265,9 +285,9 @@ fn constraints(session: &mut Session<'_>, ticket: Option<&str>) -> anyhow::Resul
     Ok(report)
 }
 
-fn get_attribute(session: &mut Session<'_>, args: &Args, ticket: &str) -> anyhow::Result<Report> {
+fn get_attribute(cluster: &mut Cluster, args: &Args, ticket: &str) -> anyhow::Result<Report> {
     let name = args.get_attr.as_deref().unwrap_or_default();
-    let document = Cluster::open(session)?.cib()?;
+    let document = cluster.cib()?;
     let value = states_in(&document, Some(ticket)).next().and_then(|state| state.attr(name));
     let Some(value) = value.or(args.default.as_deref()) else {
         return Ok(Report::silent().ending(Exit::NoSuch));

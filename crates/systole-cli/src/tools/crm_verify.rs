@@ -3,7 +3,7 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     cluster::parse,
-    report::{OutputArgs, Report},
+    report::{Form, OutputArgs, Report},
     runner,
     verify::Findings,
 };
@@ -46,38 +46,69 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
 }
 
 fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
-    let (bytes, name) = if args.live_check {
-        (Cluster::open(session)?.cib_text()?.into_bytes(), "cib".to_owned())
-    } else if let Some(file) = args.xml_file.as_ref().filter(|file| file.as_os_str() != "-") {
-        let bytes =
-            std::fs::read(file).with_context(|| format!("Couldn't parse input file: {}", file.display()))?;
-        (bytes, file.to_string_lossy().into_owned())
-    } else if args.xml_pipe || args.xml_file.is_some() {
-        (session.read_input().context("cannot read standard input")?, "standard input".to_owned())
-    } else if let Some(text) = &args.xml_text {
-        (text.clone().into_bytes(), "command line".to_owned())
-    } else {
-        return Err(Failed::usage("No configuration source specified. Use --help for usage information."));
-    };
+    let (bytes, name) = source(session, args)?;
     let source = String::from_utf8_lossy(&bytes).into_owned();
-    let document = parse(bytes, &name)?;
+    let document = match parse(bytes, &name) {
+        Ok(document) => document,
+        Err(error) => {
+            session.complain(&format!("{error:#}"));
+            return Err(unreadable());
+        }
+    };
     if let Some(path) = &args.save_xml {
         crate::cluster::write_atomically(path, document.to_text().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let findings = Findings::of(&document);
-    // Everything goes to standard error, where clients look for it; deprecated names are no reason to fail.
-    if !args.output.is_for_programs() && !args.quiet {
-        if args.verbose > 0 {
-            for line in findings.text(&source).lines() {
-                session.complain(line);
-            }
-        }
-        if findings.has_errors() {
-            let hint = if args.verbose > 0 { "" } else { " (-V may provide more detail)" };
-            session.complain(&format!("Configuration invalid: {}{hint}", findings.summary()));
-        }
+    let verdict = match (findings.has_errors(), findings.diagnostics.is_empty()) {
+        (true, _) => "invalid",
+        (false, false) => "may need attention",
+        (false, true) => return Ok(Report::silent()),
+    };
+    let is_for_programs = args.output.is_for_programs();
+    let mut errors = Vec::new();
+    if is_for_programs {
+        let lines = findings.diagnostics.iter();
+        errors.extend(lines.map(|diagnostic| format!("{}: {}", diagnostic.severity, diagnostic.message)));
+    } else if args.verbose > u8::from(args.quiet) {
+        errors.extend(findings.text(&source).lines().map(str::to_owned));
     }
-    let report = Report { trees: vec![findings.tree()], ..Report::default() };
-    Ok(if findings.has_errors() { report.ending(Exit::Config) } else { report })
+    if !args.quiet {
+        let has_said = is_for_programs || args.verbose > 0;
+        let hint = if has_said { "" } else { " (-V may provide more detail)" };
+        errors.push(format!("Configuration {verdict}{hint}"));
+    }
+    let trees = if args.output.form() == Form::Json { vec![findings.tree()] } else { Vec::new() };
+    Ok(Report { errors, trees, ..Report::default() }.ending(Exit::Config))
+}
+
+/// The configuration to check, and its name: of several the first.
+fn source(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Vec<u8>, String)> {
+    let file = args.xml_file.as_ref().filter(|file| file.as_os_str() != "-");
+    if let Some(file) = file {
+        return match std::fs::read(file) {
+            Ok(bytes) => Ok((bytes, file.to_string_lossy().into_owned())),
+            Err(error) => {
+                session.complain(&format!("{}: {error}", file.display()));
+                Err(unreadable())
+            }
+        };
+    }
+    if args.xml_file.is_some() || (args.xml_pipe && args.xml_text.is_none()) {
+        return Ok((
+            session.read_input().context("cannot read standard input")?,
+            "standard input".to_owned(),
+        ));
+    }
+    if let Some(text) = &args.xml_text {
+        return Ok((text.clone().into_bytes(), "command line".to_owned()));
+    }
+    if args.live_check {
+        return Ok((Cluster::open(session)?.cib_text()?.into_bytes(), "cib".to_owned()));
+    }
+    Err(Failed::new(Exit::Error, "No input specified").into())
+}
+
+fn unreadable() -> anyhow::Error {
+    Failed::new(Exit::Config, "Verification failed: Unable to parse CIB XML").into()
 }

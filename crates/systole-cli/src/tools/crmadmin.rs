@@ -20,8 +20,11 @@ struct Args {
     #[arg(short = 'S', long, value_name = "NODE")]
     status: Option<String>,
     /// List nodes that are configured: all, or only cluster, guest, remote ones (several with commas)
-    #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all", value_delimiter = ',', value_parser = ["all", "cluster", "guest", "remote"])]
+    #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all", value_delimiter = ',')]
     nodes: Option<Vec<String>>,
+    /// With --nodes: print lines for the shell, NAME=ID
+    #[arg(short = 'B', long)]
+    bash_export: bool,
     /// How long to wait
     #[arg(short = 't', long, value_name = "TIME")]
     timeout: Option<String>,
@@ -57,8 +60,15 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             if !kinds.iter().any(|wanted| wanted == "all" || wanted == kind) {
                 continue;
             }
-            report.text.push_str(&format!("{kind} node: {name} ({id})\n"));
+            report.text.push_str(&match (args.bash_export, args.quiet) {
+                (true, _) => format!("export {name}={id}\n"),
+                (false, true) => format!("{name}\n"),
+                (false, false) => format!("{kind} node: {name} ({id})\n"),
+            });
             tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
+        }
+        if report.text.is_empty() {
+            report.text.push_str("No nodes configured\n");
         }
         report.trees.push(tree);
         return Ok(report);

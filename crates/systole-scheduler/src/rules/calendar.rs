@@ -11,7 +11,7 @@ const EPOCH_DAY: i64 = 719_162;
 /// Sums keep a day beyond the end of its year (day 366 of a common year) until something is added to it, as the
 /// reference implementation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Civil {
+pub struct Civil {
     /// 1 and up.
     pub year: i64,
     /// Day of the year, 1 and up.
@@ -91,13 +91,79 @@ impl Civil {
 
     /// `n` days later.
     pub fn add_days(self, n: i64) -> Self {
-        self.add_seconds(n.saturating_mul(SECONDS_PER_DAY))
+        let seconds = n.saturating_mul(SECONDS_PER_DAY);
+        let midnight = Self { second: 0, ..self };
+        let date = Self::at(Timestamp(midnight.timestamp().0.saturating_add(seconds)), self.offset);
+        Self { second: self.second, ..date }
     }
 
-    /// `n` seconds later.
+    /// `n` seconds later. Where that is midnight after the beginning of a day, it stays 24:00:00 of this day, as in the
+    /// reference implementation.
     pub fn add_seconds(self, n: i64) -> Self {
+        if self.second + n % SECONDS_PER_DAY == SECONDS_PER_DAY {
+            return Self { second: SECONDS_PER_DAY, ..self.add_days(n / SECONDS_PER_DAY) };
+        }
         Self::at(Timestamp(self.timestamp().0.saturating_add(n)), self.offset)
     }
+
+    /// The same moment on a clock in UTC.
+    pub fn in_utc(self) -> Self {
+        Self { offset: 0, ..self }.add_seconds(-self.offset)
+    }
+
+    /// Whether the clock can show this: a year from 1 to 9999, a day that the year has.
+    pub fn is_exact(self) -> bool {
+        (1..=9999).contains(&self.year)
+            && (1..=days_in_year(self.year)).contains(&self.yday)
+            && (0..SECONDS_PER_DAY).contains(&self.second)
+    }
+
+    /// Seconds since the beginning of the year 1.
+    pub fn seconds(self) -> i64 {
+        self.timestamp().0.saturating_add(EPOCH_DAY * SECONDS_PER_DAY)
+    }
+
+    /// `2005-02-09 10:00:00Z`.
+    pub fn text(self) -> String {
+        self.text_as(DateForm::Calendar)
+    }
+
+    /// The same with the date in that form: `2005-040 10:00:00 +01:00`.
+    pub fn text_as(self, form: DateForm) -> String {
+        let date = match form {
+            DateForm::Calendar => {
+                let (month, day) = self.month_and_day();
+                format!("{:04}-{month:02}-{day:02}", self.year)
+            }
+            DateForm::Ordinal => format!("{}-{:03}", self.year, self.yday),
+            DateForm::Week => {
+                let (year, week, weekday) = self.week();
+                format!("{year}-W{week:02}-{weekday}")
+            }
+        };
+        let clock = |seconds: i64| (seconds / 3600, seconds / 60 % 60);
+        let (hour, minute) = clock(self.second);
+        let zone = match self.offset {
+            0 => "Z".to_owned(),
+            offset => {
+                let (hours, minutes) = clock(offset.abs());
+                format!(" {}{hours:02}:{minutes:02}", if offset < 0 { '-' } else { '+' })
+            }
+        };
+        format!("{date} {hour:02}:{minute:02}:{:02}{zone}", self.second % 60)
+    }
+}
+
+/// How a date is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateForm {
+    /// Year, month, day.
+    #[default]
+    Calendar,
+    /// Year and day of the year.
+    Ordinal,
+    /// Year, ISO week, day of the week.
+    Week,
 }
 
 fn is_leap(year: i64) -> bool {
@@ -172,7 +238,24 @@ mod tests {
         assert_eq!(date(2024, 3, 31).add_months(-13), date(2023, 2, 28));
         assert_eq!(date(2023, 12, 31).add_days(1), date(2024, 1, 1));
         assert_eq!(date(2023, 1, 1).add_years(2), date(2025, 1, 1));
+        assert_eq!(date(2023, 12, 31).add_seconds(86_400), date(2024, 1, 1));
+        let noon = Civil { second: 43_200, ..date(2023, 12, 31) };
+        assert_eq!(noon.add_seconds(43_200).text(), "2023-12-31 24:00:00Z");
         assert_eq!(date(2024, 3, 1).add_years(1), date(2025, 3, 2), "the day of the year stays");
+    }
+
+    #[test]
+    fn moments_are_written_in_every_form() {
+        let at = Civil { year: 2009, yday: 4, second: 36_000, offset: 5400 };
+        for (form, text) in [
+            (DateForm::Calendar, "2009-01-04 10:00:00 +01:30"),
+            (DateForm::Ordinal, "2009-004 10:00:00 +01:30"),
+            (DateForm::Week, "2009-W01-7 10:00:00 +01:30"),
+        ] {
+            assert_eq!(at.text_as(form), text);
+        }
+        assert_eq!(at.in_utc().text(), "2009-01-04 08:30:00Z");
+        assert_eq!(Civil { year: 1, yday: 1, second: 9, offset: 0 }.seconds(), 9);
     }
 
     proptest! {

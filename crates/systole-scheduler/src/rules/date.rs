@@ -13,7 +13,7 @@ pub(super) fn holds(condition: &DateCondition, input: &Input<'_>, recheck: &Rech
 /// Where the moment stands to the condition. `None`: a date or range cannot be read.
 pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Recheck) -> Option<Phase> {
     let now = input.now;
-    let read = |text: &str| iso8601::read(text, now, input.utc_offset);
+    let read = |text: &str| iso8601::parse_civil(text, now, input.utc_offset);
     match condition {
         DateCondition::After { start } => Some(after(now, read(start)?.timestamp(), recheck)),
         DateCondition::Before { end } => Some(before(now, read(end)?.timestamp(), recheck)),

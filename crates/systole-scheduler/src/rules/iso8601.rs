@@ -10,17 +10,17 @@ use systole_types::{LocalTime, Timestamp};
 
 /// Reads a moment; `now` and `utc_offset` (seconds east of UTC) say which day it is, and what "local" means.
 pub fn parse_date_time(text: &str, now: Timestamp, utc_offset: i64) -> Option<Timestamp> {
-    read(text, now, utc_offset).map(Civil::timestamp)
+    parse_civil(text, now, utc_offset).map(Civil::timestamp)
 }
 
 /// As [`parse_date_time`]; local time is that of the text.
 pub fn parse_local_time(text: &str, now: LocalTime) -> Option<LocalTime> {
-    let read = read(text, now.at, now.utc_offset)?;
+    let read = parse_civil(text, now.at, now.utc_offset)?;
     Some(LocalTime { at: read.timestamp(), utc_offset: read.offset })
 }
 
 /// As [`parse_date_time`], on the clock the text itself is in.
-pub(super) fn read(text: &str, now: Timestamp, utc_offset: i64) -> Option<Civil> {
+pub fn parse_civil(text: &str, now: Timestamp, utc_offset: i64) -> Option<Civil> {
     if let Some(time) = text.strip_prefix('T') {
         return add_time(Civil::at(now, utc_offset), time, utc_offset);
     }

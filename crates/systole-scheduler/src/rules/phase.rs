@@ -14,49 +14,22 @@ pub enum Phase {
     Expired,
 }
 
-/// Why that cannot be told of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unclear {
-    /// It is not about dates.
-    NoDate,
-    /// It is about several dates.
-    SeveralDates,
-    /// It is about something that comes again and again.
-    Recurring,
-    /// A date or range cannot be read.
-    Unreadable,
-}
-
-/// The phase of the one date that `rule` is about, and whether that is a `date_spec`. Other conditions are passed over.
-///
-/// # Errors
-/// If there is not one such date, or it has no beginning and end.
-pub fn phase_of(rule: &Rule, input: &Input<'_>) -> Result<(Phase, bool), Unclear> {
+/// The phase of the one date that `rule` is about. Other conditions are passed over. `None` if there is not one such date, or it
+/// cannot be read.
+pub fn phase_of(rule: &Rule, input: &Input<'_>) -> Option<Phase> {
     let mut dates = Vec::new();
-    let mut n_invalid = 0;
-    collect(rule, &mut dates, &mut n_invalid);
-    let date = match dates[..] {
-        [date] => date,
-        [] if n_invalid > 0 => return Err(Unclear::Unreadable),
-        [] => return Err(Unclear::NoDate),
-        _ => return Err(Unclear::SeveralDates),
-    };
-    let is_spec = matches!(date, DateCondition::Spec(_));
-    if let DateCondition::Spec(fields) = date
-        && !fields.iter().any(|(name, _)| &**name == "years")
-    {
-        return Err(Unclear::Recurring);
+    collect(rule, &mut dates);
+    match dates[..] {
+        [date] => date::phase(date, input, &Recheck::default()),
+        _ => None,
     }
-    let phase = date::phase(date, input, &Recheck::default()).ok_or(Unclear::Unreadable)?;
-    Ok((phase, is_spec))
 }
 
-fn collect<'r>(rule: &'r Rule, dates: &mut Vec<&'r DateCondition>, n_invalid: &mut usize) {
+fn collect<'r>(rule: &'r Rule, dates: &mut Vec<&'r DateCondition>) {
     for condition in &rule.conditions {
         match condition {
-            Condition::Rule(inner) => collect(inner, dates, n_invalid),
+            Condition::Rule(inner) => collect(inner, dates),
             Condition::Date(date) => dates.push(date),
-            Condition::Invalid => *n_invalid += 1,
             _ => {}
         }
     }

@@ -90,7 +90,14 @@ impl Copy {
         if self.path.exists() {
             return Ok(self);
         }
-        Err(Failed::no_such(format!("There is no shadow instance '{}'", self.name)))
+        Err(self.missing())
+    }
+
+    fn missing(&self) -> anyhow::Error {
+        Failed::no_such(format!(
+            "Could not access shadow instance '{}': No such file or directory",
+            self.name
+        ))
     }
 
     /// For programs.
@@ -123,8 +130,9 @@ impl Copy {
     }
 
     fn document(&self) -> anyhow::Result<Document> {
-        let text = fs::read_to_string(&self.path).map_err(|error| {
-            Failed::no_such(format!("Could not access shadow instance '{}': {error}", self.name))
+        let text = fs::read_to_string(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.missing(),
+            _ => Failed::no_such(format!("Could not access shadow instance '{}': {error}", self.name)),
         })?;
         let name = self.path.display().to_string();
         let document = Document::parse(text);
@@ -136,7 +144,7 @@ impl Copy {
         let copy = self.document()?;
         let original = live(session)?.cib()?;
         Ok(match patch::diff(&original, &copy, Versions::Checked) {
-            None => Report::silent(),
+            None => Report::new("", self.tree()),
             Some(mut patch) => {
                 // A digest says what applying it must lead to. This one is only looked at.
                 let root = patch.root_key();

@@ -1,9 +1,10 @@
 //! Changes of a ticket's state at this site.
 
-use super::states_in;
-use crate::{Cluster, Exit, Failed, Session, edit, report::Report};
+use super::{NONE, states_in};
+use crate::{Cluster, Exit, Failed, edit, report::Report};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::tree::Tree;
+use systole_types::Timestamp;
 
 /// An attribute with its new value; `None`: it is deleted.
 pub type Change = (String, Option<String>);
@@ -45,7 +46,8 @@ fn danger_of(changes: &[Change]) -> Option<Danger> {
 
 /// Makes all changes at once.
 pub fn make(
-    session: &mut Session<'_>,
+    cluster: &mut Cluster,
+    now: Timestamp,
     ticket: &str,
     changes: &[Change],
     force: bool,
@@ -57,12 +59,10 @@ pub fn make(
         ];
         return Ok(Report { errors, ..Report::default() }.ending(Exit::Unsafe));
     }
-    let now = session.now;
-    let mut cluster = Cluster::open(session)?;
     let document = cluster.cib()?;
     let state = states_in(&document, Some(ticket)).next();
     if state.is_none() && changes.iter().all(|(_, value)| value.is_none()) {
-        return Err(Failed::no_such(format!("Could not modify ticket: there is no ticket '{ticket}'")));
+        return Err(Failed::no_such(format!("Could not modify ticket: {NONE}")));
     }
     let old: Vec<(String, String)> = state
         .map(|state| state.attrs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -102,11 +102,16 @@ fn set(attributes: &mut Vec<(String, String)>, name: &str, value: Option<&str>) 
 }
 
 /// Forgets a ticket at this site.
-pub fn forget(session: &mut Session<'_>, ticket: &str, force: bool) -> anyhow::Result<Report> {
-    let mut cluster = Cluster::open(session)?;
+pub fn forget(cluster: &mut Cluster, ticket: &str, force: bool) -> anyhow::Result<Report> {
     let document = cluster.cib()?;
-    let state = states_in(&document, Some(ticket)).next();
-    let state = state.ok_or_else(|| Failed::no_such(format!("No such ticket '{ticket}'")))?;
+    let Some(state) = states_in(&document, Some(ticket)).next() else {
+        // Whoever insists wants the ticket gone, and so it is.
+        return if force {
+            Ok(Report::silent())
+        } else {
+            Err(Failed::no_such(format!("No such ticket '{ticket}'")))
+        };
+    };
     if !force && state.attr("granted").is_some_and(is_true) {
         let errors = vec![Danger::Losing.refusal(ticket)];
         return Ok(Report { errors, ..Report::default() }.ending(Exit::InsufficientPrivilege));

@@ -1,0 +1,218 @@
+//! Running one command line with both kinds of tools.
+
+use super::normal::Normal;
+use anyhow::{Context, Result};
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// A command that takes longer hangs.
+const MOST_SECONDS: &str = "20";
+
+/// How tools are told of a CIB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// `CIB_file` names a copy.
+    File,
+    /// `CIB_shadow` does.
+    Shadow,
+    /// On standard input.
+    Input,
+}
+
+/// A CIB, and how tools are told of it.
+#[derive(Clone, Copy)]
+pub struct Cib<'a> {
+    /// Its file, which is not written to.
+    pub path: &'a Path,
+    /// How.
+    pub via: Via,
+}
+
+/// A temporary folder that is gone in the end.
+pub struct Place(PathBuf);
+
+impl Place {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn new() -> Result<Self> {
+        let path = env::temp_dir().join(format!("systole-compare-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// An empty folder in it.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.0.join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Both kinds of tools.
+pub struct Pair<'a> {
+    /// The incumbent's folder.
+    pub oracle: PathBuf,
+    /// Ours.
+    pub ours: PathBuf,
+    /// Where commands run.
+    pub place: &'a Place,
+}
+
+/// What one side did, normalised.
+#[derive(PartialEq)]
+struct Outcome {
+    code: i32,
+    out: Vec<String>,
+    cib: Vec<String>,
+}
+
+/// A command line that the tools answer differently.
+pub struct Difference {
+    line: String,
+    cib: String,
+    codes: (i32, i32),
+    /// Lines of one side only, marked `-` (the incumbent's) and `+` (ours).
+    lines: Vec<String>,
+}
+
+impl Pair<'_> {
+    /// Runs `line` twice; how the outcomes differ, if they do.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn compare(&self, line: &str, cib: Option<Cib<'_>>) -> Result<Option<Difference>> {
+        let oracle = self.start(line, "oracle", &self.oracle, cib)?;
+        let ours = self.start(line, "ours", &self.ours, cib)?;
+        let (oracle, ours) = (oracle.finish()?, ours.finish()?);
+        if oracle == ours {
+            return Ok(None);
+        }
+        let mut lines = only_in("", &oracle.out, &ours.out);
+        lines.extend(only_in("cib ", &oracle.cib, &ours.cib));
+        Ok(Some(Difference {
+            line: line.to_owned(),
+            cib: cib.and_then(|cib| cib.path.file_name()).unwrap_or_default().to_string_lossy().into_owned(),
+            codes: (oracle.code, ours.code),
+            lines,
+        }))
+    }
+
+    fn start(&self, line: &str, side: &str, tools: &Path, cib: Option<Cib<'_>>) -> Result<Running> {
+        let place = self.place.folder(side)?;
+        let mut command = Command::new("timeout");
+        command.args([MOST_SECONDS, "sh", "-c", line]).current_dir(&place).env_clear();
+        command.env("PATH", format!("{}:/usr/bin:/bin", tools.display()));
+        command.envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PCMK_stderr", "1")]).env("HOME", &place);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut input = Vec::new();
+        let mut copy = None;
+        if let Some(cib) = cib {
+            let file = match cib.via {
+                Via::File => place.join("cib.xml"),
+                Via::Shadow => place.join("shadow.tried"),
+                Via::Input => place.join("unused"),
+            };
+            match cib.via {
+                Via::File => command.env("CIB_file", &file),
+                Via::Shadow => command.env("CIB_shadow", "tried").env("CIB_shadow_dir", &place),
+                Via::Input => command.env("CIB_file", "-"),
+            };
+            let bytes = fs::read(cib.path).with_context(|| format!("{}", cib.path.display()))?;
+            if cib.via == Via::Input {
+                input = bytes;
+            } else {
+                fs::write(&file, bytes)?;
+                copy = Some(file);
+            }
+        }
+        let mut child = command.spawn().context("cannot start timeout(1)")?;
+        let mut stdin = child.stdin.take().context("a pipe was asked for")?;
+        // Who does not read its input does not matter here.
+        let _ = stdin.write_all(&input);
+        Ok(Running { child, copy, place })
+    }
+}
+
+/// A command that was started.
+struct Running {
+    child: Child,
+    copy: Option<PathBuf>,
+    place: PathBuf,
+}
+
+impl Running {
+    fn finish(self) -> Result<Outcome> {
+        let output = self.child.wait_with_output()?;
+        let normal = Normal::new();
+        let cib = self.copy.and_then(|copy| fs::read(copy).ok()).unwrap_or_default();
+        let lines = |bytes: &[u8]| normal.lines(&String::from_utf8_lossy(bytes), &self.place);
+        Ok(Outcome { code: output.status.code().unwrap_or(-1), out: lines(&output.stdout), cib: lines(&cib) })
+    }
+}
+
+/// Lines that one side has and the other has not, in their order; a difference in order only is told as one.
+fn only_in(what: &str, oracle: &[String], ours: &[String]) -> Vec<String> {
+    let missing = |from: &[String], other: &[String], mark: char| {
+        let mut rest = other.to_vec();
+        let mut lines = Vec::new();
+        for line in from {
+            match rest.iter().position(|known| known == line) {
+                Some(at) => {
+                    rest.swap_remove(at);
+                }
+                None => lines.push(format!("{mark} {what}{line}")),
+            }
+        }
+        lines
+    };
+    let mut lines = missing(oracle, ours, '-');
+    lines.extend(missing(ours, oracle, '+'));
+    if lines.is_empty() && oracle != ours {
+        let at = oracle.iter().zip(ours).position(|(one, other)| one != other).unwrap_or(0);
+        lines.push(format!("~ {what}the order of lines, from {}", oracle[at]));
+    }
+    lines
+}
+
+impl Difference {
+    /// What differences of the same cause probably have in common: exit codes, and the first line of each side without its numbers.
+    pub fn kind(&self) -> String {
+        let first = |mark: char| {
+            let line = self.lines.iter().find(|line| line.starts_with(mark)).map_or("", String::as_str);
+            line.chars().filter(|c| !c.is_ascii_digit()).take(40).collect::<String>()
+        };
+        format!("{:?}{}{}{}", self.codes, first('-'), first('+'), first('~'))
+    }
+
+    /// All of it for people, with `most` lines.
+    pub fn text(&self, most: usize) -> String {
+        let mut text = format!("{} [{}]", self.line, self.cib);
+        let (oracle, ours) = self.codes;
+        if oracle != ours {
+            text.push_str(&format!("\n   exit code {oracle}, ours {ours}"));
+        }
+        for line in self.lines.iter().take(most) {
+            text.push_str(&format!("\n   {}", line.chars().take(200).collect::<String>()));
+        }
+        if self.lines.len() > most {
+            text.push_str(&format!("\n   ... {} lines in all", self.lines.len()));
+        }
+        text
+    }
+}

@@ -1,0 +1,116 @@
+//! Tables of command lines.
+//!
+//! A line is a command line for the shell. `{a|b|c}` stands for each of its parts in turn, so that a line with several is
+//! their whole matrix; `{$name}` for those of `let name = a|b|c`, and `{x|$name}` for these and `x`. `@resource`, `@node`... stand for ids in the CIB.
+//! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
+
+use super::{cibs::Ids, run::Via};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+
+/// Command lines and the CIBs they are run on.
+#[derive(Debug, PartialEq)]
+pub struct Block {
+    /// What comes after `on`.
+    pub cibs: Vec<String>,
+    /// Text that the CIBs have to have.
+    pub with: String,
+    /// How the tools are told of the CIB.
+    pub via: Via,
+    /// With braces.
+    pub lines: Vec<String>,
+}
+
+/// Reads a table.
+///
+/// # Errors
+/// If a line makes no sense.
+pub fn read(text: &str) -> Result<Vec<Block>> {
+    let mut lists: BTreeMap<String, String> = BTreeMap::new();
+    let mut blocks = Vec::new();
+    let text = text.replace("\\\n", "");
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(rest) = line.strip_prefix("let ") {
+            let (name, parts) = rest.split_once('=').with_context(|| format!("no `=`: {line}"))?;
+            lists.insert(name.trim().to_owned(), parts.trim().to_owned());
+        } else if let Some(rest) = line.strip_prefix("on ") {
+            let (cibs, via) = rest.split_once(" via ").unwrap_or((rest, "file"));
+            let via = match via.trim() {
+                "file" => Via::File,
+                "shadow" => Via::Shadow,
+                "stdin" => Via::Input,
+                other => bail!("via {other}?"),
+            };
+            let (cibs, with) = cibs.split_once(" with ").unwrap_or((cibs, ""));
+            let cibs = cibs.split_whitespace().map(str::to_owned).collect();
+            blocks.push(Block { cibs, with: with.trim().to_owned(), via, lines: Vec::new() });
+        } else {
+            let mut line = line.to_owned();
+            for (name, parts) in &lists {
+                let list = if parts.contains('|') { format!("{{{parts}}}") } else { parts.clone() };
+                line = line
+                    .replace(&format!("{{${name}}}"), &list)
+                    .replace(&format!("|${name}}}"), &format!("|{parts}}}"));
+            }
+            blocks.last_mut().with_context(|| format!("no `on` before {line}"))?.lines.push(line);
+        }
+    }
+    Ok(blocks)
+}
+
+/// All command lines that a line stands for.
+pub fn expand(line: &str, ids: &Ids) -> Vec<String> {
+    if let Some((before, parts, after)) = braces(line) {
+        return parts.split('|').flat_map(|part| expand(&format!("{before}{part}{after}"), ids)).collect();
+    }
+    for (kind, found) in &ids.0 {
+        let name = format!("@{kind}");
+        if line.contains(&name) {
+            return found.iter().flat_map(|id| expand(&line.replace(&name, id), ids)).collect();
+        }
+    }
+    vec![line.to_owned()]
+}
+
+/// The first `{...}` with a `|` in it, and what is around it.
+fn braces(line: &str) -> Option<(&str, &str, &str)> {
+    let mut from = 0;
+    while let Some(open) = line[from..].find('{') {
+        let open = from + open;
+        let close = open + line[open..].find('}')?;
+        let inner = &line[open + 1..close];
+        if inner.contains('|') {
+            return Some((&line[..open], inner, &line[close + 1..]));
+        }
+        from = open + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stands_for_the_matrix_of_its_parts() {
+        let table = "let form = |--output-as=xml\non none\niso8601 -d {a|b c} {$form}\n";
+        let blocks = read(table).expect("a table");
+        let lines: Vec<_> = blocks[0].lines.iter().flat_map(|line| expand(line, &Ids::default())).collect();
+        assert_eq!(
+            lines,
+            [
+                "iso8601 -d a ",
+                "iso8601 -d a --output-as=xml",
+                "iso8601 -d b c ",
+                "iso8601 -d b c --output-as=xml"
+            ]
+        );
+    }
+
+    #[test]
+    fn ids_of_the_cib_are_put_in() {
+        let ids = Ids([("node", vec!["n1".to_owned(), "n2".to_owned()])].into_iter().collect());
+        assert_eq!(expand("crm_mon -N @node ${x}", &ids), ["crm_mon -N n1 ${x}", "crm_mon -N n2 ${x}"]);
+        assert_eq!(expand("crm_mon", &ids), ["crm_mon"]);
+    }
+}
