@@ -12,7 +12,7 @@ pub use recipes::{RECIPES, Recipe, recipe, with_stock_daemons};
 
 use crate::{
     command::{output, run},
-    layout::IMAGE_STORE,
+    layout::{IMAGE_STORE, LABS},
 };
 use anyhow::{Context, Result, bail};
 use recipes::Contents;
@@ -69,7 +69,7 @@ pub fn missing_packages(recipe: &Recipe) -> Result<Vec<&'static str>> {
     }
 }
 
-/// Makes the image unless it is there already.
+/// Makes the image unless it is there already. What it takes the place of is removed, once no lab is up that may use it.
 ///
 /// # Errors
 /// If a program or package is missing, the disk is full, or Podman fails.
@@ -95,7 +95,21 @@ pub fn build(recipe: &Recipe) -> Result<Outcome> {
         podman(&["import", "--quiet", "--change", &label, &archive.to_string_lossy(), recipe.name])
     });
     let removed = fs::remove_dir_all(work).context("cannot remove what was used for building");
-    result.and(removed).map(|()| Outcome::Built)
+    result.and(removed)?;
+    if !is_any_lab_there() {
+        prune()?;
+    }
+    Ok(Outcome::Built)
+}
+
+/// Whether containers may run in some lab, perhaps of an image that has lost its name meanwhile.
+fn is_any_lab_there() -> bool {
+    fs::read_dir(LABS).is_ok_and(|mut labs| labs.next().is_some())
+}
+
+/// Removes images that a newer one took the name of.
+fn prune() -> Result<()> {
+    podman(&["image", "prune", "--force"]).map(drop)
 }
 
 /// Writes the image's files into the tar archive `archive`.
@@ -122,7 +136,8 @@ pub fn list() -> Result<Vec<Listed>> {
     if !Path::new(IMAGE_STORE).exists() {
         return Ok(Vec::new());
     }
-    let text = podman(&["images", "--format", "{{.Repository}}:{{.Tag}} {{.VirtualSize}}"])?;
+    let shown = ["--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}} {{.VirtualSize}}"];
+    let text = podman(&[&["images"], &shown[..]].concat())?;
     let parse = |line: &str| {
         let (name, size) = line.split_once(' ')?;
         Some(Listed { name: name.to_owned(), size: size.parse().ok()? })

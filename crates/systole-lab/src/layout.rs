@@ -9,6 +9,9 @@ pub const DEFAULT_NAME: &str = "lab";
 /// Where container images are kept between labs, read-only to the nodes.
 pub const IMAGE_STORE: &str = "/var/lib/systole-lab/images/store";
 
+/// The disks of every lab's nodes.
+pub const LABS: &str = "/var/lib/systole-lab/labs";
+
 /// What a node sees of the lab: the hub's socket.
 pub const NODE_RUN: &str = "/run/systole-lab";
 
@@ -47,7 +50,7 @@ impl Layout {
 
     /// The nodes' disks.
     pub fn state_dir(&self) -> PathBuf {
-        PathBuf::from("/var/lib/systole-lab/labs").join(&self.name)
+        PathBuf::from(LABS).join(&self.name)
     }
 
     /// One node's disks and its console.
