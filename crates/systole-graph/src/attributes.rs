@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, fmt, iter::Peekable, slice, sync::Arc};
 
 /// A name with its value.
-type Pair = (Arc<str>, Arc<str>);
+pub(crate) type Pair = (Arc<str>, Arc<str>);
+
+/// What several actions are told.
+pub(crate) type Shared = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Names with values, by name. Many actions are told nearly the same: they can share what they have in common.
 #[derive(Clone, Default)]
 pub struct Attributes {
-    shared: Arc<BTreeMap<Arc<str>, Arc<str>>>,
+    shared: Arc<Shared>,
     /// By name; these count where both have one.
     own: Vec<Pair>,
 }
@@ -45,6 +48,11 @@ impl Attributes {
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
         Merged { shared: self.shared.iter().peekable(), own: self.own.iter().peekable() }
+    }
+
+    /// What is shared, and by name what is its own and counts where both have a name.
+    pub(crate) fn parts(&self) -> (&Arc<Shared>, &[Pair]) {
+        (&self.shared, &self.own)
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {

@@ -18,4 +18,4 @@ pub use circle::circle;
 pub use dot::{Arrow, DotStyle, Drawing, DrawnAction, Fate};
 pub use graph::*;
 pub use read::{ReadError, read_graph};
-pub use write::write_graph;
+pub use write::{write_graph, write_graph_to};

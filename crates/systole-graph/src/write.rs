@@ -1,23 +1,47 @@
 //! Writing a graph as `<transition_graph>`.
 
-use crate::{Action, ActionKind, TransitionGraph};
-use std::{fmt::Write as _, ops::Range};
+use crate::{
+    Action, ActionKind, TransitionGraph,
+    attributes::{Pair, Shared},
+};
+use std::{convert::Infallible, fmt::Write as _, ops::Range, sync::Arc};
+
+/// Roughly how much text is handed over at once.
+const PIECE: usize = 64 * 1024;
 
 /// Writes `graph` as Pacemaker does: one `<synapse>` per action, triggers naming the actions waited for.
 ///
 /// An input that is no action of the graph cannot be named and is left out; [`check`](crate::check) finds it.
 pub fn write_graph(graph: &TransitionGraph) -> String {
-    let mut out = String::with_capacity(256 + graph.synapses.len() * 768);
+    let mut all = String::with_capacity(256 + graph.synapses.len() * 768);
+    let Ok(()) = write_graph_to(graph, |piece| {
+        all.push_str(piece);
+        Ok::<(), Infallible>(())
+    });
+    all
+}
+
+/// Hands the text that [`write_graph`] would return to `sink`, piece after piece: a large graph's text is many times
+/// larger than the graph, and is nowhere as a whole.
+///
+/// # Errors
+/// What `sink` returns, which then gets no more.
+pub fn write_graph_to<E>(
+    graph: &TransitionGraph,
+    mut sink: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut out = String::with_capacity(PIECE + PIECE / 4);
     out.push_str("<transition_graph");
     for (name, value) in &graph.properties {
         attribute(&mut out, name, value);
     }
     if graph.synapses.is_empty() {
         out.push_str("/>\n");
-        return out;
+        return sink(&out);
     }
     out.push_str(">\n");
     let tags = Tags::of(graph);
+    let mut common = Common::default();
     for (index, synapse) in graph.synapses.iter().enumerate() {
         out.push_str("  <synapse id=\"");
         number(&mut out, index);
@@ -26,48 +50,74 @@ pub fn write_graph(graph: &TransitionGraph) -> String {
             let _ = write!(out, " priority=\"{}\"", synapse.priority);
         }
         out.push_str(">\n    <action_set>\n");
-        action(&mut out, &synapse.action, tags.nth(index));
+        action(&mut out, &synapse.action, tags.nth(index), &mut common);
         out.push_str("    </action_set>\n");
         inputs(&mut out, &synapse.inputs, &tags);
         out.push_str("  </synapse>\n");
+        if out.len() >= PIECE {
+            sink(&out)?;
+            out.clear();
+        }
     }
     out.push_str("</transition_graph>\n");
-    out
+    sink(&out)
 }
 
-/// `<rsc_op id=... on_node=...` of every action, not yet closed: actions begin like that, and so do the triggers that name
-/// them, of which there are many more.
+/// A `<trigger>` for every action: there are many more triggers than actions, and actions begin with the same text.
 struct Tags {
     text: String,
     /// Of each synapse's action, in sequence.
     ranges: Vec<Range<usize>>,
     /// By number; of several with the same number the last one is meant.
     by_id: Vec<(u32, usize)>,
+    /// Where the numbers that begin alike, but for the last `shift` bits, begin in `by_id`; and its end.
+    starts: Vec<usize>,
+    shift: u32,
 }
+
+const TRIGGER: [&str; 2] = ["      <trigger>\n        ", "/>\n      </trigger>\n"];
 
 impl Tags {
     fn of(graph: &TransitionGraph) -> Self {
-        let mut text = String::with_capacity(graph.synapses.len() * 160);
+        let mut text = String::with_capacity(graph.synapses.len() * 192);
         let ranges = graph.synapses.iter().map(|synapse| {
             let start = text.len();
+            text.push_str(TRIGGER[0]);
             open_tag(&mut text, &synapse.action);
+            text.push_str(TRIGGER[1]);
             start..text.len()
         });
         let ranges = ranges.collect();
         let by_id = graph.synapses.iter().enumerate().map(|(n, synapse)| (synapse.action.id, n));
         let mut by_id: Vec<(u32, usize)> = by_id.collect();
         by_id.sort_unstable();
-        Self { text, ranges, by_id }
+        let largest = by_id.last().map_or(0, |(id, _)| *id);
+        let shift = (0..32).find(|shift| (largest >> shift) as usize <= by_id.len()).unwrap_or(31);
+        let n_starts = (largest >> shift) as usize + 2;
+        let mut starts = vec![by_id.len(); n_starts];
+        for (n, (id, _)) in by_id.iter().enumerate().rev() {
+            starts[(id >> shift) as usize] = n;
+        }
+        for n in (1..n_starts).rev() {
+            starts[n - 1] = starts[n - 1].min(starts[n]);
+        }
+        Self { text, ranges, by_id, starts, shift }
     }
 
+    /// `<rsc_op id=... on_node=...` of the n-th action, not yet closed.
     fn nth(&self, n: usize) -> &str {
-        &self.text[self.ranges[n].clone()]
+        let Range { start, end } = self.ranges[n];
+        &self.text[start + TRIGGER[0].len()..end - TRIGGER[1].len()]
     }
 
-    fn of_id(&self, id: u32) -> Option<&str> {
-        let n_up_to = self.by_id.partition_point(|(known, _)| *known <= id);
-        let (found, n) = *self.by_id.get(n_up_to.checked_sub(1)?)?;
-        (found == id).then(|| self.nth(n))
+    /// The trigger that waits for the action with this number.
+    fn trigger(&self, id: u32) -> Option<&str> {
+        let bucket = (id >> self.shift) as usize;
+        let range = *self.starts.get(bucket)?..*self.starts.get(bucket + 1)?;
+        let candidates = &self.by_id[range];
+        let n_up_to = candidates.partition_point(|(known, _)| *known <= id);
+        let (found, n) = *candidates.get(n_up_to.checked_sub(1)?)?;
+        (found == id).then(|| &self.text[self.ranges[n].clone()])
     }
 }
 
@@ -77,12 +127,54 @@ fn inputs(out: &mut String, inputs: &[u32], tags: &Tags) {
         return;
     }
     out.push_str("    <inputs>\n");
-    for tag in inputs.iter().filter_map(|id| tags.of_id(*id)) {
-        out.push_str("      <trigger>\n        ");
-        out.push_str(tag);
-        out.push_str("/>\n      </trigger>\n");
+    for trigger in inputs.iter().filter_map(|id| tags.trigger(*id)) {
+        out.push_str(trigger);
     }
     out.push_str("    </inputs>\n");
+}
+
+/// The text of what actions are told in common: it stays the same from one action to the next more often than not.
+#[derive(Default)]
+struct Common<'g> {
+    of: Option<&'g Arc<Shared>>,
+    text: String,
+    /// Each name, and where its attribute ends in the text.
+    ends: Vec<(&'g str, usize)>,
+    /// Whether all can be written as XML attributes.
+    is_plain: bool,
+}
+
+impl<'g> Common<'g> {
+    fn turn_to(&mut self, shared: &'g Arc<Shared>) {
+        if self.of.is_some_and(|known| Arc::ptr_eq(known, shared)) {
+            return;
+        }
+        self.of = Some(shared);
+        self.text.clear();
+        self.ends.clear();
+        self.is_plain = shared.keys().all(|name| is_xml_name(name));
+        for (name, value) in &**shared {
+            attribute(&mut self.text, name, value);
+            self.ends.push((name, self.text.len()));
+        }
+    }
+
+    /// Writes them with an action's own ones in between, by name; an own one takes the place of a common one.
+    fn write_with(&self, out: &mut String, own: &[Pair]) {
+        let (mut n_done, mut done) = (0, 0);
+        for (name, value) in own {
+            let rest = &self.ends[n_done..];
+            let n_before = rest.partition_point(|(common, _)| *common < &**name);
+            let end = if n_before == 0 { done } else { rest[n_before - 1].1 };
+            out.push_str(&self.text[done..end]);
+            attribute(out, name, value);
+            (n_done, done) = (n_done + n_before, end);
+            if let Some((_, end)) = self.ends.get(n_done).filter(|(common, _)| *common == &**name) {
+                (n_done, done) = (n_done + 1, *end);
+            }
+        }
+        out.push_str(&self.text[done..]);
+    }
 }
 
 const fn element_name(kind: &ActionKind) -> &'static str {
@@ -113,7 +205,7 @@ fn open_tag(out: &mut String, action: &Action) {
     }
 }
 
-fn action(out: &mut String, action: &Action, tag: &str) {
+fn action<'g>(out: &mut String, action: &'g Action, tag: &str, common: &mut Common<'g>) {
     out.push_str("      ");
     out.push_str(tag);
     for (name, value) in &action.extra {
@@ -137,26 +229,24 @@ fn action(out: &mut String, action: &Action, tag: &str) {
         attribute(out, "type", &resource.kind);
         out.push_str("/>\n");
     }
-    attributes(out, action);
+    attributes(out, action, common);
     nodes(out, action);
     out.push_str("      </");
     out.push_str(element_name(&action.kind));
     out.push_str(">\n");
 }
 
-fn attributes(out: &mut String, action: &Action) {
+fn attributes<'g>(out: &mut String, action: &'g Action, common: &mut Common<'g>) {
     out.push_str("        <attributes");
-    let mut has_others = false;
-    for (name, value) in action.attributes.iter() {
-        if is_xml_name(name) {
-            attribute(out, name, value);
-        } else {
-            has_others = true;
-        }
-    }
-    if !has_others {
+    let (shared, own) = action.attributes.parts();
+    common.turn_to(shared);
+    if common.is_plain && own.iter().all(|(name, _)| is_xml_name(name)) {
+        common.write_with(out, own);
         out.push_str("/>\n");
         return;
+    }
+    for (name, value) in action.attributes.iter().filter(|(name, _)| is_xml_name(name)) {
+        attribute(out, name, value);
     }
     out.push_str(">\n");
     for (name, value) in action.attributes.iter().filter(|(name, _)| !is_xml_name(name)) {
@@ -215,7 +305,7 @@ fn number(out: &mut String, mut number: usize) {
             break;
         }
     }
-    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+    out.push_str(str::from_utf8(&digits[first..]).expect("digits are ASCII"));
 }
 
 fn attribute(out: &mut String, name: &str, value: &str) {
@@ -244,5 +334,99 @@ fn escape(out: &mut String, text: &str) {
             '\r' => out.push_str("&#13;"),
             c => out.push(c),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attributes, Synapse};
+
+    fn text(text: &str) -> Arc<str> {
+        text.into()
+    }
+
+    fn pseudo(id: u32, attributes: Attributes, inputs: &[u32]) -> Synapse {
+        let action = Action {
+            id,
+            kind: ActionKind::Pseudo,
+            operation: text("start"),
+            key: text(&format!("rsc{id}_start_0")),
+            internal_key: None,
+            node: None,
+            router: None,
+            attributes,
+            downed: Vec::new(),
+            maintenance: Vec::new(),
+            about: None,
+            extra: Vec::new(),
+        };
+        Synapse { priority: 0, action, inputs: inputs.to_vec() }
+    }
+
+    fn graph(synapses: Vec<Synapse>) -> TransitionGraph {
+        TransitionGraph { properties: Vec::new(), synapses }
+    }
+
+    fn attributes(shared: &Arc<Shared>, own: &str) -> Attributes {
+        let mut all = Attributes::sharing(shared.clone());
+        let pairs = own.split_whitespace().filter_map(|pair| pair.split_once('='));
+        all.extend(pairs.map(|(name, value)| (text(name), text(value))));
+        all
+    }
+
+    #[test]
+    fn own_attributes_stand_among_common_ones_by_name_and_in_their_place() {
+        let shared: Arc<Shared> = Arc::new(["b", "d"].map(|name| (text(name), text("1"))).into());
+        let odd: Arc<Shared> = Arc::new([(text("a:b"), text("1")), (text("c"), text("1"))].into());
+        for (shared, own, written) in [
+            (&shared, "", r#"<attributes b="1" d="1"/>"#),
+            (&shared, "a=2 c=2 e=2", r#"<attributes a="2" b="1" c="2" d="1" e="2"/>"#),
+            (&shared, "b=2 d=&", r#"<attributes b="2" d="&amp;"/>"#),
+            (&shared, "b=2 c=2", r#"<attributes b="2" c="2" d="1"/>"#),
+            (&shared, "x:y=2", r#"<attributes b="1" d="1">"#),
+            (&odd, "d=2", r#"<attributes c="1" d="2">"#),
+            (&Arc::default(), "a=2", r#"<attributes a="2"/>"#),
+        ] {
+            let both = [pseudo(1, attributes(shared, ""), &[]), pseudo(2, attributes(shared, own), &[])];
+            let text = write_graph(&graph(both.into()));
+            assert!(text.contains(written), "{own} as {written} in {text}");
+        }
+    }
+
+    #[test]
+    fn triggers_name_actions_however_these_are_numbered() {
+        for ids in [vec![1, 2, 3], vec![7, 1, 4], vec![u32::MAX, 0, 1 << 20], vec![5]] {
+            let inputs: Vec<u32> = ids.iter().copied().chain([6, u32::MAX - 1]).collect();
+            let all = ids.iter().map(|id| pseudo(*id, Attributes::default(), &inputs)).collect();
+            let text = write_graph(&graph(all));
+            for id in &ids {
+                let named = format!(
+                    "<pseudo_event id=\"{id}\" operation=\"start\" operation_key=\"rsc{id}_start_0\"/>"
+                );
+                assert_eq!(text.matches(&named).count(), ids.len(), "{id} in {text}");
+            }
+            assert_eq!(text.matches("<trigger>").count(), ids.len() * ids.len(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_graph_in_pieces_is_the_whole_graph() {
+        let synapses = (1..2000).map(|id| pseudo(id, Attributes::default(), &[id - 1]));
+        let graph = graph(synapses.collect());
+        let mut pieces = Vec::new();
+        let done = write_graph_to(&graph, |piece| {
+            pieces.push(piece.to_owned());
+            Ok::<(), ()>(())
+        });
+        assert_eq!(done, Ok(()));
+        assert!(pieces.len() > 2, "{}", pieces.len());
+        assert_eq!(pieces.concat(), write_graph(&graph));
+        let mut n_offered = 0;
+        let refused = write_graph_to(&graph, |_| {
+            n_offered += 1;
+            Err("full")
+        });
+        assert_eq!((refused, n_offered), (Err("full"), 1));
     }
 }

@@ -273,8 +273,7 @@ impl Simulation<'_, '_> {
 
     fn save(&self, transition: &Transition<'_>) -> Result<(), String> {
         if let Some(file) = &self.args.save_graph {
-            let text = systole_graph::write_graph(&transition.graph);
-            files::write(file, &text).map_err(|error| format!("{error} (graph)"))?;
+            files::write_graph(file, &transition.graph).map_err(|error| format!("{error} (graph)"))?;
         }
         if let (Some(file), Some(drawing)) = (&self.args.save_dotfile, &transition.drawing) {
             let style = DotStyle { all_actions: self.args.all_actions, ids: self.args.verbose > 0 };

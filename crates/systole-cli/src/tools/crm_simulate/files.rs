@@ -4,7 +4,8 @@ use super::Args;
 use crate::{Cluster, Exit, Failed, Session};
 use anyhow::Context as _;
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 use systole_cib::{
@@ -12,6 +13,7 @@ use systole_cib::{
     upgrade::{self, UpgradeError},
     xml::Document,
 };
+use systole_graph::TransitionGraph;
 
 /// The CIB, and the file where `--in-place` keeps the result.
 ///
@@ -69,12 +71,21 @@ pub fn bring_up(session: &mut Session<'_>, document: &mut Document) -> anyhow::R
 
 /// Writes a file, with the exit code the reference release has for what goes wrong.
 pub fn write(file: &Path, text: &str) -> Result<(), Failed> {
-    fs::write(file, text).map_err(|error| {
-        let exit = match error.kind() {
-            io::ErrorKind::NotFound => Exit::NoSuch,
-            io::ErrorKind::PermissionDenied => Exit::InsufficientPrivilege,
-            _ => Exit::Io,
-        };
-        Failed::new(exit, format!("cannot write {}: {error}", file.display()))
-    })
+    fs::write(file, text).map_err(|error| cannot_write(file, &error))
+}
+
+/// Writes a transition graph to a file, without having its text in memory as a whole.
+pub fn write_graph(file: &Path, graph: &TransitionGraph) -> Result<(), Failed> {
+    let written = fs::File::create(file)
+        .and_then(|mut open| systole_graph::write_graph_to(graph, |piece| open.write_all(piece.as_bytes())));
+    written.map_err(|error| cannot_write(file, &error))
+}
+
+fn cannot_write(file: &Path, error: &io::Error) -> Failed {
+    let exit = match error.kind() {
+        io::ErrorKind::NotFound => Exit::NoSuch,
+        io::ErrorKind::PermissionDenied => Exit::InsufficientPrivilege,
+        _ => Exit::Io,
+    };
+    Failed::new(exit, format!("cannot write {}: {error}", file.display()))
 }
