@@ -8,6 +8,7 @@ pub mod agent;
 mod diagnostic;
 pub mod digest;
 pub mod history;
+mod lookup;
 pub mod model;
 pub mod ops;
 pub mod options;

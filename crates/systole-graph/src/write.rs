@@ -1,7 +1,7 @@
 //! Writing a graph as `<transition_graph>`.
 
 use crate::{
-    Action, ActionKind, TransitionGraph,
+    Action, ActionKind, ResourceRef, TransitionGraph,
     attributes::{Pair, Shared},
 };
 use std::{convert::Infallible, fmt::Write as _, ops::Range, sync::Arc};
@@ -133,9 +133,43 @@ fn inputs(out: &mut String, inputs: &[u32], tags: &Tags) {
     out.push_str("    </inputs>\n");
 }
 
-/// The text of what actions are told in common: it stays the same from one action to the next more often than not.
+/// What stays the same from one action to the next more often than not, written once.
 #[derive(Default)]
 struct Common<'g> {
+    primitive: CommonPrimitive<'g>,
+    attributes: CommonAttributes<'g>,
+}
+
+/// `<primitive>` of the resource of the last action that had one.
+#[derive(Default)]
+struct CommonPrimitive<'g> {
+    of: Option<&'g ResourceRef>,
+    text: String,
+}
+
+impl<'g> CommonPrimitive<'g> {
+    fn turn_to(&mut self, resource: &'g ResourceRef) {
+        if self.of.replace(resource).is_some_and(|known| known == resource) {
+            return;
+        }
+        let out = &mut self.text;
+        out.clear();
+        value(out, "        <primitive id=\"", resource.id.as_str());
+        if let Some(long_id) = &resource.long_id {
+            value(out, "\" long-id=\"", long_id.as_str());
+        }
+        value(out, "\" class=\"", &resource.class);
+        if let Some(provider) = &resource.provider {
+            value(out, "\" provider=\"", provider);
+        }
+        value(out, "\" type=\"", &resource.kind);
+        out.push_str("\"/>\n");
+    }
+}
+
+/// What the last action was told in common with others.
+#[derive(Default)]
+struct CommonAttributes<'g> {
     of: Option<&'g Arc<Shared>>,
     text: String,
     /// Each name, and where its attribute ends in the text.
@@ -144,12 +178,11 @@ struct Common<'g> {
     is_plain: bool,
 }
 
-impl<'g> Common<'g> {
+impl<'g> CommonAttributes<'g> {
     fn turn_to(&mut self, shared: &'g Arc<Shared>) {
-        if self.of.is_some_and(|known| Arc::ptr_eq(known, shared)) {
+        if self.of.replace(shared).is_some_and(|known| Arc::ptr_eq(known, shared)) {
             return;
         }
-        self.of = Some(shared);
         self.text.clear();
         self.ends.clear();
         self.is_plain = shared.keys().all(|name| is_xml_name(name));
@@ -190,19 +223,19 @@ fn open_tag(out: &mut String, action: &Action) {
     out.push_str(element_name(&action.kind));
     out.push_str(" id=\"");
     number(out, action.id as usize);
-    out.push('"');
-    attribute(out, "operation", &action.operation);
-    attribute(out, "operation_key", &action.key);
+    value(out, "\" operation=\"", &action.operation);
+    value(out, "\" operation_key=\"", &action.key);
     if let Some(key) = &action.internal_key {
-        attribute(out, "internal_operation_key", key);
+        value(out, "\" internal_operation_key=\"", key);
     }
     if let Some((name, uuid)) = &action.node {
-        attribute(out, "on_node", name.as_str());
-        attribute(out, "on_node_uuid", uuid.as_str());
+        value(out, "\" on_node=\"", name.as_str());
+        value(out, "\" on_node_uuid=\"", uuid.as_str());
     }
     if let Some(router) = &action.router {
-        attribute(out, "router_node", router.as_str());
+        value(out, "\" router_node=\"", router.as_str());
     }
+    out.push('"');
 }
 
 fn action<'g>(out: &mut String, action: &'g Action, tag: &str, common: &mut Common<'g>) {
@@ -217,26 +250,17 @@ fn action<'g>(out: &mut String, action: &'g Action, tag: &str, common: &mut Comm
         ActionKind::Cluster | ActionKind::Pseudo => action.about.as_ref(),
     };
     if let Some(resource) = resource {
-        out.push_str("        <primitive");
-        attribute(out, "id", resource.id.as_str());
-        if let Some(long_id) = &resource.long_id {
-            attribute(out, "long-id", long_id.as_str());
-        }
-        attribute(out, "class", &resource.class);
-        if let Some(provider) = &resource.provider {
-            attribute(out, "provider", provider);
-        }
-        attribute(out, "type", &resource.kind);
-        out.push_str("/>\n");
+        common.primitive.turn_to(resource);
+        out.push_str(&common.primitive.text);
     }
-    attributes(out, action, common);
+    attributes(out, action, &mut common.attributes);
     nodes(out, action);
     out.push_str("      </");
     out.push_str(element_name(&action.kind));
     out.push_str(">\n");
 }
 
-fn attributes<'g>(out: &mut String, action: &'g Action, common: &mut Common<'g>) {
+fn attributes<'g>(out: &mut String, action: &'g Action, common: &mut CommonAttributes<'g>) {
     out.push_str("        <attributes");
     let (shared, own) = action.attributes.parts();
     common.turn_to(shared);
@@ -314,6 +338,12 @@ fn attribute(out: &mut String, name: &str, value: &str) {
     out.push_str("=\"");
     escape(out, value);
     out.push('"');
+}
+
+/// What stands before a value, and the value: its closing quote is left to what follows.
+fn value(out: &mut String, before: &'static str, value: &str) {
+    out.push_str(before);
+    escape(out, value);
 }
 
 fn escape(out: &mut String, text: &str) {

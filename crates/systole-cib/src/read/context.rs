@@ -3,15 +3,10 @@
 use super::status::{ENTRY, HISTORY};
 use crate::{
     diagnostic::{Diagnostic, Severity},
+    lookup::Lookup,
     xml::{Columns, Document, Element},
 };
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt::Display,
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
 use systole_types::{ElementId, Role, Score, parse_duration};
 
 /// More diagnostics than this are counted, not kept.
@@ -29,7 +24,7 @@ const MAX_HOPS: usize = 32;
 
 pub(super) struct Reader<'d> {
     /// The first element of each id below `<configuration>`.
-    pub ids: BTreeMap<&'d str, Element<'d>>,
+    pub ids: Lookup<'d, Element<'d>>,
     /// Ids of rules being read, outermost first: one that comes up again is a circle.
     pub open_rules: Vec<&'d str>,
     /// Unknown elements are errors.
@@ -58,9 +53,9 @@ impl<'d> Reader<'d> {
         let mut reader = Self::without_references(root);
         reader.strings = Strings::for_document(root.document());
         if let Some(configuration) = root.child("configuration") {
-            for element in configuration.descendants().filter(|e| has_id_of_its_own(*e)) {
-                reader.note_id(element);
-            }
+            let elements = configuration.descendants().filter(|element| has_id_of_its_own(*element));
+            reader.ids = elements.filter_map(|element| Some((element.id()?, element))).collect();
+            reader.tell_of_twins();
         }
         reader
     }
@@ -68,7 +63,7 @@ impl<'d> Reader<'d> {
     /// For parts in which nothing refers to anything.
     pub fn without_references(root: Element<'d>) -> Self {
         Self {
-            ids: BTreeMap::new(),
+            ids: Lookup::default(),
             open_rules: Vec::new(),
             is_strict: false,
             history_columns: Columns::new(root.document(), &HISTORY),
@@ -80,20 +75,16 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn note_id(&mut self, element: Element<'d>) {
-        let Some(id) = element.id() else { return };
-        match self.ids.entry(id) {
-            Entry::Vacant(place) => {
-                place.insert(element);
+    fn tell_of_twins(&mut self) {
+        for (place, first) in self.ids.twins() {
+            if self.diagnostics.len() >= MAX_DIAGNOSTICS {
+                self.n_dropped += 1;
+                continue;
             }
-            Entry::Occupied(_) if self.diagnostics.len() >= MAX_DIAGNOSTICS => self.n_dropped += 1,
-            Entry::Occupied(first) => {
-                let first = *first.get();
-                let line = first.position().map_or(String::new(), |p| format!(" (line {})", p.line));
-                let message =
-                    format!("the id is already that of a <{}>{line}: ids must be unique", first.name());
-                self.error(element, message);
-            }
+            let (element, first) = (self.ids.items()[place].1, self.ids.items()[first].1);
+            let line = first.position().map_or(String::new(), |p| format!(" (line {})", p.line));
+            let message = format!("the id is already that of a <{}>{line}: ids must be unique", first.name());
+            self.error(element, message);
         }
     }
 
