@@ -4,7 +4,11 @@ use crate::{
     Action, ActionKind, ResourceRef, TransitionGraph,
     attributes::{Pair, Shared},
 };
-use std::{convert::Infallible, fmt::Write as _, ops::Range, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    ops::Range,
+    sync::Arc,
+};
 
 /// Roughly how much text is handed over at once.
 const PIECE: usize = 64 * 1024;
@@ -14,10 +18,7 @@ const PIECE: usize = 64 * 1024;
 /// An input that is no action of the graph cannot be named and is left out; [`check`](crate::check) finds it.
 pub fn write_graph(graph: &TransitionGraph) -> String {
     let mut all = String::with_capacity(256 + graph.synapses.len() * 768);
-    let Ok(()) = write_graph_to(graph, |piece| {
-        all.push_str(piece);
-        Ok::<(), Infallible>(())
-    });
+    write_graph_to(graph, &mut all).expect("a string takes what it is given");
     all
 }
 
@@ -25,11 +26,8 @@ pub fn write_graph(graph: &TransitionGraph) -> String {
 /// larger than the graph, and is nowhere as a whole.
 ///
 /// # Errors
-/// What `sink` returns, which then gets no more.
-pub fn write_graph_to<E>(
-    graph: &TransitionGraph,
-    mut sink: impl FnMut(&str) -> Result<(), E>,
-) -> Result<(), E> {
+/// If `sink` returns one, which then gets no more.
+pub fn write_graph_to(graph: &TransitionGraph, sink: &mut dyn fmt::Write) -> fmt::Result {
     let mut out = String::with_capacity(PIECE + PIECE / 4);
     out.push_str("<transition_graph");
     for (name, value) in &graph.properties {
@@ -37,7 +35,7 @@ pub fn write_graph_to<E>(
     }
     if graph.synapses.is_empty() {
         out.push_str("/>\n");
-        return sink(&out);
+        return sink.write_str(&out);
     }
     out.push_str(">\n");
     let tags = Tags::of(graph);
@@ -55,12 +53,12 @@ pub fn write_graph_to<E>(
         inputs(&mut out, &synapse.inputs, &tags);
         out.push_str("  </synapse>\n");
         if out.len() >= PIECE {
-            sink(&out)?;
+            sink.write_str(&out)?;
             out.clear();
         }
     }
     out.push_str("</transition_graph>\n");
-    sink(&out)
+    sink.write_str(&out)
 }
 
 /// A `<trigger>` for every action: there are many more triggers than actions, and actions begin with the same text.
@@ -444,19 +442,28 @@ mod tests {
     fn a_graph_in_pieces_is_the_whole_graph() {
         let synapses = (1..2000).map(|id| pseudo(id, Attributes::default(), &[id - 1]));
         let graph = graph(synapses.collect());
-        let mut pieces = Vec::new();
-        let done = write_graph_to(&graph, |piece| {
-            pieces.push(piece.to_owned());
-            Ok::<(), ()>(())
-        });
-        assert_eq!(done, Ok(()));
-        assert!(pieces.len() > 2, "{}", pieces.len());
-        assert_eq!(pieces.concat(), write_graph(&graph));
-        let mut n_offered = 0;
-        let refused = write_graph_to(&graph, |_| {
-            n_offered += 1;
-            Err("full")
-        });
-        assert_eq!((refused, n_offered), (Err("full"), 1));
+        let mut sink = Pieces { all: Vec::new(), n_taken: usize::MAX };
+        assert!(write_graph_to(&graph, &mut sink).is_ok());
+        assert!(sink.all.len() > 2, "{}", sink.all.len());
+        assert_eq!(sink.all.concat(), write_graph(&graph));
+        let mut full = Pieces { all: Vec::new(), n_taken: 1 };
+        assert!(write_graph_to(&graph, &mut full).is_err());
+        assert_eq!(full.all, sink.all[..1]);
+    }
+
+    /// Takes so many pieces, and no more.
+    struct Pieces {
+        all: Vec<String>,
+        n_taken: usize,
+    }
+
+    impl fmt::Write for Pieces {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            if self.all.len() == self.n_taken {
+                return Err(fmt::Error);
+            }
+            self.all.push(piece.to_owned());
+            Ok(())
+        }
     }
 }

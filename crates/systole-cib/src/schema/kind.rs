@@ -126,6 +126,12 @@ fn is_count(word: &str) -> bool {
 
 /// Whether XML allows this as the name of something: a name without colons.
 pub(super) fn is_id(id: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() | matches!(b, b'_' | b'-' | b'.');
+    // Without leaving early: so that many bytes are looked at together.
+    let all_plain = id.bytes().fold(true, |all, b| all & is_plain(b));
+    if all_plain && id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return true;
+    }
     let mut chars = id.chars();
     let is_first = |c: char| c.is_alphabetic() || c == '_';
     let is_other = |c: char| {

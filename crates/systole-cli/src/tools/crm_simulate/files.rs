@@ -4,7 +4,7 @@ use super::Args;
 use crate::{Cluster, Exit, Failed, Session};
 use anyhow::Context as _;
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -76,9 +76,23 @@ pub fn write(file: &Path, text: &str) -> Result<(), Failed> {
 
 /// Writes a transition graph to a file, without having its text in memory as a whole.
 pub fn write_graph(file: &Path, graph: &TransitionGraph) -> Result<(), Failed> {
-    let written = fs::File::create(file)
-        .and_then(|mut open| systole_graph::write_graph_to(graph, |piece| open.write_all(piece.as_bytes())));
-    written.map_err(|error| cannot_write(file, &error))
+    let open = fs::File::create(file).map_err(|error| cannot_write(file, &error))?;
+    let mut sink = Sink { file: open, outcome: Ok(()) };
+    let _ = systole_graph::write_graph_to(graph, &mut sink);
+    sink.outcome.map_err(|error| cannot_write(file, &error))
+}
+
+/// An open file that is written to until something goes wrong.
+struct Sink {
+    file: fs::File,
+    outcome: io::Result<()>,
+}
+
+impl fmt::Write for Sink {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.outcome = self.file.write_all(piece.as_bytes());
+        self.outcome.as_ref().map_err(|_| fmt::Error).copied()
+    }
 }
 
 fn cannot_write(file: &Path, error: &io::Error) -> Failed {
