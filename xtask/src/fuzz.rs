@@ -23,6 +23,10 @@ pub struct Options {
     /// Do not look for smaller CIBs.
     #[arg(long)]
     no_shrink: bool,
+    /// Compare plans that leave out what is at rest with plans of everything, through so many changes of each cluster;
+    /// asks no incumbent.
+    #[arg(long, value_name = "CHANGES", conflicts_with = "file")]
+    rest: Option<u32>,
     /// Compare on this CIB only.
     #[arg(long, conflicts_with_all = ["cases", "seed"])]
     file: Option<PathBuf>,
@@ -39,6 +43,9 @@ pub fn run(options: &Options) -> Result<()> {
     command.args(["--cases", &options.cases.to_string(), "--seed", &options.seed.to_string()]);
     if let Some(oracle) = &options.oracle {
         command.arg("--oracle").arg(oracle);
+    }
+    if let Some(n_changes) = options.rest {
+        command.args(["--rest", &n_changes.to_string()]);
     }
     if let Some(file) = &options.file {
         command.arg("--file").arg(file);

@@ -18,6 +18,24 @@ use systole_cib::xml::Document;
 /// # Panics
 /// If the scheduler does, which is a finding.
 pub fn cib(seed: u64) -> Document {
+    born(seed).document
+}
+
+/// What becomes of that cluster: its plans are carried out, and now and then something happens. The CIB is shown to `watch`
+/// at first, and then after each of so many changes.
+///
+/// # Panics
+/// If the scheduler does, which is a finding.
+pub fn life(seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Document)) {
+    let mut sketch = born(seed);
+    watch(&sketch.document);
+    for _ in 0..n_changes {
+        sketch.go_on();
+        watch(&sketch.document);
+    }
+}
+
+fn born(seed: u64) -> Sketch {
     let mut sketch = Sketch::new(seed);
     sketch.add_nodes();
     sketch.add_resources();
@@ -25,5 +43,5 @@ pub fn cib(seed: u64) -> Document {
     sketch.add_constraints();
     sketch.add_status();
     sketch.live();
-    sketch.document
+    sketch
 }

@@ -3,6 +3,8 @@
 //! [`generate::cib`] makes a CIB from a seed: a configuration that the schema allows, and a status section that came
 //! about by carrying out plans and having things go wrong in between; [`mutate`] alters CIBs of the corpus. [`answer`] runs both programs on it, [`judge`] compares their
 //! answers, [`shrink`] finds the smallest CIB on which they still differ in the same way.
+//!
+//! [`rest`] needs no incumbent: it compares plans that leave out what is at rest with plans of everything.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +13,7 @@ pub mod generate;
 pub mod judge;
 pub mod mutate;
 pub mod older;
+pub mod rest;
 pub mod shrink;
 
 use systole_types::Timestamp;

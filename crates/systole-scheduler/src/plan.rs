@@ -26,6 +26,7 @@ mod propagate;
 mod recurring;
 mod relation;
 mod remote;
+mod rest;
 mod runnable;
 mod task;
 mod tree;
@@ -38,6 +39,7 @@ use crate::{
 };
 use action::ActIdx;
 use draft::Draft;
+use orders::Constraints;
 use std::sync::Arc;
 use systole_graph::{Drawing, TransitionGraph};
 use systole_types::Role;
@@ -138,40 +140,83 @@ impl ChangeKind {
 }
 
 /// Works out what has to be done, and what has to wait for what, keeping as much of the reasoning as wanted.
+///
+/// Resources that are at rest are left out ([`rest`]): with them, the plan would be the same.
 pub fn plan(status: &Status<'_>, placement: &Placement, origin: Origin, detail: Detail) -> Plan {
-    let mut draft = Draft::new(status, placement);
-    draft.is_sanitized = origin == Origin::Shown;
-    draft.take_early_actions();
-    draft.clear_outdated_locks();
-    draft.order_by_constraints();
-    // Not yet in the order of assignment, which capacities have a say in.
-    for root in by_priority(status) {
-        draft.order_internally(root);
+    let constraints = Constraints::of(status, placement);
+    // Whoever wants to know what was considered wants all of it.
+    if detail == Detail::Result
+        && let Some(left_out) = rest::left_out(status, placement, &constraints)
+        && let Some(plan) = Draft::new(status, placement, left_out).plan(&constraints, origin, detail)
+    {
+        return plan;
     }
-    draft.check_histories();
-    draft.settle_unassigned();
-    if status.options.startup_probes {
-        draft.create_probes();
-    }
-    draft.clear_removed_fail_counts();
-    for root in draft.roots() {
-        draft.create_actions(root);
-    }
-    draft.order_remote_actions();
-    draft.create_fencing_and_shutdowns();
-    draft.apply_orders();
-    draft.block_all_dependents();
-    draft.order_probes();
-    draft.propagate();
-    draft.drop_invalid_links();
-    let changes = draft.changes();
-    let notes = if detail >= Detail::Scores { draft.obstacles() } else { Vec::new() };
-    let graph = draft.emit();
-    let drawing = (detail >= Detail::Drawing).then(|| draft.draw());
-    Plan { graph, changes, drawing, notes }
+    plan_all(status, placement, &constraints, origin, detail)
+}
+
+/// As [`plan`], but leaves nothing out: to compare with.
+pub fn plan_everything(status: &Status<'_>, placement: &Placement, origin: Origin, detail: Detail) -> Plan {
+    plan_all(status, placement, &Constraints::of(status, placement), origin, detail)
+}
+
+/// Top-level resources that [`plan`] leaves out, unless it finds out that it must not.
+pub fn left_out(status: &Status<'_>, placement: &Placement) -> Vec<RscIdx> {
+    let left_out = rest::left_out(status, placement, &Constraints::of(status, placement));
+    let is_left_out = |rsc: &RscIdx| left_out.as_ref().is_some_and(|left_out| left_out[rsc.i()]);
+    status.roots.iter().copied().filter(is_left_out).collect()
+}
+
+fn plan_all(
+    status: &Status<'_>,
+    placement: &Placement,
+    constraints: &Constraints<'_, '_>,
+    origin: Origin,
+    detail: Detail,
+) -> Plan {
+    let draft = Draft::new(status, placement, vec![false; status.resources.len()]);
+    draft.plan(constraints, origin, detail).unwrap_or_default()
 }
 
 impl Draft<'_, '_> {
+    /// Makes the plan; `None` if something turned out to have been left out that should not have been.
+    fn plan(mut self, constraints: &Constraints<'_, '_>, origin: Origin, detail: Detail) -> Option<Plan> {
+        let leaves_out = self.left_out.contains(&true);
+        self.is_sanitized = origin == Origin::Shown;
+        self.take_early_actions();
+        self.clear_outdated_locks();
+        self.order_by_constraints(constraints);
+        // Not yet in the order of assignment, which capacities have a say in.
+        for root in by_priority(self.status) {
+            if !self.left_out[root.i()] {
+                self.order_internally(root);
+            }
+        }
+        self.check_histories();
+        self.settle_unassigned();
+        if self.status.options.startup_probes {
+            self.create_probes();
+        }
+        self.clear_removed_fail_counts();
+        for root in self.roots() {
+            self.create_actions(root);
+        }
+        self.order_remote_actions();
+        self.create_fencing_and_shutdowns();
+        self.apply_orders();
+        self.block_all_dependents();
+        self.order_probes();
+        self.propagate();
+        self.drop_invalid_links();
+        let changes = self.changes();
+        let notes = if detail >= Detail::Scores { self.obstacles() } else { Vec::new() };
+        let mut graph = self.emit();
+        let drawing = (detail >= Detail::Drawing).then(|| self.draw());
+        if drawing.is_none() {
+            self.number_densely(&mut graph);
+        }
+        (!leaves_out || self.holds()).then_some(Plan { graph, changes, drawing, notes })
+    }
+
     /// Creates the actions of a resource and all it consists of.
     fn create_actions(&mut self, rsc: RscIdx) {
         match self.r(rsc).kind {

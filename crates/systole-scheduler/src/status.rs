@@ -150,6 +150,20 @@ pub enum EarlyAction {
     },
 }
 
+impl EarlyAction {
+    /// The resource it is about; `None`: it is about a node.
+    pub fn rsc(&self, status: &Status<'_>) -> Option<RscIdx> {
+        match self {
+            Self::Fence(_) => None,
+            Self::Stop { rsc, .. }
+            | Self::Demote { rsc, .. }
+            | Self::Recurring { rsc, .. }
+            | Self::ClearHistory { rsc, .. } => Some(*rsc),
+            Self::ClearFailCount(which) => Some(status.clear_fail_counts[*which].resource),
+        }
+    }
+}
+
 /// A failed operation.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedOperation<'a> {

@@ -5,7 +5,7 @@ use clap::Parser;
 use std::{
     collections::BTreeMap,
     fs,
-    panic::catch_unwind,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -16,7 +16,9 @@ use systole_fuzz::{
     generate,
     judge::{self, Difference, Level},
     mutate::Stock,
-    older, shrink,
+    older,
+    rest::{self, Verdict},
+    shrink,
 };
 
 /// Compare our plans for random clusters with the incumbent's.
@@ -49,6 +51,10 @@ struct Options {
     /// Look for the smallest CIBs on which the incumbent fails, too
     #[arg(long)]
     oracle_failures: bool,
+    /// Compare plans that leave out what is at rest with plans of everything, through so many changes of each cluster;
+    /// asks no incumbent
+    #[arg(long, value_name = "CHANGES")]
+    rest: Option<u32>,
     /// Compare on this CIB only
     #[arg(long)]
     file: Option<PathBuf>,
@@ -64,6 +70,9 @@ fn main() -> Result<ExitCode> {
     if options.dump {
         println!("{}", source.cib(options.seed).to_text());
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(n_changes) = options.rest {
+        return compare_rest(&options, &source, n_changes);
     }
     let workplace = Workplace::new(&options.seed.to_string())?;
     if let Some(file) = &options.file {
@@ -110,6 +119,50 @@ fn main() -> Result<ExitCode> {
         println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
     }
     Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Compares plans that leave out what is at rest with plans of everything.
+fn compare_rest(options: &Options, source: &Source, n_changes: u32) -> Result<ExitCode> {
+    let (mut n_plans, mut n_partial, mut n_left_out, mut n_roots_seen) = (0_u64, 0_u64, 0, 0);
+    let mut different: Vec<(u64, String, Document)> = Vec::new();
+    let mut panicked = Vec::new();
+    for seed in options.seed..options.seed + options.cases {
+        let mut look = |cib: &Document| {
+            n_plans += 1;
+            match rest::judge(cib) {
+                Verdict::Same { n_left_out: n, n_roots } => {
+                    n_partial += u64::from(n > 0);
+                    n_left_out += n;
+                    n_roots_seen += n_roots;
+                }
+                Verdict::Different(how) => different.push((seed, how, cib.clone())),
+            }
+        };
+        let told = catch_unwind(AssertUnwindSafe(|| match options.corpus {
+            true => rest::disturb(source.cib(seed), n_changes, &mut look),
+            false => generate::life(seed, n_changes, &mut look),
+        }));
+        panicked.extend(told.is_err().then_some(seed));
+    }
+    println!(
+        "{n_plans} plans of {} clusters from seed {}: {} differ; {n_partial} leave something out, all together {n_left_out} of \
+         {n_roots_seen} top-level resources; panics: {panicked:?}",
+        options.cases,
+        options.seed,
+        different.len()
+    );
+    fs::create_dir_all(&options.keep)?;
+    for (n, (seed, how, cib)) in different.iter().take(8).enumerate() {
+        let mut holds = |candidate: &Document| matches!(rest::judge(candidate), Verdict::Different(_));
+        let mut smallest =
+            if n < options.examples { shrink::shrink(cib, 1500, &mut holds) } else { cib.clone() };
+        smallest.tidy();
+        let file = options.keep.join(format!("rest-{seed}.xml"));
+        fs::write(&file, smallest.to_text())?;
+        println!("== seed {seed}: {how} ({})", file.display());
+    }
+    let is_fine = different.is_empty() && panicked.is_empty();
+    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Counts the ways in which plans differ from those of a release before 3.0.

@@ -23,7 +23,7 @@ impl Sketch {
         }
     }
 
-    fn suffer_any(&mut self) {
+    pub fn suffer_any(&mut self) {
         match self.random.between(0, 15) {
             13 => self.age_entry(),
             14 => self.age_state(),

@@ -30,6 +30,23 @@ impl Sketch {
         }
     }
 
+    /// One thing more: a plan is carried out as it was meant, or something happens.
+    pub fn go_on(&mut self) {
+        match self.random.between(0, 9) {
+            0..=3 => self.carry_all_out(),
+            4 => self.change_configuration(),
+            _ => self.suffer_any(),
+        }
+    }
+
+    fn carry_all_out(&mut self) {
+        let (cib, _) = read(&self.document);
+        let transition = schedule(&cib, NOW);
+        let (graph, names) = (transition.graph.clone(), Names::of(&transition.status));
+        drop(transition);
+        carry_out(&mut self.document, &graph, &names, &[], NOW);
+    }
+
     fn carry_plan_out(&mut self, when: Timestamp) {
         let (cib, _) = read(&self.document);
         let transition = schedule(&cib, when);

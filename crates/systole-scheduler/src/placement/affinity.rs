@@ -292,7 +292,8 @@ impl<'s> Assigner<'s, '_> {
             only_positive: self.st.rsc(primary).is_clone(),
         };
         // A chain of colocations may lead back to the primary, whose table has to be there then.
-        let mut table = self.tables[primary.i()].clone();
+        let mut table = self.spare_table();
+        table.copy_from(&self.tables[primary.i()]);
         self.add_wishes(
             colocation.dependent,
             primary,
@@ -302,7 +303,8 @@ impl<'s> Assigner<'s, '_> {
             wishes,
         );
         let told = self.before_colocation(primary);
-        self.tables[primary.i()] = table;
+        std::mem::swap(&mut self.tables[primary.i()], &mut table);
+        self.spare_tables.push(table);
         self.because_of_colocation(primary, told, &colocation);
     }
 
@@ -341,12 +343,19 @@ impl<'s> Assigner<'s, '_> {
             }
             return;
         }
-        let mut work = table.clone();
+        let mut work = self.spare_table();
+        work.copy_from(table);
         self.add_matching(&mut work, source, target, colocation, factor, wishes.only_positive);
         if self.follow(source, target, &mut work, factor, wishes) {
-            *table = work;
+            std::mem::swap(table, &mut work);
         }
+        self.spare_tables.push(work);
         self.rsc[source.i()].summing = false;
+    }
+
+    /// Memory for a table: sums are made in many of them, one after the other.
+    fn spare_table(&mut self) -> NodeTable {
+        self.spare_tables.pop().unwrap_or_default()
     }
 
     /// A resource's own table with the wishes of its primaries: by which resources are put in order where capacity

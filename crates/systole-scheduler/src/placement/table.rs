@@ -62,6 +62,12 @@ impl NodeTable {
         self.0.iter()
     }
 
+    /// Becomes the same as another, in the memory it has.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.0.clear();
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// The entries of `first` and of all nodes after it; all, if that is `None`.
     pub(super) fn from(&self, first: Option<NodeIdx>) -> &[Entry] {
         let at = first.map_or(0, |first| self.position(first).unwrap_or_else(|at| at));

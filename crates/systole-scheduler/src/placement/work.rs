@@ -105,6 +105,8 @@ pub(super) struct Assigner<'s, 'c> {
     pub attribute_values: Vec<Vec<u32>>,
     pub attribute_names: BTreeMap<&'s str, u32>,
     pub fencing: Vec<FencingRequest>,
+    /// Memory of tables that were only needed for a sum.
+    pub spare_tables: Vec<NodeTable>,
     /// How many colocations wishes are being followed through.
     pub chain_length: usize,
     /// Instances of promotable clones, by what they are instances of.
@@ -138,6 +140,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             attribute_values: Vec::new(),
             attribute_names: BTreeMap::new(),
             fencing: Vec::new(),
+            spare_tables: Vec::new(),
             chain_length: 0,
             twins: BTreeMap::new(),
             candidates: BTreeMap::new(),

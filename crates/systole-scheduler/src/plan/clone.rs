@@ -1,7 +1,7 @@
 //! Clones, promotable ones too. Source: Pacemaker Explained, "Clones".
 
-use super::{action::Flags, draft::Draft, relation::Relation, task::Task};
-use crate::{NodeIdx, RscIdx};
+use super::{action::Flags, draft::Draft, relation::Relation, task::Task, view::is_discovered};
+use crate::{NodeIdx, RscIdx, Status};
 
 impl Draft<'_, '_> {
     /// Creates the actions of a clone.
@@ -111,24 +111,26 @@ impl Draft<'_, '_> {
     /// Probes for a clone: every instance if they differ, else the one that is (or will be) there.
     pub(super) fn probe_clone(&mut self, clone: RscIdx, node: NodeIdx) -> bool {
         let is_exclusive = self.placement.exclusive[clone.i()];
-        self.rsc[clone.i()].is_by_number |= !is_exclusive || self.is_discovered(clone, node);
+        self.rsc[clone.i()].is_by_number |=
+            !is_exclusive || is_discovered(self.status, self.placement, clone, node);
         let instances = &self.r(clone).children;
         if self.r(clone).clone_data().is_some_and(|data| data.unique) {
             return self.probe_all(instances, node);
         }
-        let known = instances.iter().find(|&&i| self.is_known_on(i, node));
+        let known = instances.iter().find(|&&i| is_known_on(self.status, i, node));
         let placed = || instances.iter().find(|&&i| self.location(i, false) == Some(node));
         match known.or_else(placed).or_else(|| instances.first()).copied() {
             Some(instance) => self.probe(instance, node),
             None => false,
         }
     }
+}
 
-    fn is_known_on(&self, rsc: RscIdx, node: NodeIdx) -> bool {
-        let resource = self.r(rsc);
-        if resource.children.is_empty() {
-            return resource.known_on.contains(node);
-        }
-        resource.children.iter().any(|&child| self.is_known_on(child, node))
+/// Whether the state of a resource, or of anything it consists of, is known on a node.
+pub(super) fn is_known_on(status: &Status<'_>, rsc: RscIdx, node: NodeIdx) -> bool {
+    let resource = status.rsc(rsc);
+    if resource.children.is_empty() {
+        return resource.known_on.contains(node);
     }
+    resource.children.iter().any(|&child| is_known_on(status, child, node))
 }

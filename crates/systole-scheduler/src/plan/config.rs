@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{DigestChange, EarlyAction, Failures, in_order},
+    status::{DigestChange, EarlyAction, Failures, Resource, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, ResourceId, Role, Score};
@@ -20,6 +20,9 @@ impl Draft<'_, '_> {
     /// What the history calls for, in the order found there.
     pub(super) fn take_early_actions(&mut self) {
         for early in &self.status.early {
+            if early.rsc(self.status).is_some_and(|rsc| self.left_out[rsc.i()]) {
+                continue;
+            }
             match early {
                 EarlyAction::Fence(node) => self.take_fencing_request(*node),
                 EarlyAction::Stop { rsc, node, is_required } => {
@@ -125,6 +128,10 @@ impl Draft<'_, '_> {
     /// more than that a resource is not on the node.
     fn check_histories_of(&mut self, node: NodeIdx, matters: &[bool]) {
         for history in &self.status.node(node).histories {
+            // Of what is left out, histories and resources go by the same names.
+            if self.left_out[history.resource.i()] {
+                continue;
+            }
             let may_follow = history.is_other_agent || matters[history.resource.i()];
             if history.namesake == Some(history.resource) && !may_follow {
                 continue;
@@ -179,9 +186,7 @@ impl Draft<'_, '_> {
         if !is_active {
             return;
         }
-        let entries = in_order(&history.operations);
-        let Some(since) = last_start(&entries) else { return };
-        for entry in &entries[since..] {
+        for entry in since_last_start(&in_order(&history.operations)) {
             self.check_entry(rsc, node, entry);
         }
     }
@@ -193,9 +198,7 @@ impl Draft<'_, '_> {
             self.cancel_known(rsc, &key, entry.call_id, node);
             return;
         }
-        let is_looked_at =
-            is_recurring || matches!(&*entry.operation, "monitor" | "start" | "promote" | "migrate_from");
-        if is_looked_at
+        if is_looked_at(entry)
             && self.has_definition_changed(rsc, node, entry, &key)
             && self.status.fail_count(rsc, node, Failures::Effective) != Score::ZERO
         {
@@ -212,7 +215,7 @@ impl Draft<'_, '_> {
         key: &Key,
     ) -> bool {
         let is_recurring = entry.interval_ms > 0;
-        if is_recurring && !self.is_configured(rsc, entry) {
+        if is_recurring && !is_configured(self.r(rsc), entry) {
             if self.status.options.stop_removed_actions {
                 self.cancel_known(rsc, key, entry.call_id, node);
             }
@@ -241,14 +244,6 @@ impl Draft<'_, '_> {
             DigestChange::Reload | DigestChange::Unknown => self.force_restart(rsc, key, node),
         }
         true
-    }
-
-    /// Whether there is an `<op>` for a recurring operation that does not say it is disabled.
-    fn is_configured(&self, rsc: RscIdx, entry: &HistoryEntry) -> bool {
-        let interval = std::time::Duration::from_millis(entry.interval_ms);
-        let operations =
-            self.r(rsc).primitive().map_or(&[][..], |primitive| &primitive.definition.operations);
-        operations.iter().any(|op| op.name == entry.operation && op.interval == interval && is_enabled(op))
     }
 
     fn force_restart(&mut self, rsc: RscIdx, key: &Key, node: NodeIdx) {
@@ -323,6 +318,23 @@ impl Draft<'_, '_> {
             }
         }
     }
+}
+
+/// Whether there is an `<op>` for a recurring operation that does not say it is disabled.
+pub(super) fn is_configured(resource: &Resource<'_>, entry: &HistoryEntry) -> bool {
+    let interval = std::time::Duration::from_millis(entry.interval_ms);
+    let operations = resource.primitive().map_or(&[][..], |primitive| &primitive.definition.operations);
+    operations.iter().any(|op| op.name == entry.operation && op.interval == interval && is_enabled(op))
+}
+
+/// Whether something follows if the definition of an operation is not what it was when it was run.
+pub(super) fn is_looked_at(entry: &HistoryEntry) -> bool {
+    entry.interval_ms > 0 || matches!(&*entry.operation, "monitor" | "start" | "promote" | "migrate_from")
+}
+
+/// The operations of the present run of a resource, the one that began it first.
+pub(super) fn since_last_start<'e, 'h>(entries: &'e [&'h HistoryEntry]) -> &'e [&'h HistoryEntry] {
+    last_start(entries).map_or(&[], |since| &entries[since..])
 }
 
 fn recurring_key(entry: &HistoryEntry) -> Key {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx, Status,
-    placement::Placement,
+    placement::{NodeOutlook, Placement},
     status::{Requires, Resource},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -85,6 +85,10 @@ pub struct Draft<'s, 'a> {
     pub is_sanitized: bool,
     /// How often propagation may still look at a link: nothing may make it go on for ever.
     pub(super) looks_left: usize,
+    /// Resources that need no plan: see [`super::rest`].
+    pub left_out: Vec<bool>,
+    /// Something has to do with what is left out, after all.
+    pub is_overreached: bool,
     /// Work left for propagation.
     pub(super) to_visit: Vec<ActIdx>,
     /// What the relation looked at last has changed.
@@ -93,10 +97,11 @@ pub struct Draft<'s, 'a> {
 }
 
 impl<'s, 'a> Draft<'s, 'a> {
-    /// An empty plan.
-    pub fn new(status: &'s Status<'a>, placement: &'s Placement) -> Self {
+    /// An empty plan for all resources but those `left_out`.
+    pub fn new(status: &'s Status<'a>, placement: &'s Placement, left_out: Vec<bool>) -> Self {
         // Memory that is not used in the end costs nothing; growing step by step would copy all actions again and again.
-        let n_actions = status.resources.len().saturating_mul(status.nodes.len() + 4).min(MAX_RESERVED);
+        let n_planned = left_out.iter().filter(|is_left_out| !**is_left_out).count();
+        let n_actions = n_planned.saturating_mul(status.nodes.len() + 4).min(MAX_RESERVED);
         let mut draft = Self {
             status,
             placement,
@@ -113,6 +118,8 @@ impl<'s, 'a> Draft<'s, 'a> {
             have_unfencing: status.unfencing_in_use,
             is_sanitized: false,
             looks_left: 0,
+            left_out,
+            is_overreached: false,
             to_visit: Vec::new(),
             changed: super::propagate::Changed::default(),
             singletons: BTreeMap::new(),
@@ -127,6 +134,14 @@ impl<'s, 'a> Draft<'s, 'a> {
             state.managed = *managed;
         }
         draft
+    }
+
+    /// Whether the plan stands: no node was lost in the making, which would concern all that runs there, and nothing came
+    /// to what is left out.
+    pub fn holds(&self) -> bool {
+        let is_lost =
+            |(state, node): (&NodeState, &NodeOutlook)| state.reset || state.unclean != node.unclean;
+        !self.is_overreached && !self.node.iter().zip(&self.placement.nodes).any(is_lost)
     }
 
     fn rsc_state(rsc: &Resource<'_>) -> RscState {
@@ -224,6 +239,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         node: Option<NodeIdx>,
         optional: bool,
     ) -> ActIdx {
+        self.is_overreached |= self.left_out[rsc.i()];
         let known = self.find(rsc, &key, node);
         let action = known.unwrap_or_else(|| self.make(rsc, key, task, node, optional));
         let (has_node, recurs) = (self.a(action).node.is_some(), self.a(action).key.interval_ms() > 0);
@@ -319,6 +335,8 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// Orders what may not exist yet.
     pub fn order(&mut self, first: End, then: End, relation: Relation) {
+        let is_left_out = |end: &End| matches!(end, End::Key(rsc, _) if self.left_out[rsc.i()]);
+        self.is_overreached |= is_left_out(&first) || is_left_out(&then);
         let order = Order { first, then, relation };
         let equivalents = self.migration_equivalents(&order);
         self.orders.push(order);

@@ -103,6 +103,21 @@ impl Draft<'_, '_> {
         TransitionGraph { properties, synapses }
     }
 
+    /// Numbers the actions of a graph anew, without gaps: what was considered besides does not show.
+    pub(super) fn number_densely(&self, graph: &mut TransitionGraph) {
+        let mut numbers = vec![0; self.actions.len() + 1];
+        graph.synapses.iter().for_each(|synapse| numbers[synapse.action.id as usize] = 1);
+        let mut n = 0;
+        for number in &mut numbers {
+            n += *number;
+            *number = n;
+        }
+        for synapse in &mut graph.synapses {
+            synapse.action.id = numbers[synapse.action.id as usize];
+            synapse.inputs.iter_mut().for_each(|input| *input = numbers[*input as usize]);
+        }
+    }
+
     /// Rules about operations may say when to look again, for every action that was thought of.
     fn note_rules_of_operations(&self) {
         let has_rules = |sets: &[AttributeSet]| sets.iter().any(|set| set.rule.is_some());

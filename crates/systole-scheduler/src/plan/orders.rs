@@ -5,7 +5,7 @@ use super::{
     relation::{End, Relation},
     task::{Key, Task},
 };
-use crate::RscIdx;
+use crate::{RscIdx, Status, placement::Placement};
 use systole_cib::model::{self, Constraint, OrderAction, OrderKind, OrderMembers, ResourceSet};
 use systole_types::{Role, Score};
 
@@ -70,16 +70,82 @@ struct Set<'c> {
     members: Vec<RscIdx>,
 }
 
+/// One side of what a constraint orders.
+#[derive(Clone, Debug)]
+pub(super) enum Side {
+    /// A task of a resource.
+    Task(RscIdx, Task),
+    /// What is possible once enough of several tasks are: position in [`Constraints::enough`].
+    Enough(usize),
+}
+
+/// What a constraint orders.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub first: Side,
+    pub then: Side,
+    pub relation: Relation,
+}
+
+/// What all order constraints ask for, and those colocations that come to an order.
+pub(super) struct Constraints<'s, 'a> {
+    status: &'s Status<'a>,
+    /// In sequence.
+    pub orders: Vec<Wanted>,
+    /// Pseudo-actions that are possible once so many of their inputs are, by name.
+    enough: Vec<(String, u32)>,
+}
+
 impl Draft<'_, '_> {
-    /// Turns all order constraints into orders.
-    pub(super) fn order_by_constraints(&mut self) {
-        let status = self.status;
-        for constraint in &status.cib.constraints {
-            if let Constraint::Order(order) = constraint {
-                self.order_by_constraint(order);
+    /// Enters what constraints ask for, as far as it is between resources that are planned.
+    pub(super) fn order_by_constraints(&mut self, constraints: &Constraints<'_, '_>) {
+        for wanted in &constraints.orders {
+            let is_left_out = |side: &Side| matches!(side, Side::Task(rsc, _) if self.left_out[rsc.i()]);
+            if is_left_out(&wanted.first) || is_left_out(&wanted.then) {
+                continue;
+            }
+            let first = self.end(&wanted.first, &constraints.enough);
+            let then = self.end(&wanted.then, &constraints.enough);
+            self.order(first, then, wanted.relation);
+        }
+    }
+
+    fn end(&mut self, side: &Side, enough: &[(String, u32)]) -> End {
+        match side {
+            Side::Task(rsc, task) => End::Key(*rsc, Key::once(task.clone())),
+            Side::Enough(which) => {
+                let (name, enough) = &enough[*which];
+                let met = self.pseudo(name);
+                self.a_mut(met).enough = *enough;
+                End::Action(met)
             }
         }
-        let placement = self.placement;
+    }
+}
+
+impl<'s, 'a> Constraints<'s, 'a> {
+    /// What all constraints ask for.
+    pub fn of(status: &'s Status<'a>, placement: &Placement) -> Self {
+        let mut all = Self { status, orders: Vec::new(), enough: Vec::new() };
+        for constraint in &status.cib.constraints {
+            if let Constraint::Order(order) = constraint {
+                all.order_by_constraint(order);
+            }
+        }
+        all.keep_apart(placement);
+        all
+    }
+
+    fn order_tasks(&mut self, first: (RscIdx, Task), then: (RscIdx, Task), relation: Relation) {
+        self.order(Side::Task(first.0, first.1), Side::Task(then.0, then.1), relation);
+    }
+
+    fn order(&mut self, first: Side, then: Side, relation: Relation) {
+        self.orders.push(Wanted { first, then, relation });
+    }
+
+    /// What must not run together on a node does not even overlap there.
+    fn keep_apart(&mut self, placement: &Placement) {
         for link in placement.colocations.iter().filter(|link| link.score == Score::MINUS_INFINITY) {
             self.order_apart((link.dependent, link.dependent_role), (link.primary, link.primary_role));
             self.order_apart((link.primary, link.primary_role), (link.dependent, link.dependent_role));
@@ -165,13 +231,13 @@ impl Draft<'_, '_> {
         let kind = order.kind.unwrap_or_default();
         let symmetry = symmetry(kind, order.symmetrical);
         let forward = relation(kind, &first.1, symmetry);
-        let min = self.r(first.0).clone_data().map_or(0, |clone| match clone.min {
+        let min = self.status.rsc(first.0).clone_data().map_or(0, |clone| match clone.min {
             0 if order.require_all == Some(false) => 1,
             min => min,
         });
         if min > 0 {
             let name = format!("clone-one-or-more:{}", order.id);
-            let members = self.r(first.0).children.clone();
+            let members = self.status.rsc(first.0).children.clone();
             self.order_enough((&name, min), (&members, &first.1), (&[then.0], &then.1), forward);
         } else {
             self.order_tasks(first.clone(), then.clone(), forward);
@@ -190,15 +256,15 @@ impl Draft<'_, '_> {
         (thens, then_task): (&[RscIdx], &Task),
         relation: Relation,
     ) {
-        let met = self.pseudo(name);
-        self.a_mut(met).enough = enough;
+        let met = Side::Enough(self.enough.len());
+        self.enough.push((name.to_owned(), enough));
         for &first in firsts {
-            let end = End::Key(first, Key::once(first_task.clone()));
-            self.order(end, End::Action(met), Relation::ENOUGH_OF_FIRST | Relation::FIRST_SHOWS_THEN);
+            let side = Side::Task(first, first_task.clone());
+            self.order(side, met.clone(), Relation::ENOUGH_OF_FIRST | Relation::FIRST_SHOWS_THEN);
         }
         for &then in thens {
-            let end = End::Key(then, Key::once(then_task.clone()));
-            self.order(End::Action(met), end, relation | Relation::FIRST_ENABLES_THEN);
+            let side = Side::Task(then, then_task.clone());
+            self.order(met.clone(), side, relation | Relation::FIRST_ENABLES_THEN);
         }
     }
 

@@ -7,8 +7,13 @@ use super::{
     draft::Draft,
     relation::{End, Order, Relation},
     task::{Key, Task},
+    view::is_discovered,
 };
-use crate::{NodeIdx, RscIdx, status::Kind};
+use crate::{
+    NodeIdx, RscIdx, Status,
+    placement::Placement,
+    status::{Kind, NodeKind},
+};
 use systole_types::Role;
 
 impl Draft<'_, '_> {
@@ -47,30 +52,11 @@ impl Draft<'_, '_> {
     }
 
     fn probe_primitive(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
-        let resource = self.r(rsc);
-        if resource.known_on.contains(node) {
-            return false;
-        }
-        let Some(primitive) = resource.primitive() else { return false };
-        let target = self.status.node(node);
-        if target.is_remote_or_guest() {
-            let holds_guest = resource.contained.iter().any(|&inner| self.r(inner).remote_node.is_some());
-            let cannot_be_there = primitive.is_fence_device
-                || primitive.is_remote_connection
-                || (target.is_guest() && holds_guest);
-            if cannot_be_there {
-                return false;
-            }
-        }
-        let lives_inside = resource.container.is_some() && !primitive.is_remote_connection;
-        if lives_inside || resource.removed.is_some() {
-            return false;
-        }
-        if !self.is_discovered(rsc, node) {
+        if !is_asked_about(self.status, self.placement, rsc, node) {
             return false;
         }
         let top = self.top(rsc);
-        if let crate::status::NodeKind::Guest { container, .. } = target.kind
+        if let NodeKind::Guest { container, .. } = self.status.node(node).kind
             && self.leave_to_guest(node, container, top)
         {
             return false;
@@ -272,4 +258,24 @@ impl Draft<'_, '_> {
             _ => true,
         }
     }
+}
+
+/// Whether it is not known of a primitive what it does on a node, and would be asked for there, were the node as it seems.
+pub(super) fn is_asked_about(status: &Status<'_>, placement: &Placement, rsc: RscIdx, node: NodeIdx) -> bool {
+    let resource = status.rsc(rsc);
+    if resource.known_on.contains(node) {
+        return false;
+    }
+    let Some(primitive) = resource.primitive() else { return false };
+    let target = status.node(node);
+    if target.is_remote_or_guest() {
+        let holds_guest = resource.contained.iter().any(|&inner| status.rsc(inner).remote_node.is_some());
+        let cannot_be_there =
+            primitive.is_fence_device || primitive.is_remote_connection || (target.is_guest() && holds_guest);
+        if cannot_be_there {
+            return false;
+        }
+    }
+    let lives_inside = resource.container.is_some() && !primitive.is_remote_connection;
+    !lives_inside && resource.removed.is_none() && is_discovered(status, placement, rsc, node)
 }

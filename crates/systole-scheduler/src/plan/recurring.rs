@@ -7,14 +7,21 @@ use super::{
     task::{Key, Task},
 };
 use crate::{NodeIdx, RscIdx, status::parse_bool};
-use systole_cib::model::Operation;
+use systole_cib::model::{Operation, Primitive};
 use systole_types::Role;
 
 /// A configured recurring operation.
-struct Recurring {
-    key: Key,
+pub(super) struct Recurring {
+    pub key: Key,
     /// Only while the instance has this role.
-    role: Option<Role>,
+    pub role: Option<Role>,
+}
+
+impl Recurring {
+    /// Whether it recurs while the instance has `role`.
+    pub fn is_for(&self, role: Role) -> bool {
+        self.role.map_or(role != Role::Promoted, |only| role == only)
+    }
 }
 
 impl Draft<'_, '_> {
@@ -26,7 +33,8 @@ impl Draft<'_, '_> {
         let node = self.assigned[rsc.i()];
         let is_on = node.is_some_and(|node| !self.status.node(node).maintenance)
             && (self.next_role[rsc.i()] != Role::Stopped || !self.rsc[rsc.i()].managed);
-        let operations = self.recurring_operations(rsc);
+        let primitive = self.r(rsc).primitive();
+        let operations = primitive.map_or_else(Vec::new, |own| recurring_operations(&own.definition));
         let start = is_on.then(|| self.start(rsc, node));
         for operation in &operations {
             if let Some(start) = start {
@@ -36,45 +44,6 @@ impl Draft<'_, '_> {
                 self.recur_where_inactive(rsc, node, &operation.key);
             }
         }
-    }
-
-    fn recurring_operations(&self, rsc: RscIdx) -> Vec<Recurring> {
-        let Some(primitive) = self.r(rsc).primitive() else { return Vec::new() };
-        let operations = &primitive.definition.operations;
-        let is_first = |i: usize, op: &Operation| {
-            !operations[..i].iter().any(|other| other.name == op.name && other.interval == op.interval)
-        };
-        let is_alone = |op: &Operation| {
-            operations.iter().filter(|other| other.name == op.name && other.interval == op.interval).count()
-                == 1
-        };
-        let mut found = Vec::new();
-        for (i, op) in operations.iter().enumerate() {
-            let task = Task::named(&op.name);
-            let can_recur = !matches!(
-                task,
-                Task::Stop
-                    | Task::Start
-                    | Task::Demote
-                    | Task::Promote
-                    | Task::Reload
-                    | Task::MigrateTo
-                    | Task::MigrateFrom
-            );
-            if op.interval.is_zero() || !can_recur || !is_first(i, op) || !is_alone(op) || !is_enabled(op) {
-                continue;
-            }
-            let role = match property(op, "role") {
-                None => None,
-                Some(text) => match text.parse::<Role>() {
-                    Ok(Role::Unknown) | Err(_) => continue,
-                    Ok(role) => Some(role),
-                },
-            };
-            let interval = u32::try_from(op.interval.as_millis()).unwrap_or(u32::MAX);
-            found.push(Recurring { key: Key::Op(task, interval), role });
-        }
-        found
     }
 
     fn recur_where_active(&mut self, rsc: RscIdx, start: ActIdx, node: Option<NodeIdx>, op: &Recurring) {
@@ -87,8 +56,7 @@ impl Draft<'_, '_> {
                 let known = self.find_on(rsc, &op.key, node);
                 !known.is_empty() && !known.iter().any(|&action| self.is(action, Flags::RESCHEDULE))
             });
-        let role_matches = op.role.map_or(next != Role::Promoted, |role| next == role);
-        if !role_matches {
+        if !op.is_for(next) {
             if is_running {
                 self.cancel_for_role_change(rsc, node, &op.key);
             }
@@ -187,6 +155,44 @@ impl Draft<'_, '_> {
         self.add_meta(cancel, "call-id", call_id.to_string());
         self.order(End::Key(rsc, Key::once(Task::Stop)), End::Action(cancel), Relation::ORDERED);
     }
+}
+
+/// The recurring operations of a primitive.
+pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring> {
+    let operations = &primitive.operations;
+    let is_first = |i: usize, op: &Operation| {
+        !operations[..i].iter().any(|other| other.name == op.name && other.interval == op.interval)
+    };
+    let is_alone = |op: &Operation| {
+        operations.iter().filter(|other| other.name == op.name && other.interval == op.interval).count() == 1
+    };
+    let mut found = Vec::new();
+    for (i, op) in operations.iter().enumerate() {
+        let task = Task::named(&op.name);
+        let can_recur = !matches!(
+            task,
+            Task::Stop
+                | Task::Start
+                | Task::Demote
+                | Task::Promote
+                | Task::Reload
+                | Task::MigrateTo
+                | Task::MigrateFrom
+        );
+        if op.interval.is_zero() || !can_recur || !is_first(i, op) || !is_alone(op) || !is_enabled(op) {
+            continue;
+        }
+        let role = match property(op, "role") {
+            None => None,
+            Some(text) => match text.parse::<Role>() {
+                Ok(Role::Unknown) | Err(_) => continue,
+                Ok(role) => Some(role),
+            },
+        };
+        let interval = u32::try_from(op.interval.as_millis()).unwrap_or(u32::MAX);
+        found.push(Recurring { key: Key::Op(task, interval), role });
+    }
+    found
 }
 
 /// An attribute of an `<op>`.

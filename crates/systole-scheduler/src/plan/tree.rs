@@ -1,6 +1,6 @@
 //! Where resources are and will be, in which role, and what they are part of.
 
-use super::draft::Draft;
+use super::{draft::Draft, view::top};
 use crate::{NodeIdx, RscIdx, status::Requires};
 use systole_types::Role;
 
@@ -57,14 +57,8 @@ impl Draft<'_, '_> {
     }
 
     /// The top of the tree that `rsc` is in, not going above a bundle's inner resources.
-    pub fn top(&self, mut rsc: RscIdx) -> RscIdx {
-        while let Some(parent) = self.r(rsc).parent {
-            if self.r(parent).is_bundle() {
-                break;
-            }
-            rsc = parent;
-        }
-        rsc
+    pub fn top(&self, rsc: RscIdx) -> RscIdx {
+        top(self.status, rsc)
     }
 
     /// Whether `ancestor` is above `rsc`.
@@ -92,8 +86,8 @@ impl Draft<'_, '_> {
         self.r(rsc).meta.notify
     }
 
-    /// Top-level resources by priority, then as configured: the order in which the plan is made.
+    /// Top-level resources that are planned, by priority, then as configured: the order in which the plan is made.
     pub fn roots(&self) -> Vec<RscIdx> {
-        self.placement.order.clone()
+        self.placement.order.iter().copied().filter(|root| !self.left_out[root.i()]).collect()
     }
 }

@@ -1,7 +1,10 @@
 //! What planning asks of placement.
 
 use super::draft::Draft;
-use crate::{NodeIdx, RscIdx, placement::Discovery};
+use crate::{
+    NodeIdx, RscIdx, Status,
+    placement::{Discovery, Placement},
+};
 use systole_types::{Role, Score, Timestamp};
 
 impl Draft<'_, '_> {
@@ -47,18 +50,6 @@ impl Draft<'_, '_> {
         self.placement.best_first(rsc, self.status)
     }
 
-    /// Whether a resource is looked for on a node.
-    pub(super) fn is_discovered(&self, rsc: RscIdx, node: NodeIdx) -> bool {
-        let entry = self.placement.allowed[rsc.i()].get(node);
-        let is_exclusive = self.placement.exclusive[rsc.i()] || self.placement.exclusive[self.top(rsc).i()];
-        match entry.map(|entry| entry.discovery) {
-            Some(Discovery::Never) => false,
-            Some(Discovery::Exclusive) => true,
-            None if self.status.node(node).is_bundle() => false,
-            Some(Discovery::Always) | None => !is_exclusive,
-        }
-    }
-
     /// The node a resource is kept for while that is shut down, and since when.
     pub(super) fn shutdown_lock(&self, rsc: RscIdx) -> Option<(NodeIdx, Timestamp)> {
         self.placement.locks[rsc.i()].map(|lock| (lock.node, lock.since))
@@ -68,5 +59,29 @@ impl Draft<'_, '_> {
     pub(super) fn mandatory_dependents(&self, rsc: RscIdx) -> Vec<(RscIdx, Role, Role)> {
         let mandatory = self.placement.colocations_with(rsc).filter(|link| link.score == Score::INFINITY);
         mandatory.map(|link| (link.dependent, link.dependent_role, link.primary_role)).collect()
+    }
+}
+
+/// The top of the tree that `rsc` is in, not going above a bundle's inner resources.
+pub(super) fn top(status: &Status<'_>, mut rsc: RscIdx) -> RscIdx {
+    while let Some(parent) = status.rsc(rsc).parent {
+        if status.rsc(parent).is_bundle() {
+            break;
+        }
+        rsc = parent;
+    }
+    rsc
+}
+
+/// Whether a resource is looked for on a node.
+pub(super) fn is_discovered(status: &Status<'_>, placement: &Placement, rsc: RscIdx, node: NodeIdx) -> bool {
+    let entry = placement.allowed[rsc.i()].get(node);
+    match entry.map(|entry| entry.discovery) {
+        Some(Discovery::Never) => false,
+        Some(Discovery::Exclusive) => true,
+        None if status.node(node).is_bundle() => false,
+        Some(Discovery::Always) | None => {
+            !placement.exclusive[rsc.i()] && !placement.exclusive[top(status, rsc).i()]
+        }
     }
 }

@@ -31,6 +31,7 @@ impl<'a> Unpack<'a> {
     /// All configured resources, the implicit connections to guest nodes after them, by priority.
     pub(super) fn resources(&mut self) {
         let cib = self.cib;
+        self.make_room();
         for rsc in &cib.resources {
             let built = match rsc {
                 Configured::Primitive(primitive) => {
@@ -60,10 +61,20 @@ impl<'a> Unpack<'a> {
         self.roots = roots;
     }
 
+    /// Makes room for as many resources as a node knows of: growing step by step would copy all of them again and again.
+    fn make_room(&mut self) {
+        let histories = self.cib.node_states.iter().filter_map(|state| state.history.as_ref());
+        let n_known = histories.map(Vec::len).max().unwrap_or(0);
+        // Instances beside the one that is on the node, collectives.
+        let n_resources = n_known.saturating_mul(2).min(MAX_RESOURCES);
+        self.resources.reserve(n_resources);
+        self.by_name.reserve(n_resources);
+    }
+
     /// Enters a resource.
     pub(super) fn add(&mut self, rsc: Resource<'a>) -> RscIdx {
         let idx = RscIdx::new(self.resources.len());
-        self.by_name.insert(rsc.id.as_str(), idx.0);
+        self.by_name.insert(&rsc.id, idx.0);
         if rsc.instance == Some(0) {
             self.first_instances.insert(rsc.base_id(), idx.0);
         }

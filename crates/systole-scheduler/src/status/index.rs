@@ -106,12 +106,18 @@ impl NodeSet {
     }
 }
 
+impl Extend<NodeIdx> for NodeSet {
+    fn extend<T: IntoIterator<Item = NodeIdx>>(&mut self, nodes: T) {
+        nodes.into_iter().for_each(|node| {
+            self.insert(node);
+        });
+    }
+}
+
 impl FromIterator<NodeIdx> for NodeSet {
     fn from_iter<T: IntoIterator<Item = NodeIdx>>(nodes: T) -> Self {
         let mut set = Self::default();
-        nodes.into_iter().for_each(|node| {
-            set.insert(node);
-        });
+        set.extend(nodes);
         set
     }
 }
@@ -121,11 +127,14 @@ impl FromIterator<NodeIdx> for NodeSet {
 pub(crate) struct Names(HashMap<Arc<str>, u32, BuildHasherDefault<NameHasher>>);
 
 impl Names {
+    /// Room for so many names.
+    pub(crate) fn reserve(&mut self, n_names: usize) {
+        self.0.reserve(n_names);
+    }
+
     /// Enters a name; one that is known already stays with what it had.
-    pub(crate) fn insert(&mut self, name: &str, index: u32) {
-        if !self.0.contains_key(name) {
-            self.0.insert(name.into(), index);
-        }
+    pub(crate) fn insert(&mut self, name: impl Into<Arc<str>>, index: u32) {
+        self.0.entry(name.into()).or_insert(index);
     }
 
     /// Forgets names of positions from `first` on.

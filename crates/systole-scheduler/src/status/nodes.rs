@@ -33,8 +33,8 @@ impl Unpack<'_> {
     /// Enters a node, and keeps the order by name.
     pub(super) fn add_node(&mut self, name: NodeId, uuid: NodeUuid, kind: NodeKind, score: Score) -> NodeIdx {
         let idx = NodeIdx::new(self.nodes.len());
-        self.node_names.insert(&name.as_str().to_ascii_lowercase(), idx.0);
-        self.node_uuids.insert(&uuid.as_str().to_ascii_lowercase(), idx.0);
+        self.node_names.insert(name.as_str().to_ascii_lowercase(), idx.0);
+        self.node_uuids.insert(uuid.as_str().to_ascii_lowercase(), idx.0);
         let at = self
             .nodes_by_name
             .partition_point(|&other| compare_names(self.node(other).name.as_str(), name.as_str()).is_lt());
