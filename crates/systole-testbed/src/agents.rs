@@ -35,6 +35,8 @@ pub struct Agents {
     pub active: BTreeSet<String>,
     /// Those of them that are promoted.
     pub promoted: BTreeSet<String>,
+    /// Whom copies of promotable resources follow: the node of the promoted copy, as far as they were told.
+    pub follows: BTreeMap<String, String>,
     /// Processes of agents, by number.
     pub processes: BTreeMap<u64, Process>,
     /// Ends of processes that nobody waited for.
@@ -97,9 +99,31 @@ impl Agents {
         }
     }
 
+    /// What a copy learns of the promoted one by an operation that succeeded on `node`. When it starts, it is told who is
+    /// promoted then; a notification tells who was promoted since.
+    pub fn learn(&mut self, operation: &Operation, node: &str) {
+        let whom = match operation.operation.as_str() {
+            "start" => {
+                let leaving: Vec<&str> =
+                    ["demote", "stop"].iter().flat_map(|what| named(operation, what)).collect();
+                let mut promoted = named(operation, "promoted");
+                promoted.find(|node| !leaving.contains(node)).map(str::to_owned)
+            }
+            "promote" => Some(node.to_owned()),
+            "notify" if is_post_promote(operation) => named(operation, "promote").next().map(str::to_owned),
+            "demote" => None,
+            _ => return,
+        };
+        match whom {
+            Some(whom) => _ = self.follows.insert(operation.resource.clone(), whom),
+            None => _ = self.follows.remove(&operation.resource),
+        }
+    }
+
     /// A resource does not run any more. Whether it did.
     pub fn end(&mut self, resource: &str) -> bool {
         self.promoted.remove(resource);
+        self.follows.remove(resource);
         self.active.remove(resource)
     }
 
@@ -118,6 +142,17 @@ impl Agents {
         };
         AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() }
     }
+}
+
+/// Nodes in one of the lists that come with the operations of resources which are notified.
+pub(crate) fn named<'o>(operation: &'o Operation, what: &str) -> impl Iterator<Item = &'o str> {
+    let list = operation.parameters.get(&format!("CRM_meta_notify_{what}_uname"));
+    list.into_iter().flat_map(|list| list.split_whitespace())
+}
+
+fn is_post_promote(operation: &Operation) -> bool {
+    let is = |name: &str, value: &str| operation.parameters.get(name).is_some_and(|is| is == value);
+    is("CRM_meta_notify_type", "post") && is("CRM_meta_notify_operation", "promote")
 }
 
 /// What a process changed.

@@ -7,6 +7,9 @@
 //! - **Nothing is begun without quorum**: a start that was decided with quorum and still waits its turn when that is lost
 //!   is taken back, unless the configuration ignores quorum.
 //! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost.
+//! - **Notifications tell the truth**: what one says that was done was done in its plan, what is to be done was not yet.
+//! - **Who is promoted is known**: once a cluster has come to rest, every copy was told of the promoted one, when it started or by
+//!   a notification, if nothing since the promotion may have cost a notification.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
@@ -19,6 +22,7 @@ use crate::{
     far::{Far, Site},
     host::Host,
     network::Network,
+    notices::Notices,
     station::Place,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +73,8 @@ pub struct Checker {
     pub clones: &'static [&'static str],
     /// When each start and promotion was handed to its executor, by transition key.
     starts: BTreeMap<String, Micros>,
+    /// What is known of notifications.
+    pub notices: Notices,
     /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
     /// Ids of elements whose creation was acknowledged.
@@ -84,6 +90,7 @@ impl Checker {
             ignores_quorum: false,
             clones: &[],
             starts: BTreeMap::new(),
+            notices: Notices::default(),
             versions: vec![None; n_hosts],
             kept: BTreeSet::new(),
         }
@@ -147,6 +154,8 @@ impl Checker {
         process: &Process,
         world: World<'_>,
     ) {
+        let decided = self.starts.get(&process.operation.transition_key).copied();
+        self.notices.promoted(decided.unwrap_or_default(), resource);
         let is_promoted = |agents: &Agents| agents.promoted.contains(resource);
         self.must_be_alone(now, place, process, world, "promoted", "promoted", is_promoted);
     }

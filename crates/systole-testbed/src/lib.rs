@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod far;
 pub mod host;
 pub mod network;
+pub mod notices;
 mod random;
 pub mod scenario;
 pub mod script;

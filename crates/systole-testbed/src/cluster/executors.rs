@@ -12,6 +12,7 @@ use systole_cluster::{
     Event,
     executor::{self, ExecutorMachine, KillSignal},
 };
+use systole_types::OcfRc;
 
 impl Cluster {
     /// The executor and its agents at a place.
@@ -67,8 +68,13 @@ impl Cluster {
             }
             agents.processes.remove(&id);
             let exit = agents.exit(&process);
-            if agents.active.contains(&process.operation.resource) {
-                let name = self.name_of(place);
+            let is_active = agents.active.contains(&process.operation.resource);
+            let name = self.name_of(place);
+            if exit.rc == OcfRc::Ok {
+                self.station(place).agents.learn(&process.operation, &name);
+                self.checker.notices.done(&process.operation, &name);
+            }
+            if is_active {
                 self.claim_promotion(place, &name, &process.operation.resource);
             }
             match process.run {
@@ -118,6 +124,9 @@ impl Cluster {
         let now = self.now;
         match effect {
             executor::Effect::Execute { run, operation } => {
+                if let Some(wrong) = self.checker.notices.is_wrong(&operation) {
+                    self.checker.fail(wrong);
+                }
                 self.n_processes += 1;
                 let id = self.n_processes;
                 let agents = match place {
@@ -190,6 +199,8 @@ impl Cluster {
             return;
         }
         host.station.kill_executor();
+        self.checker.notices.disturbed(self.now);
+        let host = &mut self.hosts[idx];
         let was_linked = host.is_linked;
         host.unlink();
         host.executor_starts_at = Some(self.now + away);

@@ -233,6 +233,7 @@ impl Cluster {
             RemoteEvent::Says(FromExecutor::Welcome { .. }) => session.is_up = true,
             RemoteEvent::Says(_) => {}
             RemoteEvent::Lost { .. } => {
+                self.checker.notices.disturbed(self.now);
                 let there = &mut self.fars[session.far];
                 if session.is_up {
                     there.broken_in = Some(there.incarnation);

@@ -3,6 +3,7 @@
 use super::{Fault, NODES, SECOND, Site, Story};
 use crate::{
     Cluster,
+    agents::Agents,
     far::{Far, FarIdx},
     plan,
     station::Place,
@@ -170,6 +171,16 @@ pub fn what_is_wrong_at_rest(cluster: &Cluster) -> Option<String> {
         let places: Vec<&String> = on_hosts.chain(far_away).collect();
         if places.len() != 1 {
             return Some(format!("{resource} is promoted on {places:?}"));
+        }
+        let agents = hosts().map(|host| (&host.name, &host.station.agents));
+        let mut copies = agents.chain(fars().map(|far| (&far.name, &far.station.agents)));
+        let is_misled = |agents: &Agents| {
+            agents.active.contains(resource) && agents.follows.get(resource) != Some(places[0])
+        };
+        let misled = copies.find(|(_, agents)| is_misled(agents));
+        if let Some((name, agents)) = misled.filter(|_| cluster.checker.notices.must_be_known(resource)) {
+            let follows = agents.follows.get(resource);
+            return Some(format!("{resource} on {name} follows {follows:?} instead of {}", places[0]));
         }
     }
     let is_unwatched =

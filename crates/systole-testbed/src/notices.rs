@@ -1,0 +1,126 @@
+//! Notifications: what they say has to be so, and whoever needs it has to hear it.
+
+use crate::{Micros, agents::named};
+use std::collections::{BTreeMap, BTreeSet};
+use systole_types::TransitionKey;
+use systole_wire::exec::Operation;
+
+/// Watches notifications.
+#[derive(Debug, Default)]
+pub struct Notices {
+    /// What was done with success, by the plan it belongs to.
+    done: BTreeSet<Deed>,
+    /// When the last promotion of a copy of each resource was asked for.
+    promotion_asked_at: BTreeMap<String, Micros>,
+    /// When something happened last that may cost a notification: a view changed, a session or an executor was lost.
+    disturbed_at: Micros,
+}
+
+/// Something done to a copy: in which plan (its number and its DC), to which resource, what, and on which node.
+type Deed = (i64, String, String, String, String);
+
+fn deed(of: &Operation, what: &str, node: &str) -> Option<Deed> {
+    let key: TransitionKey = of.transition_key.parse().ok()?;
+    Some((key.transition, key.uuid.to_string(), of.resource.clone(), what.to_owned(), node.to_owned()))
+}
+
+impl Notices {
+    /// An operation has succeeded on a node.
+    pub fn done(&mut self, operation: &Operation, node: &str) {
+        if matches!(operation.operation.as_str(), "start" | "stop" | "promote" | "demote") {
+            self.done.extend(deed(operation, &operation.operation, node));
+        }
+    }
+
+    /// What is wrong with an operation that begins now, if it is a notification: what it says that was done must have been done
+    /// in its plan, and what it says that is to be done must not. (Only stops and demotions may be done without an agent.)
+    pub fn is_wrong(&self, operation: &Operation) -> Option<String> {
+        if operation.operation != "notify" {
+            return None;
+        }
+        let text =
+            |name: &str| operation.parameters.get(&format!("CRM_meta_notify_{name}")).map(String::as_str);
+        let (what, is_post) = (text("operation")?, text("type")? == "post");
+        let may_be_implied = matches!(what, "stop" | "demote");
+        let is_done = |node: &&str| deed(operation, what, node).is_some_and(|deed| self.done.contains(&deed));
+        let mut nodes = named(operation, what);
+        let wrong = match is_post {
+            true if may_be_implied => None,
+            true => nodes.find(|node| !is_done(node)),
+            false => nodes.find(|node| is_done(node)),
+        };
+        let when = if is_post { "was done and was not" } else { "is to be done and was already" };
+        wrong.map(|node| format!("{} says that {what} on {node} {when}", operation.key))
+    }
+
+    /// A copy of a resource was promoted, which was asked for at that moment.
+    pub fn promoted(&mut self, asked: Micros, resource: &str) {
+        self.promotion_asked_at.insert(resource.to_owned(), asked);
+    }
+
+    /// Something happened that may cost a notification.
+    pub fn disturbed(&mut self, now: Micros) {
+        self.disturbed_at = now;
+    }
+
+    /// Whether every copy of a resource must know the promoted one by now, in a cluster at rest.
+    pub fn must_be_known(&self, resource: &str) -> bool {
+        self.promotion_asked_at.get(resource).is_some_and(|at| *at > self.disturbed_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(transition: u32, name: &str, lists: &[(&str, &str)]) -> Operation {
+        let parameters = lists.iter();
+        let parameters = parameters
+            .map(|(name, value)| (format!("CRM_meta_notify_{name}"), (*value).to_owned()))
+            .collect();
+        Operation {
+            call: 0,
+            key: format!("p_{name}_0"),
+            resource: "p".to_owned(),
+            class: "ocf".to_owned(),
+            provider: None,
+            agent: "Stateful".to_owned(),
+            operation: name.to_owned(),
+            interval_ms: 0,
+            timeout_ms: 0,
+            start_delay_ms: 0,
+            parameters,
+            transition_key: format!("1:{transition}:0:12345678-1234-1234-1234-123456789012"),
+            expected_rc: None,
+            digests: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_notification_must_say_what_was_done_in_its_plan_and_no_more() {
+        let mut notices = Notices::default();
+        notices.done(&operation(1, "promote", &[]), "b");
+        for (transition, when, node, is_wrong) in [
+            (1, "post", "b", false),
+            (1, "post", "c", true),
+            (2, "post", "b", true),
+            (1, "pre", "b", true),
+            (1, "pre", "c", false),
+        ] {
+            let lists = [("type", when), ("operation", "promote"), ("promote_uname", node)];
+            let notification = operation(transition, "notify", &lists);
+            let found = notices.is_wrong(&notification);
+            assert_eq!(found.is_some(), is_wrong, "{when} {node} in transition {transition}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_promoted_copy_must_be_known_if_nothing_was_disturbed_since() {
+        let mut notices = Notices::default();
+        assert!(!notices.must_be_known("p"));
+        notices.promoted(5, "p");
+        assert!(notices.must_be_known("p"));
+        notices.disturbed(6);
+        assert!(!notices.must_be_known("p"));
+    }
+}
