@@ -1,8 +1,8 @@
 //! The transition engine: carries out one graph at a time.
 //!
 //! It fires synapses whose inputs are confirmed, the important ones first, a limited number at once. After an abort it
-//! sends nothing more but notifications of what was done, and is finished when what is in flight has been answered. It
-//! chooses nothing.
+//! sends nothing more but notifications of what was done, and is finished when what is in flight has been answered, the last
+//! notifications excepted. It chooses nothing.
 
 pub mod caution;
 
@@ -334,10 +334,36 @@ impl Run {
         !self.in_flight.is_empty() && self.in_flight.values().all(|flight| is_fencing(self.action(flight)))
     }
 
-    /// How it ended, if it did. Fencing that is not confirmed does not hold up a new plan, which will ask for it again.
+    /// Whether what is in flight need not be waited for before there is another plan. Fencing that is not confirmed will be asked
+    /// for again. A notification tells what was done already, and whatever is asked of that copy next is done after it; only
+    /// those that wait for its answer have to be sent before.
+    fn may_leave_open(&self) -> bool {
+        let mut heard: BTreeSet<ActionId> = BTreeSet::new();
+        for flight in self.in_flight.values() {
+            match self.action(flight) {
+                action if is_fencing(action) => {}
+                action if &*action.operation == "notify" => _ = heard.insert(action.id),
+                _ => return false,
+            }
+        }
+        let mut waiting: Vec<_> = self.waiting.iter().collect();
+        loop {
+            let is_next = |(idx, inputs): &&(usize, BTreeSet<ActionId>)| {
+                is_told_anyway(&self.graph.synapses[*idx]) && inputs.is_subset(&heard)
+            };
+            let Some(at) = waiting.iter().position(is_next) else { return true };
+            let action = &self.graph.synapses[waiting.swap_remove(at).0].action;
+            if action.kind != ActionKind::Pseudo {
+                return false;
+            }
+            heard.insert(action.id);
+        }
+    }
+
+    /// How it ended, if it did.
     fn outcome(&self) -> Option<Outcome> {
         let reason = self.aborted.as_ref().or(self.left_out.as_ref());
-        let is_over = self.in_flight.is_empty() || reason.is_some() && self.waits_for_fencing();
+        let is_over = self.in_flight.is_empty() || reason.is_some() && self.may_leave_open();
         match reason {
             _ if !is_over => None,
             Some(reason) => Some(Outcome::Incomplete(reason.clone())),

@@ -147,7 +147,32 @@ changed
 confirmed 6
 confirmed 1
     perform 3
-confirmed 3
+    given up: the CIB was changed
+",
+    );
+}
+
+#[test]
+fn after_an_abort_only_notifications_that_others_wait_for_are_waited_for() {
+    check(
+        "
+graph 1:op 2:notify<1 3:told<2 4:notify<3 5:op<4
+    perform 1
+confirmed 1
+    perform 2
+changed
+confirmed 2
+    perform 4
+    given up: the CIB was changed
+",
+    );
+    check(
+        "
+graph 1:op 2:notify 3:told<2 4:op<3
+    perform 2
+    perform 1
+changed
+confirmed 1
     given up: the CIB was changed
 ",
     );

@@ -9,7 +9,7 @@ use super::NodeMachine;
 use crate::{
     Effect, Level,
     engine::{AbortReason, Engine, Event as Told},
-    message::{MembershipUpdate, Message, NodeUpdate, Standing},
+    message::{MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use systole_cib::{View, model::Cib};
@@ -110,8 +110,9 @@ impl NodeMachine {
         let Some(dc) = self.dc.as_ref().filter(|_| self.is_dc()) else { return Vec::new() };
         let sent = dc.engine.all_in_flight().map(|action| format!("action {}", action.key));
         let ledger = &self.replica.ledger;
-        let asked = ledger.in_flight.values().filter(|perform| self.group.is_member(perform.node));
-        let asked = asked.map(|perform| format!("answer to {} of {:?}", perform.operation.key, perform.by));
+        let asked = self
+            .unanswered()
+            .map(|perform| format!("answer to {} of {:?}", perform.operation.key, perform.by));
         let connections = ledger.connections.iter().filter(|(_, entry)| !entry.attached && !entry.lost);
         let connections = connections.map(|(name, _)| format!("connection to {name}"));
         let casts = self.has_casts_under_way().then(|| "messages on their way".to_owned());
@@ -288,9 +289,14 @@ impl NodeMachine {
         self.plan_anew("the membership changed");
     }
 
-    /// Whether operations asked for by an earlier plan, perhaps another DC's, are still in flight.
+    /// Operations asked of members and not answered, by an earlier plan too, perhaps another DC's.
+    fn unanswered(&self) -> impl Iterator<Item = &Perform> {
+        self.replica.ledger.in_flight.values().filter(|perform| self.group.is_member(perform.node))
+    }
+
+    /// Whether a new plan has to wait for answers. What comes of a notification changes no plan.
     fn awaits_answers(&self) -> bool {
-        self.replica.ledger.in_flight.values().any(|perform| self.group.is_member(perform.node))
+        self.unanswered().any(|perform| perform.operation.operation != "notify")
     }
 
     /// Operations that nobody waits for by an engine have a deadline here.
@@ -375,7 +381,7 @@ impl NodeMachine {
     /// Nothing is left to do: everybody is told.
     fn rest(&mut self) {
         let ledger = &self.replica.ledger;
-        if ledger.idle_at != Some(ledger.changes) {
+        if ledger.idle_at != Some(ledger.changes) && self.unanswered().next().is_none() {
             let changes = ledger.changes;
             self.cast(Message::Idle { changes });
         }

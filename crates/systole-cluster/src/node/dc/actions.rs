@@ -176,7 +176,7 @@ impl NodeMachine {
             match self.own_action(&result.operation.transition_key) {
                 Some(action) if succeeded => self.tell_engine(Told::Confirmed(action)),
                 Some(action) => self.tell_engine(Told::Failed(action)),
-                None if is_over => {}
+                None if is_over || result.operation.operation == "notify" => {}
                 None => self.plan_anew(&format!("{} has a new result", result.operation.key)),
             }
         }
