@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod agent;
 mod diagnostic;
 pub mod digest;

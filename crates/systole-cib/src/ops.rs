@@ -6,7 +6,7 @@ mod apply;
 mod merge;
 mod sections;
 
-pub use apply::{Applied, Changed, OpError, Stamp, apply};
+pub use apply::{Applied, Changed, OpError, Stamp, apply, apply_as};
 
 use serde::{Deserialize, Serialize};
 
@@ -95,12 +95,15 @@ pub enum Failure {
     OldVersion,
     /// A patchset does not fit this CIB (the diff's own version is ahead or behind, or digests differ) (103).
     PatchMismatch,
+    /// The user may not do that (4).
+    Denied,
 }
 
 impl Failure {
     /// The exit code Pacemaker's tools have for this.
     pub const fn exit_code(self) -> i32 {
         match self {
+            Self::Denied => 4,
             Self::NotFound => 105,
             Self::Exists => 108,
             Self::BadInput => 65,

@@ -340,8 +340,9 @@ fn an_upgrade_says_why_it_cannot_be() {
     let mut document = cib();
     run(&mut document, &call(Upgrade, "", "")).expect("upgraded");
     let before = document.clone();
-    assert_eq!(run(&mut document, &call(Upgrade, "", "")).expect("again").changed, Changed::Nothing);
-    assert!(document == before, "the newest needs no upgrade");
+    assert_eq!(run(&mut document, &call(Upgrade, "", "")).expect("again").changed, Changed::Status);
+    let configuration = |document: &Document| document.root().child("configuration").map(|e| e.to_text());
+    assert_eq!(configuration(&document), configuration(&before), "the newest needs no upgrade");
     for (from, to, message) in [
         ("rsc=\"A\"", "rsc=\"gone\"", "does not validate with any schema from pacemaker-3.9"),
         ("pacemaker-3.9", "pacemaker-0.7", "validate-with names no schema"),

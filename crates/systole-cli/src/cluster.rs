@@ -46,12 +46,15 @@ impl Cluster {
         if let Some(file) = session.var("CIB_file") {
             if file == "-" {
                 let text = session.read_input().context("cannot read the CIB from standard input")?;
-                return Ok(Self::File(Box::new(CibFile::from_input(text, stamp(session))?)));
+                let file = CibFile::from_input(text, stamp(session))?;
+                return Ok(Self::File(Box::new(file.with_access(session))));
             }
-            return Ok(Self::File(Box::new(CibFile::open(PathBuf::from(file), stamp(session))?)));
+            let file = CibFile::open(PathBuf::from(file), stamp(session))?;
+            return Ok(Self::File(Box::new(file.with_access(session))));
         }
         if let Some(shadow) = session.var("CIB_shadow") {
-            return Ok(Self::File(Box::new(CibFile::open(shadow_path(session, &shadow), stamp(session))?)));
+            let file = CibFile::open(shadow_path(session, &shadow), stamp(session))?;
+            return Ok(Self::File(Box::new(file.with_access(session))));
         }
         let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
         let user = session.var("CIB_user").or_else(|| session.var("USER"));
@@ -77,7 +80,7 @@ impl Cluster {
     /// If the daemon does not answer, or what it sends is no XML.
     pub fn cib(&mut self) -> anyhow::Result<Document> {
         match self {
-            Self::File(file) => Ok(file.document().clone()),
+            Self::File(file) => file.readable(),
             Self::Daemon(daemon) => daemon.cib(),
         }
     }
@@ -302,6 +305,17 @@ fn stamp(session: &Session<'_>) -> Stamp {
         client: session.tool.clone(),
         user: session.var("CIB_user").or_else(|| session.var("USER")).unwrap_or_else(|| "root".to_owned()),
     }
+}
+
+/// Groups that list `user` as a member.
+pub fn groups_of(user: &str) -> Vec<String> {
+    let text = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let groups = text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, members) = (fields.next()?, fields.nth(2)?);
+        members.split(',').any(|member| member == user).then(|| name.to_owned())
+    });
+    groups.collect()
 }
 
 /// Where a shadow copy is kept.

@@ -145,6 +145,7 @@ impl From<Refusal> for Failed {
 /// The exit code for a refused change.
 pub fn exit_of_failure(failure: Failure) -> Exit {
     match failure {
+        Failure::Denied => Exit::InsufficientPrivilege,
         Failure::NotFound => Exit::NoSuch,
         Failure::Exists => Exit::Exists,
         Failure::BadInput => Exit::Data,

@@ -28,6 +28,11 @@ impl Findings {
         self.count(Severity::Error) > 0
     }
 
+    /// Whether anything was found in the configuration, rather than in what is recorded of the cluster's state.
+    pub fn is_about_configuration(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| !diagnostic.element.name.starts_with("lrm"))
+    }
+
     /// All findings for people, with their lines of `source`.
     pub fn text(&self, source: &str) -> String {
         self.diagnostics.iter().map(|diagnostic| diagnose::diagnostic(diagnostic, source)).collect()

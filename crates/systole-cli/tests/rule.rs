@@ -8,7 +8,7 @@ use support::Place;
 fn cib(conditions: &str) -> String {
     format!(
         r#"<cib validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0"><configuration><crm_config/><nodes/>
-        <resources/><constraints><rsc_location id="l" rsc="x"><rule id="r" score="5">{conditions}</rule></rsc_location>
+        <resources><primitive id="x" class="ocf" provider="heartbeat" type="Dummy"/></resources><constraints><rsc_location id="l" rsc="x"><rule id="r" score="5">{conditions}</rule></rsc_location>
         </constraints></configuration><status/></cib>"#
     )
 }

@@ -6,7 +6,9 @@ use super::{
     sections,
 };
 use crate::{
-    ElementName, patch, read,
+    ElementName,
+    acl::Acl,
+    patch, read,
     schema::Schema,
     upgrade::{self, UpgradeError},
     validate::{self, Finding},
@@ -105,17 +107,41 @@ impl From<patch::PatchError> for OpError {
 /// If the call cannot be understood, does not fit the document, or would make it invalid. A mistake that was in the
 /// document before does not stand in the way of a change elsewhere. The document is untouched then.
 pub fn apply(document: &mut Document, call: &CibCall, stamp: &Stamp) -> Result<Applied, OpError> {
+    apply_as(document, call, stamp, None)
+}
+
+/// As [`apply`], for somebody who may see and change what the access control list allows.
+///
+/// # Errors
+/// As [`apply`], and if that is not allowed.
+pub fn apply_as(
+    document: &mut Document,
+    call: &CibCall,
+    stamp: &Stamp,
+    acl: Option<&Acl>,
+) -> Result<Applied, OpError> {
+    let denied = || OpError::new(Failure::Denied, "Permission denied");
     if call.action == CibAction::Query {
-        let output = Some(query(document, call)?);
+        let output = Some(match acl {
+            None => query(document, call)?,
+            Some(acl) => query(&acl.readable(document).ok_or_else(denied)?, call)?,
+        });
         return Ok(Applied { output, changed: Changed::Nothing, version: version(document) });
     }
     let mut new = document.clone();
     new.tidy();
     let has_set_version = perform(&mut new, call)?;
+    let counts_itself = matches!(call.action, CibAction::Bump | CibAction::Erase);
+    if acl.is_some_and(|acl| !acl.allows(document, &new) || (counts_itself && !acl.allows_version(document)))
+    {
+        return Err(denied());
+    }
     check_bounds(&new)?;
     let changed = match call.action {
         // An erasure wins over what other nodes have, even if there was nothing to erase.
         CibAction::Erase | CibAction::Bump => Changed::Configuration,
+        // An upgrade counts even where there was nothing to do.
+        CibAction::Upgrade => changes(document, &new, call.action).max(Changed::Status),
         action => changes(document, &new, action),
     };
     if changed == Changed::Configuration {

@@ -1,7 +1,7 @@
 //! A CIB in a file, in the place of a cluster.
 
 use super::Applied;
-use crate::{Exit, Failed, edit, exit::exit_of_failure, session::Rehearsal};
+use crate::{Exit, Failed, Session, edit, exit::exit_of_failure, session::Rehearsal};
 use anyhow::Context as _;
 use std::{
     fs,
@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 use systole_cib::{
+    acl::Acl,
     ops::{self, CibAction, CibCall, CibOptions, Scope, Stamp},
+    schema::Schema,
+    validate,
     xml::{Document, Element},
 };
 use systole_output::tree::Tree;
@@ -19,6 +22,8 @@ pub struct CibFile {
     keep: Keep,
     document: Document,
     stamp: Stamp,
+    /// What may be seen and changed, unless that is everything.
+    acl: Option<Acl>,
 }
 
 /// Where changes are kept.
@@ -35,7 +40,7 @@ impl CibFile {
     /// A copy of a CIB that commands are tried on.
     pub(super) fn rehearsing(rehearsal: Rehearsal, stamp: Stamp) -> Self {
         let document = rehearsal.borrow().clone();
-        Self { keep: Keep::Rehearsal(rehearsal), document, stamp }
+        Self { keep: Keep::Rehearsal(rehearsal), document, stamp, acl: None }
     }
 
     /// Reads the file. It may be a pipe; then nothing can be changed.
@@ -49,12 +54,28 @@ impl CibFile {
             Failed::new(exit, format!("cannot read the CIB in {}: {error}", path.display()))
         })?;
         let document = parse_cib(bytes, &path.to_string_lossy())?;
-        Ok(Self { keep: Keep::File(path), document, stamp })
+        Ok(Self { keep: Keep::File(path), document, stamp, acl: None })
     }
 
     /// A CIB read from standard input.
     pub(super) fn from_input(bytes: Vec<u8>, stamp: Stamp) -> anyhow::Result<Self> {
-        Ok(Self { keep: Keep::Nowhere, document: parse_cib(bytes, "standard input")?, stamp })
+        let document = parse_cib(bytes, "standard input")?;
+        Ok(Self { keep: Keep::Nowhere, document, stamp, acl: None })
+    }
+
+    /// The same for the user that `CIB_user` names: with what the CIB's access control list allows.
+    pub(super) fn with_access(mut self, session: &Session<'_>) -> Self {
+        if let Some(user) = session.var("CIB_user") {
+            self.acl = Acl::in_force(&self.document, &user, &super::groups_of(&user));
+        }
+        self
+    }
+
+    /// The CIB, as far as the user may see it.
+    pub(super) fn readable(&self) -> anyhow::Result<Document> {
+        let Some(acl) = &self.acl else { return Ok(self.document.clone()) };
+        let denied = || Failed::new(Exit::InsufficientPrivilege, "Permission denied").into();
+        acl.readable(&self.document).ok_or_else(denied)
     }
 
     /// The file, if it is one.
@@ -88,22 +109,36 @@ pub fn parse(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
     }
 }
 
-/// Reads a CIB: an empty cluster's state must not be told of a file that is something else.
+/// Reads a CIB: an empty cluster's state must not be told of a file that is something else, nor any of one that a cluster
+/// would not take.
 fn parse_cib(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
     let document = parse(bytes, name)?;
     let root = document.root();
-    if root.is("cib") {
-        return Ok(document);
+    if !root.is("cib") {
+        let message = format!("{name} is not a CIB: its outermost element is <{}>, not <cib>", root.name());
+        return Err(Failed::new(Exit::Config, message).into());
     }
-    let message = format!("{name} is not a CIB: its outermost element is <{}>, not <cib>", root.name());
-    Err(Failed::new(Exit::Config, message).into())
+    let schema = root.attr("validate-with");
+    if schema.is_none_or(|schema| schema != "none" && Schema::named(schema).is_none()) {
+        let message = format!("{name} does not say by validate-with in which schema it is written");
+        return Err(Failed::new(Exit::Config, message).into());
+    }
+    match validate::configuration(&document).first() {
+        None => Ok(document),
+        Some(fault) => {
+            let (element, fault) = (&fault.element, &fault.message);
+            let message =
+                format!("{name} does not conform to its schema: {element}: {fault} (crm_verify tells more)");
+            Err(Failed::new(Exit::Config, message).into())
+        }
+    }
 }
 
 impl CibFile {
     /// Changes the CIB, and writes the file in one step: whoever reads it sees the old or the new CIB.
     pub(super) fn apply(&mut self, change: &CibCall) -> anyhow::Result<Applied> {
         let mut document = self.document.clone();
-        let applied = ops::apply(&mut document, change, &self.stamp)
+        let applied = ops::apply_as(&mut document, change, &self.stamp, self.acl.as_ref())
             .map_err(|error| Failed::new(exit_of_failure(error.failure), error.message))?;
         if applied.changed != ops::Changed::Nothing {
             // Who changed a cluster's configuration is not who edits a file of it.

@@ -2,7 +2,7 @@
 
 use crate::{
     Cluster, Exit, Failed, Session,
-    cluster::parse,
+    cluster::{groups_of, parse},
     report::{OutputArgs, Report},
     runner,
 };
@@ -10,11 +10,16 @@ use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, path::PathBuf};
 use systole_cib::{
+    acl::{self, Acl},
     ops::{CibAction, CibCall, CibOptions, Scope},
+    schema::Schema,
     upgrade,
     xml::Document,
 };
-use systole_output::tree::Tree;
+use systole_output::{
+    access::{Look, rendered},
+    tree::Tree,
+};
 
 /// Ask for and change the cluster's configuration and status.
 #[derive(Parser, Default)]
@@ -56,6 +61,9 @@ pub struct Args {
     /// Print the digest of a CIB given as XML, as it is on disk
     #[arg(short = '5', long, help_heading = "Commands")]
     md5_sum: bool,
+    /// Print the CIB with what --user may see and change of it
+    #[arg(short = 'S', long, value_name = "LOOK", num_args = 0..=1, default_missing_value = "auto", value_parser = ["auto", "text", "color", "namespace"], help_heading = "Commands")]
+    show_access: Option<String>,
     /// Only this section: configuration, nodes, resources, constraints, crm_config, status, tags...
     #[arg(short = 'o', long, value_name = "SECTION")]
     scope: Option<String>,
@@ -128,6 +136,9 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         ));
         return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
     }
+    if let Some(look) = &args.show_access {
+        return show_access(session, args, look);
+    }
     if let Some(user) = &args.user {
         session.env.insert(OsString::from("CIB_user"), OsString::from(user));
     }
@@ -155,6 +166,31 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         Err(error) if action == CibAction::Create => exists_already(error, given.as_deref()),
         report => report,
     }
+}
+
+/// The CIB with what a user may see and change of it. The list does not have to be in force.
+fn show_access(session: &mut Session<'_>, args: &Args, look: &str) -> anyhow::Result<Report> {
+    let user = args.user.as_deref();
+    let user = user.ok_or_else(|| Failed::usage("-U/--user is required with -S/--show-access"))?;
+    let document = Cluster::open(session)?.cib()?;
+    let refusal = |why: &str| Failed::new(Exit::Config, format!("Could not evaluate ACLs for {user}: {why}"));
+    if acl::is_privileged(user) {
+        return Err(refusal("Already in requested state").into());
+    }
+    let schema = document.root().attr("validate-with").and_then(Schema::named);
+    if schema.is_some_and(|schema| schema < Schema::V2_0) {
+        return Err(refusal("access control lists of schemas before pacemaker-2.0 cannot be shown").into());
+    }
+    let look = match look {
+        "color" => Look::Color,
+        "namespace" => Look::Namespace,
+        "auto" if session.on_terminal => Look::Color,
+        _ => Look::Text,
+    };
+    let marks = Acl::of(&document, user, &groups_of(user)).marks(&document);
+    let text = rendered(&document, user, &marks, look);
+    let tree = Tree::with_cdata("output", text.trim_end());
+    Ok(Report::new(text, tree))
 }
 
 /// What is asked for.

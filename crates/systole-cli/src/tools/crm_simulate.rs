@@ -19,7 +19,7 @@ use systole_output::{
 use systole_scheduler::{
     Overview, Status, Transition, placement::Detail, plan::Origin, rules, schedule_in_detail,
 };
-use systole_types::{LocalTime, Timestamp};
+use systole_types::LocalTime;
 use systole_whatif::{Circle, Injected, Injections, Names, OpFail};
 
 /// Simulate the cluster's response to events.

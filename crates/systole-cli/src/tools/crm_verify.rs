@@ -60,10 +60,10 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let findings = Findings::of(&document);
-    let verdict = match (findings.has_errors(), findings.diagnostics.is_empty()) {
+    let verdict = match (findings.has_errors(), findings.is_about_configuration()) {
         (true, _) => "invalid",
-        (false, false) => "may need attention",
-        (false, true) => return Ok(Report::silent()),
+        (false, true) => "may need attention",
+        (false, false) => return Ok(Report::silent()),
     };
     let is_for_programs = args.output.is_for_programs();
     let mut errors = Vec::new();

@@ -180,6 +180,7 @@ fn error_number(reply: &Reply) -> i32 {
     let Reply::Refused(refusal) = reply else { return 0 };
     -match refusal.kind {
         RefusalKind::Change(Failure::NotFound) | RefusalKind::NotFound => 6,
+        RefusalKind::Change(Failure::Denied) => 13,
         RefusalKind::Change(Failure::Exists) => 17,
         RefusalKind::Change(Failure::BadInput) | RefusalKind::Usage => 22,
         RefusalKind::Change(Failure::Invalid) => 203,

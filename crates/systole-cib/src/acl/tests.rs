@@ -1,0 +1,109 @@
+use super::*;
+
+/// A CIB with a user `u` whose role has these permissions.
+fn cib(permissions: &str) -> Document {
+    let text = format!(
+        "<cib><configuration><crm_config><nvpair id='e' name='enable-acl' value='true'/></crm_config>\
+         <resources><primitive id='p' type='d'><meta_attributes id='m'><nvpair id='n' name='x' value='1'/></meta_attributes>\
+         </primitive><primitive id='q' type='d'/></resources><acls><acl_target id='u'><role id='r'/></acl_target>\
+         <acl_group id='g'><role id='r'/></acl_group><acl_role id='r'>{permissions}</acl_role></acls></configuration></cib>"
+    );
+    Document::parse(text).expect("XML")
+}
+
+fn acl(document: &Document) -> Acl {
+    Acl::in_force(document, "u", &[]).expect("access control is enabled")
+}
+
+#[test]
+fn the_nearest_permission_counts_and_deny_wins() {
+    let (read_all, write_all) =
+        ("<acl_permission kind='read' xpath='/cib'/>", "<acl_permission kind='write' xpath='/cib'/>");
+    for (permissions, p, n) in [
+        ("", Access::Denied, Access::Denied),
+        (read_all, Access::Readable, Access::Readable),
+        ("<acl_permission kind='read' reference='p'/>", Access::Readable, Access::Readable),
+        (
+            "<acl_permission kind='write' object-type='nvpair' attribute='value'/>",
+            Access::Denied,
+            Access::Writable,
+        ),
+        (&format!("{write_all}<acl_permission kind='deny' reference='p'/>"), Access::Denied, Access::Denied),
+        (
+            &format!(
+                "{read_all}<acl_permission kind='deny' reference='p'/><acl_permission kind='read' reference='n'/>"
+            ),
+            Access::Denied,
+            Access::Readable,
+        ),
+        (
+            &format!("{write_all}<acl_permission kind='read' reference='p'/>"),
+            Access::Writable,
+            Access::Writable,
+        ),
+    ] {
+        let document = cib(permissions);
+        let marks = acl(&document).marks(&document);
+        let access = |id: &str| marks.access(document.find_id(id).expect("it is there"));
+        assert_eq!((access("p"), access("n")), (p, n), "{permissions}");
+    }
+}
+
+#[test]
+fn what_may_not_be_seen_is_left_out() {
+    let document =
+        cib("<acl_permission kind='read' xpath='//resources'/><acl_permission kind='deny' reference='p'/>\
+         <acl_permission kind='read' reference='n'/>");
+    let seen = acl(&document).readable(&document).expect("something is to be seen");
+    let resources = seen.root().child("configuration").and_then(|config| config.child("resources"));
+    let text = resources.expect("they are readable").write(crate::xml::Style::Compact);
+    assert_eq!(
+        text,
+        "<resources><primitive id=\"p\"><meta_attributes id=\"m\"><nvpair id=\"n\" name=\"x\" value=\"1\"/>\
+         </meta_attributes></primitive><primitive id=\"q\" type=\"d\"/></resources>"
+    );
+    assert!(!seen.to_text().contains("acls"));
+    let document = cib("");
+    assert!(acl(&document).readable(&document).is_none());
+}
+
+#[test]
+fn changes_need_write_access_where_they_are_made() {
+    let document =
+        cib("<acl_permission kind='write' reference='p'/><acl_permission kind='read' xpath='/cib'/>");
+    let acl = acl(&document);
+    let allows = |from: &str, to: &str| {
+        let text = document.to_text();
+        assert!(text.contains(from), "{from}");
+        acl.allows(&document, &Document::parse(text.replace(from, to)).expect("XML"))
+    };
+    for (from, to, is_allowed) in [
+        ("value=\"1\"", "value=\"2\"", true),
+        ("<primitive id=\"q\" type=\"d\"/>", "<primitive id=\"q\" type=\"e\"/>", false),
+        ("<primitive id=\"q\" type=\"d\"/>", "", false),
+        (
+            "<primitive id=\"q\" type=\"d\"/>",
+            "<primitive id=\"q\" type=\"d\"/><primitive id=\"z\" type=\"d\"/>",
+            false,
+        ),
+        (
+            "<primitive id=\"q\" type=\"d\"/>",
+            "<primitive id=\"q\" type=\"d\"><meta_attributes id=\"y\"/></primitive>",
+            true,
+        ),
+        ("<acl_target id=\"u\">", "<acl_target id=\"v\"/><acl_target id=\"u\">", false),
+    ] {
+        assert_eq!(allows(from, to), is_allowed, "{from} to {to}");
+    }
+    assert!(!acl.allows_version(&document));
+}
+
+#[test]
+fn who_is_privileged_or_where_it_is_disabled_may_do_everything() {
+    let document = cib("");
+    assert!(Acl::in_force(&document, "root", &[]).is_none());
+    let disabled = Document::parse(document.to_text().replace("true", "false")).expect("XML");
+    assert!(Acl::in_force(&disabled, "u", &[]).is_none());
+    let by_group = Acl::of(&cib("<acl_permission kind='read' xpath='/cib'/>"), "v", &["g".to_owned()]);
+    assert_eq!(by_group.permissions.len(), 1);
+}
