@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use systole_cib::ops::CibCall;
 use systole_wire::{
     ProtocolVersion,
-    exec::{Operation, OperationResult},
+    exec::{Digests, Operation, OperationResult},
 };
 
 /// A message with the view it belongs to. One that arrives in a later view is dropped by every member alike, and
@@ -88,6 +88,30 @@ pub(crate) enum Message {
     ClearFailure { node: String, resource: String, operation: Option<(String, String)>, action: u32 },
     /// From the DC: nothing is left to do as of this many changes.
     Idle { changes: u64 },
+}
+
+/// Since which level (see [`Message::reduce_to`]) results tell digests of parameters, and the ledger the containers of guests.
+pub(crate) const LEVEL_OF_DIGESTS: u16 = 2;
+
+impl Message {
+    /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
+    pub fn reduce_to(&mut self, level: u16) {
+        if level >= LEVEL_OF_DIGESTS {
+            return;
+        }
+        match self {
+            Self::Record { results, .. } => {
+                results.iter_mut().for_each(|result| result.operation.digests = Digests::default());
+            }
+            Self::Attach(attach) => {
+                attach
+                    .in_flight
+                    .iter_mut()
+                    .for_each(|perform| perform.operation.digests = Digests::default());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What can be wanted.

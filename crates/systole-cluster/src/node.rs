@@ -185,8 +185,9 @@ impl NodeMachine {
     }
 
     /// Says something to every member of the present view.
-    fn cast(&mut self, message: Message) {
+    fn cast(&mut self, mut message: Message) {
         self.n_cast += 1;
+        message.reduce_to(self.replica.level);
         let envelope = Envelope { view: self.group.view_number(), number: self.n_cast, message };
         let payload = serde_json::to_string(&envelope).expect("maps have text or number keys");
         if self.isolation.is_alone() {

@@ -44,6 +44,8 @@ pub(crate) struct Replica {
     cib: Document,
     pub generation: u64,
     pub ledger: Ledger,
+    /// The lowest minor part of the protocol among the members: what only later ones know of is neither said nor written down.
+    pub level: u16,
 }
 
 impl Replica {
@@ -65,7 +67,7 @@ impl Replica {
         if !cib.root().is("cib") {
             return Err(format!("the root element is <{}>, not <cib>", cib.root().name()));
         }
-        Ok(Self { cib, generation, ledger })
+        Ok(Self { cib, generation, ledger, level: 0 })
     }
 
     pub fn to_copy(&self) -> Copy {
@@ -180,6 +182,7 @@ impl Replica {
     /// A node that was booted since the replica last saw it runs nothing any more, so all that was known of it goes.
     pub fn settle(&mut self, members: &BTreeMap<u32, Hello>, has_quorum: bool) {
         self.generation += u64::from(has_quorum);
+        self.level = members.values().map(|hello| hello.protocol.minor).min().unwrap_or_default();
         self.ledger.nodes.values_mut().for_each(|entry| entry.attached = false);
         self.ledger.connections.values_mut().for_each(|entry| entry.attached = false);
         for (id, hello) in members {

@@ -207,6 +207,10 @@ impl NodeMachine {
         let members: BTreeMap<u32, Hello> =
             hellos.into_iter().filter(|(id, _)| self.group.is_member(*id)).collect();
         self.replica.settle(&members, self.group.has_quorum());
+        if self.replica.level < PROTOCOL.minor {
+            let text = format!("a member speaks protocol {}.{} only", PROTOCOL.major, self.replica.level);
+            self.log(Level::Notice, format!("{text}: what was added to it since is left out"));
+        }
         self.group.phase = Phase::Settled { dc };
         self.group.live = true;
         let name = self.replica.name_of(dc).unwrap_or_default().to_owned();

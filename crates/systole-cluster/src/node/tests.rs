@@ -13,6 +13,7 @@ use systole_wire::{
 
 mod agents;
 mod attributes;
+mod levels;
 mod recheck;
 mod remote;
 

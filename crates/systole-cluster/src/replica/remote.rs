@@ -6,7 +6,7 @@
 use super::{Counted, Replica, is_success};
 use crate::{
     SessionId,
-    message::{ConnectionLedger, ConnectionReport, Hand, Perform},
+    message::{ConnectionLedger, ConnectionReport, Hand, LEVEL_OF_DIGESTS, Perform},
 };
 use systole_cib::xml::Element;
 use systole_types::{OcfRc, OpStatus, TransitionKey};
@@ -227,7 +227,8 @@ impl Replica {
     }
 
     fn hold(&mut self, host: u32, session: SessionId, start: &Operation) {
-        let container_on = self.container_elsewhere(host, start);
+        let is_told = self.level >= LEVEL_OF_DIGESTS;
+        let container_on = self.container_elsewhere(host, start).filter(|_| is_told);
         let entry = ConnectionLedger {
             container_on,
             host,

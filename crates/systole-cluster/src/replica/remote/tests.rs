@@ -15,6 +15,7 @@ impl Bench {
     /// With a connection to `far`.
     fn start() -> Self {
         let mut replica = Replica::blank();
+        replica.level = LEVEL_OF_DIGESTS;
         replica.ledger.nodes.entry(A).or_default().name = "a".to_owned();
         let mut bench = Self { replica, n_results: 0 };
         let nodes = vec![NodeUpdate { id: A, name: "a".to_owned(), standing: Standing::Member }];
