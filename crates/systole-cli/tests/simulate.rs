@@ -65,6 +65,27 @@ fn modifications_are_valid_by_the_schema_and_nothing_is_lost_after_them() {
 }
 
 #[test]
+fn amounts_are_elements_as_names_of_capacities_are_the_users() {
+    let capacity = r#"<node id="1" uname="alpha"><utilization id="u"><nvpair id="u1" name="cpu" value="8"/></utilization></node>"#;
+    let cib = WEB.replace(r#"<node id="1" uname="alpha"/>"#, capacity);
+    assert_ne!(cib, WEB, "the example has a node alpha");
+    let outcome = Place::new().with_cib(&cib).sh("crm_simulate -x cib.xml -U -S --output-as=xml");
+    let told = "<capacity node=\"alpha\" comment=\"Original\">\n      <cpu>8</cpu>\n    </capacity>";
+    assert!(outcome.out.contains(told), "{}", outcome.out);
+}
+
+#[test]
+fn features_are_told_of_nodes_that_are_to_stay() {
+    for (expected, is_told) in [("member", true), ("down", false)] {
+        let cib = WEB.replacen(r#"expected="member""#, &format!(r#"expected="{expected}""#), 1);
+        let outcome = Place::new().with_cib(&cib).sh("crm_mon -1 --output-as=xml");
+        let node = outcome.out.lines().find(|line| line.contains("<node name=\"alpha\""));
+        let node = node.expect("there is a node alpha");
+        assert_eq!(node.contains("feature_set="), is_told, "{node}");
+    }
+}
+
+#[test]
 fn a_failure_is_counted_where_the_result_is_kept() {
     let place = web();
     let outcome =

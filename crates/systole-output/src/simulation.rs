@@ -9,9 +9,12 @@ use crate::{
     outline::{Outline, Style},
     status::{ListOptions, Section, TextOptions, status_lists, status_tree},
     tree::Tree,
+    words::interval_text,
 };
 use std::collections::BTreeSet;
-use systole_scheduler::{Overview, Transition, overview::Summary, placement::ScoreLine};
+use systole_scheduler::{
+    Note, Overview, Transition, note::NoteKind, overview::Summary, placement::ScoreLine,
+};
 use systole_types::Timestamp;
 use systole_whatif::{Injected, Step};
 
@@ -191,7 +194,10 @@ impl Narrative {
                 self.pause();
                 self.text.extend(texts.map(|line| line + "\n"));
             }
-            _ => self.list(title, texts),
+            _ => {
+                let before: String = transition.notes.iter().filter_map(private_change).collect();
+                self.list_after(title, &before, texts);
+            }
         }
     }
 
@@ -244,9 +250,24 @@ impl Narrative {
     }
 
     fn list(&mut self, title: &str, lines: impl Iterator<Item = String>) {
+        self.list_after(title, "", lines);
+    }
+
+    fn list_after(&mut self, title: &str, before: &str, lines: impl Iterator<Item = String>) {
         self.pause();
         let mut outline = Outline::new();
         lines.for_each(|line| outline.push(0, line));
-        self.text.push_str(&format!("{title}:\n{}", outline.render(Style::default())));
+        self.text.push_str(&format!("{title}:\n{before}{}", outline.render(Style::default())));
     }
+}
+
+/// What makes no difference because secrets may have been taken out of the CIB.
+fn private_change(note: &Note) -> Option<String> {
+    let NoteKind::OnlyPrivateChanged { operation, interval, magic } = &note.kind else { return None };
+    let interval = interval_text(*interval);
+    let (resource, node) = (note.resource.as_ref()?, note.node.as_ref()?);
+    let magic = magic.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(format!(
+        "Only 'private' parameters to {interval}-interval {operation} for {resource} on {node} changed: {magic}\n"
+    ))
 }

@@ -1,7 +1,7 @@
 //! Reasons as data: what the scheduler noticed, and what follows from it.
 
-use std::{fmt, sync::Arc};
-use systole_types::{ElementId, NodeId, ResourceId, Score};
+use std::{fmt, sync::Arc, time::Duration};
+use systole_types::{ElementId, NodeId, ResourceId, Score, TransitionMagic};
 
 /// One reason. `explain`, logs and the simulator all render these.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,15 @@ pub enum NoteKind {
     MultipleActive {
         /// On these.
         nodes: Vec<NodeId>,
+    },
+    /// Only private parameters differ from those an operation was run with, and they may have been taken out of the CIB.
+    OnlyPrivateChanged {
+        /// The operation's name.
+        operation: Arc<str>,
+        /// Zero for one that does not recur.
+        interval: Duration,
+        /// By which it is told from others.
+        magic: Option<TransitionMagic>,
     },
     /// Anything else, as a sentence.
     Text(Arc<str>),
@@ -329,6 +338,9 @@ impl fmt::Display for Note {
                 for node in nodes {
                     write!(f, " {node}")?;
                 }
+            }
+            NoteKind::OnlyPrivateChanged { operation, .. } => {
+                write!(f, "only private parameters changed since {operation}")?;
             }
             NoteKind::Text(text) => f.write_str(text)?,
         }

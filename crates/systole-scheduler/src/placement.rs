@@ -147,6 +147,13 @@ pub enum ScoreLine {
 /// The step that [`ScoreLine::Utilization`] stands for, as `crm_simulate` names it.
 pub const ASSIGNMENT: &str = "pcmk__assign_resource";
 
+/// Amounts in the order in which Pacemaker tells them: that of its hash table.
+pub fn as_come_across(amounts: &BTreeMap<Arc<str>, i64>) -> impl Iterator<Item = (&Arc<str>, i64)> {
+    let names: Vec<&Arc<str>> = amounts.keys().collect();
+    let texts: Vec<&str> = names.iter().map(|name| &***name).collect();
+    hash_order::hash_order(&texts).into_iter().map(move |at| (names[at], amounts[names[at]]))
+}
+
 impl ScoreLine {
     /// Whether it tells a score, rather than an amount.
     pub const fn is_score(&self) -> bool {
@@ -158,7 +165,7 @@ impl ScoreLine {
         let id = |rsc: RscIdx| &status.rsc(rsc).id;
         let name = |node: NodeIdx| &status.node(node).name;
         let list = |amounts: &BTreeMap<Arc<str>, i64>| -> String {
-            amounts.iter().map(|(name, amount)| format!(" {name}={amount}")).collect()
+            as_come_across(amounts).map(|(name, amount)| format!(" {name}={amount}")).collect()
         };
         match self {
             Self::Allocation { step, resource, node, score } => {

@@ -208,7 +208,11 @@ impl Draft<'_, '_> {
         self.propagate();
         self.drop_invalid_links();
         let changes = self.changes();
-        let notes = if detail >= Detail::Scores { self.obstacles() } else { Vec::new() };
+        let mut notes = Vec::new();
+        if detail >= Detail::Scores {
+            notes.append(&mut self.notes);
+            notes.extend(self.obstacles());
+        }
         let mut graph = self.emit();
         let drawing = (detail >= Detail::Drawing).then(|| self.draw());
         if drawing.is_none() {

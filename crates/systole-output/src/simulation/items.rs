@@ -4,7 +4,7 @@ use crate::tree::Tree;
 use std::{collections::BTreeMap, sync::Arc};
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
-    placement::{ASSIGNMENT, ScoreLine},
+    placement::{ASSIGNMENT, ScoreLine, as_come_across},
     plan::{Change, ChangeKind},
     status::NodeKind,
 };
@@ -105,7 +105,7 @@ pub fn score(line: &ScoreLine, status: &Status<'_>) -> Tree {
 }
 
 fn with_amounts(tree: Tree, amounts: &BTreeMap<Arc<str>, i64>) -> Tree {
-    amounts.iter().fold(tree, |tree, (name, amount)| tree.attr(name, *amount))
+    tree.children(as_come_across(amounts).map(|(name, amount)| Tree::with_text(name, amount.to_string())))
 }
 
 /// A change.

@@ -90,7 +90,6 @@ pub(super) fn node_name(node: &NodeView, detail: bool) -> String {
 fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptions, outline: &mut Outline) {
     let mut line = format!("{} {}: {}", label(node), node_name(node, options.detail), node_status(node));
     if options.detail
-        && node.kind == NodeViewKind::Member
         && let Some(features) = features_shown(node)
     {
         line.push_str(&format!(", feature set {features}"));
@@ -121,12 +120,10 @@ fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptio
     }
 }
 
-/// Features of an online member; one that does not say is from before it was said.
+/// Features of a member that is online and to stay so; one that does not say is from before it was said.
 pub(super) fn features_shown(node: &NodeView) -> Option<&str> {
-    match &node.feature_set {
-        Some(features) => Some(features),
-        None => node.online.then_some("<3.15.1"),
-    }
+    let is_shown = node.online && node.expected_up && node.kind == NodeViewKind::Member;
+    is_shown.then(|| node.feature_set.as_deref().unwrap_or("<3.15.1"))
 }
 
 /// The instances that run on `node`, in the order found.

@@ -117,7 +117,6 @@ fn node_tree(overview: &Overview, node: &NodeView, options: &ListOptions) -> Tre
         NodeViewKind::Guest => ("remote", node.container.as_ref().map(|id| id.as_str())),
     };
     let running = running_on(overview, node);
-    let features = if node.kind == NodeViewKind::Member { features_shown(node) } else { None };
     let tree = Tree::new("node")
         .attr("name", node.name.as_str())
         .attr("id", node.uuid.as_str())
@@ -128,7 +127,7 @@ fn node_tree(overview: &Overview, node: &NodeView, options: &ListOptions) -> Tre
         .attr("pending", node.pending)
         .attr("unclean", node.unclean)
         .attr("health", node.health)
-        .maybe("feature_set", features)
+        .maybe("feature_set", features_shown(node))
         .attr("shutdown", node.shutdown)
         .attr("expected_up", node.expected_up)
         .attr("is_dc", node.is_dc)

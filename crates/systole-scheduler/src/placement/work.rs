@@ -165,10 +165,10 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 maintenance: node.maintenance,
                 is_named: node.attribute("#uname").is_some(),
                 n_assigned: 0,
-                free: if work.strategy() == PlacementStrategy::Default {
-                    Capacities::new()
-                } else {
-                    node.utilization.clone()
+                // Where capacity decides nothing it is kept only to be shown.
+                free: match work.strategy() {
+                    PlacementStrategy::Default if work.detail < Detail::Scores => Capacities::new(),
+                    _ => node.utilization.clone(),
                 },
             })
             .collect();

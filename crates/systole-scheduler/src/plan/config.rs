@@ -10,7 +10,8 @@ use super::{
     task::{Key, Task},
 };
 use crate::{
-    NodeIdx, RscIdx,
+    NodeIdx, Note, RscIdx,
+    note::{Level, NoteKind},
     status::{DigestChange, EarlyAction, Failures, Resource, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
@@ -227,6 +228,7 @@ impl Draft<'_, '_> {
             && change != DigestChange::None
             && self.status.is_only_private_change(rsc, node, entry)
         {
+            self.note_private_change(rsc, node, entry);
             return false;
         }
         match change {
@@ -244,6 +246,20 @@ impl Draft<'_, '_> {
             DigestChange::Reload | DigestChange::Unknown => self.force_restart(rsc, key, node),
         }
         true
+    }
+
+    fn note_private_change(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) {
+        // Some operations are held against what the resource was started with.
+        let is_of_start =
+            entry.interval_ms == 0 && matches!(&*entry.operation, "monitor" | "migrate_from" | "promote");
+        let operation = if is_of_start { "start".into() } else { entry.operation.clone() };
+        let kind = NoteKind::OnlyPrivateChanged {
+            operation,
+            interval: std::time::Duration::from_millis(entry.interval_ms),
+            magic: entry.magic.clone(),
+        };
+        let note = Note::new(Level::Info, kind);
+        self.notes.push(note.resource(&self.r(rsc).id).node(&self.status.node(node).name));
     }
 
     fn force_restart(&mut self, rsc: RscIdx, key: &Key, node: NodeIdx) {

@@ -7,7 +7,7 @@ use super::{
     task::{Key, Task},
 };
 use crate::{
-    NodeIdx, RscIdx, Status,
+    NodeIdx, Note, RscIdx, Status,
     placement::{NodeOutlook, Placement},
     status::{Requires, Resource},
 };
@@ -83,6 +83,8 @@ pub struct Draft<'s, 'a> {
     pub have_unfencing: bool,
     /// Parameters that are nobody else's business may have been taken out of the CIB.
     pub is_sanitized: bool,
+    /// What was noticed.
+    pub notes: Vec<Note>,
     /// How often propagation may still look at a link: nothing may make it go on for ever.
     pub(super) looks_left: usize,
     /// Resources that need no plan: see [`super::rest`].
@@ -117,6 +119,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
             is_sanitized: false,
+            notes: Vec::new(),
             looks_left: 0,
             left_out,
             is_overreached: false,
