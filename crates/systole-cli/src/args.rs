@@ -85,6 +85,25 @@ pub fn last_given<'n, T: Parser>(
         .map(|(_, name)| name)
 }
 
+/// Values of the options `names` with the option's name, in the order in which they were given, of a command line that has been
+/// read before.
+pub fn in_order<'n, T: Parser>(
+    session: &Session<'_>,
+    words: &[OsString],
+    names: &[&'n str],
+) -> Vec<(&'n str, String)> {
+    let argv = std::iter::once(OsString::from(&session.tool)).chain(words.iter().cloned());
+    let matches = command::<T>().get_matches_from(argv);
+    let mut found: Vec<(usize, &str, String)> = Vec::new();
+    for name in names {
+        let indices = matches.indices_of(name).into_iter().flatten();
+        let values = matches.get_many::<String>(name).into_iter().flatten();
+        found.extend(indices.zip(values).map(|(index, value)| (index, *name, value.clone())));
+    }
+    found.sort_by_key(|(index, ..)| *index);
+    found.into_iter().map(|(_, name, value)| (name, value)).collect()
+}
+
 /// The command line as Pacemaker's tools repeat it: words parted by blanks, those that need it quoted.
 pub fn command_line(tool: &str, args: &[OsString]) -> String {
     let mut line = tool.to_owned();

@@ -26,6 +26,8 @@ pub struct ListOptions {
     pub inactive: bool,
     /// Every instance and every part of bundles by itself, ids of nodes.
     pub detail: bool,
+    /// Descriptions of resources, also without details.
+    pub describe: bool,
     /// Only counts of primitives.
     pub brief: bool,
     /// Resources below the nodes they are on.

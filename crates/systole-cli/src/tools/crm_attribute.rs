@@ -302,8 +302,8 @@ impl Target {
         };
         match request.section.as_str() {
             "crm_config" => return Ok(loose("cluster_property_set", "cib-bootstrap-options")),
-            "rsc_defaults" => return Ok(loose("meta_attributes", "rsc-options")),
-            "op_defaults" => return Ok(loose("meta_attributes", "op-options")),
+            "rsc_defaults" => return Ok(loose("meta_attributes", "rsc_defaults-options")),
+            "op_defaults" => return Ok(loose("meta_attributes", "op_defaults-options")),
             _ => {}
         }
         let name = target_node(session, cluster, request.node.as_deref())?;
@@ -486,7 +486,7 @@ fn update(
     if found.len() > 1 {
         return Ok(several(name_of(request), found));
     }
-    let value = scored(value, found.first().map_or("", |pair| pair.value.as_str()));
+    let value = found.first().map_or_else(|| value.to_owned(), |pair| scored(value, &pair.value));
     store(cluster, document, target, spec, &value)?;
     Ok(Report::silent())
 }
@@ -508,13 +508,13 @@ fn store(
     Ok(())
 }
 
-/// `value++` and `value+=3` worked out; other texts as they are.
+/// `value++` and `value+=3` worked out, with what is there; other texts as they are.
 pub fn scored(value: &str, old: &str) -> String {
     use systole_types::Score;
-    let step = match (value.strip_suffix("++"), value.split_once("+=")) {
-        (Some(_), _) => Some(1),
-        (None, Some((_, step))) => step.parse().ok(),
-        (None, None) => None,
+    let step = match value.strip_prefix("value") {
+        Some("++") => Some(1),
+        Some(rest) => rest.strip_prefix("+=").and_then(|step| step.parse().ok()),
+        None => None,
     };
     let Some(step) = step else { return value.to_owned() };
     let old: Score = old.parse().unwrap_or_default();

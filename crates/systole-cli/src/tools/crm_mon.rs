@@ -1,6 +1,6 @@
 //! `crm_mon`: the cluster's state.
 
-mod sections;
+pub mod sections;
 
 use crate::{
     Cluster, Exit, Failed, Session,
@@ -11,7 +11,7 @@ use crate::{
 use clap::Parser;
 use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 use systole_output::{
-    status::{ListOptions, TextOptions, status_text, status_tree},
+    status::{ListOptions, Section, TextOptions, status_text, status_tree},
     tree::Tree,
 };
 use systole_scheduler::Overview;
@@ -56,6 +56,9 @@ pub struct Args {
     /// Details: ids of nodes, every instance, every part of a bundle
     #[arg(short = 'R', long)]
     pub show_detail: bool,
+    /// Descriptions of resources
+    #[arg(long)]
+    pub show_description: bool,
     /// Counts only
     #[arg(short = 'b', long)]
     pub brief: bool,
@@ -96,6 +99,12 @@ pub struct Args {
     /// Say first what is dangerous or broken
     #[arg(skip)]
     pub warnings: bool,
+    /// Tell that there is no DC whatever is to be shown, as Pacemaker's tool does.
+    #[arg(skip)]
+    pub tells_missing_dc: bool,
+    /// What --include and --exclude say, in the order in which they were given.
+    #[arg(skip)]
+    pub sections: Vec<sections::Wish>,
     /// Form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -106,10 +115,16 @@ pub struct Args {
 /// # Errors
 /// If the cluster cannot be looked at.
 pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let args: Args = match args::parse_tool(session, args)? {
+    let words = args;
+    let mut args: Args = match args::parse_tool(session, words)? {
         Parsed::Go(args) => args,
         Parsed::Over(exit) => return Ok(exit),
     };
+    args.tells_missing_dc = true;
+    args.sections = args::in_order::<Args>(session, words, &["include", "exclude"])
+        .into_iter()
+        .map(|(option, name)| sections::Wish { is_included: option == "include", name })
+        .collect();
     show(session, args)
 }
 
@@ -144,9 +159,13 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     }
     loop {
         let view = view::look(session, &mut cluster)?;
+        let mut sections = sections.clone();
+        if args.tells_missing_dc && view.overview.summary.dc.is_none() {
+            sections.insert(Section::Dc);
+        }
         let options = TextOptions {
             list: list_options(args, &view),
-            sections: sections.clone(),
+            sections,
             timing: args.timing_details,
             failure_detail: args.show_detail,
             ban_prefix: args.neg_locations.clone().unwrap_or_default(),
@@ -221,6 +240,7 @@ fn list_options(args: &Args, view: &View) -> ListOptions {
     ListOptions {
         inactive: (args.inactive || args.output.is_for_programs()) && !args.hide_inactive,
         detail: args.show_detail,
+        describe: args.show_description,
         brief: args.brief,
         group_by_node: args.group_by_node,
         hide_nodes: false,

@@ -196,7 +196,7 @@ fn status(session: &mut Session<'_>, id: Option<String>, output: OutputArgs) -> 
         crm_mon::Args {
             one_shot: true,
             inactive: true,
-            include: vec!["none".to_owned(), "resources".to_owned()],
+            sections: ["none", "resources"].map(crm_mon::sections::Wish::included).to_vec(),
             resource: id,
             interval: "10s".to_owned(),
             output,

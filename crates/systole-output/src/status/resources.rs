@@ -198,7 +198,9 @@ impl Lister<'_> {
         }
         let at = if self.options.hide_nodes { At::Nowhere } else { At::Own };
         let mut line = primitive_text(view, view.id.as_str(), at);
-        if let Some(description) = view.flags.description.as_ref().filter(|_| self.options.detail) {
+        if let Some(description) =
+            view.flags.description.as_ref().filter(|_| self.options.detail || self.options.describe)
+        {
             line.push_str(&format!(" ({description})"));
         }
         outline.push(depth, line);

@@ -5,6 +5,22 @@ use crate::{Failed, view::View};
 use std::collections::BTreeSet;
 use systole_output::status::Section;
 
+/// A part, or a word for several, that was asked for or is not wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// By `--include`.
+    pub is_included: bool,
+    /// As it was given.
+    pub name: String,
+}
+
+impl Wish {
+    /// That `name` is wanted.
+    pub fn included(name: &str) -> Self {
+        Self { is_included: true, name: name.to_owned() }
+    }
+}
+
 /// The parts that the options ask for.
 pub(super) fn chosen(args: &Args) -> anyhow::Result<BTreeSet<Section>> {
     let default = || if args.output.is_for_programs() { for_programs() } else { for_people() };
@@ -23,17 +39,16 @@ pub(super) fn chosen(args: &Args) -> anyhow::Result<BTreeSet<Section>> {
     if args.hide_headers {
         sections.retain(|section| !Section::SUMMARY.contains(section));
     }
-    // Of an exclusion of all and an inclusion of some, the inclusion counts, in whatever order they are given.
-    for name in &args.exclude {
-        for section in named(name, &default)? {
-            sections.remove(&section);
-        }
-    }
-    for name in &args.include {
-        if name == "none" {
-            sections.clear();
-        } else {
-            sections.extend(named(name, &default)?);
+    for Wish { is_included, name } in &args.sections {
+        match (is_included, name.as_str()) {
+            (true, "none") | (false, "all") => sections.clear(),
+            (true, "all") | (false, "none") => sections = all(args),
+            (true, "default" | "defaults") => sections.extend(default()),
+            (true, name) => sections.extend(named(name)?),
+            (false, name) => {
+                let excluded = named(name)?;
+                sections.retain(|section| !excluded.contains(section));
+            }
         }
     }
     Ok(sections)
@@ -57,15 +72,17 @@ fn for_programs() -> BTreeSet<Section> {
     Section::ALL.iter().copied().collect()
 }
 
-fn named(name: &str, default: &dyn Fn() -> BTreeSet<Section>) -> anyhow::Result<BTreeSet<Section>> {
+/// Every part; of cluster options people have to ask by name.
+fn all(args: &Args) -> BTreeSet<Section> {
+    let mut all = for_programs();
+    if !args.output.is_for_programs() {
+        all.remove(&Section::Options);
+    }
+    all
+}
+
+fn named(name: &str) -> anyhow::Result<BTreeSet<Section>> {
     let one = match name {
-        "all" => {
-            let mut all = for_programs();
-            all.remove(&Section::Options);
-            return Ok(all);
-        }
-        "none" => return Ok(for_programs()),
-        "default" | "defaults" => return Ok(default()),
         "summary" => return Ok(Section::SUMMARY.iter().copied().collect()),
         "attributes" => Section::Attributes,
         "bans" => Section::Bans,
