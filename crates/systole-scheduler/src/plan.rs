@@ -9,6 +9,7 @@ mod bundle;
 mod changes;
 mod clone;
 mod config;
+mod consequence;
 mod draft;
 mod draw;
 mod emit;
@@ -29,6 +30,7 @@ mod remote;
 mod rest;
 mod runnable;
 mod task;
+mod told;
 mod tree;
 mod view;
 

@@ -528,6 +528,9 @@ pub(super) fn factor_of(score: i32) -> f32 {
 
 /// A score times a factor, rounded; never nothing of something.
 fn weigh(factor: f32, score: i32) -> i32 {
+    if factor == 1.0 {
+        return score;
+    }
     let product = f64::from(factor * score as f32);
     let rounded = (if product < 0.0 { product - 0.5 } else { product + 0.5 }) as i32;
     match rounded {

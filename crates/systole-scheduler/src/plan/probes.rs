@@ -116,7 +116,7 @@ impl Draft<'_, '_> {
     pub(super) fn order_probes(&mut self) {
         for rsc in 0..self.status.resources.len() {
             let rsc = RscIdx::new(rsc);
-            if self.r(rsc).is_primitive() {
+            if self.r(rsc).is_primitive() && !self.left_out[rsc.i()] {
                 for probe in self.find_all(rsc, &Key::once(Task::Monitor), None) {
                     self.order_after_probe(probe);
                 }

@@ -293,7 +293,7 @@ where
     N: AsRef<str> + 'p,
     V: AsRef<str> + 'p,
 {
-    let mut text = String::with_capacity(128);
+    let mut text = String::with_capacity(256);
     text.push_str(" <parameters");
     for (name, value) in parameters {
         text.push(' ');

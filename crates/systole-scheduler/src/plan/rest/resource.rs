@@ -2,7 +2,7 @@
 
 use crate::{
     NodeIdx, RscIdx, Status,
-    placement::Placement,
+    placement::{Discovery, Entry, Placement},
     plan::{
         clone::is_known_on,
         config::{is_configured, is_looked_at, since_last_start},
@@ -37,7 +37,7 @@ pub(super) struct Rest<'s, 'a> {
     /// Nodes that are asked what they run, less those inside bundles.
     asked: NodeSet,
     /// Those inside bundles.
-    asked_bundles: Vec<NodeIdx>,
+    asked_bundles: NodeSet,
 }
 
 impl<'s, 'a> Rest<'s, 'a> {
@@ -48,7 +48,7 @@ impl<'s, 'a> Rest<'s, 'a> {
             disturbed: vec![false; status.resources.len()],
             recurring: Vec::with_capacity(status.early.len()),
             asked: NodeSet::default(),
-            asked_bundles: Vec::new(),
+            asked_bundles: NodeSet::default(),
         };
         rest.take_histories();
         if status.options.startup_probes {
@@ -83,7 +83,7 @@ impl<'s, 'a> Rest<'s, 'a> {
             let outlook = &self.placement.nodes[idx.i()];
             if outlook.online && !outlook.unclean && node.discovery {
                 if node.is_bundle() {
-                    self.asked_bundles.push(idx);
+                    self.asked_bundles.insert(idx);
                 } else {
                     self.asked.insert(idx);
                 }
@@ -277,14 +277,15 @@ impl<'s, 'a> Rest<'s, 'a> {
     fn is_probed(&self, rsc: RscIdx) -> bool {
         let resource = self.status.rsc(rsc);
         match &resource.kind {
-            Kind::Primitive(_) => self.asked_of(rsc).any(|node| self.is_asked_about(rsc, node)),
-            Kind::Clone(clone) if !clone.unique => self.asked_of(rsc).any(|node| {
+            Kind::Primitive(_) => {
+                self.asked_of(rsc).any(|node| self.is_asked_about(rsc, node))
+                    || self.is_probed_in_bundles(rsc)
+            }
+            Kind::Clone(clone) if !clone.unique => {
                 let instances = &resource.children;
-                match instances.iter().find(|&&instance| is_known_on(self.status, instance, node)) {
-                    Some(&known) => self.is_asked_about(known, node),
-                    None => instances.iter().any(|&instance| self.is_asked_about(instance, node)),
-                }
-            }),
+                self.asked_of(rsc).any(|node| self.is_any_asked_about(instances, node))
+                    || instances.iter().any(|&instance| self.is_probed_in_bundles(instance))
+            }
             Kind::Group(_) | Kind::Clone(_) => resource.children.iter().any(|&child| self.is_probed(child)),
             Kind::Bundle(bundle) => bundle.replicas.iter().any(|replica| {
                 let parts = [replica.ip, Some(replica.container), replica.remote];
@@ -295,10 +296,27 @@ impl<'s, 'a> Rest<'s, 'a> {
         }
     }
 
-    /// Nodes on which it is not known what a resource does.
+    /// Nodes, but for those inside bundles, on which it is not known what a resource does.
     fn asked_of(&self, rsc: RscIdx) -> impl Iterator<Item = NodeIdx> {
         let known = &self.status.rsc(rsc).known_on;
-        self.asked.iter().chain(self.asked_bundles.iter().copied()).filter(|node| !known.contains(*node))
+        self.asked.iter().filter(|node| !known.contains(*node))
+    }
+
+    /// Whether a node has to be asked about an anonymous clone: about the instance that it is known to have, or else any.
+    fn is_any_asked_about(&self, instances: &[RscIdx], node: NodeIdx) -> bool {
+        match instances.iter().find(|&&instance| is_known_on(self.status, instance, node)) {
+            Some(&known) => self.is_asked_about(known, node),
+            None => instances.iter().any(|&instance| self.is_asked_about(instance, node)),
+        }
+    }
+
+    /// Whether some node inside a bundle has to be asked. Those are only where a location constraint says so.
+    fn is_probed_in_bundles(&self, rsc: RscIdx) -> bool {
+        let is_listed =
+            |entry: &&Entry| entry.discovery != Discovery::Never && self.asked_bundles.contains(entry.node);
+        let mut listed = self.placement.allowed[rsc.i()].iter().filter(is_listed);
+        listed.any(|entry| self.is_asked_about(rsc, entry.node))
+            || self.status.rsc(rsc).children.iter().any(|&child| self.is_probed_in_bundles(child))
     }
 
     fn is_asked_about(&self, rsc: RscIdx, node: NodeIdx) -> bool {

@@ -1,0 +1,402 @@
+//! What each action of the graph is told: its names, its node, its attributes.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "caches are only looked into by key, so their order cannot show"
+)]
+
+use super::{
+    action::{ActIdx, Action, Flags},
+    draft::Draft,
+    task::{Key, Task},
+};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Attributes, Kind, NameHasher, NodeKind},
+};
+use std::{collections::HashMap, fmt::Write as _, hash::BuildHasherDefault, sync::Arc, time::Duration};
+use systole_graph::{ActionKind, Attributes as ActionAttributes, ResourceRef};
+use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
+
+type FastHash = BuildHasherDefault<NameHasher>;
+
+/// Worked out once for many actions; never iterated.
+pub(super) struct Cache {
+    feature_set: (Arc<str>, Arc<str>),
+    /// What actions that belong to no resource are told.
+    without_resource: Arc<Attributes>,
+    meta_names: HashMap<&'static str, Arc<str>, FastHash>,
+    /// Names of attributes that most actions have.
+    on_node: Arc<str>,
+    on_node_uuid: Arc<str>,
+    target_rc: Arc<str>,
+    task_names: HashMap<Task, Arc<str>, FastHash>,
+    numbers: HashMap<u8, Arc<str>, FastHash>,
+    operations: HashMap<Definition, Arc<Attributes>, FastHash>,
+    collective: HashMap<RscIdx, Arc<Attributes>, FastHash>,
+}
+
+/// What actions have the same attributes by.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Definition {
+    rsc: RscIdx,
+    /// Whose meta attributes count.
+    task: Task,
+    /// Whose parameters count.
+    made_as: Task,
+    interval_ms: u32,
+    /// `None` where it makes no difference.
+    node: Option<NodeIdx>,
+}
+
+impl Cache {
+    pub fn new() -> Self {
+        let feature_set: (Arc<str>, Arc<str>) = ("crm_feature_set".into(), FEATURE_SET.into());
+        Self {
+            without_resource: Arc::new(Attributes::from([feature_set.clone()])),
+            feature_set,
+            meta_names: HashMap::default(),
+            on_node: "CRM_meta_on_node".into(),
+            on_node_uuid: "CRM_meta_on_node_uuid".into(),
+            target_rc: "CRM_meta_op_target_rc".into(),
+            task_names: HashMap::default(),
+            numbers: HashMap::default(),
+            operations: HashMap::default(),
+            collective: HashMap::default(),
+        }
+    }
+
+    fn task_name(&mut self, task: &Task) -> Arc<str> {
+        if let Some(known) = self.task_names.get(task) {
+            return known.clone();
+        }
+        self.task_names.entry(task.clone()).or_insert(task.as_str().into()).clone()
+    }
+
+    fn meta_name(&mut self, name: &'static str) -> Arc<str> {
+        self.meta_names.entry(name).or_insert_with(|| meta_name(name)).clone()
+    }
+
+    fn number(&mut self, number: u8) -> Arc<str> {
+        self.numbers.entry(number).or_insert_with(|| number.to_string().into()).clone()
+    }
+}
+
+impl Draft<'_, '_> {
+    pub(super) fn written(&self, idx: ActIdx, cache: &mut Cache) -> systole_graph::Action {
+        let action = self.a(idx);
+        let is_pseudo = action.flags.has(Flags::PSEUDO);
+        let kind = match (&action.task, action.rsc) {
+            (Task::Fence, _) if is_pseudo => ActionKind::Pseudo,
+            (Task::Fence | Task::Shutdown | Task::ClearFailCount | Task::LrmDelete, _) => ActionKind::Cluster,
+            (_, Some(rsc)) if !is_pseudo => ActionKind::Resource(self.resource_ref(rsc)),
+            _ => ActionKind::Pseudo,
+        };
+        let kind_is_cluster = kind == ActionKind::Cluster;
+        let has_node = !is_pseudo || matches!(action.task, Task::Fence | Task::Shutdown);
+        let node =
+            action.node.filter(|_| has_node || matches!(action.task, Task::ClearFailCount | Task::LrmDelete));
+        let (key, internal_key) = self.written_keys(action);
+        let is_maintenance = matches!(&action.task, Task::Other(name) if &**name == "maintenance_nodes");
+        systole_graph::Action {
+            id: idx.0 + 1,
+            kind,
+            operation: cache.task_name(&action.task),
+            key,
+            internal_key,
+            node: node.map(|node| self.node_names(node)),
+            router: node.and_then(|_| self.router(idx)).map(|router| self.status.node(router).name.clone()),
+            attributes: self.attributes(idx, node, cache),
+            downed: node.map(|node| self.downed(idx, node)).unwrap_or_default(),
+            maintenance: if is_maintenance { self.maintenance_changes() } else { Vec::new() },
+            about: match action.rsc {
+                Some(rsc) if kind_is_cluster => Some(self.resource_ref(rsc)),
+                _ => None,
+            },
+            extra: self.extra(action),
+        }
+    }
+
+    fn node_names(&self, node: NodeIdx) -> (NodeId, NodeUuid) {
+        let node = self.status.node(node);
+        (node.name.clone(), node.uuid.clone())
+    }
+
+    fn extra(&self, action: &Action) -> Vec<(Arc<str>, Arc<str>)> {
+        if action.task == Task::LrmDelete {
+            return vec![("mode".into(), "cib".into())];
+        }
+        let lock = action.rsc.and_then(|rsc| self.shutdown_lock(rsc));
+        let Some((locked_to, since)) = lock.filter(|_| !action.flags.has(Flags::PSEUDO)) else {
+            return Vec::new();
+        };
+        let is_leaving = self.node[locked_to.i()].shutdown;
+        if action.node == Some(locked_to) && (!is_leaving || action.task == Task::Stop) {
+            return vec![("shutdown-lock".into(), since.0.to_string().into())];
+        }
+        Vec::new()
+    }
+
+    fn written_keys(&self, action: &Action) -> (Arc<str>, Option<Arc<str>>) {
+        let Some(rsc) = action.rsc else {
+            return (action.name.clone().expect("actions without a resource have a name"), None);
+        };
+        let resource = self.r(rsc);
+        let own = operation_key(&resource.id, &action.key);
+        match &resource.history_id {
+            Some(known_as) if action.task == Task::Notified => {
+                (format!("{known_as}_notified_0").into(), Some(own))
+            }
+            Some(known_as) if matches!(action.key, Key::Notify(..)) => {
+                let (kind, task) = action.notice.as_ref().map_or(("", ""), |n| (n.kind(), n.task.as_str()));
+                (format!("{known_as}_{kind}_notify_{task}_0").into(), Some(own))
+            }
+            Some(known_as) => (operation_key(known_as, &action.key), Some(own)),
+            None => (own, None),
+        }
+    }
+
+    fn resource_ref(&self, rsc: RscIdx) -> ResourceRef {
+        let resource = self.r(rsc);
+        let definition = resource.primitive().map(|primitive| &**primitive.definition);
+        let xml_id = definition.map_or(&resource.id, |definition| &definition.id);
+        let (id, long_id): (&ResourceId, Option<&ResourceId>) = match &resource.history_id {
+            Some(known_as) if resource.removed.is_some() => (known_as, Some(&resource.id)),
+            _ if resource.is_unique => (&resource.id, None),
+            Some(known_as) if known_as != xml_id => (xml_id, Some(known_as)),
+            _ => (xml_id, Some(&resource.id)),
+        };
+        ResourceRef {
+            id: id.clone(),
+            long_id: long_id.cloned(),
+            class: definition.map_or_else(|| "".into(), |definition| definition.agent.class.clone()),
+            provider: definition.and_then(|definition| definition.agent.provider.clone()),
+            kind: definition.map_or_else(|| "".into(), |definition| definition.agent.kind.clone()),
+        }
+    }
+
+    fn downed(&self, idx: ActIdx, node: NodeIdx) -> Vec<NodeUuid> {
+        let action = self.a(idx);
+        match (&action.task, action.rsc) {
+            (Task::Shutdown, _) => vec![self.status.node(node).uuid.clone()],
+            (Task::Fence, _) => {
+                if !matches!(self.added_meta(idx, "stonith_action"), Some("off" | "reboot" | "poweroff")) {
+                    return Vec::new();
+                }
+                let guests = self.status.node(node).running.iter().filter_map(|&rsc| {
+                    let is_guest = self.r(rsc).container.is_some()
+                        && self.r(rsc).primitive().is_some_and(|p| p.is_remote_connection);
+                    self.r(rsc).remote_node.filter(|_| is_guest)
+                });
+                let nodes = std::iter::once(node).chain(guests);
+                nodes.map(|node| self.status.node(node).uuid.clone()).collect()
+            }
+            (Task::Stop, Some(rsc)) if self.r(rsc).primitive().is_some_and(|p| p.is_remote_connection) => {
+                let migrates = action.before.iter().any(|&link| {
+                    let first = self.a(self.links[link as usize].first);
+                    first.rsc == Some(rsc) && first.task == Task::MigrateFrom
+                });
+                if migrates { Vec::new() } else { vec![NodeUuid::new(self.r(rsc).id.as_str())] }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Most of what actions are told is the same for all that do the same to a resource.
+    fn attributes(&self, idx: ActIdx, node: Option<NodeIdx>, cache: &mut Cache) -> ActionAttributes {
+        let action = self.a(idx);
+        let mut all = ActionAttributes::sharing(match action.rsc {
+            Some(rsc) => self.operation_attributes(rsc, action, cache),
+            None => cache.without_resource.clone(),
+        });
+        for (name, value) in &action.meta {
+            all.insert(cache.meta_name(name), value.clone());
+        }
+        if let Some(notice) = &action.notice {
+            for (name, value) in notice.attributes() {
+                all.insert(cache.meta_name(name), value.into());
+            }
+        }
+        for (name, value) in action.told.iter().flat_map(|environment| environment.iter()) {
+            all.insert(cache.meta_name(name), value.clone());
+        }
+        if let Some(rc) = action.expected_rc {
+            all.insert(cache.target_rc.clone(), cache.number(rc));
+        }
+        if let Some(node) = node {
+            let node = self.status.node(node);
+            all.insert(cache.on_node.clone(), (&node.name).into());
+            all.insert(cache.on_node_uuid.clone(), (&node.uuid).into());
+        }
+        if let Some(rsc) = action.rsc {
+            self.add_guest_attributes(action, rsc, &mut all);
+        }
+        all
+    }
+
+    /// The operation's own attributes, and its parameters and those of the resource: its meta attributes by their names in
+    /// graphs, parameters by theirs. And what every action of the resource, and every action at all, is told.
+    fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
+        let task = match &action.key {
+            Key::Notify(..) => Task::Notify,
+            Key::Op(..) => action.made_as.clone(),
+        };
+        let primitive = self.r(rsc).primitive();
+        let has_own = primitive.is_some_and(|primitive| {
+            primitive.definition.operations.iter().any(|operation| !operation.parameters.is_empty())
+        });
+        let depends_on_node = has_own || primitive.is_some_and(|primitive| primitive.node_dependent);
+        let node = action.node.filter(|_| depends_on_node);
+        let (made_as, interval_ms) = (action.made_as.clone(), action.key.interval_ms());
+        let definition = Definition { rsc, task, made_as, interval_ms, node };
+        if let Some(known) = cache.operations.get(&definition) {
+            return known.clone();
+        }
+        let interval = Duration::from_millis(interval_ms.into());
+        let meta = self.status.op_meta(rsc, definition.task.as_str(), interval);
+        let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
+        let mut all: Attributes = usable.map(|(name, value)| (meta_name(name), value.clone())).collect();
+        if let Some(node) = node.filter(|_| has_own) {
+            let made_as = definition.made_as.as_str();
+            all.extend(self.status.operation_parameters(rsc, node, made_as, interval));
+        }
+        if primitive.is_some() {
+            self.add_parameters(rsc, node, &mut all);
+        }
+        let collective = self.collective_attributes(rsc, cache);
+        all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all.extend([cache.feature_set.clone()]);
+        let all = Arc::new(all);
+        cache.operations.insert(definition, all.clone());
+        all
+    }
+
+    /// Parameters of the resource.
+    fn add_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>, all: &mut Attributes) {
+        for (name, value) in self.status.parameters(rsc, node).iter() {
+            all.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if all.get("addr").is_some_and(|address| &**address == "#uname")
+            && self.status.needs_host_name(rsc)
+            && let Some(host) = self.container_host(rsc)
+        {
+            all.insert("addr".into(), (&self.status.node(host).name).into());
+        }
+    }
+
+    /// Where the container that a connection leads into will be, else where it is.
+    pub(super) fn container_host(&self, rsc: RscIdx) -> Option<NodeIdx> {
+        let container = self.r(rsc).container?;
+        self.assigned[container.i()].or_else(|| self.current_node(container))
+    }
+
+    /// What a resource and the collectives it is part of add to every action.
+    fn collective_attributes(&self, rsc: RscIdx, cache: &mut Cache) -> Arc<Attributes> {
+        if let Some(known) = cache.collective.get(&rsc) {
+            return known.clone();
+        }
+        let mut all = Attributes::new();
+        let mut add = |name: &str, value: &str| {
+            all.insert(name.into(), value.into());
+        };
+        if self.r(rsc).is_primitive() {
+            if let Some(number) = self.instance_number(rsc) {
+                add("CRM_meta_clone", number);
+            }
+            if let Some(node) = &self.r(rsc).meta.remote_node {
+                add("CRM_meta_remote_node", node.as_str());
+            }
+            if let Some(address) = self.r(rsc).meta.raw.get("external-ip") {
+                add("pcmk_external_ip", address);
+            }
+            if self.r(rsc).meta.agentless && self.is_container_with_child(rsc) {
+                add("CRM_meta_agentless", "true");
+            }
+        }
+        let mut at = Some(rsc);
+        while let Some(here) = at {
+            let resource = self.r(here);
+            if let Some(container) = resource.container.filter(|_| self.r(rsc).is_primitive()) {
+                add("CRM_meta_container", self.r(container).id.as_str());
+            }
+            if let Kind::Clone(clone) = &resource.kind {
+                add("CRM_meta_globally_unique", if clone.unique { "true" } else { "false" });
+                add("CRM_meta_notify", if self.notifies(here) { "true" } else { "false" });
+                add("CRM_meta_clone_max", &clone.max.to_string());
+                add("CRM_meta_clone_node_max", &clone.node_max.to_string());
+                if resource.is_promotable {
+                    for (name, value) in [
+                        ("CRM_meta_promoted_max", clone.promoted_max),
+                        ("CRM_meta_promoted_node_max", clone.promoted_node_max),
+                        ("CRM_meta_master_max", clone.promoted_max),
+                        ("CRM_meta_master_node_max", clone.promoted_node_max),
+                    ] {
+                        add(name, &value.to_string());
+                    }
+                }
+            }
+            at = resource.parent;
+        }
+        let all = Arc::new(all);
+        cache.collective.insert(rsc, all.clone());
+        all
+    }
+
+    /// Whether it is a bundle's container, and something is to run in there.
+    fn is_container_with_child(&self, rsc: RscIdx) -> bool {
+        let bundle = self.r(rsc).parent.and_then(|parent| self.r(parent).bundle());
+        bundle.is_some_and(|bundle| {
+            bundle.replicas.iter().any(|replica| replica.container == rsc && replica.child.is_some())
+        })
+    }
+
+    /// The number of the clone instance that a resource is, or is part of.
+    fn instance_number(&self, mut rsc: RscIdx) -> Option<&str> {
+        loop {
+            let parent = self.r(rsc).parent?;
+            if self.r(parent).is_clone() {
+                return self.r(rsc).id.as_str().rsplit_once(':').map(|(_, number)| number);
+            }
+            rsc = parent;
+        }
+    }
+
+    fn add_guest_attributes(&self, action: &Action, rsc: RscIdx, all: &mut ActionAttributes) {
+        let Some(node) = action.node else { return };
+        let NodeKind::Guest { container, .. } = self.status.node(node).kind else { return };
+        let task = match &action.key {
+            Key::Notify(..) => action.notified_task(),
+            Key::Op(..) => action.task.clone(),
+        };
+        let host = match task.work() {
+            Task::Stop | Task::Demote => self.current_node(container),
+            Task::Start | Task::Monitor | Task::Promote => self.assigned[container.i()],
+            _ => None,
+        };
+        let Some(host) = host else { return };
+        if let Some(target) = self.r(rsc).meta.raw.get("container-attribute-target") {
+            all.insert_new("CRM_meta_container_attribute_target", target);
+        }
+        all.insert_new("CRM_meta_physical_host", &(&self.status.node(host).name).into());
+    }
+}
+
+/// The key of an operation, as histories know it.
+fn operation_key(rsc: &ResourceId, key: &Key) -> Arc<str> {
+    let Key::Op(task, interval) = key else { return format!("{rsc}_{key}").into() };
+    let mut text = String::with_capacity(rsc.as_str().len() + 24);
+    text.push_str(rsc.as_str());
+    text.push('_');
+    text.push_str(task.as_str());
+    if *interval == 0 {
+        text.push_str("_0");
+    } else {
+        let _ = write!(text, "_{interval}");
+    }
+    text.into()
+}
+
+/// A meta attribute's name as actions carry it.
+fn meta_name(name: &str) -> Arc<str> {
+    format!("CRM_meta_{}", name.replace('-', "_")).into()
+}
