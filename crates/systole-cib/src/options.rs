@@ -1,6 +1,10 @@
-//! Cluster options: their names, what values they take, and what they are for.
+//! Options: their names, what values they take, and what they are for. Here those of the cluster.
 //!
 //! Source: Pacemaker Explained, "Cluster Options".
+
+mod resource;
+
+pub use resource::{FENCE_DEVICE, PRIMITIVE_META};
 
 /// A kind of value.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +15,10 @@ pub enum Kind {
     Boolean,
     /// A span of time.
     Duration,
+    /// A span of time that is allowed for something.
+    Timeout,
+    /// A number of a TCP port.
+    Port,
     /// A span, or a negative number for "work it out".
     WatchdogTimeout,
     /// A whole number.
@@ -29,7 +37,8 @@ impl Kind {
         match self {
             Self::Text => "any text".to_owned(),
             Self::Boolean => "true or false".to_owned(),
-            Self::Duration => "a span of time such as 30s or 5min".to_owned(),
+            Self::Duration | Self::Timeout => "a span of time such as 30s or 5min".to_owned(),
+            Self::Port => "a number of a port".to_owned(),
             Self::WatchdogTimeout => "a span of time such as 10s, or -1".to_owned(),
             Self::Integer => "a whole number".to_owned(),
             Self::Score => "a score: a whole number, INFINITY or -INFINITY".to_owned(),
@@ -39,9 +48,9 @@ impl Kind {
     }
 }
 
-/// A cluster option.
+/// An option.
 #[derive(Clone, Copy, Debug)]
-pub struct ClusterOption {
+pub struct OptionInfo {
     /// Today's name.
     pub name: &'static str,
     /// What values it takes.
@@ -66,330 +75,330 @@ pub enum Audience {
 }
 
 /// All options, in the sequence in which they are listed.
-pub const CLUSTER_OPTIONS: &[ClusterOption] = &[
-    ClusterOption {
+pub const CLUSTER_OPTIONS: &[OptionInfo] = &[
+    OptionInfo {
         name: "cluster-name",
         kind: Kind::Text,
         default: "",
         audience: Audience::Everyone,
         about: "What the cluster is called; rules know it as #cluster-name",
     },
-    ClusterOption {
+    OptionInfo {
         name: "dc-version",
         kind: Kind::Text,
         default: "",
         audience: Audience::Cluster,
         about: "Release of the node that schedules, written by the cluster",
     },
-    ClusterOption {
+    OptionInfo {
         name: "cluster-infrastructure",
         kind: Kind::Text,
         default: "",
         audience: Audience::Cluster,
         about: "What carries messages between nodes, written by the cluster",
     },
-    ClusterOption {
+    OptionInfo {
         name: "dc-deadtime",
         kind: Kind::Duration,
         default: "20s",
         audience: Audience::Everyone,
         about: "How long a node that starts waits to hear from others",
     },
-    ClusterOption {
+    OptionInfo {
         name: "cluster-recheck-interval",
         kind: Kind::Duration,
         default: "15min",
         audience: Audience::Everyone,
         about: "How often the cluster plans anew when nothing happens",
     },
-    ClusterOption {
+    OptionInfo {
         name: "election-timeout",
         kind: Kind::Duration,
         default: "2min",
         audience: Audience::Experts,
         about: "How long an election of the DC may take",
     },
-    ClusterOption {
+    OptionInfo {
         name: "shutdown-escalation",
         kind: Kind::Duration,
         default: "20min",
         audience: Audience::Experts,
         about: "How long a node may take to leave in good order",
     },
-    ClusterOption {
+    OptionInfo {
         name: "join-integration-timeout",
         kind: Kind::Duration,
         default: "3min",
         audience: Audience::Experts,
         about: "How long nodes may take to answer the DC's offer to join",
     },
-    ClusterOption {
+    OptionInfo {
         name: "join-finalization-timeout",
         kind: Kind::Duration,
         default: "30min",
         audience: Audience::Experts,
         about: "How long nodes may take to finish joining",
     },
-    ClusterOption {
+    OptionInfo {
         name: "transition-delay",
         kind: Kind::Duration,
         default: "0s",
         audience: Audience::Experts,
         about: "How long to wait for further events before planning",
     },
-    ClusterOption {
+    OptionInfo {
         name: "no-quorum-policy",
         kind: Kind::OneOf(&["stop", "freeze", "ignore", "demote", "fence", "suicide"]),
         default: "stop",
         audience: Audience::Everyone,
         about: "What happens to resources in a partition without quorum",
     },
-    ClusterOption {
+    OptionInfo {
         name: "shutdown-lock",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Everyone,
         about: "Whether resources of a node that was shut down wait for it to come back",
     },
-    ClusterOption {
+    OptionInfo {
         name: "shutdown-lock-limit",
         kind: Kind::Duration,
         default: "0",
         audience: Audience::Everyone,
         about: "How long they wait at most; 0: without end",
     },
-    ClusterOption {
+    OptionInfo {
         name: "enable-acl",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Everyone,
         about: "Whether access control lists count",
     },
-    ClusterOption {
+    OptionInfo {
         name: "symmetric-cluster",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether resources may run anywhere unless a constraint forbids it",
     },
-    ClusterOption {
+    OptionInfo {
         name: "maintenance-mode",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Everyone,
         about: "Whether the cluster leaves all resources as they are",
     },
-    ClusterOption {
+    OptionInfo {
         name: "start-failure-is-fatal",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether a failed start keeps the resource off the node for good",
     },
-    ClusterOption {
+    OptionInfo {
         name: "enable-startup-probes",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether a node's resources are looked for when it joins",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fence-remote-without-quorum",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Experts,
         about: "Whether remote nodes are fenced without quorum too",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-enabled",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Experts,
         about: "Whether nodes are fenced before what they ran is recovered",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-action",
         kind: Kind::OneOf(&["reboot", "off", "poweroff"]),
         default: "reboot",
         audience: Audience::Everyone,
         about: "What is done to a node that has to be fenced",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-reaction",
         kind: Kind::OneOf(&["stop", "panic"]),
         default: "stop",
         audience: Audience::Everyone,
         about: "What a node does that learns of its own fencing",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-timeout",
         kind: Kind::Duration,
         default: "60s",
         audience: Audience::Everyone,
         about: "How long fencing may take",
     },
-    ClusterOption {
+    OptionInfo {
         name: "have-watchdog",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Cluster,
         about: "Whether nodes have a watchdog, written by the cluster",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-watchdog-timeout",
         kind: Kind::WatchdogTimeout,
         default: "0",
         audience: Audience::Everyone,
         about: "After what time a lost node counts as reset by its own watchdog; 0: never",
     },
-    ClusterOption {
+    OptionInfo {
         name: "fencing-max-attempts",
         kind: Kind::Score,
         default: "10",
         audience: Audience::Everyone,
         about: "How often fencing a node is tried before the cluster waits",
     },
-    ClusterOption {
+    OptionInfo {
         name: "concurrent-fencing",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether several nodes may be fenced at once",
     },
-    ClusterOption {
+    OptionInfo {
         name: "startup-fencing",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Experts,
         about: "Whether nodes that were never seen are fenced at the start",
     },
-    ClusterOption {
+    OptionInfo {
         name: "priority-fencing-delay",
         kind: Kind::Duration,
         default: "0",
         audience: Audience::Everyone,
         about: "How much later the more important side of a split is fenced",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-pending-timeout",
         kind: Kind::Duration,
         default: "0",
         audience: Audience::Everyone,
         about: "How long a member may take to join its processes; 0: without end",
     },
-    ClusterOption {
+    OptionInfo {
         name: "cluster-delay",
         kind: Kind::Duration,
         default: "60s",
         audience: Audience::Everyone,
         about: "How much longer than its own time limit an action may take over the network",
     },
-    ClusterOption {
+    OptionInfo {
         name: "load-threshold",
         kind: Kind::Percentage,
         default: "80%",
         audience: Audience::Everyone,
         about: "How much CPU the cluster's programs may use before they take things slower",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-action-limit",
         kind: Kind::Integer,
         default: "0",
         audience: Audience::Everyone,
         about: "How many actions run at a time on a node; 0: twice the number of cores",
     },
-    ClusterOption {
+    OptionInfo {
         name: "batch-limit",
         kind: Kind::Integer,
         default: "0",
         audience: Audience::Everyone,
         about: "How many actions run at a time in the cluster; 0: as the load allows",
     },
-    ClusterOption {
+    OptionInfo {
         name: "migration-limit",
         kind: Kind::Integer,
         default: "-1",
         audience: Audience::Everyone,
         about: "How many live migrations run at a time on a node; -1: any number",
     },
-    ClusterOption {
+    OptionInfo {
         name: "stop-all-resources",
         kind: Kind::Boolean,
         default: "false",
         audience: Audience::Everyone,
         about: "Whether everything is to be stopped",
     },
-    ClusterOption {
+    OptionInfo {
         name: "stop-removed-resources",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether resources that are taken out of the configuration are stopped",
     },
-    ClusterOption {
+    OptionInfo {
         name: "cancel-removed-actions",
         kind: Kind::Boolean,
         default: "true",
         audience: Audience::Everyone,
         about: "Whether recurring operations that are taken out of the configuration are cancelled",
     },
-    ClusterOption {
+    OptionInfo {
         name: "pe-error-series-max",
         kind: Kind::Integer,
         default: "-1",
         audience: Audience::Everyone,
         about: "How many scheduler inputs with errors are kept; -1: all",
     },
-    ClusterOption {
+    OptionInfo {
         name: "pe-warn-series-max",
         kind: Kind::Integer,
         default: "5000",
         audience: Audience::Everyone,
         about: "How many scheduler inputs with warnings are kept; -1: all",
     },
-    ClusterOption {
+    OptionInfo {
         name: "pe-input-series-max",
         kind: Kind::Integer,
         default: "4000",
         audience: Audience::Everyone,
         about: "How many other scheduler inputs are kept; -1: all",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-health-strategy",
         kind: Kind::OneOf(&["none", "migrate-on-red", "only-green", "progressive", "custom"]),
         default: "none",
         audience: Audience::Everyone,
         about: "What health attributes of nodes mean for resources",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-health-base",
         kind: Kind::Score,
         default: "0",
         audience: Audience::Everyone,
         about: "With the strategy progressive: the score every node begins with",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-health-green",
         kind: Kind::Score,
         default: "0",
         audience: Audience::Everyone,
         about: "What green is worth",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-health-yellow",
         kind: Kind::Score,
         default: "0",
         audience: Audience::Everyone,
         about: "What yellow is worth",
     },
-    ClusterOption {
+    OptionInfo {
         name: "node-health-red",
         kind: Kind::Score,
         default: "-INFINITY",
         audience: Audience::Everyone,
         about: "What red is worth",
     },
-    ClusterOption {
+    OptionInfo {
         name: "placement-strategy",
         kind: Kind::OneOf(&["default", "utilization", "minimal", "balanced"]),
         default: "default",

@@ -169,7 +169,8 @@ fn is_valid(kind: Kind, value: &str) -> bool {
     match kind {
         Kind::Text => true,
         Kind::Boolean => read::parse_bool(value).is_some(),
-        Kind::Duration => parse_duration(value).is_ok(),
+        Kind::Duration | Kind::Timeout => parse_duration(value).is_ok(),
+        Kind::Port => value.parse::<u16>().is_ok(),
         Kind::WatchdogTimeout => is_number(value) || parse_duration(value).is_ok(),
         Kind::Integer => is_number(value) || value.trim_start_matches(['-', '+']) == "INFINITY",
         Kind::Score => {

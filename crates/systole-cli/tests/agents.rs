@@ -155,3 +155,29 @@ fn fence_devices_and_agents_are_told_and_no_node_is_said_to_be_fenced() {
         assert_eq!(place.cib_text(), CIB, "{words} changed the CIB");
     }
 }
+
+#[test]
+fn options_of_resources_and_fence_devices_are_listed() {
+    let place = Place::new();
+    for (command, has, lacks) in [
+        ("crm_resource --list-options=primitive", "* migration-threshold:", "pcmk_"),
+        ("crm_resource --list-options=fencing", "* pcmk_host_list:", "pcmk_reboot_action"),
+        ("crm_resource --list-options=fencing --all", "* pcmk_reboot_action:", "migration-threshold"),
+        (
+            "crm_resource --list-options=primitive --output-as=xml",
+            "<parameter name=\"remote-port\" advanced=\"0\" generated=\"0\">",
+            "pcmk_",
+        ),
+        (
+            // Programs get all of them.
+            "crm_resource --list-options=fencing --output-as=xml",
+            "<parameter name=\"pcmk_reboot_action\" advanced=\"1\" generated=\"0\">",
+            "migration-threshold",
+        ),
+    ] {
+        let outcome = place.sh(command);
+        assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
+        assert!(outcome.out.contains(has) && !outcome.out.contains(lacks), "{command}: {}", outcome.out);
+    }
+    assert_eq!(place.sh("crm_resource --list-options=clone").code, 64);
+}

@@ -17,6 +17,7 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("systole nonsense", 64, "unrecognized subcommand"),
         ("systole resource move", 64, "required"),
         ("systole resource disable nope", 105, "'nope' not found"),
+        ("crm_resource --list-operations --node nowhere", 105, "'nowhere' not found"),
         ("systole resource disable vip nope", 105, "'nope' not found"),
         ("systole resource move vip nowhere", 105, "'nowhere' not found"),
         ("systole resource move vip alpha", 108, "already"),

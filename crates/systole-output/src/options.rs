@@ -1,20 +1,45 @@
 //! Listings of options.
 
 use crate::tree::Tree;
-use systole_cib::options::{Audience, CLUSTER_OPTIONS, ClusterOption, Kind};
+use systole_cib::options::{Audience, CLUSTER_OPTIONS, FENCE_DEVICE, Kind, OptionInfo, PRIMITIVE_META};
 
-const TITLE: &str = "Cluster options";
-const ABOUT: &str =
-    "They hold for the whole cluster, and are set in <crm_config> (crm_attribute, systole option set).";
-
-fn listed(all: bool) -> impl Iterator<Item = &'static ClusterOption> {
-    CLUSTER_OPTIONS.iter().filter(move |option| all || option.audience != Audience::Experts)
+/// Options of one kind.
+pub struct Listing {
+    /// What programs know it by.
+    name: &'static str,
+    title: &'static str,
+    about: &'static str,
+    options: &'static [OptionInfo],
 }
 
+/// Those of the cluster.
+pub const CLUSTER: Listing = Listing {
+    name: "cluster-options",
+    title: "Cluster options",
+    about: "They hold for the whole cluster, and are set in <crm_config> (crm_attribute, systole option set).",
+    options: CLUSTER_OPTIONS,
+};
+
+/// Meta attributes of primitives.
+pub const PRIMITIVE: Listing = Listing {
+    name: "primitive-meta",
+    title: "Primitive meta-attributes",
+    about: "They say how the cluster treats a resource, and are set in its <meta_attributes> (crm_resource --meta, systole resource meta).",
+    options: PRIMITIVE_META,
+};
+
+/// Parameters of every fence device.
+pub const FENCING: Listing = Listing {
+    name: "fence-attributes",
+    title: "Fencing resource common parameters",
+    about: "Every fence device takes them, whatever its agent: they are for the fencer, not for the agent.",
+    options: FENCE_DEVICE,
+};
+
 /// For people.
-pub fn cluster_options_text(all: bool) -> String {
-    let mut text = format!("{TITLE}\n\n{ABOUT}\n");
-    for option in listed(all) {
+pub fn text(listing: &Listing, all: bool) -> String {
+    let mut text = format!("{}\n\n{}\n", listing.title, listing.about);
+    for option in listing.options.iter().filter(|option| all || option.audience != Audience::Experts) {
         let by = if option.audience == Audience::Cluster { " (set by the cluster)" } else { "" };
         let default = match option.default {
             "" => "no default".to_owned(),
@@ -31,13 +56,14 @@ pub fn cluster_options_text(all: bool) -> String {
 }
 
 /// For programs: in the form of an agent's meta-data. All of them, whoever they are for.
-pub fn cluster_options_tree() -> Tree {
-    let parameters = CLUSTER_OPTIONS.iter().map(|option| {
+pub fn tree(listing: &Listing) -> Tree {
+    let parameters = listing.options.iter().map(|option| {
         let (kind, words): (_, &[&str]) = match option.kind {
             Kind::Text => ("string", &[]),
             Kind::Boolean => ("boolean", &[]),
             Kind::Duration => ("duration", &[]),
-            Kind::WatchdogTimeout => ("timeout", &[]),
+            Kind::Timeout | Kind::WatchdogTimeout => ("timeout", &[]),
+            Kind::Port => ("port", &[]),
             Kind::Integer => ("integer", &[]),
             Kind::Score => ("score", &[]),
             Kind::Percentage => ("percentage", &[]),
@@ -55,10 +81,10 @@ pub fn cluster_options_tree() -> Tree {
             .child(Tree::new("content").attr("type", kind).maybe("default", default).children(words))
     });
     Tree::new("resource-agent")
-        .attr("name", "cluster-options")
+        .attr("name", listing.name)
         .attr("version", "")
         .child(Tree::with_text("version", "1.1"))
-        .child(Tree::with_text("longdesc", ABOUT).attr("lang", "en"))
-        .child(Tree::with_text("shortdesc", TITLE).attr("lang", "en"))
+        .child(Tree::with_text("longdesc", listing.about).attr("lang", "en"))
+        .child(Tree::with_text("shortdesc", listing.title).attr("lang", "en"))
         .child(Tree::new("parameters").children(parameters))
 }

@@ -149,7 +149,7 @@ fn list_options(kind: &str, all: bool) -> anyhow::Result<Report> {
         let message = format!("Invalid --list-options value '{kind}'. Allowed values: cluster");
         return Err(Failed::usage(message));
     }
-    Ok(Report::new(options::cluster_options_text(all), options::cluster_options_tree()))
+    Ok(Report::new(options::text(&options::CLUSTER, all), options::tree(&options::CLUSTER)))
 }
 
 /// Runs the tool.

@@ -17,7 +17,7 @@ use crate::{
 use clap::Parser;
 use std::{ffi::OsString, time::Duration};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
-use systole_output::tree::Tree;
+use systole_output::{options, tree::Tree};
 
 /// Show and change resources.
 #[derive(Parser, Default)]
@@ -92,6 +92,12 @@ pub struct Args {
     /// With --validate: a parameter
     #[arg(long, value_name = "NAME=VALUE")]
     option: Vec<String>,
+    /// List options of a kind
+    #[arg(long, value_name = "KIND", help_heading = "Agents")]
+    list_options: Option<OptionKind>,
+    /// With --list-options: also those for experts
+    #[arg(long, requires = "list_options", help_heading = "Agents")]
+    all: bool,
     /// List kinds of agents
     #[arg(long, help_heading = "Agents")]
     list_standards: bool,
@@ -282,11 +288,31 @@ fn check_agent_words(args: &Args, command: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Kinds of options.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum OptionKind {
+    /// Meta attributes of primitives
+    Primitive,
+    /// Parameters of every fence device
+    Fencing,
+}
+
+fn list_options(kind: OptionKind, all: bool) -> Report {
+    let listing = match kind {
+        OptionKind::Primitive => &options::PRIMITIVE,
+        OptionKind::Fencing => &options::FENCING,
+    };
+    Report::new(options::text(listing, all), options::tree(listing))
+}
+
 /// Carries out the command (the name of its option, `_` for `-`).
 ///
 /// # Errors
 /// If there is no such resource or node, or the change cannot be made.
 pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
+    if let Some(kind) = args.list_options {
+        return Ok(list_options(kind, args.all));
+    }
     if let Some(answer) = agents::about(session, args) {
         return answer;
     }
@@ -309,7 +335,7 @@ pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow:
         "list" => Ok(show::list(&view)),
         "list_raw" => Ok(show::list_raw(&view)),
         "list_operations" | "list_all_operations" => {
-            Ok(show::operations(&view, args, command == "list_all_operations"))
+            show::operations(&view, args, command == "list_all_operations")
         }
         "why" => why::why(&view, args, session.local_time()),
         "clear" => moves::clear(session, &mut cluster, &view, args),

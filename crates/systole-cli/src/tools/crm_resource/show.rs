@@ -1,7 +1,7 @@
 //! What is known of resources.
 
 use super::Args;
-use crate::{edit, report::Report, resource_ops, view::View};
+use crate::{Failed, edit, report::Report, resource_ops, view::View};
 use systole_output::{
     outline::Style,
     status::{ListOptions, agent_text, primitives, resource_list, resource_tree},
@@ -122,8 +122,15 @@ fn locations(resource: &ResourceView, places: &mut Vec<(String, bool)>) {
 }
 
 /// Recorded operations.
-pub(super) fn operations(view: &View, args: &Args, all: bool) -> Report {
+///
+/// # Errors
+/// If there is no such node. A resource that nobody knows has no history, as in the incumbent.
+pub(super) fn operations(view: &View, args: &Args, all: bool) -> anyhow::Result<Report> {
     let overview = &view.overview;
+    let is_known = |name: &str| overview.nodes.iter().any(|node| node.name.as_str() == name);
+    if let Some(name) = args.node.as_deref().filter(|name| !is_known(name)) {
+        return Err(Failed::no_such(format!("Node '{name}' not found")));
+    }
     let instances: Vec<&ResourceView> = overview.resources.iter().flat_map(primitives).collect();
     let mut report = Report::silent();
     let mut tree = Tree::new("operations");
@@ -173,7 +180,7 @@ pub(super) fn operations(view: &View, args: &Args, all: bool) -> Report {
         }
     }
     report.trees.push(tree);
-    report
+    Ok(report)
 }
 
 /// Of operations in the order they were called, those since the last start; none if a stop came after it.

@@ -1,0 +1,261 @@
+//! Options of resources: meta attributes of primitives, and parameters that any fence device takes.
+//!
+//! Source: Pacemaker Explained, "Resource Options" and "Special Meta-Attributes for Fencing Resources".
+
+use super::{
+    Audience::{self, Everyone, Experts},
+    Kind, OptionInfo,
+};
+
+const fn option(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    audience: Audience,
+    about: &'static str,
+) -> OptionInfo {
+    OptionInfo { name, kind, default, audience, about }
+}
+
+/// Meta attributes of a primitive, in the sequence in which they are listed.
+pub const PRIMITIVE_META: &[OptionInfo] = &[
+    option(
+        "priority",
+        Kind::Score,
+        "0",
+        Everyone,
+        "Who goes first where not all can run, and who comes back first",
+    ),
+    option(
+        "critical",
+        Kind::Boolean,
+        "true",
+        Everyone,
+        "Whether what it is placed with moves along when it fails: the default of influence",
+    ),
+    option(
+        "target-role",
+        Kind::OneOf(&["Stopped", "Started", "Unpromoted", "Promoted"]),
+        "Started",
+        Everyone,
+        "The most it may be: Stopped stops it, Unpromoted keeps it from being promoted",
+    ),
+    option(
+        "is-managed",
+        Kind::Boolean,
+        "true",
+        Everyone,
+        "Whether the cluster starts, stops and promotes it; monitors go on",
+    ),
+    option(
+        "maintenance",
+        Kind::Boolean,
+        "false",
+        Everyone,
+        "Whether the cluster leaves it alone altogether, monitors included",
+    ),
+    option("resource-stickiness", Kind::Score, "", Everyone, "How much it prefers to stay where it is"),
+    option(
+        "requires",
+        Kind::OneOf(&["nothing", "quorum", "fencing", "unfencing"]),
+        "",
+        Everyone,
+        "What has to be true before it starts: fencing means that lost nodes have been fenced",
+    ),
+    option(
+        "migration-threshold",
+        Kind::Score,
+        "INFINITY",
+        Everyone,
+        "After how many failures it leaves a node; 0: never",
+    ),
+    option("failure-timeout", Kind::Duration, "0", Everyone, "When failures are forgotten; 0: never"),
+    option(
+        "multiple-active",
+        Kind::OneOf(&["block", "stop_only", "stop_start", "stop_unexpected"]),
+        "stop_start",
+        Everyone,
+        "What to do when it is found active on several nodes",
+    ),
+    option(
+        "allow-migrate",
+        Kind::Boolean,
+        "",
+        Everyone,
+        "Whether it can move without a stop, if its agent knows how",
+    ),
+    option(
+        "allow-unhealthy-nodes",
+        Kind::Boolean,
+        "false",
+        Everyone,
+        "Whether it may run on nodes whose health says no",
+    ),
+    option(
+        "container-attribute-target",
+        Kind::Text,
+        "",
+        Everyone,
+        "Where a bundle's resources keep node attributes: host, or else in the container",
+    ),
+    option("remote-node", Kind::Text, "", Everyone, "The guest node this resource brings with it, if any"),
+    option(
+        "remote-addr",
+        Kind::Text,
+        "",
+        Everyone,
+        "Where the guest node is reached; by default under its name",
+    ),
+    option("remote-port", Kind::Port, "3121", Everyone, "The port of the guest node's remote daemon"),
+    option(
+        "remote-connect-timeout",
+        Kind::Timeout,
+        "60s",
+        Everyone,
+        "How long connecting to the guest node may take",
+    ),
+    option(
+        "remote-allow-migrate",
+        Kind::Boolean,
+        "true",
+        Everyone,
+        "Whether the guest node's connection moves without a stop",
+    ),
+];
+
+/// Parameters that the fencer understands for every fence device, in the sequence in which they are listed.
+pub const FENCE_DEVICE: &[OptionInfo] = &[
+    option(
+        "pcmk_host_argument",
+        Kind::Text,
+        "",
+        Experts,
+        "The agent's parameter that gets the target; none: it gets no other",
+    ),
+    option("pcmk_host_map", Kind::Text, "", Everyone, "What the device calls each node: alpha:1;beta:2,3"),
+    option("pcmk_host_list", Kind::Text, "", Everyone, "Nodes the device can fence, separated by commas"),
+    option(
+        "pcmk_host_check",
+        Kind::OneOf(&["dynamic-list", "static-list", "status", "none"]),
+        "",
+        Everyone,
+        "How it is found out which nodes the device can fence",
+    ),
+    option(
+        "pcmk_delay_max",
+        Kind::Duration,
+        "0s",
+        Everyone,
+        "The longest random delay before fencing, so that two nodes do not fence each other",
+    ),
+    option(
+        "pcmk_delay_base",
+        Kind::Text,
+        "0s",
+        Everyone,
+        "A delay before fencing, for all targets or for each: alpha:5s;beta:0",
+    ),
+    option(
+        "pcmk_action_limit",
+        Kind::Integer,
+        "1",
+        Everyone,
+        "How many actions the device carries out at a time; -1: any number",
+    ),
+    option("pcmk_reboot_action", Kind::Text, "reboot", Experts, "The agent's action to reboot"),
+    option(
+        "pcmk_reboot_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to reboot may take, instead of fencing-timeout",
+    ),
+    option(
+        "pcmk_reboot_retries",
+        Kind::Integer,
+        "2",
+        Experts,
+        "How often to reboot is tried within its time",
+    ),
+    option("pcmk_off_action", Kind::Text, "off", Experts, "The agent's action to switch off"),
+    option(
+        "pcmk_off_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to switch off may take, instead of fencing-timeout",
+    ),
+    option(
+        "pcmk_off_retries",
+        Kind::Integer,
+        "2",
+        Experts,
+        "How often to switch off is tried within its time",
+    ),
+    option("pcmk_on_action", Kind::Text, "on", Experts, "The agent's action to switch on"),
+    option(
+        "pcmk_on_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to switch on may take, instead of fencing-timeout",
+    ),
+    option("pcmk_on_retries", Kind::Integer, "2", Experts, "How often to switch on is tried within its time"),
+    option("pcmk_list_action", Kind::Text, "list", Experts, "The agent's action to list targets"),
+    option(
+        "pcmk_list_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to list targets may take, instead of fencing-timeout",
+    ),
+    option(
+        "pcmk_list_retries",
+        Kind::Integer,
+        "2",
+        Experts,
+        "How often to list targets is tried within its time",
+    ),
+    option(
+        "pcmk_monitor_action",
+        Kind::Text,
+        "monitor",
+        Experts,
+        "The agent's action to look after the device",
+    ),
+    option(
+        "pcmk_monitor_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to look after the device may take, instead of fencing-timeout",
+    ),
+    option(
+        "pcmk_monitor_retries",
+        Kind::Integer,
+        "2",
+        Experts,
+        "How often to look after the device is tried within its time",
+    ),
+    option(
+        "pcmk_status_action",
+        Kind::Text,
+        "status",
+        Experts,
+        "The agent's action to ask for a target's power",
+    ),
+    option(
+        "pcmk_status_timeout",
+        Kind::Timeout,
+        "60s",
+        Experts,
+        "How long to ask for a target's power may take, instead of fencing-timeout",
+    ),
+    option(
+        "pcmk_status_retries",
+        Kind::Integer,
+        "2",
+        Experts,
+        "How often to ask for a target's power is tried within its time",
+    ),
+];
