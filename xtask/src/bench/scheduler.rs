@@ -32,7 +32,9 @@ impl Bench<'_> {
 
     /// Phase by phase, planning again after one changed result, and all of the corpus in one process.
     pub(super) fn in_process(&self) -> Result<()> {
-        println!("\nscheduling inside one process, time on the processor, best of five");
+        println!(
+            "\nscheduling inside one process, time on the processor: the best round (and the one in the middle)"
+        );
         let mut bench = Command::new(env!("CARGO"));
         bench.current_dir(shell::root()).args([
             "bench",
