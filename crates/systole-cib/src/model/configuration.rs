@@ -15,6 +15,8 @@ pub struct Cib {
     pub validate_with: Option<Arc<str>>,
     /// `have-quorum`; a CIB that does not say has quorum not.
     pub have_quorum: bool,
+    /// `no-quorum-panic`: the partition has had quorum, so that losing it may be a reason to fence.
+    pub no_quorum_panic: bool,
     /// `dc-uuid`: the node that schedules.
     pub dc_uuid: Option<NodeUuid>,
     /// `cib-last-written`, `update-origin`, `update-client`, `update-user` as they stand.

@@ -36,6 +36,7 @@ impl<'d> Reader<'d> {
             feature_set: self.text(root, "crm_feature_set"),
             validate_with: self.text(root, "validate-with"),
             have_quorum: self.boolean(root, "have-quorum").unwrap_or(false),
+            no_quorum_panic: self.number::<i64>(root, "no-quorum-panic").is_some_and(|number| number != 0),
             dc_uuid: root.attr("dc-uuid").map(NodeUuid::new),
             last_change: LastChange {
                 at: self.text(root, "cib-last-written"),

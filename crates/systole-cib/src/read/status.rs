@@ -156,12 +156,12 @@ impl<'d> Reader<'d> {
         };
         let magic = self.magic(element, transition_magic, transition_key);
         let rc = self.number_in(element, ("rc-code", rc_code)).map(OcfRc::from_code);
-        let Some(rc) = rc.or(magic.as_ref().map(|magic| magic.rc)) else {
-            self.warning(element, "rc-code is missing: the operation is ignored");
+        let status = self.number_in(element, ("op-status", op_status)).map(OpStatus::from_code);
+        let (Some(rc), Some(status)) = (rc, status) else {
+            let missing = if rc.is_none() { "rc-code" } else { "op-status" };
+            self.warning(element, format!("{missing} is missing: the operation is ignored"));
             return None;
         };
-        let status = self.number_in(element, ("op-status", op_status)).map(OpStatus::from_code);
-        let status = status.or(magic.as_ref().map(|magic| magic.status)).unwrap_or(OpStatus::Done);
         let interval_ms = self.number_in(element, ("interval", interval)).unwrap_or(0);
         let key = self.operation_key(element, operation_key, resource, interval_ms)?;
         let operation = operation.map_or_else(|| key.operation.clone(), |operation| self.shared(operation));

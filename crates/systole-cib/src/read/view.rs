@@ -56,6 +56,7 @@ impl View {
 
     fn take_header(&mut self, header: Cib) {
         let Cib { version, feature_set, have_quorum, dc_uuid, last_change, execution_date, .. } = header;
+        self.cib.no_quorum_panic = header.no_quorum_panic;
         self.cib.version = version;
         self.cib.feature_set = feature_set;
         self.cib.have_quorum = have_quorum;

@@ -183,7 +183,7 @@ impl Options {
         let health_strategy = given.health_strategy();
         let (health_green, health_yellow, health_red) = given.health_scores(health_strategy);
         Self {
-            no_quorum: given.no_quorum(fencing_enabled, cib.have_quorum),
+            no_quorum: given.no_quorum(fencing_enabled, cib.have_quorum || cib.no_quorum_panic),
             symmetric: given.flag(&["symmetric-cluster"], default.symmetric),
             fencing_enabled,
             fencing_action: given.fencing_action(),
@@ -251,7 +251,7 @@ impl Given<'_> {
     }
 
     /// A partition that never had quorum does not fence, and without fencing there is no fencing for want of quorum.
-    fn no_quorum(&self, fencing_enabled: bool, have_quorum: bool) -> NoQuorum {
+    fn no_quorum(&self, fencing_enabled: bool, had_quorum: bool) -> NoQuorum {
         let name = ["no-quorum-policy"];
         if self.is(&name, &["ignore"]) {
             NoQuorum::Ignore
@@ -259,7 +259,7 @@ impl Given<'_> {
             NoQuorum::Freeze
         } else if self.is(&name, &["demote"]) {
             NoQuorum::Demote
-        } else if self.is(&name, &["fence", "suicide"]) && fencing_enabled && have_quorum {
+        } else if self.is(&name, &["fence", "suicide"]) && fencing_enabled && had_quorum {
             NoQuorum::Fence
         } else {
             NoQuorum::Stop
