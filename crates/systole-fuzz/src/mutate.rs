@@ -112,6 +112,11 @@ impl Stock {
     }
 }
 
+/// One of the values; there may be none that is moderate.
+fn pick(random: &mut Random, values: &[String]) -> Option<String> {
+    (!values.is_empty()).then(|| random.pick(values).clone())
+}
+
 /// Numbers that make plans of a size that can be waited for.
 fn is_moderate(value: &str) -> bool {
     !(value.len() > 4 && value.parse::<u64>().is_ok_and(|number| (2000..1_000_000).contains(&number)))
@@ -228,7 +233,7 @@ impl Patient<'_> {
         }
         let kind = self.document.element(key).name().to_owned();
         let values = self.stock.attributes.get(&(kind, name.clone()))?;
-        let value = self.random.pick(values).clone();
+        let value = pick(&mut self.random, values)?;
         self.document.set_attr(key, &name, &value);
         Some(format!("{before} with {name}={value}"))
     }

@@ -6,6 +6,7 @@ use systole_fuzz::{
     answer::{Workplace, reference_oracle},
     generate,
     judge::{self, Level},
+    mutate::Stock,
     shrink,
 };
 use systole_graph::check;
@@ -64,6 +65,23 @@ fn the_incumbent_plans_the_same_for_random_clusters() {
         let differences = judge::compare(&theirs, &workplace.ours());
         if let Some(first) = differences.first().filter(|first| first.level != Level::Oracle) {
             panic!("seed {seed}: {first}");
+        }
+    }
+}
+
+#[test]
+fn the_incumbent_plans_the_same_for_altered_cases_of_the_corpus() {
+    let Some(stock) = Stock::read().expect("the corpus can be read") else { return };
+    let Some(oracle) = reference_oracle() else { return };
+    let workplace = Workplace::new("altered").expect("a folder for the files");
+    for seed in 400_000..400_010 {
+        let (cib, done) = stock.cib(&stock.mutant(seed));
+        assert_eq!(stock.cib(&stock.mutant(seed)).0.to_text(), cib.to_text());
+        workplace.put(&cib.to_text()).expect("written");
+        let theirs = workplace.theirs(&oracle).expect("the oracle can be run");
+        let differences = judge::compare(&theirs, &workplace.ours());
+        if let Some(first) = differences.first().filter(|first| first.level != Level::Oracle) {
+            panic!("seed {seed}, {done:?}: {first}");
         }
     }
 }

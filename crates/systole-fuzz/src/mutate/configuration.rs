@@ -1,6 +1,6 @@
 //! Alterations of the configuration.
 
-use super::Patient;
+use super::{Patient, pick};
 use systole_cib::xml::{Element, Key};
 
 const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
@@ -23,7 +23,7 @@ impl Patient<'_> {
         let element = self.document.element(key);
         let known = (element.parent()?.name().to_owned(), element.attr("name")?.to_owned());
         let values = self.stock.pairs.get(&known)?;
-        let value = self.random.pick(values).clone();
+        let value = pick(&mut self.random, values)?;
         self.document.set_attr(key, "value", &value);
         Some(format!("{before} with {value}"))
     }
@@ -41,7 +41,7 @@ impl Patient<'_> {
             return None;
         }
         let chosen = (*self.random.pick(&names)).clone();
-        let value = self.random.pick(&self.stock.pairs[&chosen]).clone();
+        let value = pick(&mut self.random, &self.stock.pairs[&chosen])?;
         let known = self.document.element(set).children().find(|pair| pair.attr("name") == Some(&chosen.1));
         match known.map(Element::key) {
             Some(known) => {
