@@ -80,14 +80,14 @@ fn explained(lab: &Lab, node: &Node) -> Result<()> {
     let explained = tool("explain", &["dummy"])?;
     ensure!(explained.contains("target-role"), "explain does not name what stops it: {explained}");
     let why = tool("crm_resource", &["--why", "--resource", "dummy"])?;
-    ensure!(why.contains("target-role"), "crm_resource --why does not name what stops it: {why}");
+    ensure!(why.contains("should remain stopped"), "crm_resource --why does not tell what stops it: {why}");
     // What it says would start it does.
-    let command = explained.lines().find_map(|line| line.trim().strip_prefix("crm_resource "));
+    let command = explained.lines().find_map(|line| line.trim().strip_prefix("systole "));
     let words: Vec<&str> = command.context("explain names no command")?.split(' ').collect();
-    tool("crm_resource", &words)?;
+    tool(words[0], &words[1..])?;
     lab.run(&["wait"])?;
     let instance = lab.instance(&node.name, "dummy")?;
-    ensure!(instance.nodes.len() == 1, "after crm_resource {words:?} it runs on {:?}", instance.nodes);
+    ensure!(instance.nodes.len() == 1, "after systole {words:?} it runs on {:?}", instance.nodes);
     Ok(())
 }
 
