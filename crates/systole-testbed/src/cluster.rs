@@ -179,7 +179,10 @@ impl Cluster {
             self.link_delivers(idx);
             while let Some(arrival) = self.network.receive(idx, self.now) {
                 let event = match arrival {
-                    Arrival::View(view) => Event::View(view),
+                    Arrival::View(view) => {
+                        self.checker.notices.disturbed(self.now);
+                        Event::View(view)
+                    }
                     Arrival::Message { from, payload } => Event::Delivered { from, payload },
                 };
                 self.tell_node(idx, event);
@@ -366,9 +369,6 @@ impl Cluster {
             let lacks_quorum = host.node.is_some() && view.is_some_and(|view| !view.has_quorum);
             host.quorum_lost_at = lacks_quorum.then(|| host.quorum_lost_at.unwrap_or(self.now));
             let view = view.map(|view| view.number);
-            if std::mem::replace(&mut self.hosts[idx].last_view, view) != view {
-                self.checker.notices.disturbed(self.now);
-            }
             let settled_view = self.hosts[idx].node.as_ref().and_then(NodeMachine::settled_view);
             let is_settled = settled_view.is_some() && settled_view == view;
             if self.hosts[idx].has_to_join && is_settled && self.network.is_complete(idx) {

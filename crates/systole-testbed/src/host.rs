@@ -45,8 +45,6 @@ pub struct Host {
     /// Whether the node has to join (again): it had no power, was cut off, or its daemon was away for longer than a
     /// restart takes.
     pub has_to_join: bool,
-    /// The view that it was seen in last.
-    pub last_view: Option<u64>,
     /// When it last joined.
     pub joined_at: Micros,
     /// Since when its daemon is away.
@@ -76,7 +74,6 @@ impl Host {
             is_full: false,
             writing: VecDeque::new(),
             has_to_join: true,
-            last_view: None,
             joined_at: 0,
             away_since: Some(0),
             has_left: false,

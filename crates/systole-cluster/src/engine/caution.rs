@@ -45,7 +45,8 @@ fn new_guests(graph: &TransitionGraph) -> BTreeSet<NodeId> {
 }
 
 /// Has every promotion wait for the probes of the same resource, wherever they are: one of them may find a promoted copy on a
-/// node that was cut off, and then the plan is wrong.
+/// node that was cut off, and then the plan is wrong. What is promoted on a remote or guest node waits for all probes on
+/// cluster nodes: they may find another container of the guest's name, with a promoted copy in it.
 ///
 /// Graphs do not say so where no copy is to be started, for the incumbent's neither: there a node that comes back brings its
 /// history along, here it is probed. A probe that itself waits for the promotion is not waited for.
@@ -60,9 +61,10 @@ fn promote_after_probes(graph: &mut TransitionGraph) {
     let mut followers = followers(graph);
     for at in promotions {
         let promotion = &graph.synapses[at].action;
-        let (id, resource) = (promotion.id, base(promotion));
+        let (id, resource, is_far) = (promotion.id, base(promotion), promotion.router.is_some());
         let actions = graph.synapses.iter().map(|synapse| &synapse.action);
-        let probes = actions.filter(|action| is_probe(action) && base(action) == resource);
+        let may_tell = |action: &Action| base(action) == resource || is_far && action.router.is_none();
+        let probes = actions.filter(|action| is_probe(action) && may_tell(action));
         let mut probes: Vec<ActionId> = probes.map(|action| action.id).collect();
         if probes.is_empty() {
             continue;
@@ -79,7 +81,9 @@ fn promote_after_probes(graph: &mut TransitionGraph) {
 }
 
 fn is_probe(action: &Action) -> bool {
-    &*action.operation == "monitor" && action.meta("interval").is_none_or(|interval| interval == "0")
+    &*action.operation == "monitor"
+        && resource(action).is_some()
+        && action.meta("interval").is_none_or(|interval| interval == "0")
 }
 
 /// The resource that an action is done to.

@@ -1,6 +1,6 @@
 //! Scripts: what the engine is told at the margin, what it does about it indented below.
 //!
-//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `promote`, `pseudo` and
+//! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `probe-other`, `promote`, `pseudo` and
 //! `fence`, `close`, which stops the connection to the remote node `far`, `open`, which starts that to a guest in the container
 //! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action.
 
@@ -33,6 +33,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
     let (kind, operation) = match kind {
         "op" => (ActionKind::Resource(dummy), "start"),
         "probe" => (ActionKind::Resource(dummy), "monitor"),
+        "probe-other" => (ActionKind::Resource(ResourceRef { id: "other".into(), ..dummy }), "monitor"),
         "promote" => (ActionKind::Resource(dummy), "promote"),
         "close" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "stop"),
         "open" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "start"),
@@ -51,7 +52,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
         key: format!("action-{id}").into(),
         internal_key: None,
         node: Some((NodeId::new(node), NodeUuid::new(node))),
-        router: None,
+        router: (node == "guest").then(|| NodeId::new("a")),
         attributes: [timeout].into_iter().chain(is_guest.then_some(container)).collect(),
         downed: Vec::new(),
         maintenance: Vec::new(),
@@ -235,6 +236,25 @@ graph 1:probe@a 2:promote@b
     perform 1
 failed 1
     given up: action-1 failed
+",
+    );
+}
+
+#[test]
+fn a_promotion_on_a_guest_waits_for_all_probes_on_cluster_nodes() {
+    check(
+        "
+graph 1:probe-other@b 2:promote@guest
+    perform 1
+confirmed 1
+    perform 2
+",
+    );
+    check(
+        "
+graph 1:probe-other@b 2:promote@a
+    perform 1
+    perform 2
 ",
     );
 }
