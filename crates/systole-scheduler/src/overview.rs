@@ -363,7 +363,7 @@ pub struct TicketView {
     pub standby: bool,
     /// When it was granted last.
     pub last_granted: Option<Timestamp>,
-    /// Further attributes.
+    /// Further attributes of its state, with `granted` as it is recorded.
     pub other: Vec<(Arc<str>, Arc<str>)>,
 }
 

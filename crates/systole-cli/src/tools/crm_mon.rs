@@ -115,7 +115,7 @@ pub struct Args {
 /// # Errors
 /// If the cluster cannot be looked at.
 pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
-    let words = args;
+    let words = &joined(args)[..];
     let mut args: Args = match args::parse_tool(session, words)? {
         Parsed::Go(args) => args,
         Parsed::Over(exit) => return Ok(exit),
@@ -126,6 +126,24 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         .map(|(option, name)| sections::Wish { is_included: option == "include", name })
         .collect();
     show(session, args)
+}
+
+/// The words with values of options that may have one joined to them: `-m 3` as `-m=3`.
+fn joined(words: &[OsString]) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for word in words {
+        let takes_it = joined.last().is_some_and(|last| {
+            ["-m", "--fence-history", "-L", "--neg-locations"].iter().any(|option| last == option)
+        });
+        match joined.last_mut() {
+            Some(last) if takes_it && !word.to_string_lossy().starts_with('-') => {
+                last.push("=");
+                last.push(word);
+            }
+            _ => joined.push(word.clone()),
+        }
+    }
+    joined
 }
 
 /// Shows the state, once or (of a running cluster, on a terminal) again and again.

@@ -345,11 +345,12 @@ fn failures(overview: &Overview, options: &TextOptions) -> Tree {
 
 fn tickets(overview: &Overview, options: &TextOptions) -> Tree {
     Tree::new("tickets").children(overview.tickets.iter().map(|ticket| {
-        Tree::new("ticket")
+        let tree = Tree::new("ticket")
             .attr("id", &*ticket.id)
             .attr("status", if ticket.granted { "granted" } else { "revoked" })
             .attr("standby", ticket.standby)
-            .maybe("last-granted", ticket.last_granted.map(|at| date_text(at, options.utc_offset)))
+            .maybe("last-granted", ticket.last_granted.map(|at| date_text(at, options.utc_offset)));
+        ticket.other.iter().fold(tree, |tree, (name, value)| tree.attr(name, &**value))
     }))
 }
 

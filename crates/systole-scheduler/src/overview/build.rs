@@ -2,6 +2,7 @@
 
 use super::{BanView, Overview, Summary, TicketView, history, nodes, resources};
 use crate::Status;
+use std::sync::Arc;
 use std::time::Duration;
 use systole_cib::model::{Constraint, LocationTarget, Preference};
 use systole_types::{ResourceId, Role, Score};
@@ -80,7 +81,13 @@ fn tickets(status: &Status<'_>) -> Vec<TicketView> {
             granted: state.granted,
             standby: state.standby,
             last_granted: state.entry.and_then(|entry| entry.last_granted),
-            other: state.entry.map(|entry| entry.other.clone()).unwrap_or_default(),
+            other: state.entry.map(recorded).unwrap_or_default(),
         })
         .collect()
+}
+
+/// What is recorded of a ticket besides what each has.
+fn recorded(ticket: &systole_cib::model::Ticket) -> Vec<(Arc<str>, Arc<str>)> {
+    let granted = if ticket.granted { "true" } else { "false" };
+    std::iter::once(("granted".into(), granted.into())).chain(ticket.other.iter().cloned()).collect()
 }

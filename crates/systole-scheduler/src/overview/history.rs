@@ -37,9 +37,15 @@ fn resource(
     history: &ResourceHistory,
 ) -> ResourceHistoryView {
     let failures = status.failures(rsc, node, Failures::All);
+    // Instances that are all alike are called by what they are instances of.
+    let id = history.resource.as_str();
+    let shown = match id.rsplit_once(':') {
+        Some((base, _)) if !status.rsc(rsc).is_unique => ResourceId::new(base),
+        _ => history.resource.clone(),
+    };
     let name = &status.node(node).name;
     ResourceHistoryView {
-        resource: history.resource.clone(),
+        resource: shown,
         removed: status.rsc(rsc).removed.is_some(),
         migration_threshold: status.rsc(rsc).meta.migration_threshold,
         fail_count: failures.count,

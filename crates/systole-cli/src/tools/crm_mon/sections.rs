@@ -36,6 +36,9 @@ pub(super) fn chosen(args: &Args) -> anyhow::Result<BTreeSet<Section>> {
             sections.insert(section);
         }
     }
+    if args.quiet {
+        sections.remove(&Section::Times);
+    }
     if args.hide_headers {
         sections.retain(|section| !Section::SUMMARY.contains(section));
     }
