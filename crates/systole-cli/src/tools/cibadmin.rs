@@ -55,15 +55,18 @@ pub struct Args {
     /// Remove all elements that fit
     #[arg(short = 'd', long, help_heading = "Commands")]
     delete_all: bool,
-    /// Print an empty CIB
-    #[arg(short = 'a', long, help_heading = "Commands")]
-    empty: bool,
+    /// Print an empty CIB, in this schema
+    #[arg(short = 'a', long, value_name = "SCHEMA", num_args = 0..=1, default_missing_value = "pacemaker-4.0", help_heading = "Commands")]
+    empty: Option<String>,
     /// Print the digest of a CIB given as XML, as it is on disk
     #[arg(short = '5', long, help_heading = "Commands")]
     md5_sum: bool,
     /// Print the CIB with what --user may see and change of it
     #[arg(short = 'S', long, value_name = "LOOK", num_args = 0..=1, default_missing_value = "auto", value_parser = ["auto", "text", "color", "namespace"], help_heading = "Commands")]
     show_access: Option<String>,
+    /// Print the digest of a CIB given as XML, as nodes compare it
+    #[arg(short = '6', long, help_heading = "Commands")]
+    md5_sum_versioned: bool,
     /// Only this section: configuration, nodes, resources, constraints, crm_config, status, tags...
     #[arg(short = 'o', long, value_name = "SECTION")]
     scope: Option<String>,
@@ -122,18 +125,19 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
-    if args.empty {
-        let text = empty_cib();
+    if let Some(schema) = &args.empty {
+        let text = empty_cib(schema);
         return Ok(Report::new(text.clone(), Tree::with_cdata("output", text)));
     }
-    if args.md5_sum {
+    if args.md5_sum || args.md5_sum_versioned {
         let text = input(session, args)?
             .ok_or_else(|| Failed::usage("--md5-sum needs XML: give --xml-text, --xml-file or --xml-pipe"))?;
         let document = parse(text.into_bytes(), "input")?;
-        let digest = systole_cib::digest::md5(&format!(
-            " {}\n",
-            document.root().write(systole_cib::xml::Style::Compact)
-        ));
+        let digest = if args.md5_sum_versioned {
+            systole_cib::digest::of_document(&document)
+        } else {
+            systole_cib::digest::on_disk(document.root())
+        };
         return Ok(Report::new(format!("{digest}\n"), Tree::new("md5-sum").attr("digest", digest.as_str())));
     }
     if let Some(look) = &args.show_access {
@@ -164,8 +168,23 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     );
     match report {
         Err(error) if action == CibAction::Create => exists_already(error, given.as_deref()),
+        Err(error) if args.output.is_for_programs() => Err(for_programs(error)),
         report => report,
     }
+}
+
+/// What programs look for in place of our own words on why a call failed.
+fn for_programs(error: anyhow::Error) -> anyhow::Error {
+    let Some(failed) = error.downcast_ref::<Failed>() else { return error };
+    let words = match failed.exit {
+        Exit::NoSuch => "No such device or address",
+        Exit::InsufficientPrivilege => "Permission denied",
+        Exit::Config => "Update does not conform to the configured schema",
+        Exit::Old => "Update was older than existing configuration",
+        Exit::Exists => "File exists",
+        _ => return error,
+    };
+    Failed::new(failed.exit, format!("CIB API call failed: {words}")).into()
 }
 
 /// The CIB with what a user may see and change of it. The list does not have to be in force.
@@ -360,22 +379,22 @@ fn paths(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {
         return Err(Failed::no_such(format!("nothing found by {xpath}")));
     }
     let mut report = Report::silent();
+    let mut list = Tree::new("xpath-query");
     for element in found {
         let path = systole_cib::xpath::path_of(element);
         report.text.push_str(&path);
         report.text.push('\n');
-        report.trees.push(Tree::new("xpath-query").child(Tree::new("path").attr("path", path)));
+        list.push(Tree::new("xpath-query-path").attr("id", path));
     }
+    report.trees.push(Tree::with_cdata("output", format!("{}\n", list.to_xml().trim_end())));
     Ok(report)
 }
 
-/// A CIB of an empty cluster.
-pub fn empty_cib() -> String {
-    concat!(
-        "<cib admin_epoch=\"0\" epoch=\"0\" num_updates=\"0\" validate-with=\"pacemaker-4.0\" ",
-        "crm_feature_set=\"3.20.1\">\n",
-        "  <configuration>\n    <crm_config/>\n    <nodes/>\n    <resources/>\n    <constraints/>\n",
-        "  </configuration>\n  <status/>\n</cib>\n"
+/// A CIB of an empty cluster, in a schema.
+pub fn empty_cib(schema: &str) -> String {
+    format!(
+        "<cib crm_feature_set=\"3.20.5\" validate-with=\"{schema}\" admin_epoch=\"0\" epoch=\"1\" num_updates=\"0\">\n  \
+         <configuration>\n    <crm_config/>\n    <nodes/>\n    <resources/>\n    <constraints/>\n  </configuration>\n  \
+         <status/>\n</cib>\n"
     )
-    .to_owned()
 }

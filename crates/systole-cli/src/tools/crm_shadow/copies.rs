@@ -53,9 +53,9 @@ impl Source {
         match self {
             Self::Cluster => live(session)?.cib_text(),
             Self::Empty(schema) => {
-                let mut document = Document::parse(empty_cib()).expect("the empty CIB is XML");
+                let mut document = Document::parse(empty_cib(schema)).expect("the empty CIB is XML");
                 let root = document.root_key();
-                document.set_attr(root, "validate-with", schema);
+                document.set_attr(root, "epoch", "0");
                 Ok(document.to_text())
             }
         }
