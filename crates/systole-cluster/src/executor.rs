@@ -147,7 +147,7 @@ pub enum KillSignal {
 /// - An operation that changes a resource's state (anything but a monitor or a notification) ends the recurring
 ///   operations of that resource, without a result for them.
 /// - A recurring operation's interval counts from the end of one run to the start of the next.
-/// - A stop gets the parameters that the resource runs with, not those of today's configuration.
+/// - A stop gets the parameters of the start before it, not those of today's configuration.
 /// - An operation that was running when the program was killed is waited for. If its result is lost it gets the status
 ///   [`OpStatus::NotConnected`].
 #[derive(Debug, Default)]
@@ -447,10 +447,10 @@ impl ExecutorMachine {
 
     /// Starts what can be started.
     fn pump(&mut self, now: Now) {
-        let former = &self.book.former;
+        let former = &mut self.book.former;
         for lane in self.book.lanes.values_mut() {
             let Some(mut queued) = lane.next(now.mono) else { continue };
-            former.complete(&mut queued.operation);
+            former.begin(&mut queued.operation);
             self.last_run += 1;
             let run = RunId(self.last_run);
             self.changed |= queued.operation.interval_ms == 0;

@@ -2,8 +2,8 @@
 //!
 //! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
 //! [`isolation`] is for a node without a cluster layer, [`local`] stands for executors, [`connections`] for the sessions
-//! with remote ones, [`agents`] for what agents say of themselves, [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and
-//! messages in agreed order are applied to the replica.
+//! with remote ones, [`agents`] for what agents say of themselves, [`requests`] answers tools, [`dc`] does what only the
+//! DC does. Here the events are handed to them, and messages in agreed order are applied to the replica.
 
 mod agents;
 mod connections;

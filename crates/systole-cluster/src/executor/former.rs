@@ -2,13 +2,16 @@
 //!
 //! A plan has the parameters of today's configuration. Whoever changes an address has the resource restarted, and it is the
 //! former address that has to be taken off. So it is in Pacemaker.
+//!
+//! Other than there, a start counts from when it begins, whatever comes of it: what it did halfway is what the stop after
+//! it has to undo. Pacemaker's stop gets the parameters of the last start that succeeded, even if a stop did since.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use systole_types::{OcfRc, OpStatus};
 use systole_wire::exec::{Operation, OperationResult};
 
-/// Parameters of the resources that run, as they were started, reloaded or found.
+/// Parameters of the resources that may run, as they were started, reloaded or found.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FormerParameters(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -21,7 +24,7 @@ impl FormerParameters {
             return;
         }
         match operation.operation.as_str() {
-            "start" | "reload" | "reload-agent" | "migrate_from" if rc == OcfRc::Ok => self.keep(operation),
+            "reload" | "reload-agent" if rc == OcfRc::Ok => self.keep(operation),
             "monitor" if matches!(rc, OcfRc::Ok | OcfRc::Promoted) => self.keep(operation),
             "stop" if rc == OcfRc::Ok => self.forget(&operation.resource),
             _ => {}
@@ -38,11 +41,17 @@ impl FormerParameters {
         self.0.remove(resource);
     }
 
-    /// Gives a stop the parameters it needs.
-    pub fn complete(&self, operation: &mut Operation) {
-        let Some(former) = self.0.get(&operation.resource).filter(|_| operation.operation == "stop") else {
-            return;
-        };
+    /// An operation is about to begin: a stop gets the parameters it needs, those of a start are kept for its stop.
+    pub fn begin(&mut self, operation: &mut Operation) {
+        match operation.operation.as_str() {
+            "start" | "migrate_from" => self.keep(operation),
+            "stop" => self.complete(operation),
+            _ => {}
+        }
+    }
+
+    fn complete(&self, operation: &mut Operation) {
+        let Some(former) = self.0.get(&operation.resource) else { return };
         operation.parameters.retain(|name, _| !is_own(name));
         operation.parameters.extend(former.clone());
     }

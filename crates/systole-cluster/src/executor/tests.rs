@@ -438,7 +438,10 @@ fn a_resource_is_stopped_with_the_parameters_it_runs_with() {
         ("monitor", OcfRc::Ok, "old"),
         ("monitor", OcfRc::Promoted, "old"),
         ("monitor", OcfRc::NotRunning, "new"),
-        ("start", OcfRc::Error, "new"),
+        // What it has begun, the stop has to undo.
+        ("start", OcfRc::Error, "old"),
+        ("migrate_from", OcfRc::Error, "old"),
+        ("reload-agent", OcfRc::Error, "new"),
     ] {
         let mut runner = Script { machine: ExecutorMachine::new(), kept: None, boot: 1, call: 0, millis: 0 };
         runner.start(&mut String::new());
@@ -451,4 +454,14 @@ fn a_resource_is_stopped_with_the_parameters_it_runs_with() {
         run_with(&mut runner, "start", "newer", OcfRc::Error);
         assert_eq!(run_with(&mut runner, "stop", "newer", OcfRc::Ok)["ip"], "newer");
     }
+}
+
+#[test]
+fn a_start_counts_more_than_what_the_resource_ran_with_before_an_unsuccessful_stop() {
+    let mut runner = Script { machine: ExecutorMachine::new(), kept: None, boot: 1, call: 0, millis: 0 };
+    runner.start(&mut String::new());
+    run_with(&mut runner, "start", "former", OcfRc::Ok);
+    run_with(&mut runner, "stop", "new", OcfRc::Error);
+    run_with(&mut runner, "start", "new", OcfRc::Error);
+    assert_eq!(run_with(&mut runner, "stop", "newer", OcfRc::Ok)["ip"], "new");
 }

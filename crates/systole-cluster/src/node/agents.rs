@@ -1,11 +1,17 @@
 //! What agents say of themselves, as far as histories have to tell it with each result.
 //!
-//! An operation waits until its agent has described itself, and is handed to whatever executor it is for together with the
-//! digests that go into the history: so each result has them, whoever records it. This node's own executor is asked also
-//! for operations on remote nodes, as Pacemaker does.
+//! Operations are handed to whatever executor they are for together with the digests that go into the history: so each
+//! result has them, whoever records it. This node's own executor is asked for agents' metadata also for operations on
+//! remote nodes, as Pacemaker does.
+//!
+//! A start waits for what its agent says today, since the agent may have been updated. Other operations that a later reload
+//! depends on wait only while nothing is known of the agent. What ends or recurs never waits.
 
 use super::NodeMachine;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use systole_cib::agent::{AgentTraits, ReloadAction};
 use systole_scheduler::status::recorded_digest;
 use systole_types::Monotonic;
@@ -16,96 +22,147 @@ use systole_wire::{
 
 /// How long operations wait for an agent's description. Then they are done without.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For how many times as long as an agent failed to describe itself it is left alone: starts that follow one another do
+/// not wait for it again and again.
+const RESPITE: u32 = 10;
 /// Since when executors can be asked.
 const ASKABLE: ProtocolVersion = ProtocolVersion { major: 1, minor: 2 };
 
 /// Agents of this node's operations.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
-    /// Whether the executor can be asked.
+    /// Whether the executor is there and can be asked.
     are_askable: bool,
     known: BTreeMap<AgentName, Knowledge>,
 }
 
 #[derive(Debug, Default)]
 struct Knowledge {
-    /// What the agent said last.
-    traits: AgentTraits,
-    /// Until when an answer is waited for.
-    asked_until: Option<Monotonic>,
-    /// Transition key of the start it was last asked for: the agent may have been updated since the one before.
-    asked_for: String,
+    /// What the agent said last. `None` before its first answer, and before it first failed to give one.
+    traits: Option<AgentTraits>,
+    /// Since when an answer is waited for.
+    asked_at: Option<Monotonic>,
+    /// Transition keys of the starts that the last question was for.
+    asked_for: BTreeSet<String>,
+    /// Until when it is not asked again.
+    respite: Option<Monotonic>,
+}
+
+/// What an operation has to know of its agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// What it says now.
+    Latest,
+    /// What it said once.
+    Any,
+    /// What is known goes into the history; it is not waited for.
+    Nothing,
+}
+
+impl Knowledge {
+    /// Whether it has to be asked for this operation.
+    fn falls_short(&self, operation: &Operation, now: Monotonic) -> bool {
+        let is_left_alone = self.respite.is_some_and(|until| now < until);
+        match need(operation) {
+            Need::Latest => !is_left_alone && !self.asked_for.contains(&operation.transition_key),
+            Need::Any => self.traits.is_none(),
+            Need::Nothing => false,
+        }
+    }
+
+    /// The question has come to nothing: what was known counts still.
+    fn fail(&mut self, now: Monotonic) {
+        self.traits.get_or_insert_default();
+        if let Some(asked_at) = self.asked_at.take() {
+            self.respite = Some(now + (now - asked_at) * RESPITE);
+        }
+    }
+
+    fn is_overdue(&self, now: Monotonic) -> bool {
+        self.asked_at.is_some_and(|at| at + PATIENCE <= now)
+    }
 }
 
 impl Agents {
     /// This node's executor is there. Whatever was asked of it before gets no answer any more.
     pub fn executor_is_there(&mut self, protocol: ProtocolVersion) {
-        self.are_askable = protocol >= ASKABLE;
         self.executor_is_gone();
+        self.are_askable = protocol >= ASKABLE;
     }
 
+    /// There is nobody to ask: nothing waits.
     pub fn executor_is_gone(&mut self) {
-        self.known.retain(|_, known| known.asked_until.is_none());
+        self.are_askable = false;
+        for known in self.known.values_mut().filter(|known| known.asked_at.is_some()) {
+            known.asked_at = None;
+            known.asked_for.clear();
+        }
     }
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.known.values().filter_map(|known| known.asked_until).min()
+        self.known.values().filter_map(|known| Some(known.asked_at? + PATIENCE)).min()
     }
 
-    /// The agent to be asked before this operation, if it is to be asked now.
-    fn ask(&mut self, operation: &Operation, now: Monotonic) -> Option<AgentName> {
-        if !self.are_askable || !needs_traits(operation) {
-            return None;
+    /// Whether this operation has to wait for its agent's description, and the agent if it is to be asked now.
+    fn await_for(&mut self, operation: &Operation, now: Monotonic) -> (bool, Option<AgentName>) {
+        if !self.are_askable || need(operation) == Need::Nothing {
+            return (false, None);
         }
         let name = AgentName::of(operation);
-        let is_new = !self.known.contains_key(&name);
         let known = self.known.entry(name.clone()).or_default();
-        let is_start = operation.operation == "start" && known.asked_for != operation.transition_key;
-        if known.asked_until.is_some() || !(is_new || is_start) {
-            return None;
+        let is_asked = known.asked_at.is_some();
+        if is_asked && need(operation) == Need::Latest {
+            known.asked_for.insert(operation.transition_key.clone());
+            return (true, None);
         }
-        known.asked_until = Some(now + PATIENCE);
-        known.asked_for.clone_from(&operation.transition_key);
-        Some(name)
+        if !known.falls_short(operation, now) {
+            return (false, None);
+        }
+        if is_asked {
+            return (true, None);
+        }
+        known.asked_at = Some(now);
+        known.asked_for = BTreeSet::from([operation.transition_key.clone()]);
+        (true, Some(name))
     }
 
-    /// Whether this operation has to wait.
-    fn is_awaited(&self, operation: &Operation) -> bool {
-        let known = self.known.get(&AgentName::of(operation)).filter(|_| needs_traits(operation));
-        known.is_some_and(|known| known.asked_until.is_some())
-    }
-
-    /// What the agent says of itself.
-    fn learn(&mut self, agent: AgentName, traits: AgentTraits) {
+    /// What the agent says of itself; `None` if it cannot.
+    fn learn(&mut self, agent: AgentName, traits: Option<AgentTraits>, now: Monotonic) {
         let known = self.known.entry(agent).or_default();
-        *known = Knowledge { traits, asked_until: None, asked_for: std::mem::take(&mut known.asked_for) };
+        match traits {
+            Some(traits) => {
+                (known.traits, known.asked_at, known.respite) = (Some(traits), None, None);
+            }
+            None => known.fail(now),
+        }
     }
 
     /// No answer is waited for any longer than this. Whether one was.
     fn expire(&mut self, now: Monotonic) -> bool {
-        let overdue = self.known.values_mut().filter(|known| known.asked_until.is_some_and(|at| at <= now));
-        overdue.map(|known| known.asked_until = None).count() > 0
+        let overdue = self.known.values_mut().filter(|known| known.is_overdue(now));
+        overdue.map(|known| known.fail(now)).count() > 0
     }
 
     /// Completes an operation by what its agent says of itself.
     fn complete(&self, operation: &mut Operation) {
-        let Some(known) = self.known.get(&AgentName::of(operation)).filter(|_| needs_traits(operation))
-        else {
+        if !tells_of_agent(operation) {
             return;
-        };
+        }
+        let known = self.known.get(&AgentName::of(operation)).and_then(|known| known.traits.as_ref());
+        let Some(traits) = known else { return };
         if matches!(operation.operation.as_str(), "reload" | "reload-agent") {
-            let action = match known.traits.reload {
+            let action = match traits.reload {
                 Some((ReloadAction::Reload, _)) => "reload",
                 _ => "reload-agent",
             };
             operation.operation = action.to_owned();
         }
-        operation.digests = digests(operation, &known.traits);
+        operation.digests = digests(operation, traits);
     }
 }
 
 /// Whether the history of such an operation tells more than the digest of all parameters.
-fn needs_traits(operation: &Operation) -> bool {
+fn tells_of_agent(operation: &Operation) -> bool {
     let has_parameters = matches!(operation.class.as_str(), "ocf" | "stonith");
     has_parameters
         && matches!(
@@ -120,6 +177,17 @@ fn needs_traits(operation: &Operation) -> bool {
                 | "migrate_from"
                 | "notify"
         )
+}
+
+/// What is sound for an operation to go without: at worst a parameter is changed by a restart later on. What a resource
+/// is to be rid of, and what would be late, does not wait for that.
+fn need(operation: &Operation) -> Need {
+    match operation.operation.as_str() {
+        _ if !tells_of_agent(operation) || operation.interval_ms > 0 => Need::Nothing,
+        "start" => Need::Latest,
+        "monitor" | "promote" | "reload" | "reload-agent" | "migrate_from" => Need::Any,
+        _ => Need::Nothing,
+    }
 }
 
 fn digests(operation: &Operation, traits: &AgentTraits) -> Digests {
@@ -146,10 +214,11 @@ fn words(names: &[String]) -> String {
 impl NodeMachine {
     /// Has an operation's agent describe itself, if need be. Whether the operation has to wait for that.
     pub(super) fn awaits_description(&mut self, operation: &Operation) -> bool {
-        if let Some(agent) = self.agents.ask(operation, self.now.mono) {
+        let (awaits, to_ask) = self.agents.await_for(operation, self.now.mono);
+        if let Some(agent) = to_ask {
             self.effects.push(super::Effect::ToExecutor(ToExecutor::Describe(agent)));
         }
-        self.agents.is_awaited(operation)
+        awaits
     }
 
     /// Completes an operation before it is handed over.
@@ -169,7 +238,7 @@ impl NodeMachine {
             );
             None
         });
-        self.agents.learn(agent, traits.unwrap_or_default());
+        self.agents.learn(agent, traits, self.now.mono);
         self.send_all_unsent();
     }
 

@@ -155,6 +155,8 @@ impl NodeMachine {
                 }
                 (self.local.last_number, self.local.acknowledged) = (last_number, acknowledged);
                 self.welcomed(&Hand::Executor, message);
+                // What waits for its agent, on remote nodes too, asks anew: the former program does not answer.
+                self.send_all_unsent();
             }
         }
     }

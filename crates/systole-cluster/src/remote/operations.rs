@@ -60,11 +60,11 @@ impl RemoteSession {
     }
 
     fn run(&mut self, now: Now, mut operation: Operation) {
-        self.operations.former.complete(&mut operation);
         if self.operations.in_flight.len() + self.operations.recurring.len() >= MAX_OPERATIONS {
             let reason = format!("{MAX_OPERATIONS} operations are in flight on {} already", self.node);
             return self.report(own_result(operation, now, OpStatus::Error, &reason));
         }
+        self.operations.former.begin(&mut operation);
         if changes_state(&operation) {
             self.end_recurring(&operation.resource);
         }

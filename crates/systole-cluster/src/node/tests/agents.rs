@@ -124,7 +124,8 @@ fn an_agent_that_says_nothing_of_itself_is_run_a_few_seconds_later_all_the_same(
         bench.machine.cib().find_id("r_last_0").and_then(|start| start.attr("op-force-restart")),
         None
     );
-    // It may have been updated by the next start.
+    // It is left alone for a while, and may have been updated by the next start.
+    bench.wait(30);
     bench.metadata = metadata("1.1", "reload-agent");
     assert_eq!(changed(&mut bench, "p2", "/run/s"), ["r_stop_0", "r_start_0"]);
     assert_eq!(changed(&mut bench, "p1", "2"), ["r_reload-agent_0"]);
@@ -150,4 +151,111 @@ fn an_executor_that_is_too_old_to_be_asked_is_not_waited_for() {
     bench.tell(Event::View(View { number: 1, own_id: 1, members, has_quorum: true }));
     bench.wait(3);
     assert!(bench.running, "{:?}", bench.ran);
+}
+
+/// Copies of `r`: three resources of one agent.
+fn three(said: Option<String>) -> Bench {
+    let more = r#"type="Dummy"/><primitive id="s" class="ocf" provider="pacemaker" type="Dummy"/>
+        <primitive id="t" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let mut bench = Bench::with(&CIB.replace(r#"type="Dummy"/>"#, more));
+    bench.metadata = said;
+    bench.view(1);
+    bench
+}
+
+/// What is started within so many seconds after everything was stopped.
+fn started_again(bench: &mut Bench, secs: u64) -> Vec<String> {
+    bench.set_option("stop-all-resources", "true");
+    bench.wait(1);
+    bench.ran.clear();
+    bench.set_option("stop-all-resources", "false");
+    bench.wait(secs);
+    bench.ran.clone()
+}
+
+#[test]
+fn starts_that_wait_for_one_agent_go_together_and_those_that_follow_wait_no_more() {
+    let all = ["r_start_0", "s_start_0", "t_start_0"];
+    let mut bench = three(metadata("1.1", "reload-agent"));
+    bench.metadata = None;
+    assert_eq!(started_again(&mut bench, 2), [""; 0]);
+    bench.wait(4);
+    assert_eq!(bench.ran, all);
+    assert_eq!(started_again(&mut bench, 1), all);
+    // After a while it is asked again.
+    bench.wait(60);
+    assert_eq!(started_again(&mut bench, 2), [""; 0]);
+}
+
+#[test]
+fn an_agent_that_once_cannot_describe_itself_is_taken_to_be_as_before() {
+    let mut bench = running(metadata("1.1", "reload-agent"), false);
+    bench.metadata = Some(String::new());
+    assert_eq!(changed(&mut bench, "p2", "/run/s"), ["r_stop_0", "r_start_0"]);
+    assert_eq!(changed(&mut bench, "p1", "2"), ["r_reload-agent_0"]);
+}
+
+#[test]
+fn what_is_to_run_on_a_remote_node_runs_though_the_executor_was_gone_for_a_moment() {
+    let ran = ["r_stop_0", "r_start_0"];
+    // Gone before the start, after it, or back before anybody noticed that it was.
+    for (before, after) in [(true, false), (false, true), (false, false)] {
+        let mut bench = running(metadata("1.1", "reload-agent"), true);
+        bench.metadata = None;
+        if before {
+            bench.tell(Event::ExecutorLost);
+        }
+        changed(&mut bench, "p2", "/run/s");
+        if after {
+            bench.tell(Event::ExecutorLost);
+        }
+        bench.metadata = metadata("1.1", "reload-agent");
+        bench.tell(Event::Executor(welcome()));
+        bench.wait(1);
+        assert_eq!(bench.far.ran, ran, "lost before: {before}, after: {after}");
+    }
+}
+
+#[test]
+fn only_what_cannot_go_without_it_waits_for_a_description() {
+    let operation = |task: &str, interval_ms| Operation {
+        call: 0,
+        key: format!("r_{task}_{interval_ms}"),
+        resource: "r".to_owned(),
+        class: "ocf".to_owned(),
+        provider: Some("pacemaker".to_owned()),
+        agent: "Other".to_owned(),
+        operation: task.to_owned(),
+        interval_ms,
+        timeout_ms: 20_000,
+        start_delay_ms: 0,
+        parameters: Default::default(),
+        transition_key: format!("{task} {interval_ms}"),
+        expected_rc: None,
+        digests: Default::default(),
+    };
+    // What has to wait if nothing is known, and if only the latest is not.
+    for (task, interval_ms, if_unknown, if_known) in [
+        ("start", 0, true, true),
+        ("reload", 0, true, false),
+        ("reload-agent", 0, true, false),
+        ("promote", 0, true, false),
+        ("migrate_from", 0, true, false),
+        ("monitor", 0, true, false),
+        ("monitor", 10_000, false, false),
+        ("demote", 0, false, false),
+        ("stop", 0, false, false),
+        ("migrate_to", 0, false, false),
+        ("notify", 0, false, false),
+    ] {
+        let mut bench = Bench::start();
+        let operation = operation(task, interval_ms);
+        let machine = &mut bench.machine;
+        assert_eq!(machine.awaits_description(&operation), if_unknown, "unknown: {task}");
+        machine
+            .described(systole_wire::exec::AgentName::of(&operation), metadata("1.1", "reload").as_deref());
+        let start = Operation { operation: "start".into(), interval_ms: 0, ..operation.clone() };
+        assert!(machine.awaits_description(&Operation { transition_key: "other".into(), ..start }));
+        assert_eq!(machine.awaits_description(&operation), if_known, "known: {task}");
+    }
 }
