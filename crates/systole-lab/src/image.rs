@@ -20,6 +20,7 @@ use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hasher},
+    io::ErrorKind,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     process::Command,
@@ -96,15 +97,21 @@ pub fn build(recipe: &Recipe) -> Result<Outcome> {
     });
     let removed = fs::remove_dir_all(work).context("cannot remove what was used for building");
     result.and(removed)?;
-    if !is_any_lab_there() {
-        prune()?;
+    // The image is there: what has to be left for the next time is only space.
+    if may_prune(Path::new(LABS))
+        && let Err(error) = prune()
+    {
+        eprintln!("images that {} takes the place of are still there: {error:#}", recipe.name);
     }
     Ok(Outcome::Built)
 }
 
-/// Whether containers may run in some lab, perhaps of an image that has lost its name meanwhile.
-fn is_any_lab_there() -> bool {
-    fs::read_dir(LABS).is_ok_and(|mut labs| labs.next().is_some())
+/// Whether there surely is no lab whose containers may run of an image that has lost its name meanwhile.
+fn may_prune(labs: &Path) -> bool {
+    match fs::read_dir(labs) {
+        Ok(mut labs) => labs.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 /// Removes images that a newer one took the name of.
@@ -212,4 +219,22 @@ fn lay_out(recipe: &Recipe, tree: &Path) -> Result<()> {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_removed_only_where_there_surely_is_no_lab() {
+        let labs = std::env::temp_dir().join(format!("systole-lab-prune-{}", std::process::id()));
+        assert!(may_prune(&labs), "nothing there");
+        fs::create_dir(&labs).expect("a directory");
+        assert!(may_prune(&labs), "empty");
+        let lab = labs.join("one");
+        fs::write(&lab, "").expect("a file");
+        assert!(!may_prune(&labs), "a lab");
+        assert!(!may_prune(&lab), "cannot be read");
+        fs::remove_dir_all(&labs).expect("it is ours");
+    }
 }
