@@ -2,7 +2,7 @@
 //!
 //! It fires synapses whose inputs are confirmed, the important ones first, a limited number at once. After an abort it
 //! sends nothing more but notifications of what was done, and is finished when what is in flight has been answered, the last
-//! notifications excepted. It chooses nothing.
+//! notifications excepted. What is done is the graph's choice; where the order is not quite the graph's, [`caution`] says why.
 
 pub mod caution;
 
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use systole_graph::{Action, ActionId, ActionKind, Synapse, TransitionGraph, circle, describe};
-use systole_types::{Monotonic, NodeId, parse_duration};
+use systole_types::{Monotonic, NodeId, ResourceId, parse_duration};
 
 /// How much longer than its own timeout an action may take, where the graph does not say: `cluster-delay`'s default.
 const CLUSTER_DELAY: Duration = Duration::from_secs(60);
@@ -26,11 +26,22 @@ const INFINITY: i32 = 1_000_000;
 /// How many actions are in flight at most where `batch-limit` does not say.
 const DEFAULT_BATCH_LIMIT: usize = 64;
 
+/// A resource on a node: an executor does one thing at a time with it.
+pub type Lane = (NodeId, ResourceId);
+
+/// Resources on nodes that have not answered notifications of an earlier plan, and when these are given up at the latest.
+pub type Busy = BTreeMap<Lane, Monotonic>;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Carry out this graph. What was going on is dropped.
-    Begin(Box<TransitionGraph>),
+    Begin {
+        /// What is to be done.
+        graph: Box<TransitionGraph>,
+        /// Who may be late to begin with it.
+        busy: Busy,
+    },
     /// The action succeeded.
     Confirmed(ActionId),
     /// The action failed.
@@ -113,6 +124,7 @@ struct Run {
     aborted: Option<AbortReason>,
     /// The first action that could not be sent where it belongs.
     left_out: Option<AbortReason>,
+    busy: Busy,
     batch_limit: usize,
     cluster_delay: Duration,
 }
@@ -158,14 +170,14 @@ impl Engine {
 
     /// Takes in what happened and says what to do, in that order.
     pub fn handle(&mut self, now: Monotonic, event: Event) -> Vec<Effect> {
-        if let Event::Begin(graph) = event {
-            self.run = Some(Run::new(*graph));
+        if let Event::Begin { graph, busy } = event {
+            self.run = Some(Run::new(*graph, busy));
             return self.advance(now, Vec::new());
         }
         let Some(run) = &mut self.run else { return Vec::new() };
         let mut effects = Vec::new();
         match event {
-            Event::Begin(_) => {}
+            Event::Begin { .. } => {}
             Event::Confirmed(id) => run.confirm(id),
             Event::Failed(id) => run.fail(id),
             Event::Unreachable(id) => run.leave_out(id),
@@ -196,7 +208,7 @@ impl Engine {
 }
 
 impl Run {
-    fn new(mut graph: TransitionGraph) -> Self {
+    fn new(mut graph: TransitionGraph, busy: Busy) -> Self {
         caution::amend(&mut graph);
         let known: BTreeSet<ActionId> = graph.synapses.iter().map(|synapse| synapse.action.id).collect();
         let inputs =
@@ -211,6 +223,7 @@ impl Run {
             in_flight: BTreeMap::new(),
             aborted: None,
             left_out: None,
+            busy,
             batch_limit: limit.unwrap_or(DEFAULT_BATCH_LIMIT),
             cluster_delay: delay.unwrap_or(CLUSTER_DELAY),
             graph,
@@ -245,10 +258,19 @@ impl Run {
                 .and_then(|text| text.parse().ok())
                 .map_or(Duration::ZERO, Duration::from_millis);
             let limit = action.timeout().unwrap_or(DEFAULT_TIMEOUT) + delay + self.cluster_delay;
-            let deadline = (!is_fencing(action)).then(|| now + limit);
+            let begins = self.busy_until(action).map_or(now, |until| until.max(now));
+            let deadline = (!is_fencing(action)).then(|| begins + limit);
             self.in_flight.insert(action.id, Flight { synapse, deadline });
         }
         Some(effect)
+    }
+
+    /// When a resource action is begun at the latest, if there is something before it.
+    fn busy_until(&self, action: &Action) -> Option<Monotonic> {
+        let (ActionKind::Resource(resource), Some((node, _))) = (&action.kind, &action.node) else {
+            return None;
+        };
+        self.busy.get(&(node.clone(), resource.id.clone())).copied()
     }
 
     fn satisfy(&mut self, id: ActionId) {
@@ -281,18 +303,11 @@ impl Run {
         }
     }
 
-    /// A remote node cannot be reached: the stop of its connection, which is broken, need not wait for what was to be done
-    /// there before. Else it would wait for ever, and the connection could not be recovered.
+    /// See [`caution::let_go`].
     fn let_go(&mut self, node: &NodeId) {
-        let graph = &self.graph;
-        let is_there =
-            |synapse: &&Synapse| synapse.action.node.as_ref().is_some_and(|(name, _)| name == node);
-        let there: BTreeSet<ActionId> =
-            graph.synapses.iter().filter(is_there).map(|synapse| synapse.action.id).collect();
+        caution::let_go(&mut self.graph, node);
         for (idx, inputs) in &mut self.waiting {
-            if is_stop_of_connection(&graph.synapses[*idx].action, node) {
-                inputs.retain(|input| !there.contains(input));
-            }
+            inputs.retain(|input| self.graph.synapses[*idx].inputs.contains(input));
         }
     }
 
@@ -336,13 +351,16 @@ impl Run {
 
     /// Whether what is in flight need not be waited for before there is another plan. Fencing that is not confirmed will be asked
     /// for again. A notification tells what was done already, and whatever is asked of that copy next is done after it; only
-    /// those that wait for its answer have to be sent before.
+    /// those that wait for its answer have to be sent before. One that comes after another which was left open is waited for,
+    /// or they would become more with each plan.
     fn may_leave_open(&self) -> bool {
         let mut heard: BTreeSet<ActionId> = BTreeSet::new();
         for flight in self.in_flight.values() {
             match self.action(flight) {
                 action if is_fencing(action) => {}
-                action if &*action.operation == "notify" => _ = heard.insert(action.id),
+                action if &*action.operation == "notify" && self.busy_until(action).is_none() => {
+                    _ = heard.insert(action.id)
+                }
                 _ => return false,
             }
         }
@@ -363,7 +381,13 @@ impl Run {
     /// How it ended, if it did.
     fn outcome(&self) -> Option<Outcome> {
         let reason = self.aborted.as_ref().or(self.left_out.as_ref());
-        let is_over = self.in_flight.is_empty() || reason.is_some() && self.may_leave_open();
+        let may_end = match (&self.aborted, &self.left_out) {
+            (Some(_), _) => self.may_leave_open(),
+            // The answer to a notification may still let the plan go on.
+            (None, Some(_)) => self.waits_for_fencing(),
+            (None, None) => false,
+        };
+        let is_over = self.in_flight.is_empty() || may_end;
         match reason {
             _ if !is_over => None,
             Some(reason) => Some(Outcome::Incomplete(reason.clone())),
@@ -389,12 +413,6 @@ fn is_told_anyway(synapse: &Synapse) -> bool {
 /// Whether a pseudo-action has to be told to the members: it says how remote and guest nodes stand.
 fn says_something(action: &Action) -> bool {
     !action.downed.is_empty() || !action.maintenance.is_empty()
-}
-
-/// Whether an action ends the connection to a remote node, which goes by the node's name.
-fn is_stop_of_connection(action: &Action, node: &NodeId) -> bool {
-    matches!(&action.kind, ActionKind::Resource(resource) if resource.id.as_str() == node.as_str())
-        && &*action.operation == "stop"
 }
 
 /// Whether an action isolates a node.

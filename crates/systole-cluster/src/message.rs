@@ -99,17 +99,35 @@ impl Message {
         if level >= LEVEL_OF_DIGESTS {
             return;
         }
+        let forget = |operation: &mut Operation| operation.digests = Digests::default();
         match self {
             Self::Record { results, .. } => {
-                results.iter_mut().for_each(|result| result.operation.digests = Digests::default());
+                results.iter_mut().for_each(|result| forget(&mut result.operation));
+            }
+            Self::Connection { reports } => {
+                reports.iter_mut().for_each(|report| forget(&mut report.result.operation));
             }
             Self::Attach(attach) => {
-                attach
-                    .in_flight
-                    .iter_mut()
-                    .for_each(|perform| perform.operation.digests = Digests::default());
+                attach.in_flight.iter_mut().for_each(|perform| forget(&mut perform.operation));
             }
-            _ => {}
+            Self::Perform(perform) => forget(&mut perform.operation),
+            // Nothing of these is newer than the first level. What a copy has, is there already.
+            Self::Hello(_)
+            | Self::Copy(_)
+            | Self::Stored { .. }
+            | Self::DiskState { .. }
+            | Self::Detach
+            | Self::Request { .. }
+            | Self::Heard { .. }
+            | Self::WriteOut { .. }
+            | Self::Membership(_)
+            | Self::Leave { .. }
+            | Self::Farewell { .. }
+            | Self::Remotes { .. }
+            | Self::Overdue { .. }
+            | Self::Forget { .. }
+            | Self::ClearFailure { .. }
+            | Self::Idle { .. } => {}
         }
     }
 }
@@ -336,6 +354,11 @@ impl Perform {
     pub fn is_for(&self, node: u32, by: &Hand) -> bool {
         self.node == node && self.by == *by
     }
+
+    /// Whether this is asked of the same resource at the same place.
+    pub fn is_to_the_same(&self, other: &Self) -> bool {
+        self.is_for(other.node, &other.by) && self.operation.resource == other.operation.resource
+    }
 }
 
 /// What became of a connection to a remote or guest node.
@@ -345,6 +368,14 @@ pub(crate) struct ConnectionReport {
     pub session: SessionId,
     /// Of an operation on the connection resource.
     pub result: OperationResult,
+}
+
+impl ConnectionReport {
+    /// Whether this is the same as another report, which may have been said at a lower level.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let of = |report: &Self| (report.session, report.result.at, report.result.rc);
+        of(self) == of(other) && self.result.operation.transition_key == other.result.operation.transition_key
+    }
 }
 
 /// What is replicated beside the CIB, and lives as long as the status section.

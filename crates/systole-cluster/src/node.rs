@@ -257,6 +257,7 @@ impl NodeMachine {
             Message::Connection { reports } => self.connections_reported(from, &reports),
             Message::Remotes { downed, maintenance, action } => {
                 let given_up = self.replica.apply_to_remotes(&downed, &maintenance);
+                self.close_unwanted();
                 self.operations_failed(&given_up);
                 self.action_done(action);
             }

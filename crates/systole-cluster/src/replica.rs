@@ -419,7 +419,8 @@ impl Replica {
         for node in &update.nodes {
             self.status().stand(node);
             match node.standing {
-                Standing::Off => self.forget_member(node.id, &node.name),
+                // Before this is said there is no plan under way which had something done there.
+                Standing::Off => _ = self.forget_member(node.id, &node.name),
                 Standing::Lost => {
                     self.ledger.in_flight.retain(|_, perform| perform.node != node.id);
                     self.set_attributes_aside(&node.name);
@@ -458,18 +459,20 @@ impl Replica {
         true
     }
 
-    /// A node is out of the way for good: what ran there can be recovered.
-    pub fn release(&mut self, released: &Released) {
-        match released.id() {
+    /// A node is out of the way for good: what ran there can be recovered. Returns the transition keys of what nobody will
+    /// answer any more.
+    pub fn release(&mut self, released: &Released) -> Vec<String> {
+        let given_up = match released.id() {
             Some(id) => {
                 let update = NodeUpdate { id, name: released.name().to_owned(), standing: Standing::Off };
                 self.ledger.in_flight.retain(|_, perform| perform.node != id);
                 self.status().stand(&update);
-                self.forget_member(id, released.name());
+                self.forget_member(id, released.name())
             }
             None => self.release_remote(released.name()),
-        }
+        };
         self.count(Counted::Status);
+        given_up
     }
 }
 

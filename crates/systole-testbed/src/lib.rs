@@ -48,12 +48,19 @@ thread_local! {
     static FLAWS: RefCell<Vec<Flaw>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The real scheduler. Every graph is checked as it will be carried out.
+/// The real scheduler. Every graph is checked as it will be carried out, and as it would be if a remote node were out of reach.
 pub fn plan(cib: &Cib, now: Timestamp) -> Plan {
     let graph = systole_scheduler::schedule(cib, now).graph;
     let mut amended = graph.clone();
     caution::amend(&mut amended);
-    FLAWS.with_borrow_mut(|flaws| flaws.extend(check(&amended)));
+    FLAWS.with_borrow_mut(|flaws| {
+        flaws.extend(check(&amended));
+        for node in caution::stopped_connections(&amended) {
+            let mut without = amended.clone();
+            caution::let_go(&mut without, &node);
+            flaws.extend(check(&without));
+        }
+    });
     Plan { graph, kind: InputKind::Input, recheck: None }
 }
 

@@ -33,6 +33,35 @@ fn open_circles(graph: &mut TransitionGraph) {
     }
 }
 
+/// A remote node cannot be reached: the stop of its connection, which is broken, need not wait for what was to be done
+/// there before. Else it would wait for ever, and the connection could not be recovered.
+///
+/// This is learnt while the graph is carried out.
+pub fn let_go(graph: &mut TransitionGraph, node: &NodeId) {
+    let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+    let is_there = |action: &&Action| action.node.as_ref().is_some_and(|(name, _)| name == node);
+    let there: BTreeSet<ActionId> = actions.filter(is_there).map(|action| action.id).collect();
+    for synapse in &mut graph.synapses {
+        if is_stop_of_connection(&synapse.action, node) {
+            synapse.inputs.retain(|input| !there.contains(input));
+        }
+    }
+}
+
+/// The remote nodes whose connections a graph stops: those that [`let_go`] may be called for with an effect.
+pub fn stopped_connections(graph: &TransitionGraph) -> BTreeSet<NodeId> {
+    let actions = || graph.synapses.iter().map(|synapse| &synapse.action);
+    let nodes: BTreeSet<&NodeId> = actions().filter_map(|action| Some(&action.node.as_ref()?.0)).collect();
+    let is_stopped = |node: &&&NodeId| actions().any(|action| is_stop_of_connection(action, node));
+    nodes.iter().filter(is_stopped).map(|node| (*node).clone()).collect()
+}
+
+/// Whether an action ends the connection to a remote node, which goes by the node's name.
+fn is_stop_of_connection(action: &Action, node: &NodeId) -> bool {
+    matches!(&action.kind, ActionKind::Resource(resource) if resource.id.as_str() == node.as_str())
+        && &*action.operation == "stop"
+}
+
 /// Guests that are connected to after their containers are started. A guest goes by the name of its connection.
 fn new_guests(graph: &TransitionGraph) -> BTreeSet<NodeId> {
     let starts = || {

@@ -2,7 +2,8 @@
 //!
 //! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `probe-other`, `promote`, `pseudo` and
 //! `fence`, `close`, which stops the connection to the remote node `far`, `open`, which starts that to a guest in the container
-//! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action.
+//! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action. `busy NODE SECONDS` before it says
+//! how long `rsc` may not answer there because of a notification of an earlier plan.
 
 use super::*;
 use std::{fmt::Write as _, sync::Arc};
@@ -72,12 +73,20 @@ fn describe(effect: &Effect) -> String {
 
 #[track_caller]
 fn check(script: &str) {
+    let mut busy = Busy::new();
     let (mut engine, mut now, mut actual) = (Engine::new(), Monotonic::default(), String::new());
     for line in script.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()) {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
         let number = || rest.parse().expect("a number");
+        writeln!(actual, "{line}").expect("text grows");
         let event = match command {
-            "graph" => Event::Begin(Box::new(graph(rest))),
+            "graph" => Event::Begin { graph: Box::new(graph(rest)), busy: std::mem::take(&mut busy) },
+            "busy" => {
+                let (node, secs) = rest.split_once(' ').expect("NODE SECONDS");
+                let until = now + Duration::from_secs(secs.parse().expect("seconds"));
+                busy.insert((NodeId::new(node), "rsc".into()), until);
+                continue;
+            }
             "confirmed" => Event::Confirmed(number()),
             "failed" => Event::Failed(number()),
             "unreachable" => Event::Unreachable(number()),
@@ -89,7 +98,6 @@ fn check(script: &str) {
             }
             other => panic!("no command {other:?}"),
         };
-        writeln!(actual, "{line}").expect("text grows");
         for effect in engine.handle(now, event) {
             writeln!(actual, "    {}", describe(&effect)).expect("text grows");
         }
@@ -180,6 +188,40 @@ confirmed 1
 }
 
 #[test]
+fn what_comes_after_a_notification_that_was_left_open_has_its_time_from_the_end_of_that() {
+    check(
+        "
+busy a 300
+graph 1:op@a 2:op@b
+    perform 1
+    perform 2
+wait 80
+    2 timed out
+wait 299
+wait 1
+    1 timed out
+    given up: action-2 failed
+",
+    );
+}
+
+#[test]
+fn notifications_that_are_left_open_do_not_become_more_with_each_plan() {
+    check(
+        "
+busy a 300
+graph 1:notify@a 2:notify@b
+    perform 1
+    perform 2
+changed
+confirmed 2
+confirmed 1
+    given up: the CIB was changed
+",
+    );
+}
+
+#[test]
 fn a_failure_gives_the_rest_up() {
     check(
         "
@@ -213,6 +255,22 @@ graph 1:op 2:fence
     perform 1
     perform 2
 unreachable 1
+    given up: action-1 had no way to its node
+",
+    );
+}
+
+#[test]
+fn what_waits_for_a_notification_goes_on_when_something_else_has_no_way_to_its_node() {
+    check(
+        "
+graph 1:op@far 2:notify 3:told<2 4:op@a<3
+    perform 2
+    perform 1
+unreachable 1
+confirmed 2
+    perform 4
+confirmed 4
     given up: action-1 had no way to its node
 ",
     );
@@ -307,6 +365,14 @@ confirmed 4
     given up: action-1 had no way to its node
 ",
     );
+}
+
+#[test]
+fn a_checker_can_tell_which_nodes_may_turn_out_to_be_out_of_reach() {
+    let stopped = |text: &str| caution::stopped_connections(&graph(text));
+    assert_eq!(stopped("1:op@far 2:close@a<1"), BTreeSet::from([NodeId::new("far")]));
+    assert_eq!(stopped("1:op@far 2:open@a"), BTreeSet::new());
+    assert_eq!(stopped("1:op@b 2:close@a<1"), BTreeSet::new(), "nothing was to be done there");
 }
 
 #[test]

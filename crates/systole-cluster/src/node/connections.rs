@@ -379,7 +379,7 @@ impl NodeMachine {
     pub(super) fn connections_reported(&mut self, from: u32, reports: &[ConnectionReport]) {
         let reported = self.replica.connections_reported(from, reports);
         if from == self.group.own_id() {
-            self.connections.reports.retain(|report| !reports.contains(report));
+            self.connections.reports.retain(|kept| !reports.iter().any(|told| told.is_same(kept)));
             self.resume_connections();
         }
         self.close_unwanted();
@@ -406,7 +406,7 @@ impl NodeMachine {
 
     /// Ends sessions of this node that the members know nothing of, or know another node to have: nobody would listen to
     /// what is said there.
-    fn close_unwanted(&mut self) {
+    pub(super) fn close_unwanted(&mut self) {
         let own_id = self.group.own_id();
         let ledger = &self.replica.ledger;
         let is_wanted = |name: &str, link: &Link| {

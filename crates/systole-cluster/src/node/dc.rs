@@ -8,13 +8,13 @@ mod actions;
 use super::NodeMachine;
 use crate::{
     Effect, Level,
-    engine::{AbortReason, Engine, Event as Told},
+    engine::{AbortReason, Busy, Engine, Event as Told},
     message::{MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
-use systole_types::{Monotonic, Timestamp, parse_duration};
+use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
 const RESTART_GRACE: Duration = Duration::from_secs(2);
@@ -304,9 +304,18 @@ impl NodeMachine {
         let now = self.now.mono;
         let in_flight = &self.replica.ledger.in_flight;
         dc.deadlines.retain(|key, _| in_flight.contains_key(key));
-        for (key, perform) in in_flight {
+        let (told, asked): (Vec<_>, Vec<_>) =
+            in_flight.iter().partition(|(_, perform)| perform.operation.operation == "notify");
+        for (key, perform) in told.iter().chain(&asked) {
+            if dc.deadlines.contains_key(*key) {
+                continue;
+            }
+            // It is not begun before a notification is answered that went there earlier.
+            let earlier = told.iter().filter(|(_, told)| told.is_to_the_same(perform));
+            let begins =
+                earlier.filter_map(|(key, _)| dc.deadlines.get(*key).copied()).fold(now, Monotonic::max);
             let limit = Duration::from_millis(perform.operation.timeout_ms) + ANSWER_PATIENCE;
-            dc.deadlines.entry(key.clone()).or_insert(now + limit);
+            dc.deadlines.insert((*key).clone(), begins + limit);
         }
         let late = |deadline: &Monotonic| *deadline <= now;
         let keys: Vec<String> =
@@ -342,6 +351,20 @@ impl NodeMachine {
         }
     }
 
+    /// Who has not answered a notification of an earlier plan.
+    fn busy(&self, dc: &Dc) -> Busy {
+        let mut busy = Busy::new();
+        for Perform { operation, .. } in self.unanswered() {
+            let until = dc.deadlines.get(&operation.transition_key).copied();
+            if let (Some(node), Some(until)) = (self.node_of(operation), until) {
+                let lane = (NodeId::new(&node), ResourceId::new(&operation.resource));
+                let latest = busy.entry(lane).or_insert(until);
+                *latest = until.max(*latest);
+            }
+        }
+        busy
+    }
+
     fn plan(&mut self, dc: &mut Dc, why: &str) {
         let cib = dc.view.of(self.replica.cib());
         let plan = (self.config.planner)(cib, self.now.wall);
@@ -356,7 +379,8 @@ impl NodeMachine {
             self.effects.push(Effect::SaveInput { kind: plan.kind, transition: dc.transition, xml });
         }
         dc.offsets = offsets(&plan.graph);
-        let steps = dc.engine.handle(self.now.mono, Told::Begin(Box::new(plan.graph)));
+        let begin = Told::Begin { graph: Box::new(plan.graph), busy: self.busy(dc) };
+        let steps = dc.engine.handle(self.now.mono, begin);
         self.perform_steps(dc, steps);
         if !dc.engine.is_busy()
             && dc.stale.is_none()

@@ -337,7 +337,9 @@ impl NodeMachine {
             Wish::ForgetNode { node } => self.grant_forget_node(node),
             Wish::ConfirmOff { node } => {
                 let released = self.released(node)?;
-                self.replica.release(&released);
+                let given_up = self.replica.release(&released);
+                self.close_unwanted();
+                self.operations_failed(&given_up);
                 Ok(self.written())
             }
         }

@@ -14,6 +14,7 @@ use systole_wire::{
 mod agents;
 mod attributes;
 mod levels;
+mod notifications;
 mod recheck;
 mod remote;
 
@@ -55,6 +56,8 @@ struct Bench {
     logs: Vec<String>,
     n_inputs: usize,
     far: Far,
+    /// The executor answers nothing that is asked from the first operation with this name on.
+    hangs_from: Option<&'static str>,
     /// What agents say of themselves; without it they say nothing.
     metadata: Option<String>,
 }
@@ -65,6 +68,7 @@ struct Far {
     is_reachable: bool,
     session: crate::SessionId,
     opened: Vec<crate::Endpoint>,
+    closed: Vec<crate::SessionId>,
     ran: Vec<String>,
     running: BTreeSet<String>,
 }
@@ -93,6 +97,7 @@ impl Bench {
             logs: Vec::new(),
             n_inputs: 0,
             far: Far { is_reachable: true, ..Far::default() },
+            hangs_from: None,
             metadata: Some(String::new()),
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
@@ -110,6 +115,10 @@ impl Bench {
                     Effect::Cast(payload) if self.has_layer => {
                         self.casts.push(payload.clone());
                         events.push_back(Event::Delivered { from: 1, payload });
+                    }
+                    Effect::ToExecutor(ToExecutor::Run(operation)) if self.hangs(&operation) => {
+                        self.ran.push(operation.key);
+                        self.asked.push(operation.operation);
                     }
                     Effect::ToExecutor(ToExecutor::Run(operation)) => {
                         let result = self.run(*operation);
@@ -133,6 +142,11 @@ impl Bench {
                 }
             }
         }
+    }
+
+    fn hangs(&self, operation: &Operation) -> bool {
+        let asked = || self.asked.iter().chain([&operation.operation]);
+        self.hangs_from.is_some_and(|name| asked().any(|asked| asked == name))
     }
 
     fn run(&mut self, operation: Operation) -> OperationResult {
@@ -185,7 +199,11 @@ impl Bench {
                 let result = self.result(*operation, is_there);
                 RemoteEvent::Says(FromExecutor::Result(Box::new(result)))
             }
-            RemoteCommand::Tell(_) | RemoteCommand::Close => return None,
+            RemoteCommand::Close => {
+                self.far.closed.push(session);
+                return None;
+            }
+            RemoteCommand::Tell(_) => return None,
         };
         Some(Event::Remote { session, event })
     }

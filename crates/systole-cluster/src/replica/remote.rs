@@ -287,31 +287,32 @@ impl Replica {
     }
 
     /// All that is known of a cluster node goes. Guests on it went with it; other remote nodes only lost their connection.
-    pub(super) fn forget_member(&mut self, id: u32, name: &str) {
+    /// Returns the transition keys of what nobody will answer any more, as do those below.
+    pub(super) fn forget_member(&mut self, id: u32, name: &str) -> Vec<String> {
         self.status().erase_history(name);
         self.forget_attributes(name);
-        self.forget_guests_on(name);
+        let given_up = self.forget_guests_on(name);
         self.ledger.connections.retain(|_, entry| entry.host != id);
+        given_up
     }
 
     /// Guests went with the node that their containers ran on.
-    fn forget_guests_on(&mut self, node: &str) {
+    fn forget_guests_on(&mut self, node: &str) -> Vec<String> {
         let connections = self.ledger.connections.iter();
         let gone: Vec<String> = connections
             .filter(|(name, entry)| is_guest(&entry.start) && self.container_node(name) == Some(node))
             .map(|(name, _)| name.clone())
             .collect();
-        for guest in gone {
-            self.remote_is_down(&guest);
-        }
+        gone.iter().flat_map(|guest| self.remote_is_down(guest)).collect()
     }
 
     /// A remote node that was lost is out of the way.
-    pub(super) fn release_remote(&mut self, name: &str) {
-        self.forget_guests_on(name);
+    pub(super) fn release_remote(&mut self, name: &str) -> Vec<String> {
+        let mut given_up = self.forget_guests_on(name);
         self.status().erase_history(name);
-        self.remote_is_down(name);
+        given_up.extend(self.remote_is_down(name));
         self.status().set_remote(name, &[("node_fenced", "1")]);
+        given_up
     }
 
     /// Whether a node is a remote one, and if so whether it is connected to.

@@ -213,7 +213,7 @@ impl NodeMachine {
     }
 
     /// Where an operation was run: as the graph said.
-    fn node_of(&self, operation: &Operation) -> Option<String> {
+    pub(super) fn node_of(&self, operation: &Operation) -> Option<String> {
         operation.parameters.get("CRM_meta_on_node").cloned()
     }
 }

@@ -1,10 +1,10 @@
 //! Members that speak different versions of the protocol.
 
 use super::*;
-use crate::message::{Attach, Hand, Hello, LEVEL_OF_DIGESTS};
+use crate::message::{ConnectionReport, Hello, LEVEL_OF_DIGESTS};
 use systole_wire::{ProtocolVersion, exec::Digest};
 
-/// A member `b` that speaks the protocol up to a minor part says hello, and its executor is there.
+/// A member `b` that speaks the protocol up to a minor part says hello. Its executor does not come.
 fn join(bench: &mut Bench, minor: u16) {
     let members = vec![(1, "a".to_owned()), (2, "b".to_owned())];
     bench.tell(Event::View(View { number: 5, own_id: 1, members, has_quorum: true }));
@@ -19,20 +19,9 @@ fn join(bench: &mut Bench, minor: u16) {
         fingerprint: String::new(),
         disk_error: None,
     };
-    let attach = Attach {
-        by: Hand::Executor,
-        session: Default::default(),
-        acknowledged: 0,
-        forgetful: false,
-        lost_monitors: Vec::new(),
-        lost_operations: Vec::new(),
-        in_flight: Vec::new(),
-    };
-    for (number, message) in [(1, Message::Hello(hello)), (2, Message::Attach(attach))] {
-        let envelope = Envelope { view: 5, number, message };
-        let payload = serde_json::to_string(&envelope).expect("a message");
-        bench.tell(Event::Delivered { from: 2, payload });
-    }
+    let envelope = Envelope { view: 5, number: 1, message: Message::Hello(hello) };
+    let payload = serde_json::to_string(&envelope).expect("a message");
+    bench.tell(Event::Delivered { from: 2, payload });
     assert!(bench.machine.group.is_settled());
 }
 
@@ -60,5 +49,44 @@ fn what_a_member_cannot_read_is_said_by_nobody() {
         let mut bench = Bench::start();
         join(&mut bench, minor);
         assert_eq!(tells_digests(&mut bench), are_told, "beside one that speaks 1.{minor}");
+    }
+}
+
+const CONNECTION: &str = r#"<primitive id="r" class="ocf" provider="pacemaker" type="remote">
+    <instance_attributes id="p"><nvpair id="p1" name="fake" value="1"/>
+    <nvpair id="p2" name="server" value="192.0.2.7"/></instance_attributes></primitive>"#;
+
+const METADATA: &str = r#"<resource-agent name="remote" version="2.0"><version>1.1</version>
+  <parameters><parameter name="server"/><parameter name="fake" reloadable="1"/></parameters>
+  <actions><action name="reload-agent" timeout="20s"/></actions></resource-agent>"#;
+
+/// What was said of starts of connections.
+fn reported_starts(bench: &Bench) -> Vec<ConnectionReport> {
+    let envelopes = bench.casts.iter().map(|payload| serde_json::from_str(payload).expect("a message"));
+    let reports = envelopes.flat_map(|envelope: Envelope| match envelope.message {
+        Message::Connection { reports } => reports,
+        _ => Vec::new(),
+    });
+    reports.filter(|report| report.result.operation.operation == "start").collect()
+}
+
+#[test]
+fn what_became_of_connections_is_said_as_a_member_can_read_it_and_once() {
+    let resource = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    for (minor, is_told) in [(PROTOCOL.minor, true), (LEVEL_OF_DIGESTS - 1, false)] {
+        let mut bench = Bench::with(&CIB.replace(resource, CONNECTION));
+        bench.metadata = Some(METADATA.into());
+        join(&mut bench, minor);
+        bench.wait(30);
+        let starts = reported_starts(&bench);
+        let has_digest = |report: &ConnectionReport| report.result.operation.digests.restart.is_some();
+        assert_eq!(
+            starts.iter().map(has_digest).collect::<Vec<_>>(),
+            [is_told],
+            "beside one that speaks 1.{minor}"
+        );
+        bench.casts.clear();
+        bench.view(6);
+        assert_eq!(reported_starts(&bench), [], "beside one that speaks 1.{minor}");
     }
 }

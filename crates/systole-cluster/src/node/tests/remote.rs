@@ -93,19 +93,24 @@ fn transient_attributes_of_a_remote_node_go_with_its_connection() {
     assert!(!state(&bench, "far").contains("\"ping\""));
 }
 
+fn with_fencing() -> String {
+    let device = r#"<resources><primitive id="fence" class="stonith" type="fence_dummy"/>"#;
+    WITH_REMOTE.replace("\"false\"", "\"true\"").replace("<resources>", device)
+}
+
+/// An administrator says that `far` is off.
+fn confirm(bench: &mut Bench) -> Option<systole_wire::api::Reply> {
+    bench.replies.clear();
+    let call = systole_wire::api::Call::ConfirmOff { node: "far".into() };
+    let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: crate::ClientId(9), request });
+    bench.replies.pop()
+}
+
 #[test]
 fn a_remote_node_can_be_vouched_to_be_off_when_it_is_not_connected_to() {
-    let device = r#"<resources><primitive id="fence" class="stonith" type="fence_dummy"/>"#;
-    let cib = WITH_REMOTE.replace("\"false\"", "\"true\"").replace("<resources>", device);
-    let mut bench = Bench::with(&cib);
+    let mut bench = Bench::with(&with_fencing());
     bench.view(1);
-    let confirm = |bench: &mut Bench| {
-        bench.replies.clear();
-        let call = systole_wire::api::Call::ConfirmOff { node: "far".into() };
-        let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-        bench.tell(Event::Request { client: crate::ClientId(9), request });
-        bench.replies.pop()
-    };
     assert!(matches!(confirm(&mut bench), Some(systole_wire::api::Reply::Refused(_))));
     bench.far.is_reachable = false;
     break_session(&mut bench);
@@ -114,6 +119,30 @@ fn a_remote_node_can_be_vouched_to_be_off_when_it_is_not_connected_to() {
     assert_eq!(confirm(&mut bench), Some(systole_wire::api::Reply::Done));
     let there = state(&bench, "far");
     assert!(there.contains("node_fenced=\"1\"") && !there.contains("\"r_start_0"), "{there}");
+}
+
+#[test]
+fn the_connection_to_a_guest_is_closed_when_the_node_of_its_container_is_vouched_to_be_off() {
+    let container = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="rt">
+        <nvpair id="rt1" name="remote-node" value="g"/></meta_attributes>"#;
+    let resource = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy">"#;
+    let mut bench = Bench::with(&with_fencing().replace(resource, container));
+    bench.view(1);
+    let session_with = |bench: &Bench, name: &str| {
+        bench.machine.connections.session_of(&crate::message::Hand::Remote(name.into()))
+    };
+    let guest = session_with(&bench, "g");
+    let entry = bench.machine.replica.ledger.connections.get_mut("g").expect("connected");
+    // As that of a bundle can be.
+    entry.container_on = Some("far".into());
+    bench.far.is_reachable = false;
+    let event = RemoteEvent::Lost { reason: "reset".into() };
+    let session = session_with(&bench, "far");
+    bench.tell(Event::Remote { session, event });
+    bench.wait(2);
+    assert!(!bench.far.closed.contains(&guest));
+    assert_eq!(confirm(&mut bench), Some(systole_wire::api::Reply::Done));
+    assert!(bench.far.closed.contains(&guest), "{:?}", bench.far.closed);
 }
 
 #[test]

@@ -124,7 +124,10 @@ fn that_a_container_does_not_run_elsewhere_says_nothing_of_its_guest() {
 fn a_guest_is_gone_with_the_remote_node_that_its_container_was_on() {
     let mut bench = Bench::start();
     bench.lose_guest_on("far");
-    bench.replica.release_remote("far");
+    let hand = Hand::Remote("g".to_owned());
+    let asked = bench.result(&hand, "r_start_0", OcfRc::Ok).operation;
+    let given_up = bench.replica.release_remote("far");
+    assert_eq!(given_up, [asked.transition_key], "nobody will answer from the guest");
     assert_eq!(bench.replica.remote_node("g"), Some(false));
     assert!(!bench.replica.has_lost(A, "g"));
 }
