@@ -1,9 +1,10 @@
 //! An executor and the agents it runs: on a host, or beside a remote daemon.
 
 use crate::{Micros, NodeIdx, agents::Agents, far::FarIdx};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use systole_cluster::executor::ExecutorMachine;
 use systole_types::Monotonic;
+use systole_wire::exec::AgentName;
 
 /// Where a station is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Station {
     pub agents: Agents,
     /// Process groups whose end the executor waits for.
     pub killed_leftovers: VecDeque<(Micros, String)>,
+    /// Agents that are describing themselves, and what they will say.
+    pub descriptions: BTreeMap<AgentName, (Micros, Option<String>)>,
 }
 
 impl Station {
@@ -33,6 +36,7 @@ impl Station {
         let deadline = self.executor.as_ref().and_then(ExecutorMachine::next_deadline);
         let times = [
             self.killed_leftovers.front().map(|(at, _)| *at),
+            self.descriptions.values().map(|(at, _)| *at).min(),
             self.agents.next(),
             deadline.map(|at| at.0.as_micros() as Micros),
         ];
@@ -44,10 +48,19 @@ impl Station {
         self.executor.as_ref().and_then(ExecutorMachine::next_deadline).is_some_and(|at| at <= now)
     }
 
+    /// What an agent says of itself that has come to its end by now.
+    pub fn next_description(&mut self, now: Micros) -> Option<(AgentName, Option<String>)> {
+        let is_due = |(_, (at, _)): &(&AgentName, &(Micros, Option<String>))| *at <= now;
+        let agent = self.descriptions.iter().find(is_due)?.0.clone();
+        let (_, said) = self.descriptions.remove(&agent)?;
+        Some((agent, said))
+    }
+
     /// The executor's program is killed; what it has begun goes on.
     pub fn kill_executor(&mut self) {
         self.executor = None;
         self.killed_leftovers.clear();
+        self.descriptions.clear();
         for process in self.agents.processes.values_mut() {
             (process.run, process.is_awaited) = (None, false);
         }

@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use crate::{
-    NodeIdx,
+    Micros, NodeIdx,
     agents::{Act, Process},
     far::Site,
     pop_if,
@@ -45,6 +45,9 @@ impl Cluster {
         while let Some((_, process)) = pop_if(&mut self.station(place).killed_leftovers, |(at, _)| *at <= now)
         {
             self.tell_executor(place, executor::Event::LeftoverGone { process });
+        }
+        while let Some((agent, metadata)) = self.station(place).next_description(now) {
+            self.tell_executor(place, executor::Event::Described { agent, metadata });
         }
         let clock = self.clock().mono;
         if self.station(place).is_due(clock) {
@@ -111,6 +114,17 @@ impl Cluster {
         }
     }
 
+    /// How long an agent takes to describe itself, and what it says: some hang until they are killed, some fail at once.
+    fn description(&mut self) -> (Micros, Option<String>) {
+        let metadata = Some(crate::agents::METADATA.to_owned());
+        match self.random.between(0, 20) {
+            0 => (4_000_000, None),
+            1 => (self.random.between(1_000, 50_000), None),
+            2 => (self.random.between(500_000, 3_900_000), metadata),
+            _ => (self.random.between(1_000, 50_000), metadata),
+        }
+    }
+
     /// Hands an event to an executor and performs what it asks for.
     pub(super) fn tell_executor(&mut self, place: Place, event: executor::Event) {
         let clock = self.clock();
@@ -142,8 +156,8 @@ impl Cluster {
             executor::Effect::Kill { run, signal } => self.kill(place, run, signal),
             executor::Effect::EndLeftover { process } => self.end_leftover(place, process),
             executor::Effect::Describe(agent) => {
-                let metadata = Some(crate::agents::METADATA.to_owned());
-                self.tell_executor(place, executor::Event::Described { agent, metadata });
+                let (takes, said) = self.description();
+                self.station(place).descriptions.entry(agent).or_insert((now + takes, said));
             }
             executor::Effect::Send(message) => match place {
                 Place::Host(idx) => {
@@ -193,7 +207,7 @@ impl Cluster {
     }
 
     /// Kills `systole-execd`; it comes back after `away`. Agents' processes go on.
-    pub fn restart_executor(&mut self, idx: NodeIdx, away: crate::Micros) {
+    pub fn restart_executor(&mut self, idx: NodeIdx, away: Micros) {
         let host = &mut self.hosts[idx];
         if !host.is_on || host.station.executor.is_none() {
             return;
