@@ -7,8 +7,8 @@
 mod check;
 
 use crate::{
-    read::parse_bool,
-    xml::{Document, Element, Key},
+    read::{self, parse_bool},
+    xml::{Content, Document, Element, Key},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -95,12 +95,18 @@ impl Acl {
         }
     }
 
-    /// What the permissions say of the elements of `document`.
+    /// What the permissions say of the elements of `document`. Where one that denies cannot be searched for, everything is denied.
     pub fn marks(&self, document: &Document) -> Marks {
         let mut marks = Marks { is_empty: self.permissions.is_empty(), ..Marks::default() };
         for (kind, xpath) in &self.permissions {
-            // What cannot be searched for is about nothing.
-            for element in crate::xpath::find(document, xpath).unwrap_or_default() {
+            let found = match crate::xpath::find(document, xpath) {
+                Ok(found) => found,
+                Err(_) if *kind == Kind::Deny => {
+                    return Marks { deny: BTreeSet::from([document.root().key()]), ..Marks::default() };
+                }
+                Err(_) => Vec::new(),
+            };
+            for element in found {
                 let set = match kind {
                     Kind::Read => &mut marks.read,
                     Kind::Write => &mut marks.write,
@@ -116,21 +122,21 @@ impl Acl {
     /// may, the names and ids are left.
     pub fn readable(&self, document: &Document) -> Option<Document> {
         let marks = self.marks(document);
-        let mut doomed = Doomed::default();
+        let mut hidden = Hidden::default();
         for key in &marks.deny {
-            doomed.purge(document.element(*key), &marks);
+            hidden.hide(document.element(*key), &marks);
         }
         let root = document.root();
-        if marks.is_empty || !doomed.purge(root, &marks) || doomed.elements.contains(&root.key()) {
+        if marks.is_empty || !hidden.hide(root, &marks) || hidden.elements.contains(&root.key()) {
             return None;
         }
         let mut copy = document.clone();
-        for (key, names) in &doomed.attributes {
+        for (key, names) in &hidden.attributes {
             for name in names {
                 copy.remove_attr(*key, name);
             }
         }
-        for key in &doomed.elements {
+        for key in hidden.comments.iter().chain(&hidden.elements) {
             copy.remove(*key);
         }
         Some(copy)
@@ -139,14 +145,15 @@ impl Acl {
 
 /// What cannot be seen.
 #[derive(Default)]
-struct Doomed {
+struct Hidden {
     elements: BTreeSet<Key>,
     attributes: BTreeMap<Key, Vec<String>>,
+    comments: Vec<Key>,
 }
 
-impl Doomed {
+impl Hidden {
     /// Marks what of an element cannot be seen; whether anything of it can.
-    fn purge(&mut self, element: Element<'_>, marks: &Marks) -> bool {
+    fn hide(&mut self, element: Element<'_>, marks: &Marks) -> bool {
         if self.elements.contains(&element.key()) {
             return false;
         }
@@ -155,9 +162,13 @@ impl Doomed {
         }
         let names = element.attrs().filter(|(name, _)| *name != "id").map(|(name, _)| name.to_owned());
         self.attributes.insert(element.key(), names.collect());
+        let contents = element.document().contents(element.key());
+        self.comments.extend(
+            contents.filter(|(_, content)| matches!(content, Content::Comment(_))).map(|(key, _)| key),
+        );
         let mut has_readable = false;
         for child in element.children() {
-            has_readable |= self.purge(child, marks);
+            has_readable |= self.hide(child, marks);
         }
         if !has_readable {
             self.elements.insert(element.key());
@@ -209,10 +220,8 @@ pub fn is_privileged(user: &str) -> bool {
 
 /// Whether the cluster option `enable-acl` is set.
 fn is_enabled(document: &Document) -> bool {
-    let options = document.root().child("configuration").and_then(|config| config.child("crm_config"));
-    let mut pairs = options.into_iter().flat_map(Element::descendants).filter(|pair| pair.is("nvpair"));
-    let pair = pairs.find(|pair| pair.attr("name") == Some("enable-acl"));
-    pair.and_then(|pair| pair.attr("value")).and_then(parse_bool).unwrap_or(false)
+    let (cib, _) = read::read(document);
+    read::value_of(&cib.cluster_options, "enable-acl").and_then(parse_bool).unwrap_or(false)
 }
 
 fn permission(element: Element<'_>) -> Option<(Kind, String)> {

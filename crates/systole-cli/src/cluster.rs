@@ -201,7 +201,7 @@ impl Cluster {
     /// If the daemon does not answer.
     pub fn transient_values(&mut self, name: &str) -> anyhow::Result<Vec<(String, String)>> {
         match self {
-            Self::File(file) => Ok(edit::transient_values(file.document(), name)),
+            Self::File(file) => Ok(edit::transient_values(&file.readable()?, name)),
             Self::Daemon(daemon) => daemon.transient_values(name),
         }
     }

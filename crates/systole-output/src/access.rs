@@ -1,4 +1,4 @@
-//! A CIB with what a user may see and change of it: `cibadmin --show-access`.
+//! A CIB with what a user may see and change of it: `cibadmin --show-access`. For people: values are not escaped, as with Pacemaker 3.0.2.
 
 use std::collections::BTreeSet;
 use systole_cib::{

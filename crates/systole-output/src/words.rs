@@ -72,7 +72,7 @@ pub fn date_text(at: Timestamp, offset: i64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    let local = at.0 + offset;
+    let local = at.0.saturating_add(offset);
     let (day, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
     let (year, month, date) = civil(day);
     format!(
@@ -92,7 +92,7 @@ pub fn utc_text(at: Timestamp) -> String {
 
 /// `2026-11-22 15:42:14 +01:00`, at `offset` seconds east of Greenwich.
 pub fn iso_text(at: Timestamp, offset: i64) -> String {
-    let at = Timestamp(at.0 + offset);
+    let at = Timestamp(at.0.saturating_add(offset));
     let (day, second) = (at.0.div_euclid(86_400), at.0.rem_euclid(86_400));
     let (year, month, date) = civil(day);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
@@ -137,6 +137,9 @@ mod tests {
         assert_eq!(date_text(Timestamp(0), 3600), "Thu Jan  1 01:00:00 1970");
         assert_eq!(iso_text(Timestamp(0), 0), "1970-01-01 00:00:00Z");
         assert_eq!(iso_text(Timestamp(0), -5400), "1969-12-31 22:30:00 -01:30");
+        for (seconds, offset) in [(i64::MAX, 3600), (i64::MIN, -3600)] {
+            assert_eq!(date_text(Timestamp(seconds), offset), date_text(Timestamp(seconds), 0));
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@ use super::*;
 /// A CIB with a user `u` whose role has these permissions.
 fn cib(permissions: &str) -> Document {
     let text = format!(
-        "<cib><configuration><crm_config><nvpair id='e' name='enable-acl' value='true'/></crm_config>\
+        "<cib><configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>\
+         <nvpair id='e' name='enable-acl' value='true'/></cluster_property_set></crm_config>\
          <resources><primitive id='p' type='d'><meta_attributes id='m'><nvpair id='n' name='x' value='1'/></meta_attributes>\
          </primitive><primitive id='q' type='d'/></resources><acls><acl_target id='u'><role id='r'/></acl_target>\
          <acl_group id='g'><role id='r'/></acl_group><acl_role id='r'>{permissions}</acl_role></acls></configuration></cib>"
@@ -68,6 +69,27 @@ fn what_may_not_be_seen_is_left_out() {
 }
 
 #[test]
+fn comments_in_what_may_not_be_seen_are_left_out_too() {
+    let text = cib("<acl_permission kind='read' reference='n'/>").to_text();
+    let text = text.replace("<meta_attributes id=\"m\">", "<!-- secret --><meta_attributes id=\"m\">");
+    let document = Document::parse(text).expect("XML");
+    let seen = acl(&document).readable(&document).expect("something is to be seen").to_text();
+    assert!(seen.contains("id=\"n\"") && !seen.contains("secret"), "{seen}");
+}
+
+#[test]
+fn where_a_denial_cannot_be_searched_for_everything_is_denied() {
+    let document =
+        cib("<acl_permission kind='write' xpath='/cib'/><acl_permission kind='deny' xpath='//primitive['/>");
+    let acl = acl(&document);
+    assert!(acl.readable(&document).is_none());
+    assert!(!acl.allows_version(&document));
+    let document =
+        cib("<acl_permission kind='read' xpath='/cib'/><acl_permission kind='write' xpath='//primitive['/>");
+    assert_eq!(self::acl(&document).marks(&document).access(document.root()), Access::Readable);
+}
+
+#[test]
 fn changes_need_write_access_where_they_are_made() {
     let document =
         cib("<acl_permission kind='write' reference='p'/><acl_permission kind='read' xpath='/cib'/>");
@@ -104,6 +126,12 @@ fn who_is_privileged_or_where_it_is_disabled_may_do_everything() {
     assert!(Acl::in_force(&document, "root", &[]).is_none());
     let disabled = Document::parse(document.to_text().replace("true", "false")).expect("XML");
     assert!(Acl::in_force(&disabled, "u", &[]).is_none());
+    let earlier = "<cluster_property_set id=\"a\"><nvpair id=\"f\" name=\"enable-acl\" value=\"false\"/></cluster_property_set>";
+    let text = document.to_text().replace("<crm_config>", &format!("<crm_config>{earlier}"));
+    assert!(
+        Acl::in_force(&Document::parse(text).expect("XML"), "u", &[]).is_some(),
+        "the set that counts enables it"
+    );
     let by_group = Acl::of(&cib("<acl_permission kind='read' xpath='/cib'/>"), "v", &["g".to_owned()]);
     assert_eq!(by_group.permissions.len(), 1);
 }

@@ -29,19 +29,11 @@ pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Rech
             Some(in_range(now, start.map(Civil::timestamp), end.map(Civil::timestamp), recheck))
         }
         DateCondition::Spec(fields) => {
-            let local = Civil::at(now, input.utc_offset);
-            recheck.spec_by(Timestamp(now.0.saturating_add(until_next_step(local, fields))));
-            spec_phase(local, fields)
+            let (phase, lasts) = spec_phase(Civil::at(now, input.utc_offset), fields)?;
+            recheck.spec_by(Timestamp(now.0.saturating_add(lasts)));
+            Some(phase)
         }
     }
-}
-
-/// How many seconds later the smallest unit that a `date_spec` names is another one.
-fn until_next_step(local: Civil, fields: &[(Arc<str>, Arc<str>)]) -> i64 {
-    let names = |unit: &str| fields.iter().any(|(name, _)| &**name == unit);
-    let steps = [("seconds", 1), ("minutes", 60), ("hours", 3600)];
-    let step = steps.iter().find(|(unit, _)| names(unit)).map_or(24 * 3600, |(_, step)| *step);
-    step - local.second.rem_euclid(step)
 }
 
 fn after(now: Timestamp, start: Timestamp, recheck: &Recheck) -> Phase {
@@ -109,19 +101,29 @@ const FIELDS: [&str; 10] = [
     "weekdays",
 ];
 
-fn spec_phase(now: Civil, fields: &[(Arc<str>, Arc<str>)]) -> Option<Phase> {
+/// Where the moment stands to a `date_spec`, and for how many seconds that is certain: until the next second, minute or hour begins, by
+/// the unit that rules it out, or else by the smallest one it names. Days too are looked at hourly, since clocks are changed.
+fn spec_phase(now: Civil, fields: &[(Arc<str>, Arc<str>)]) -> Option<(Phase, i64)> {
     let (month, day) = now.month_and_day();
     let (week_year, week, weekday) = now.week();
     let (hour, minute, second) = (now.second / 3600, now.second / 60 % 60, now.second % 60);
     let values = [now.year, month, day, hour, minute, second, now.yday, week_year, week, weekday];
+    let until_next = |unit: i64| unit - now.second.rem_euclid(unit);
+    let mut smallest = 3600;
     for (field, value) in FIELDS.iter().zip(values) {
         let Some((_, range)) = fields.iter().find(|(name, _)| name.as_ref() == *field) else { continue };
+        let unit = match *field {
+            "seconds" => 1,
+            "minutes" => 60,
+            _ => 3600,
+        };
         let phase = range_phase(value, range)?;
         if phase != Phase::InEffect {
-            return Some(phase);
+            return Some((phase, until_next(unit)));
         }
+        smallest = smallest.min(unit);
     }
-    Some(Phase::InEffect)
+    Some((Phase::InEffect, until_next(smallest)))
 }
 
 /// Where `value` stands to `range`: `5`, `1-5`, `5-` or `-5`.
@@ -255,6 +257,23 @@ mod tests {
         ] {
             let pairs = fields.iter().map(|(field, range)| ((*field).into(), (*range).into())).collect();
             assert_eq!(check(now, &DateCondition::Spec(pairs)).0, expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_spec_is_looked_at_again_when_the_unit_that_rules_it_out_changes() {
+        let now = iso8601::parse_date_time("2024-03-06 14:20:30Z", Timestamp(0), 0).expect("a date");
+        for (fields, seconds) in [
+            (&[("seconds", "0-45")][..], 1),
+            (&[("minutes", "20-"), ("years", "2024")], 30),
+            (&[("weekdays", "1")], 39 * 60 + 30),
+            (&[("years", "2019"), ("seconds", "0-30")], 39 * 60 + 30),
+            (&[("minutes", "21"), ("seconds", "0-30")], 30),
+        ] {
+            let pairs = fields.iter().map(|(field, range)| ((*field).into(), (*range).into())).collect();
+            let recheck = Recheck::default();
+            holds(&DateCondition::Spec(pairs), &Input::at(now), &recheck);
+            assert_eq!(recheck.next(), Some(Timestamp(now.0 + seconds)), "{fields:?}");
         }
     }
 }
