@@ -37,7 +37,7 @@ pub(super) struct Executor {
     recurring: BTreeMap<String, u64>,
     /// Operations done once, by transition key.
     running: BTreeMap<String, Operation>,
-    /// Transition keys of results announced in the welcome.
+    /// Transition keys of results announced in the welcome that have not come yet.
     announced: BTreeSet<String>,
     /// What could not be sent yet.
     unsent: Vec<Operation>,
@@ -202,6 +202,8 @@ impl NodeMachine {
     pub(super) fn has_result(&mut self, by: &Hand, mut result: OperationResult) {
         let Some(executor) = self.executor_of(by) else { return };
         executor.running.remove(&result.operation.transition_key);
+        let was_last_announced =
+            executor.announced.remove(&result.operation.transition_key) && executor.announced.is_empty();
         if result.status == OpStatus::Cancelled.code() {
             executor.recurring.remove(&result.operation.key);
             if result.operation.interval_ms == 0 {
@@ -217,6 +219,9 @@ impl NodeMachine {
         executor.last_number = executor.last_number.max(result.number);
         executor.results.push_back(result);
         self.report(by);
+        if was_last_announced {
+            self.reconcile_monitors(by);
+        }
     }
 
     /// Tells the members how an executor and the replica compare.
@@ -308,11 +313,13 @@ impl NodeMachine {
         }
     }
 
-    /// Ends recurring operations that the replica does not know: those that should be will be asked for again.
+    /// Ends recurring operations that the replica does not know: those that should be will be asked for again. What the executor
+    /// still has to say may be the first result of one, which will be known then.
     fn reconcile_monitors(&mut self, by: &Hand) {
         let own_id = self.group.own_id();
         let Some(place) = self.replica.place(own_id, by) else { return };
-        let Some(executor) = self.look_at(by).filter(|executor| executor.is_attached) else { return };
+        let is_ready = |executor: &&Executor| executor.is_attached && executor.announced.is_empty();
+        let Some(executor) = self.look_at(by).filter(is_ready) else { return };
         let mut known: BTreeSet<String> = self.replica.recorded_monitors(&place.name).into_iter().collect();
         let in_flight = self.replica.ledger.in_flight.values().filter(|perform| perform.is_for(own_id, by));
         known.extend(in_flight.map(|perform| perform.operation.key.clone()));

@@ -364,24 +364,57 @@ fn what_ran_on_a_lost_node_is_not_forgotten_by_a_refresh() {
 }
 
 #[test]
-fn a_start_that_waits_its_turn_when_quorum_is_lost_is_taken_back_and_the_resource_probed() {
-    let mut bench = Bench::start();
-    let start = Operation {
+fn a_monitor_is_not_ended_before_its_first_result_has_come() {
+    for is_its_own in [true, false] {
+        let mut bench = Bench::start();
+        let interval = if is_its_own { 10_000 } else { 0 };
+        let announced = operation("monitor", interval);
+        let FromExecutor::Welcome { protocol, boot_id, .. } = welcome() else { panic!("a welcome") };
+        bench.tell(Event::Executor(FromExecutor::Welcome {
+            protocol,
+            boot_id,
+            recurring: vec![("r_monitor_10000".into(), 7)],
+            in_flight: Vec::new(),
+            unacknowledged: vec![announced.transition_key.clone()],
+            last_call: 7,
+            last_number: 1,
+            acknowledged: 0,
+        }));
+        let members = vec![(1, "a".to_owned())];
+        bench.tell(Event::View(View { number: 1, own_id: 1, members, has_quorum: true }));
+        assert_eq!(bench.cancelled.len(), 0);
+        bench.running = true;
+        let result = bench.result(announced, true);
+        bench.tell(Event::Executor(FromExecutor::Result(Box::new(result))));
+        let ended: &[&str] = if is_its_own { &[] } else { &["r_monitor_10000"] };
+        assert_eq!(bench.cancelled, ended);
+    }
+}
+
+/// One of `r` that was asked for in an earlier life.
+fn operation(name: &str, interval_ms: u64) -> Operation {
+    Operation {
         call: 7,
-        key: "r_start_0".into(),
+        key: format!("r_{name}_{interval_ms}"),
         resource: "r".into(),
         class: "ocf".into(),
         provider: Some("pacemaker".into()),
         agent: "Dummy".into(),
-        operation: "start".into(),
-        interval_ms: 0,
+        operation: name.into(),
+        interval_ms,
         timeout_ms: 20_000,
         start_delay_ms: 0,
         parameters: Default::default(),
         transition_key: "5:1:0:3fbb9d17-63ee-abad-676d-313ffc92f2ee".into(),
         expected_rc: None,
         digests: Default::default(),
-    };
+    }
+}
+
+#[test]
+fn a_start_that_waits_its_turn_when_quorum_is_lost_is_taken_back_and_the_resource_probed() {
+    let mut bench = Bench::start();
+    let start = operation("start", 0);
     let FromExecutor::Welcome { protocol, boot_id, .. } = welcome() else { panic!("a welcome") };
     bench.tell(Event::Executor(FromExecutor::Welcome {
         protocol,
