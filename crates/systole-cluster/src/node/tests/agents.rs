@@ -219,20 +219,9 @@ fn what_is_to_run_on_a_remote_node_runs_though_the_executor_was_gone_for_a_momen
 #[test]
 fn only_what_cannot_go_without_it_waits_for_a_description() {
     let operation = |task: &str, interval_ms| Operation {
-        call: 0,
-        key: format!("r_{task}_{interval_ms}"),
-        resource: "r".to_owned(),
-        class: "ocf".to_owned(),
-        provider: Some("pacemaker".to_owned()),
         agent: "Other".to_owned(),
-        operation: task.to_owned(),
-        interval_ms,
-        timeout_ms: 20_000,
-        start_delay_ms: 0,
-        parameters: Default::default(),
         transition_key: format!("{task} {interval_ms}"),
-        expected_rc: None,
-        digests: Default::default(),
+        ..super::operation(task, interval_ms)
     };
     // What has to wait if nothing is known, and if only the latest is not.
     for (task, interval_ms, if_unknown, if_known) in [
