@@ -57,7 +57,8 @@ impl Cluster {
             return Ok(Self::File(Box::new(file.with_access(session))));
         }
         let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
-        let user = session.var("CIB_user").or_else(|| session.var("USER"));
+        // Who asks, the daemon knows by itself; a privileged user may ask as somebody else.
+        let user = session.var("CIB_user");
         Ok(Self::Daemon(Daemon::connect(&PathBuf::from(socket), &session.tool, user)?))
     }
 
@@ -305,17 +306,6 @@ fn stamp(session: &Session<'_>) -> Stamp {
         client: session.tool.clone(),
         user: session.var("CIB_user").or_else(|| session.var("USER")).unwrap_or_else(|| "root".to_owned()),
     }
-}
-
-/// Groups that list `user` as a member.
-pub fn groups_of(user: &str) -> Vec<String> {
-    let text = std::fs::read_to_string("/etc/group").unwrap_or_default();
-    let groups = text.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let (name, members) = (fields.next()?, fields.nth(2)?);
-        members.split(',').any(|member| member == user).then(|| name.to_owned())
-    });
-    groups.collect()
 }
 
 /// Where a shadow copy is kept.

@@ -49,8 +49,10 @@ pub enum Event {
     Request {
         /// Which connection.
         client: ClientId,
-        /// The request. The hand has checked `user` against the socket's credentials.
+        /// The request. The hand has checked `user` against the socket's credentials; without a user it is the daemon's own.
         request: api::Request,
+        /// The groups that the user is in, for access control lists.
+        groups: Vec<String>,
     },
     /// A tool's connection is gone.
     ClientGone(ClientId),

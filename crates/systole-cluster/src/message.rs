@@ -3,7 +3,7 @@
 use crate::SessionId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use systole_cib::ops::CibCall;
+use systole_cib::{acl::is_privileged, ops::CibCall};
 use systole_wire::{
     ProtocolVersion,
     exec::{Digests, Operation, OperationResult},
@@ -48,6 +48,9 @@ pub(crate) enum Message {
         /// Whether every member says when it has applied it.
         #[serde(default)]
         heard: bool,
+        /// Who wants it, if it is somebody who may not do everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asker: Option<Asker>,
     },
     /// A request (the sender's number and start, and its own) is applied here.
     Heard { from: u32, incarnation: u64, number: u64 },
@@ -93,12 +96,24 @@ pub(crate) enum Message {
 /// Since which level (see [`Message::reduce_to`]) results tell digests of parameters, and the ledger the containers of guests.
 pub(crate) const LEVEL_OF_DIGESTS: u16 = 2;
 
+/// Since which level requests tell who asks, and every member holds them against the access control lists.
+pub(crate) const LEVEL_OF_ACCESS: u16 = 3;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
-        if level >= LEVEL_OF_DIGESTS {
-            return;
+        if level < LEVEL_OF_ACCESS
+            && let Self::Request { asker, .. } = self
+        {
+            // The sender has asked the access control lists of its own replica.
+            *asker = None;
         }
+        if level < LEVEL_OF_DIGESTS {
+            self.drop_digests();
+        }
+    }
+
+    fn drop_digests(&mut self) {
         let forget = |operation: &mut Operation| operation.digests = Digests::default();
         match self {
             Self::Record { results, .. } => {
@@ -129,6 +144,23 @@ impl Message {
             | Self::ClearFailure { .. }
             | Self::Idle { .. } => {}
         }
+    }
+}
+
+/// A user to whom access control lists apply, if they are enabled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asker {
+    /// By name.
+    pub user: String,
+    /// The groups the user is in, by the word of the host where the question was asked.
+    pub groups: Vec<String>,
+}
+
+impl Asker {
+    /// Nobody, if the user may do everything.
+    pub fn of(user: Option<&str>, groups: Vec<String>) -> Option<Self> {
+        let user = user.filter(|user| !is_privileged(user))?;
+        Some(Self { user: user.to_owned(), groups })
     }
 }
 

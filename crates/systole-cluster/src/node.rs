@@ -107,7 +107,7 @@ impl NodeMachine {
             Event::ExecutorLost => self.executor_lost(),
             Event::Executor(message) => self.executor_says(message),
             Event::Remote { session, event } => self.remote_event(session, event),
-            Event::Request { client, request } => self.asked(client, request),
+            Event::Request { client, request, groups } => self.asked(client, request, groups),
             Event::ClientGone(client) => self.tools.forget(client),
             Event::Durable(token) => self.durable(token),
             Event::DiskFailed { token, error } => self.disk_failed(token, error),
@@ -235,8 +235,8 @@ impl NodeMachine {
             Message::DiskState { error } => self.disk_state(from, error),
             Message::Attach(attach) => self.attached(from, &attach),
             Message::Detach => self.detached(from),
-            Message::Request { incarnation, number, wish, heard } => {
-                self.requested(from, incarnation, number, &wish);
+            Message::Request { incarnation, number, wish, heard, asker } => {
+                self.requested(from, (incarnation, number), &wish, asker.as_ref());
                 if heard {
                     self.cast(Message::Heard { from, incarnation, number });
                 }

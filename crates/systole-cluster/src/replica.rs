@@ -165,6 +165,12 @@ impl Replica {
             Counted::Configuration => self.version().after_configuration(),
             Counted::Status => self.version().after_status(),
         };
+        self.set_version(version);
+        self.ledger.changes += 1;
+        self.cib.tidy();
+    }
+
+    fn set_version(&mut self, version: CibVersion) {
         let root = self.cib.root_key();
         for (name, part) in [
             ("admin_epoch", version.admin_epoch),
@@ -173,8 +179,6 @@ impl Replica {
         ] {
             self.cib.set_attr(root, name, &part.to_string());
         }
-        self.ledger.changes += 1;
-        self.cib.tidy();
     }
 
     /// All members of a view have the same replica now: takes in what they said of themselves.

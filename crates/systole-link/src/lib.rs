@@ -17,6 +17,6 @@ pub use clock::{Clock, boot_id, log_line};
 pub use connection::{Connection, Limits, LinkError, Peer};
 pub use listener::Listener;
 pub use poll::{Poll, Ready};
-pub use users::{group, user, user_name};
+pub use users::{group, groups_of, user, user_name};
 pub use wake::{Signals, Waker, waker};
 pub use zone::utc_offset;

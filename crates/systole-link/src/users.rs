@@ -19,6 +19,17 @@ pub fn group(name: &str) -> Option<u32> {
     entry("/etc/group", |fields| fields[0] == name)?.get(2)?.parse().ok()
 }
 
+/// The groups that list `user` as a member.
+pub fn groups_of(user: &str) -> Vec<String> {
+    let text = fs::read_to_string("/etc/group").unwrap_or_default();
+    let groups = text.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, members) = (fields.next()?, fields.nth(2)?);
+        members.split(',').any(|member| member == user).then(|| name.to_owned())
+    });
+    groups.collect()
+}
+
 fn entry(file: &str, wanted: impl Fn(&[String]) -> bool) -> Option<Vec<String>> {
     let text = fs::read_to_string(file).ok()?;
     text.lines()

@@ -387,7 +387,7 @@ impl Cluster {
         self.tell(&self.hosts[idx].name.clone(), &format!("is asked {number}: {call:?}"));
         self.asked.insert(number, (idx, call.clone(), self.now));
         let request = Request { id: number, client: "simulator".to_owned(), user: None, call };
-        self.tell_node(idx, Event::Request { client: ClientId(number), request });
+        self.tell_node(idx, Event::Request { client: ClientId(number), request, groups: Vec::new() });
         Some(number)
     }
 

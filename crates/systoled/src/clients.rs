@@ -1,6 +1,7 @@
 //! Tools that are connected to the API socket.
 
 use std::collections::BTreeMap;
+use systole_cib::acl::is_privileged;
 use systole_cluster::{ClientId, Event};
 use systole_link::{Connection, Limits, LinkError, Listener, Poll, Ready};
 use systole_wire::api::{Refusal, RefusalKind, Reply, Request, Response};
@@ -20,8 +21,8 @@ pub(crate) struct Clients {
 
 struct Client {
     connection: Connection,
-    /// The user by the kernel's word.
-    user: Option<String>,
+    /// The user by the kernel's word; the number, where there is no name.
+    user: String,
     /// Whether it may speak for others: root and the cluster's own user.
     trusted: bool,
 }
@@ -64,9 +65,10 @@ impl Clients {
                 let _ = connection.send(&refusal(0, RefusalKind::Busy, message));
                 continue;
             }
-            let uid = connection.peer().ok().map(|peer| peer.uid);
-            let user = uid.and_then(systole_link::user_name);
-            let trusted = uid == Some(0) || uid == Some(rustix::process::geteuid().as_raw());
+            // Whoever is not known is nobody: without a name, a request would be taken for the daemon's own.
+            let Ok(uid) = connection.peer().map(|peer| peer.uid) else { continue };
+            let user = systole_link::user_name(uid).unwrap_or_else(|| uid.to_string());
+            let trusted = uid == 0 || uid == rustix::process::geteuid().as_raw();
             self.connected.insert(ClientId(self.last_id), Client { connection, user, trusted });
         }
     }
@@ -77,7 +79,7 @@ impl Clients {
         let mut fate = client.connection.flush().and_then(|()| client.connection.receive(&mut lines));
         for line in lines {
             match client.read(&line) {
-                Ok(request) => events.push(Event::Request { client: id, request }),
+                Ok(request) => events.push(request_event(id, request)),
                 Err(response) => fate = fate.and(client.connection.send(&*response)),
             }
         }
@@ -119,11 +121,18 @@ impl Client {
             let message = format!("this is no request: {}", error.source);
             Box::new(refusal(number_of(line), RefusalKind::Usage, message))
         })?;
-        if request.user.is_none() || !self.trusted {
-            request.user = self.user.clone();
+        if request.user.as_deref().is_none_or(str::is_empty) || !self.trusted {
+            request.user = Some(self.user.clone());
         }
         Ok(request)
     }
+}
+
+/// A tool's request, with the groups its user is in.
+pub(crate) fn request_event(client: ClientId, request: Request) -> Event {
+    let user = request.user.as_deref().filter(|user| !is_privileged(user));
+    let groups = user.map(systole_link::groups_of).unwrap_or_default();
+    Event::Request { client, request, groups }
 }
 
 fn refusal(id: u64, kind: RefusalKind, message: String) -> Response {

@@ -213,7 +213,7 @@ impl Daemon {
     fn serve(&mut self, round: &Round, threads: &mut Threads) -> Result<()> {
         if round.signals > 0 {
             let request = Request { id: 0, client: "signal".to_owned(), user: None, call: Call::Shutdown };
-            self.handle(Event::Request { client: SELF, request }, threads);
+            self.handle(Event::Request { client: SELF, request, groups: Vec::new() }, threads);
         }
         if round.ready.has(round.wakes) {
             threads.wakes.drain();

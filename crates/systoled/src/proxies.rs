@@ -1,5 +1,6 @@
 //! Tools on remote nodes: each is a client like those on this host, but for the way.
 
+use crate::clients::request_event;
 use std::collections::BTreeMap;
 use systole_cluster::{ClientId, Event, SessionId};
 use systole_types::Now;
@@ -108,7 +109,7 @@ impl Proxies {
                     ..AttributeUpdate::default()
                 });
                 let request = Request { id: 1, client: "remote daemon".to_owned(), user: None, call };
-                Outcome::Event(Event::Request { client, request })
+                Outcome::Event(request_event(client, request))
             }
             _ => Outcome::Nothing,
         }
@@ -180,15 +181,18 @@ fn speaker(name: &str, service: &str) -> Option<Speaker> {
 }
 
 impl Proxy {
-    /// What comes of a request. The remote daemon has seen to it that `user` is right; whoever has the key is trusted.
+    /// What comes of a request. The remote daemon has seen to it that `user` is right; whoever has the key is trusted. The
+    /// groups are those of a user with that name on this host.
     fn read(&mut self, client: ClientId, call: (i32, u32), xml: &str, user: String) -> Option<Outcome> {
+        // A remote daemon does not know every user, and who is not known may not do everything.
+        let user = if user.is_empty() { "nobody".to_owned() } else { user };
         let (name, service, pending, n_requests) = match &mut self.speaker {
             Speaker::Tool(_) => {
                 let mut request: Request = systole_wire::decode(line_of(xml)?.as_bytes()).ok()?;
                 if request.user.is_none() || user != "root" {
                     request.user = Some(user);
                 }
-                return Some(Outcome::Event(Event::Request { client, request }));
+                return Some(Outcome::Event(request_event(client, request)));
             }
             Speaker::Stock { name, service, pending, n_requests } => (name, *service, pending, n_requests),
             Speaker::Daemon => return None,
@@ -204,7 +208,7 @@ impl Proxy {
                 pending.insert(*n_requests, *answer);
                 let client_name = "stock tool".to_owned();
                 let request = Request { id: *n_requests, client: client_name, user: Some(user), call: *call };
-                Some(Outcome::Event(Event::Request { client, request }))
+                Some(Outcome::Event(request_event(client, request)))
             }
         }
     }
@@ -261,7 +265,7 @@ mod tests {
     fn a_tool_on_a_remote_node_is_told_that_it_runs_there() {
         let mut proxies = with_a_tool();
         let asked = request("root", r#"{"id":3,"client":"crm_node","user":"me","call":"node"}"#);
-        let Outcome::Event(Event::Request { client, request }) =
+        let Outcome::Event(Event::Request { client, request, .. }) =
             proxies.take(Now::default(), SESSION, "far", asked)
         else {
             panic!("no request")
@@ -286,6 +290,16 @@ mod tests {
     }
 
     #[test]
+    fn a_user_whom_a_remote_daemon_does_not_know_is_not_taken_for_the_daemon_itself() {
+        let mut proxies = with_a_tool();
+        let asked = request("", r#"{"id":3,"client":"x","call":"node"}"#);
+        let outcome = proxies.take(Now::default(), SESSION, "far", asked);
+        assert!(
+            matches!(outcome, Outcome::Event(Event::Request { request, .. }) if request.user.as_deref() == Some("nobody"))
+        );
+    }
+
+    #[test]
     fn what_makes_no_sense_ends_the_tools_session() {
         let mut proxies = with_a_tool();
         for message in [
@@ -303,7 +317,7 @@ mod tests {
         let mut proxies = Proxies::default();
         let asked = said(ProxyBody::ShutdownRequest);
         let outcome = proxies.take(Now::default(), SESSION, "far", asked);
-        let Outcome::Event(Event::Request { client, request }) = outcome else { panic!("no request") };
+        let Outcome::Event(Event::Request { client, request, .. }) = outcome else { panic!("no request") };
         assert!(
             matches!(request.call, Call::Attribute(update) if update.node == "far" && update.name == "shutdown")
         );

@@ -66,7 +66,7 @@ impl CibFile {
     /// The same for the user that `CIB_user` names: with what the CIB's access control list allows.
     pub(super) fn with_access(mut self, session: &Session<'_>) -> Self {
         if let Some(user) = session.var("CIB_user") {
-            self.acl = Acl::in_force(&self.document, &user, &super::groups_of(&user));
+            self.acl = Acl::in_force(&self.document, &user, &systole_link::groups_of(&user));
         }
         self
     }

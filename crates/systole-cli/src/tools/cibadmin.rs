@@ -2,7 +2,7 @@
 
 use crate::{
     Cluster, Exit, Failed, Session,
-    cluster::{groups_of, parse},
+    cluster::parse,
     report::{OutputArgs, Report},
     runner,
 };
@@ -16,6 +16,7 @@ use systole_cib::{
     upgrade,
     xml::Document,
 };
+use systole_link::groups_of;
 use systole_output::{
     access::{Look, rendered},
     tree::Tree,

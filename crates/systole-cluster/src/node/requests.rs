@@ -3,12 +3,13 @@
 //! A request that changes something is cast, applied by every member in agreed order, and answered when its outcome is
 //! certain. Requests are numbered, so that one which is said again after a change of the membership is applied once.
 
+mod access;
 mod answers;
 
 use super::NodeMachine;
 use crate::{
     ClientId, Effect,
-    message::{AttributeChange, AttributeValue, Dampen, Message, Stamp, Wish, Write},
+    message::{Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_ACCESS, Message, Stamp, Wish, Write},
     released::Released,
     replica::{Cleanup, Valued, Written},
 };
@@ -16,7 +17,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use systole_cib::{ops::CibAction, xml::Element};
+use systole_cib::{
+    ops::{CibAction, CibCall},
+    xml::Element,
+};
 use systole_types::Monotonic;
 use systole_wire::api::{
     AttributeOnNode, AttributeUpdate, Call, NodeReport, Refusal, RefusalKind, Reply, Request, Response,
@@ -51,6 +55,8 @@ struct Pending {
     /// `None` for the machine's own.
     from: Option<(ClientId, u64)>,
     wish: Wish,
+    /// Who wants it, if it is somebody who may not do everything.
+    asker: Option<Asker>,
     /// Whether it is answered only when every member has it.
     everywhere: bool,
     deadline: Monotonic,
@@ -106,40 +112,40 @@ impl Tools {
 const OWED: (u64, u64) = (u64::MAX, u64::MAX);
 
 impl NodeMachine {
-    pub(super) fn asked(&mut self, client: ClientId, request: Request) {
+    pub(super) fn asked(&mut self, client: ClientId, request: Request, groups: Vec<String>) {
         let from = (client, request.id);
-        let node = self.name.clone();
+        let asker = Asker::of(request.user.as_deref(), groups);
         match request.call {
-            Call::Cib => self.reply(from, Reply::Cib { xml: self.replica.cib().to_text() }),
+            Call::Cib => {
+                let reply =
+                    self.readable(asker.as_ref()).map_or_else(Reply::Refused, |xml| Reply::Cib { xml });
+                self.reply(from, reply);
+            }
             Call::Node => {
                 let report = self.node_report();
                 self.reply(from, Reply::Node(report));
             }
             Call::Apply { change, .. } if change.action == CibAction::Query => {
-                let reply = match self.replica.query(&change) {
-                    Ok(output) => Reply::Applied { version: self.replica.version().to_string(), output },
-                    Err(error) => refused(RefusalKind::Change(error.failure), error.message),
-                };
-                self.reply(from, reply);
+                self.asked_to_query(from, asker.as_ref(), &change);
             }
             Call::Apply { change, force } => {
-                let stamp =
-                    Stamp { origin: node, client: request.client, user: request.user, at: self.now.wall.0 };
-                self.wish(Some(from), Wish::Write(Write { change, force, stamp }));
+                let (origin, client) = (self.name.clone(), request.client);
+                let stamp = Stamp { origin, client, user: request.user, at: self.now.wall.0 };
+                self.wish(from, asker, Wish::Write(Write { change, force, stamp }));
             }
             Call::Cleanup { resource, node, only_failed, operation } => {
                 let operation = operation.map(|operation| (operation.name, operation.interval_ms));
-                self.wish(Some(from), Wish::Cleanup { resource, node, only_failed, operation });
+                self.wish(from, asker, Wish::Cleanup { resource, node, only_failed, operation });
             }
-            Call::Attribute(update) => self.asked_to_update(from, update),
+            Call::Attribute(update) => self.asked_to_update(from, asker, update),
             Call::Attributes { name, node } => {
                 let values = self.replica.attributes(name.as_deref(), node.as_deref());
                 let of = |it: Valued| AttributeOnNode { node: it.node, name: it.name, value: it.value };
                 self.reply(from, Reply::Attributes(values.into_iter().map(of).collect()));
             }
-            Call::WriteAttributes => self.wish(Some(from), Wish::WriteOut),
-            Call::ForgetNode { node } => self.wish(Some(from), Wish::ForgetNode { node }),
-            Call::ConfirmOff { node } => self.wish(Some(from), Wish::ConfirmOff { node }),
+            Call::WriteAttributes => self.wish(from, asker, Wish::WriteOut),
+            Call::ForgetNode { node } => self.wish(from, asker, Wish::ForgetNode { node }),
+            Call::ConfirmOff { node } => self.wish(from, asker, Wish::ConfirmOff { node }),
             Call::WaitIdle { .. } if self.tools.waiting.len() >= MAX_PENDING => self.reply(from, too_many()),
             Call::WaitIdle { timeout_ms } => {
                 let deadline = self.now.mono + Duration::from_millis(timeout_ms);
@@ -150,15 +156,32 @@ impl NodeMachine {
                     Subscriber { request: request.id, not_before: self.now.mono, seen: self.present() };
                 self.tools.subscribers.insert(client, subscriber);
             }
-            Call::Shutdown if self.tools.shutdowns.len() >= MAX_PENDING => self.reply(from, too_many()),
-            Call::Shutdown => {
-                self.tools.shutdowns.push(from);
-                self.wish_to_leave();
-            }
+            Call::Shutdown => self.asked_to_leave(from, asker.as_ref()),
         }
     }
 
-    fn asked_to_update(&mut self, from: (ClientId, u64), update: AttributeUpdate) {
+    fn asked_to_query(&mut self, from: (ClientId, u64), asker: Option<&Asker>, change: &CibCall) {
+        let acl = asker.and_then(|asker| self.acl_of(asker));
+        let reply = match self.replica.query(change, acl.as_ref()) {
+            Ok(output) => Reply::Applied { version: self.replica.version().to_string(), output },
+            Err(error) => refused(RefusalKind::Change(error.failure), error.message),
+        };
+        self.reply(from, reply);
+    }
+
+    /// Only privileged users may end a daemon; others go by the configuration, where access control lists are asked.
+    fn asked_to_leave(&mut self, from: (ClientId, u64), asker: Option<&Asker>) {
+        if asker.is_some() {
+            return self.reply(from, Reply::Refused(access::denied()));
+        }
+        if self.tools.shutdowns.len() >= MAX_PENDING {
+            return self.reply(from, too_many());
+        }
+        self.tools.shutdowns.push(from);
+        self.wish_to_leave();
+    }
+
+    fn asked_to_update(&mut self, from: (ClientId, u64), asker: Option<Asker>, update: AttributeUpdate) {
         let everywhere = update.everywhere;
         let names = match self.names_meant(&update) {
             Ok(names) => names,
@@ -171,7 +194,7 @@ impl NodeMachine {
             return self.reply(from, Reply::Done);
         }
         let of = |name: String| change_of(AttributeUpdate { name, ..update.clone() });
-        self.wish_for(Some(from), Wish::Attributes(names.into_iter().map(of).collect()), everywhere);
+        self.wish_for(Some(from), asker, Wish::Attributes(names.into_iter().map(of).collect()), everywhere);
     }
 
     /// The attributes that an update is about.
@@ -186,7 +209,7 @@ impl NodeMachine {
 
     /// Has transient attributes changed.
     pub(super) fn change_attributes(&mut self, changes: Vec<AttributeChange>) {
-        self.wish(None, Wish::Attributes(changes));
+        self.wish_for(None, None, Wish::Attributes(changes), false);
     }
 
     fn wish_to_leave(&mut self) {
@@ -199,19 +222,26 @@ impl NodeMachine {
         }]);
     }
 
-    fn wish(&mut self, from: Option<(ClientId, u64)>, wish: Wish) {
-        self.wish_for(from, wish, false);
+    fn wish(&mut self, from: (ClientId, u64), asker: Option<Asker>, wish: Wish) {
+        self.wish_for(Some(from), asker, wish, false);
     }
 
     /// Has something done, and heard of by every member before it is answered if that is wanted.
-    fn wish_for(&mut self, from: Option<(ClientId, u64)>, wish: Wish, everywhere: bool) {
+    pub(super) fn wish_for(
+        &mut self,
+        from: Option<(ClientId, u64)>,
+        asker: Option<Asker>,
+        wish: Wish,
+        everywhere: bool,
+    ) {
         if let Some(from) = from.filter(|_| self.tools.pending.len() >= MAX_PENDING) {
             return self.reply(from, too_many());
         }
         self.tools.last_number += 1;
         let number = self.tools.last_number;
         let deadline = self.now.mono + PATIENCE;
-        self.tools.pending.insert(number, Pending { from, wish, everywhere, deadline, stage: Stage::Unsaid });
+        let pending = Pending { from, wish, asker, everywhere, deadline, stage: Stage::Unsaid };
+        self.tools.pending.insert(number, pending);
         if self.group.is_settled() {
             self.say(number);
         }
@@ -238,10 +268,16 @@ impl NodeMachine {
 
     fn say(&mut self, number: u64) {
         let incarnation = self.incarnation();
-        let Some(pending) = self.tools.pending.get_mut(&number) else { return };
-        pending.stage = Stage::Said;
-        let (wish, heard) = (Box::new(pending.wish.clone()), pending.everywhere);
-        self.cast(Message::Request { incarnation, number, wish, heard });
+        let Some(pending) = self.tools.pending.get(&number) else { return };
+        let (wish, heard, asker) =
+            (Box::new(pending.wish.clone()), pending.everywhere, pending.asker.clone());
+        if self.replica.level < LEVEL_OF_ACCESS && !self.permits(asker.as_ref(), &wish) {
+            return self.outcome_known(number, Err(access::denied()));
+        }
+        if let Some(pending) = self.tools.pending.get_mut(&number) {
+            pending.stage = Stage::Said;
+        }
+        self.cast(Message::Request { incarnation, number, wish, heard, asker });
     }
 
     /// The members have settled anew: what the replica does not have is said again.
@@ -284,14 +320,20 @@ impl NodeMachine {
     }
 
     /// Applies a tool's request, its own or another node's.
-    pub(super) fn requested(&mut self, from: u32, incarnation: u64, number: u64, wish: &Wish) {
+    pub(super) fn requested(
+        &mut self,
+        from: u32,
+        (incarnation, number): (u64, u64),
+        wish: &Wish,
+        asker: Option<&Asker>,
+    ) {
         let changes_before = self.replica.ledger.changes;
         let Some(entry) = self.replica.ledger.nodes.get_mut(&from) else { return };
         if entry.incarnation == incarnation && entry.requests >= number {
             return;
         }
         (entry.incarnation, entry.requests) = (incarnation, number);
-        let outcome = self.grant(wish);
+        let outcome = if self.permits(asker, wish) { self.grant(wish) } else { Err(access::denied()) };
         if outcome.is_ok() && self.replica.ledger.changes != changes_before {
             self.plan_anew(describe(wish));
         }
@@ -308,12 +350,7 @@ impl NodeMachine {
         match wish {
             Wish::Write(write) => self.grant_write(write),
             Wish::Cleanup { resource, node, only_failed, operation } => {
-                let what = Cleanup {
-                    resource: resource.as_deref(),
-                    node: node.as_deref(),
-                    only_failed: *only_failed,
-                    operation: operation.as_ref().map(|(name, interval_ms)| (name.as_str(), *interval_ms)),
-                };
+                let what = Cleanup::of(resource, node, *only_failed, operation);
                 let cleaned = self.replica.clean_up(&what);
                 self.reconcile_all_monitors();
                 cleaned.map_err(|message| Refusal { kind: RefusalKind::NotFound, message })?;

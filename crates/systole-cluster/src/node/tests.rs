@@ -11,6 +11,7 @@ use systole_wire::{
     hub::View,
 };
 
+mod access;
 mod agents;
 mod attributes;
 mod levels;
@@ -227,7 +228,7 @@ impl Bench {
         };
         let call = systole_wire::api::Call::Apply { change, force: false };
         let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-        self.tell(Event::Request { client: crate::ClientId(7), request });
+        self.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
     }
 
     fn lose_layer(&mut self) {
@@ -460,7 +461,7 @@ fn a_node_leaves_only_when_what_it_was_to_be_probed_for_is_known() {
     assert_eq!(bench.machine.replica.clean_up(&crate::replica::Cleanup::default()), Ok(1));
     bench.ran.clear();
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
     assert_eq!(bench.ran, ["r_monitor_0", "r_stop_0"]);
     assert!(bench.has_left && !bench.running);
 }
@@ -488,7 +489,7 @@ fn a_node_leaves_though_the_fencing_of_another_is_not_confirmed() {
     bench.n_inputs = 0;
     let call = systole_wire::api::Call::Shutdown;
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
     bench.wait(60);
     assert!(bench.has_left && !bench.running, "{:#?}", bench.logs);
     assert!(bench.n_inputs < 6, "{:#?}", bench.logs);
@@ -499,7 +500,7 @@ fn so_many_may_wait_for_rest_and_no_more() {
     let mut bench = Bench::start();
     let ask = |bench: &mut Bench, call| {
         let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-        bench.tell(Event::Request { client: crate::ClientId(7), request });
+        bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
         bench.replies.pop()
     };
     use systole_wire::api::{Call, Refusal, RefusalKind, Reply};

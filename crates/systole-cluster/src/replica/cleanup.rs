@@ -20,6 +20,19 @@ pub(crate) struct Cleanup<'a> {
     pub operation: Option<(&'a str, u64)>,
 }
 
+impl<'a> Cleanup<'a> {
+    /// As it is said.
+    pub fn of(
+        resource: &'a Option<String>,
+        node: &'a Option<String>,
+        only_failed: bool,
+        operation: &'a Option<(String, u64)>,
+    ) -> Self {
+        let operation = operation.as_ref().map(|(name, interval_ms)| (name.as_str(), *interval_ms));
+        Self { resource: resource.as_deref(), node: node.as_deref(), only_failed, operation }
+    }
+}
+
 impl Replica {
     /// Forgets history and failcounts. How many histories that were, or that there is no such resource or node.
     pub fn clean_up(&mut self, what: &Cleanup<'_>) -> Result<usize, String> {

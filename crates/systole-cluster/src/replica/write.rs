@@ -3,8 +3,10 @@
 use super::Replica;
 use crate::message::{MembershipUpdate, Write};
 use systole_cib::{
-    ops::{self, Changed, CibCall, OpError},
-    xml::{Element, Key},
+    acl::Acl,
+    history,
+    ops::{self, Changed, CibAction, CibCall, CibOptions, Failure, OpError, Scope},
+    xml::{Document, Element, Key},
 };
 use systole_types::CibVersion;
 
@@ -37,10 +39,24 @@ impl Replica {
         Ok(Written { version: applied.version, output: applied.output, is_configuration })
     }
 
-    /// Answers a query.
-    pub fn query(&self, call: &CibCall) -> Result<Option<String>, OpError> {
-        let applied = ops::apply(&mut self.cib.clone(), call, &ops::Stamp::default())?;
+    /// Answers a query, as far as an access control list allows it.
+    pub fn query(&self, call: &CibCall, acl: Option<&Acl>) -> Result<Option<String>, OpError> {
+        let applied = ops::apply_as(&mut self.cib.clone(), call, &ops::Stamp::default(), acl)?;
         Ok(applied.output)
+    }
+
+    /// Whether an access control list allows a tool's change. One that cannot be made at all is not what it is about.
+    pub fn allows_write(&self, acl: &Acl, call: &CibCall) -> bool {
+        let tried = ops::apply_as(&mut self.cib.clone(), call, &ops::Stamp::default(), Some(acl));
+        tried.err().is_none_or(|error| error.failure != Failure::Denied)
+    }
+
+    /// Whether an access control list allows a change, which is tried on a copy. The version is nobody's.
+    pub fn allows(&self, acl: &Acl, change: impl FnOnce(&mut Self)) -> bool {
+        let mut after = self.clone();
+        change(&mut after);
+        after.set_version(self.version());
+        acl.allows(&self.cib, &after.cib)
     }
 
     /// What the DC writes into the configuration: the nodes it sees for the first time, its version and the cluster

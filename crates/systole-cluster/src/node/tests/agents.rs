@@ -55,7 +55,7 @@ fn changed(bench: &mut Bench, id: &str, value: &str) -> Vec<String> {
     };
     let call = systole_wire::api::Call::Apply { change, force: false };
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
     bench.wait(2);
     bench.ran.iter().chain(&bench.far.ran).cloned().collect()
 }

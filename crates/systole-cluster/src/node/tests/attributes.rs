@@ -10,7 +10,7 @@ use systole_wire::api::{AttributeUpdate, Call, FailedOperation, Reply, Request};
 fn ask(bench: &mut Bench, call: Call) -> Reply {
     bench.replies.clear();
     let request = Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: ClientId(9), request });
+    bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
     bench.replies.pop().expect("it is answered at once")
 }
 
@@ -128,7 +128,7 @@ fn a_change_for_everybody_is_answered_when_everybody_has_it() {
     bench.replies.clear();
     let call = Call::Attribute(AttributeUpdate { everywhere: true, ..update("n", "1") });
     let request = Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: ClientId(9), request });
+    bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
     assert!(is_written(&bench, "n", "1"));
     assert_eq!(bench.replies, []);
     let heard = bench.casts.iter().rev().find(|payload| payload.contains("heard\":{")).expect("it says so");
@@ -188,7 +188,7 @@ fn a_node_that_is_no_member_can_be_forgotten() {
     bench.replies.clear();
     let request =
         Request { id: 1, client: "test".into(), user: None, call: Call::ForgetNode { node: "b".into() } };
-    bench.tell(Event::Request { client: ClientId(9), request });
+    bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
     assert!(!bench.machine.cib().to_text().contains("uname=\"b\""));
 }
 

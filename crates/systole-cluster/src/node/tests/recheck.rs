@@ -64,7 +64,7 @@ fn a_failure_is_forgotten_when_its_timeout_is_over() {
     };
     let call = systole_wire::api::Call::Apply { change, force: false };
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: crate::ClientId(7), request });
+    bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
     bench.wait(30);
     assert!(!bench.running, "{:?}", bench.ran);
     bench.wait(60);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::RemoteEvent;
 
-const WITH_REMOTE: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
+pub(super) const WITH_REMOTE: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
   <configuration>
     <crm_config><cluster_property_set id="o">
       <nvpair id="o1" name="stonith-enabled" value="false"/>
@@ -103,7 +103,7 @@ fn confirm(bench: &mut Bench) -> Option<systole_wire::api::Reply> {
     bench.replies.clear();
     let call = systole_wire::api::Call::ConfirmOff { node: "far".into() };
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
-    bench.tell(Event::Request { client: crate::ClientId(9), request });
+    bench.tell(Event::Request { client: crate::ClientId(9), request, groups: Vec::new() });
     bench.replies.pop()
 }
 
