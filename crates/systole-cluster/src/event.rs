@@ -1,6 +1,6 @@
 //! What the node machine is told, and what it asks for: the contract with `systoled`'s hands.
 
-use crate::InputKind;
+use crate::{InputKind, StartState};
 use std::fmt;
 use systole_types::CibVersion;
 use systole_wire::{api, exec, hub};
@@ -130,6 +130,8 @@ pub enum RemoteEvent {
     /// The remote executor says something: [`exec::FromExecutor::Welcome`] first, once the session is up. What it does
     /// not tell (a stock executor knows no history), the session fills in with nothing. Results may bear any number.
     Says(exec::FromExecutor),
+    /// How the remote node is to begin, told before its executor's welcome.
+    StartState(StartState),
     /// The session is over, or did not come about: refused, cut off, or nothing was heard for too long.
     Lost {
         /// Why, for people.

@@ -18,6 +18,7 @@ mod planner;
 mod released;
 pub mod remote;
 mod replica;
+mod start_state;
 
 pub use event::{
     ClientId, Effect, Endpoint, Event, Level, RemoteCommand, RemoteEvent, SessionId, Snapshot, Token,
@@ -25,3 +26,4 @@ pub use event::{
 pub use node::{NodeConfig, NodeMachine};
 pub use planner::{InputKind, Plan, Planner};
 pub use released::Released;
+pub use start_state::{NotAStartState, StartState};

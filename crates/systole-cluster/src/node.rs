@@ -1,9 +1,10 @@
 //! The machine of one cluster node: everything `systoled` decides.
 //!
 //! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
-//! [`isolation`] is for a node without a cluster layer, [`local`] stands for executors, [`connections`] for the sessions
-//! with remote ones, [`agents`] for what agents say of themselves, [`requests`] answers tools, [`dc`] does what only the
-//! DC does. Here the events are handed to them, and messages in agreed order are applied to the replica.
+//! [`isolation`] is for a node without a cluster layer, [`start_state`] has nodes begin in standby, [`local`] stands for
+//! executors, [`connections`] for the sessions with remote ones, [`agents`] for what agents say of themselves,
+//! [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and messages in agreed
+//! order are applied to the replica.
 
 mod agents;
 mod connections;
@@ -13,11 +14,12 @@ mod isolation;
 mod local;
 mod membership;
 mod requests;
+mod start_state;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    Effect, Event, Level, Planner,
+    Effect, Event, Level, Planner, StartState,
     message::{Envelope, Message},
     replica::Replica,
 };
@@ -38,6 +40,8 @@ pub struct NodeConfig {
     pub stack: String,
     /// The daemon's version; also the CIB's `dc-version`.
     pub version: String,
+    /// How this node is to begin.
+    pub start_state: StartState,
     /// The scheduler.
     pub planner: Planner,
 }

@@ -212,6 +212,13 @@ impl RemoteSession {
         if reply.rc < 0 {
             return self.lose(format!("the daemon refuses us (error {})", -reply.rc));
         }
+        match registered.start_state.as_deref().map(str::parse) {
+            Some(Ok(state)) => self.effects.push(Effect::Tell(RemoteEvent::StartState(state))),
+            Some(Err(error)) => {
+                self.log(Level::Warning, format!("{}: {error}: taken for default", self.node))
+            }
+            None => {}
+        }
         let call = self.send(Call::Recurring { resource: None });
         self.stage = Stage::Inspecting { call, until };
     }

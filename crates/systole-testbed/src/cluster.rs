@@ -20,7 +20,9 @@ use std::{
     fmt::Write as _,
     time::Duration,
 };
-use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, Snapshot, executor};
+use systole_cluster::{
+    ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, Snapshot, StartState, executor,
+};
 use systole_types::{Monotonic, Now, Timestamp};
 use systole_wire::{
     api::{Call, Reply, Request},
@@ -222,8 +224,12 @@ impl Cluster {
     fn start_node(&mut self, idx: NodeIdx) {
         let seed = (u128::from(self.random.bits()) << 64) | u128::from(self.random.bits());
         let host = &mut self.hosts[idx];
-        let config =
-            NodeConfig { stack: "hub".to_owned(), version: "simulated".to_owned(), planner: self.planner };
+        let config = NodeConfig {
+            stack: "hub".to_owned(),
+            version: "simulated".to_owned(),
+            start_state: StartState::default(),
+            planner: self.planner,
+        };
         host.node = Some(NodeMachine::new(config));
         // What its former program saw break, it may not have told anybody.
         let is_known_here = |far: &Far| match far.site {

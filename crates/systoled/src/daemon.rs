@@ -17,7 +17,7 @@ use std::{
     io::Read,
     time::{Duration, Instant},
 };
-use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner};
+use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, StartState};
 use systole_link::{Clock, Limits, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
 use systole_wire::{
     PROTOCOL,
@@ -50,6 +50,8 @@ pub struct Config {
     pub stack: String,
     /// Where things are.
     pub layout: Layout,
+    /// How the node is to begin.
+    pub start_state: StartState,
     /// The scheduler.
     pub planner: Planner,
     /// Whether lines for developers are logged.
@@ -146,6 +148,7 @@ impl Daemon {
         let node_config = NodeConfig {
             stack: config.stack.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_state: config.start_state,
             planner: config.planner,
         };
         Ok(Self {

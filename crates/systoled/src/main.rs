@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
 use systole_cib::model::Cib;
-use systole_cluster::{InputKind, Plan};
+use systole_cluster::{InputKind, NotAStartState, Plan, StartState};
 use systole_scheduler::note::Level;
 use systole_types::{LocalTime, Timestamp};
 use systoled::{Config, Layout};
@@ -38,6 +38,9 @@ struct Arguments {
     /// The socket tools connect to [default: /run/systole/api.sock]
     #[arg(long, env = "SYSTOLE_SOCKET", value_name = "PATH")]
     api: Option<PathBuf>,
+    /// Begin in standby, or out of it, whatever the CIB says: `standby` or `online`
+    #[arg(long, env = "PCMK_node_start_state", value_name = "STATE")]
+    start_state: Option<String>,
     /// Where the CIB is kept [default: /var/lib/pacemaker/cib]
     #[arg(long, value_name = "DIR")]
     cib_dir: Option<PathBuf>,
@@ -69,8 +72,19 @@ impl Arguments {
         }
         let node =
             self.node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-        Config { node, stack: self.stack, layout, planner: plan, verbose: self.verbose }
+        let (stack, start_state, verbose) =
+            (self.stack, start_state(self.start_state.as_deref()), self.verbose);
+        Config { node, stack, layout, start_state, planner: plan, verbose }
     }
+}
+
+/// A word that means nothing must not keep the node out of the cluster.
+fn start_state(text: Option<&str>) -> StartState {
+    let state = text.filter(|text| !text.is_empty()).map(str::parse).transpose();
+    state.map(Option::unwrap_or_default).unwrap_or_else(|error: NotAStartState| {
+        systole_link::log_line("systoled", "warning", &format!("{error}: taken for default"));
+        StartState::Default
+    })
 }
 
 /// The scheduler, as the cluster's machines want it.

@@ -6,7 +6,7 @@
 
 use super::{NodeMachine, local::Executor};
 use crate::{
-    Effect, Endpoint, Level, RemoteCommand, RemoteEvent, SessionId,
+    Effect, Endpoint, Level, RemoteCommand, RemoteEvent, SessionId, StartState,
     message::{ConnectionReport, Hand, Message},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -46,6 +46,8 @@ struct Link {
     /// What waits for the session to be up.
     waiting: Vec<Operation>,
     stage: Stage,
+    /// How the remote node is to begin.
+    start_state: StartState,
     /// At the other end; of use once the session is up.
     executor: Executor,
 }
@@ -214,6 +216,7 @@ impl NodeMachine {
             monitor,
             waiting,
             stage: Stage::Opening { deadline },
+            start_state: StartState::default(),
             executor: Executor::default(),
         };
         let command = RemoteCommand::Open(link.endpoint());
@@ -238,6 +241,11 @@ impl NodeMachine {
         match event {
             RemoteEvent::Says(FromExecutor::Result(result)) => self.has_result(&by, *result),
             RemoteEvent::Says(welcome) => self.session_is_up(name, &by, welcome),
+            RemoteEvent::StartState(state) => {
+                if let Some(link) = self.connections.links.get_mut(&name) {
+                    link.start_state = state;
+                }
+            }
             RemoteEvent::Lost { reason } => self.session_lost(&name, &reason),
         }
     }
@@ -245,8 +253,12 @@ impl NodeMachine {
     fn session_is_up(&mut self, name: String, by: &Hand, welcome: FromExecutor) {
         let Some(link) = self.connections.links.get_mut(&name) else { return };
         link.stage = Stage::Up;
-        let waiting = std::mem::take(&mut link.waiting);
+        let (waiting, start_state) = (std::mem::take(&mut link.waiting), link.start_state);
         self.log(Level::Info, format!("connected to the executor of {name}"));
+        // Not where only this node's daemon is new: the remote node goes on.
+        if waiting.iter().any(|operation| matches!(operation.operation.as_str(), "start" | "migrate_from")) {
+            self.force_start_state(&name, true, start_state);
+        }
         for operation in waiting {
             if operation.interval_ms > 0
                 && let Some(link) = self.connections.links.get_mut(&name)

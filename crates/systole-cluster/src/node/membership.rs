@@ -219,8 +219,9 @@ impl NodeMachine {
         self.persist();
         self.terms += u64::from(dc == self.group.own_id());
         self.dc = (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.terms, self.now.mono));
+        self.repeat_requests();
+        self.begin_in_start_state();
         self.attach(&Hand::Executor);
         self.attach_connections();
-        self.repeat_requests();
     }
 }

@@ -18,6 +18,7 @@ mod levels;
 mod notifications;
 mod recheck;
 mod remote;
+mod start_state;
 
 const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
   <configuration>
@@ -68,6 +69,7 @@ struct Bench {
 struct Far {
     is_reachable: bool,
     session: crate::SessionId,
+    start_state: StartState,
     opened: Vec<crate::Endpoint>,
     closed: Vec<crate::SessionId>,
     ran: Vec<String>,
@@ -80,7 +82,12 @@ impl Bench {
     }
 
     fn with(cib: &str) -> Self {
-        let config = NodeConfig { stack: "hub".into(), version: "test".into(), planner: plan };
+        let config = NodeConfig {
+            stack: "hub".into(),
+            version: "test".into(),
+            start_state: StartState::default(),
+            planner: plan,
+        };
         let mut bench = Self {
             machine: NodeMachine::new(config),
             now: Now { mono: Monotonic(Duration::from_secs(100)), wall: Timestamp(1_000_000) },
@@ -130,7 +137,13 @@ impl Bench {
                         let metadata = self.metadata.clone().filter(|text| !text.is_empty());
                         events.push_back(Event::Executor(FromExecutor::Described { agent, metadata }));
                     }
-                    Effect::Remote { session, command } => events.extend(self.far_end(session, command)),
+                    Effect::Remote { session, command } => {
+                        if matches!(command, crate::RemoteCommand::Open(_)) && self.far.is_reachable {
+                            let event = crate::RemoteEvent::StartState(self.far.start_state);
+                            events.push_back(Event::Remote { session, event });
+                        }
+                        events.extend(self.far_end(session, command));
+                    }
                     Effect::LeaveCluster => {
                         self.has_left = true;
                         return;

@@ -92,6 +92,43 @@ impl Replica {
         options.is_some_and(|key| OWN_PROPERTIES.iter().all(|name| self.find_property(key, name).is_some()))
     }
 
+    /// The change that sets a node's attribute `standby`, wherever it stands, and makes the node's entry if there is none.
+    pub fn standby_change(&self, id: &str, name: &str, is_remote: bool, standby: bool) -> CibCall {
+        let nodes = self.cib.root().child("configuration").and_then(|it| it.child("nodes"));
+        let mut entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
+        let entry = entries.find(|entry| entry.attr("uname") == Some(name) || entry.id() == Some(id));
+        let sets = entry.into_iter().flat_map(|entry| entry.children_named("instance_attributes"));
+        let mut pairs =
+            sets.flat_map(|set| set.children_named("nvpair").map(move |pair| (set.id(), pair.id(), pair)));
+        let known = pairs.find(|(_, _, pair)| pair.attr("name") == Some("standby"));
+        let usual = history::sanitized(&format!("nodes-{id}"));
+        let (set, pair) = match known {
+            Some((Some(set), Some(pair), _)) => (set.to_owned(), pair.to_owned()),
+            _ => (usual.clone(), format!("{usual}-standby")),
+        };
+        let mut xml = Document::new("node");
+        let root = xml.root_key();
+        xml.set_attr(root, "id", entry.and_then(|entry| entry.id()).unwrap_or(id));
+        if entry.is_none() {
+            xml.set_attr(root, "uname", name);
+            if is_remote {
+                xml.set_attr(root, "type", "remote");
+            }
+        }
+        let key = xml.append(root, "instance_attributes");
+        xml.set_attr(key, "id", &set);
+        let key = xml.append(key, "nvpair");
+        xml.set_attr(key, "id", &pair);
+        xml.set_attr(key, "name", "standby");
+        xml.set_attr(key, "value", if standby { "true" } else { "false" });
+        CibCall {
+            action: CibAction::Modify,
+            scope: Scope::Section("nodes".to_owned()),
+            xml: Some(xml.to_text()),
+            options: CibOptions { allow_create: true, ..CibOptions::default() },
+        }
+    }
+
     fn child_or_new(&mut self, parent: Key, name: &str) -> Key {
         let found = self.cib.element(parent).child(name).map(Element::key);
         found.unwrap_or_else(|| self.cib.append(parent, name))

@@ -231,7 +231,7 @@ impl Cluster {
         let session = &mut self.sessions[idx];
         match event {
             RemoteEvent::Says(FromExecutor::Welcome { .. }) => session.is_up = true,
-            RemoteEvent::Says(_) => {}
+            RemoteEvent::Says(_) | RemoteEvent::StartState(_) => {}
             RemoteEvent::Lost { .. } => {
                 self.checker.notices.disturbed(self.now);
                 let there = &mut self.fars[session.far];
