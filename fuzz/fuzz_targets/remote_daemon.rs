@@ -1,5 +1,6 @@
 //! What a cluster node that knows the key may ask of our remote daemon, a line a message, and what tools may say there. A
-//! line's first character tells who speaks: a digit a client, `+` and `-` that one comes and goes, `t` a tool.
+//! line's first character tells who speaks: a digit a client, `+` and `-` that one comes and goes, `T`, `t`,
+//! `s` and `x` a tool.
 
 #![no_main]
 
@@ -7,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 use systole_cluster::{
     executor::{self, ExecutorMachine},
-    remote::server::{Effect, Event, RemoteClient, RemoteServer, ToolId},
+    remote::server::{Effect, Event, RemoteClient, RemoteServer, StockRequest, ToolId, ToolService},
 };
 use systole_types::{Monotonic, Now, Timestamp};
 use systole_wire::remote::ToRemote;
@@ -34,7 +35,7 @@ impl Bench {
         let now = Now { mono: Monotonic(Duration::from_secs(1)), wall: Timestamp(1_000) };
         let mut bench = Self { server: RemoteServer::default(), executor: ExecutorMachine::new(), now };
         bench.tell_executor(executor::Event::Started { boot_id: "boot".into(), state: None });
-        bench.tell(Event::Started { start_state: None });
+        bench.tell(Event::Started { identity: "far".into(), start_state: None });
         bench
     }
 
@@ -47,8 +48,15 @@ impl Bench {
             '+' => self.tell(Event::Connected(RemoteClient(number))),
             '-' => self.tell(Event::Gone(RemoteClient(number))),
             '!' => self.tell(Event::Terminate),
-            'T' => self.tell(Event::ToolConnected { tool: ToolId(number), user: rest.to_owned() }),
+            'T' => {
+                let service = if number < 5 { ToolService::Api } else { ToolService::Stock("cib_rw".to_owned()) };
+                self.tell(Event::ToolConnected { tool: ToolId(number), user: rest.to_owned(), service });
+            }
             't' => self.tell(Event::ToolSays { tool: ToolId(number), line: rest.to_owned() }),
+            's' => {
+                let request = StockRequest { id: 1, flags: 0x200, xml: rest.get(1..).unwrap_or_default().to_owned() };
+                self.tell(Event::ToolAsks { tool: ToolId(number), request });
+            }
             'x' => self.tell(Event::ToolGone(ToolId(number))),
             digit if digit.is_ascii_digit() => {
                 let client = RemoteClient(u64::from(digit as u8 - b'0'));

@@ -171,7 +171,7 @@ impl RemoteSession {
         let Stage::Connecting { until } = self.stage else { return };
         let client = format!("systole-{}", self.host);
         let protocol = PROTOCOL_VERSION.to_owned();
-        let call = self.send(Call::Register { client, protocol, is_provider: true });
+        let call = self.send(Call::Register { client, protocol, is_provider: true, speaks_api: true });
         self.stage = Stage::Registering { call, until };
     }
 

@@ -117,7 +117,7 @@ fn begin() -> anyhow::Result<ExitCode> {
         }
     }
     let arguments = Arguments::parse();
-    let remote = (is_remote || arguments.remote).then(|| arguments.remote_config());
+    let remote = (is_remote || arguments.remote).then(|| arguments.remote_config(is_child));
     let config = arguments.config();
     match remote {
         Some(remote) => systole_execd::run_remote(&config, &remote)?,
@@ -143,12 +143,17 @@ fn begin_in_container(role: Role, arguments: Vec<OsString>) -> anyhow::Result<Ex
 }
 
 impl Arguments {
-    fn remote_config(&self) -> RemoteConfig {
+    fn remote_config(&self, is_container: bool) -> RemoteConfig {
+        let (names, complaint) = systole_execd::remote::socket_names(is_container);
+        if let Some(complaint) = complaint {
+            systole_link::log_line("execd", "warning", &complaint);
+        }
         RemoteConfig {
             address: self.remote_address,
             port: self.remote_port,
             key: systole_remote::key_path(),
             api_socket: self.api.clone(),
+            names,
             start_state: self.start_state.clone(),
         }
     }

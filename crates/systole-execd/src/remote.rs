@@ -2,21 +2,24 @@
 
 mod environment;
 mod init;
+mod libqb;
 
 pub use environment::load as load_environment;
 pub use init::{Role, role, supervise};
+pub use libqb::{Names, socket_names};
 
 use crate::{Config, executor::Executor};
 use anyhow::{Context, Result};
 use rustix::fs::chown;
 use std::{
     collections::{BTreeMap, VecDeque},
+    fs,
     net::IpAddr,
     path::{Path, PathBuf},
 };
 use systole_cluster::{
     Level, executor,
-    remote::server::{Effect, Event, RemoteClient, RemoteServer, ToolId},
+    remote::server::{Effect, Event, RemoteClient, RemoteServer, ToolId, ToolService},
 };
 use systole_link::{Connection, Limits, Listener, Poll, Ready, Signals};
 use systole_remote::{Doorkeeper, End, SecureStream, listen};
@@ -24,6 +27,9 @@ use systole_wire::remote::ToRemote;
 
 /// Bounds of a tool's connection; what is longer would not go through the cluster's either.
 const TOOL_LIMITS: Limits = Limits { line: 16 << 20, unsent: 20 << 20 };
+
+/// How much a stock tool may say before the others have their turn.
+const REQUESTS_AT_ONCE: usize = 16;
 
 /// Who may talk to the cluster through the socket for tools, beside root.
 const GROUP: &str = "haclient";
@@ -39,6 +45,8 @@ pub struct RemoteConfig {
     pub key: PathBuf,
     /// The socket tools on this host connect to.
     pub api_socket: PathBuf,
+    /// What the sockets are called that Pacemaker's own tools connect to.
+    pub names: Names,
     /// The state the node is to have when it joins: `standby`...
     pub start_state: Option<String>,
 }
@@ -51,6 +59,9 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
     let stop = Signals::catch(&[15, 2]).context("cannot catch signals")?;
     let listener = listen(remote.address, remote.port)
         .with_context(|| format!("cannot listen at port {}", remote.port))?;
+    let identity =
+        fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot tell this daemon from others")?;
+    let (stock_tools, complaints) = libqb::Counter::open(&remote.names);
     let mut daemon = Daemon {
         executor: Executor::start(config)?,
         server: RemoteServer::new(),
@@ -58,12 +69,15 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
         clients: BTreeMap::new(),
         counter: listen_for_tools(&remote.api_socket)?,
         tools: BTreeMap::new(),
+        stock_tools,
         last_id: 0,
         is_over: false,
     };
     daemon.executor.log(Level::Notice, &format!("waiting for a cluster at port {}", remote.port));
+    complaints.iter().for_each(|complaint| daemon.executor.log(Level::Warning, complaint));
     daemon.executor.handle(executor::Event::Connected);
-    daemon.handle(Event::Started { start_state: remote.start_state.clone() });
+    let identity = identity.trim().to_owned();
+    daemon.handle(Event::Started { identity, start_state: remote.start_state.clone() });
     let mut n_stops = 0;
     while !daemon.is_over {
         let mut poll = Poll::new();
@@ -74,10 +88,17 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
         let clients = daemon.clients.iter();
         let clients: Vec<(RemoteClient, usize)> =
             clients.map(|(&id, stream)| (id, poll.add_writing(stream, stream.is_sending()))).collect();
-        let tools = daemon.tools.iter();
+        let takes = daemon.takes_requests();
+        let tools = daemon.tools.iter().filter(|(_, tool)| takes || tool.is_sending());
         let tools: Vec<(ToolId, usize)> = tools.map(|(&id, tool)| (id, poll.add_connection(tool))).collect();
+        let stock_tools = daemon.stock_tools.add_to(&mut poll, takes);
         let server = daemon.executor.clock().until(daemon.server.next_deadline());
-        let timeouts = [server, daemon.executor.timeout(), daemon.doorkeeper.patience_left()];
+        let timeouts = [
+            server,
+            daemon.executor.timeout(),
+            daemon.doorkeeper.patience_left(),
+            daemon.stock_tools.timeout(),
+        ];
         let ready = poll.wait(timeouts.into_iter().flatten().min())?;
         if ready.has(stop_idx) {
             n_stops += stop.drain();
@@ -90,6 +111,7 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
         daemon.executor.serve(&ready, &runs);
         daemon.serve_clients(&ready, &clients);
         daemon.serve_tools(&ready, &tools);
+        daemon.serve_stock_tools(&ready, &stock_tools);
         let executor = &daemon.executor;
         let let_in =
             daemon.doorkeeper.serve(&ready, &doors, &mut |message| executor.log(Level::Warning, &message));
@@ -128,6 +150,8 @@ struct Daemon {
     /// Where tools connect.
     counter: Listener,
     tools: BTreeMap<ToolId, Connection>,
+    /// Where those of Pacemaker connect.
+    stock_tools: libqb::Counter,
     last_id: u64,
     is_over: bool,
 }
@@ -176,8 +200,16 @@ impl Daemon {
                     events.push_back(Event::ToolGone(tool));
                 }
             }
+            Effect::ToStockTool { tool, answers, xml } => {
+                if let Err(reason) = self.stock_tools.tell(tool, answers, &xml) {
+                    self.executor
+                        .log(Level::Warning, &format!("the connection of a tool is ended: {reason}"));
+                    events.push_back(Event::ToolGone(tool));
+                }
+            }
             Effect::DropTool(tool) => {
                 self.tools.remove(&tool);
+                self.stock_tools.drop_tool(tool);
             }
             Effect::Exit => self.is_over = true,
             Effect::Log { level, message } => self.executor.log(level, &message),
@@ -225,9 +257,13 @@ impl Daemon {
 
     fn serve_tools(&mut self, ready: &Ready, tools: &[(ToolId, usize)]) {
         for &(tool, idx) in tools {
+            let takes = self.takes_requests();
             let Some(connection) = self.tools.get_mut(&tool).filter(|_| ready.has(idx)) else { continue };
             let mut lines = Vec::new();
-            let fate = connection.flush().and_then(|()| connection.receive(&mut lines));
+            let fate = connection.flush().and_then(|()| match takes {
+                true => connection.receive(&mut lines),
+                false => Ok(()),
+            });
             for line in lines {
                 let line = String::from_utf8_lossy(&line).into_owned();
                 self.handle(Event::ToolSays { tool, line });
@@ -245,7 +281,40 @@ impl Daemon {
             self.last_id += 1;
             let tool = ToolId(self.last_id);
             self.tools.insert(tool, connection);
-            self.handle(Event::ToolConnected { tool, user });
+            self.handle(Event::ToolConnected { tool, user, service: ToolService::Api });
+        }
+    }
+
+    /// Whether what tools ask can be passed on. While a cluster node does not take what waits for it, tools have to wait:
+    /// they must not be able to fill this host's memory, or to have the connection given up.
+    fn takes_requests(&self) -> bool {
+        !self.clients.values().any(SecureStream::is_sending)
+    }
+
+    fn serve_stock_tools(&mut self, ready: &Ready, added: &libqb::Added) {
+        for visit in self.stock_tools.serve(ready, added, &mut self.last_id) {
+            self.take_visit(visit);
+        }
+        for tool in self.stock_tools.speakers(ready, added) {
+            for _ in 0..REQUESTS_AT_ONCE {
+                let heard = self.takes_requests().then(|| self.stock_tools.hear(tool)).flatten();
+                let Some(visit) = heard else { break };
+                self.take_visit(visit);
+            }
+        }
+    }
+
+    fn take_visit(&mut self, visit: libqb::Visit) {
+        match visit {
+            libqb::Visit::Connected { tool, user, service } => {
+                let service = ToolService::Stock(service.to_owned());
+                self.handle(Event::ToolConnected { tool, user, service });
+                if let Some(visit) = self.stock_tools.welcome(tool) {
+                    self.take_visit(visit);
+                }
+            }
+            libqb::Visit::Asks { tool, request } => self.handle(Event::ToolAsks { tool, request }),
+            libqb::Visit::Gone(tool) => self.handle(Event::ToolGone(tool)),
         }
     }
 }

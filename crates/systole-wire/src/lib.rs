@@ -1,8 +1,8 @@
 //! Messages between programs: one JSON object a line, versioned, unknown fields ignored.
 //!
 //! [`api`] is what tools say to `systoled`, [`exec`] what `systoled` says to `systole-execd`, [`hub`] what a node says
-//! to the local hub. `docs/api.md` describes them for people. [`remote`] is the exception: Pacemaker Remote's own
-//! protocol, spoken with remote hosts and containers.
+//! to the local hub. `docs/api.md` describes them for people. Two exceptions are Pacemaker's own: [`remote`], spoken with
+//! remote hosts and containers, and [`libqb`], spoken by its tools there.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ pub mod api;
 pub mod exec;
 mod frame;
 pub mod hub;
+pub mod libqb;
 pub mod remote;
 
 pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};

@@ -76,8 +76,8 @@ fn every_call_survives_the_round_trip() {
     let proxy = |body| Call::Forward(ProxyMessage { session: "s".into(), body });
     let xml = r#"<a b="&lt;"><c/></a>"#.to_owned();
     for call in [
-        Call::Register { client: "a".into(), protocol: "1.1".into(), is_provider: true },
-        Call::Register { client: "a".into(), protocol: "1.1".into(), is_provider: false },
+        Call::Register { client: "a".into(), protocol: "1.1".into(), is_provider: true, speaks_api: true },
+        Call::Register { client: "a".into(), protocol: "1.1".into(), is_provider: false, speaks_api: false },
         Call::RegisterResource {
             resource: "r:0".into(),
             class: "systemd".into(),

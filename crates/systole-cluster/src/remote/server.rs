@@ -5,6 +5,7 @@
 //! [`crate::executor::ExecutorMachine`], which the hand drives beside this one. There may be several clients, while a
 //! connection moves from one cluster node to another: all hear every result; what tools say goes to the newest.
 
+mod bridge;
 mod tools;
 
 use crate::Level;
@@ -22,7 +23,7 @@ use systole_wire::{
     },
 };
 use tools::Tools;
-pub use tools::{MAX_TOOLS, ToolId};
+pub use tools::{MAX_TOOLS, StockRequest, ToolId, ToolService};
 
 /// How many clients may be connected at once.
 pub const MAX_CLIENTS: usize = 16;
@@ -49,6 +50,8 @@ pub struct RemoteClient(pub u64);
 pub enum Event {
     /// The program started; the first event.
     Started {
+        /// Unlike that of any other daemon, or of this one before.
+        identity: String,
         /// The node's state at start, if its administrator wants one.
         start_state: Option<String>,
     },
@@ -71,6 +74,8 @@ pub enum Event {
         tool: ToolId,
         /// Its user.
         user: String,
+        /// What it wants to talk to.
+        service: ToolService,
     },
     /// It says something.
     ToolSays {
@@ -78,6 +83,13 @@ pub enum Event {
         tool: ToolId,
         /// A line of [`systole_wire::api`], without its end.
         line: String,
+    },
+    /// A stock tool asks something.
+    ToolAsks {
+        /// Which.
+        tool: ToolId,
+        /// What.
+        request: StockRequest,
     },
     /// It is gone.
     ToolGone(ToolId),
@@ -108,6 +120,15 @@ pub enum Effect {
         /// What.
         line: String,
     },
+    /// Tell a stock tool.
+    ToStockTool {
+        /// Which.
+        tool: ToolId,
+        /// The number of the request this answers; an event otherwise.
+        answers: Option<i32>,
+        /// An XML element.
+        xml: String,
+    },
     /// End a tool's connection; [`Event::ToolGone`] is not said for it.
     DropTool(ToolId),
     /// End the program.
@@ -125,11 +146,12 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct RemoteServer {
     started_at: Monotonic,
+    identity: String,
     start_state: Option<String>,
     /// Connected; those that have said who they are map to their names.
     clients: BTreeMap<RemoteClient, Option<String>>,
     /// Clients that take what tools say, the newest last.
-    providers: Vec<RemoteClient>,
+    providers: Vec<Provider>,
     resources: BTreeMap<String, Resource>,
     /// Recurring operations in force, by key.
     recurring: BTreeMap<String, Operation>,
@@ -137,6 +159,14 @@ pub struct RemoteServer {
     tools: Tools,
     ending: Ending,
     effects: Vec<Effect>,
+}
+
+/// A client that takes what tools say.
+#[derive(Clone, Copy, Debug)]
+struct Provider {
+    client: RemoteClient,
+    /// Whether it understands our own tools, too.
+    speaks_api: bool,
 }
 
 #[derive(Debug)]
@@ -166,8 +196,9 @@ impl RemoteServer {
     /// Takes in what happened and says what to do.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
         match event {
-            Event::Started { start_state } => {
-                (self.started_at, self.start_state) = (now.mono, start_state);
+            Event::Started { identity, start_state } => {
+                self.started_at = now.mono;
+                (self.identity, self.start_state) = (identity, start_state);
                 let hello = ToExecutor::Hello { protocol: PROTOCOL, node: String::new() };
                 self.effects.push(Effect::ToExecutor(hello));
             }
@@ -175,8 +206,9 @@ impl RemoteServer {
             Event::Gone(client) => self.gone(client),
             Event::Received { client, message } => self.received(now, client, message),
             Event::Executor(message) => self.executor_says(message),
-            Event::ToolConnected { tool, user } => self.tool_connected(tool, user),
+            Event::ToolConnected { tool, user, service } => self.tool_connected(tool, user, service),
             Event::ToolSays { tool, line } => self.tool_says(tool, &line),
+            Event::ToolAsks { tool, request } => self.tool_asks(tool, request),
             Event::ToolGone(tool) => self.tool_gone(tool),
             Event::Terminate => self.terminate(now),
             Event::DeadlineReached => self.expire(now),
@@ -208,7 +240,7 @@ impl RemoteServer {
         if let Some(Some(name)) = self.clients.remove(&client) {
             self.log(Level::Notice, format!("{name} is gone; what runs here goes on"));
         }
-        self.providers.retain(|provider| *provider != client);
+        self.providers.retain(|provider| provider.client != client);
         self.end_sessions_of(client);
         if self.clients.is_empty() {
             self.drop_recurring();
@@ -245,8 +277,9 @@ impl RemoteServer {
             return self.reply(client, Reply { rc: RC_PROTOCOL, ..reply });
         }
         match message.call {
-            Call::Register { client: name, protocol, is_provider } => {
-                self.register(now, client, reply, name, &protocol, is_provider);
+            Call::Register { client: name, protocol, is_provider, speaks_api } => {
+                let provider = is_provider.then_some(Provider { client, speaks_api });
+                self.register(now, client, reply, name, &protocol, provider);
             }
             Call::RegisterResource { resource, class, provider, agent, drops_recurring } => {
                 let known = Resource { class, provider, agent, drops_recurring };
@@ -295,7 +328,7 @@ impl RemoteServer {
         reply: Reply,
         name: String,
         protocol: &str,
-        is_provider: bool,
+        provider: Option<Provider>,
     ) {
         let registered = Registered {
             protocol: PROTOCOL_VERSION.to_owned(),
@@ -311,9 +344,9 @@ impl RemoteServer {
         }
         self.log(Level::Notice, format!("{name} has connected"));
         self.clients.insert(client, Some(name));
-        if is_provider {
-            self.providers.retain(|provider| *provider != client);
-            self.providers.push(client);
+        if let Some(provider) = provider {
+            self.providers.retain(|known| known.client != client);
+            self.providers.push(provider);
         }
         self.reply(client, Reply { registered: Some(registered), ..reply });
     }
@@ -441,13 +474,13 @@ impl RemoteServer {
         if self.ending != Ending::No {
             return;
         }
-        let Some(&provider) = self.providers.last() else {
+        let Some(provider) = self.providers.last().copied() else {
             self.log(Level::Notice, "told to end, and there is no cluster to ask: ending");
             return self.effects.push(Effect::Exit);
         };
         self.log(Level::Notice, "told to end: asking the cluster to move away first what runs here");
         let message = ProxyMessage { session: "0".to_owned(), body: ProxyBody::ShutdownRequest };
-        self.effects.push(Effect::Send { client: provider, message: FromRemote::Proxy(message) });
+        self.effects.push(Effect::Send { client: provider.client, message: FromRemote::Proxy(message) });
         self.ending = Ending::Asked { patience_ends: now.mono + ACK_PATIENCE };
     }
 

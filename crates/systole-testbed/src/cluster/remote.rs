@@ -341,7 +341,10 @@ impl Cluster {
                 }
             }
             server::Effect::ToExecutor(message) => self.pass_to_far_executor(far, message),
-            server::Effect::ToTool { .. } | server::Effect::DropTool(_) | server::Effect::Log { .. } => {}
+            server::Effect::ToTool { .. }
+            | server::Effect::ToStockTool { .. }
+            | server::Effect::DropTool(_)
+            | server::Effect::Log { .. } => {}
             server::Effect::Exit => self.fars[far].end_daemon(),
         }
     }
@@ -397,7 +400,8 @@ impl Cluster {
         let (name, boot_id) = (there.name.clone(), there.boot_id());
         self.begin_executor(Place::Far(far), boot_id);
         self.tell_executor(Place::Far(far), executor::Event::Connected);
-        self.tell_server(far, server::Event::Started { start_state: None });
+        let identity = name.clone();
+        self.tell_server(far, server::Event::Started { identity, start_state: None });
         self.tell(&name, "remote daemon is up");
     }
 

@@ -50,6 +50,8 @@ pub enum Call {
         protocol: String,
         /// Whether what tools on the remote side say may be forwarded to this caller.
         is_provider: bool,
+        /// Whether the caller also takes what our own tools say ([`super::proxy::API_SERVICE`]), as only `systoled` does.
+        speaks_api: bool,
     },
     /// Makes a resource known, so that operations can be run.
     RegisterResource {

@@ -61,6 +61,10 @@ pub enum ProxyBody {
 /// The flag of requests whose sender waits for a [`ProxyBody::Response`].
 pub const WANTS_RESPONSE: u32 = 1 << 9;
 
+/// The flag of requests that come through a remote daemon: a service then answers in a way that does not hold up the
+/// cluster node between.
+pub const PROXIED: u32 = 1 << 8;
+
 impl ProxyMessage {
     /// The message as an element that others put attributes of their own on.
     pub(super) fn element(&self) -> Builder {

@@ -5,6 +5,7 @@
 //! what a service has that we have not is refused with an error number, so that no tool waits in vain. Facts are from
 //! watching the tools of Pacemaker 2.1.5.
 
+pub mod ask;
 mod attributes;
 mod cib;
 mod controller;
@@ -14,11 +15,14 @@ use super::{
     proxy::{ProxyBody, WANTS_RESPONSE},
     xml::{Builder, MessageError},
 };
-use crate::api::{Call, RefusalKind, Reply};
+use crate::api::{Call, Refusal, RefusalKind, Reply};
 use systole_cib::{
     ops::Failure,
     xml::{Document, Element},
 };
+
+/// The version of Pacemaker's features the messages of its controller follow here.
+const FEATURE_SET: &str = "3.16.1";
 
 /// A service of a stock cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,23 +179,58 @@ fn status(reply: &Reply) -> i32 {
     }
 }
 
-/// The error number for an answer, as Pacemaker's older interfaces count: errno, and from 201 on its own.
+/// Error numbers of Pacemaker's older interfaces: errno, and from 201 on its own. Of several for one kind the first is told.
+const ERRORS: [(i32, RefusalKind); 16] = [
+    (6, RefusalKind::Change(Failure::NotFound)),
+    (6, RefusalKind::NotFound),
+    (13, RefusalKind::Change(Failure::Denied)),
+    (17, RefusalKind::Change(Failure::Exists)),
+    (22, RefusalKind::Change(Failure::BadInput)),
+    (22, RefusalKind::Usage),
+    (203, RefusalKind::Change(Failure::Invalid)),
+    (205, RefusalKind::Change(Failure::OldVersion)),
+    (206, RefusalKind::Change(Failure::PatchMismatch)),
+    (202, RefusalKind::NoQuorum),
+    (107, RefusalKind::NotReady),
+    (62, RefusalKind::TimedOut),
+    (110, RefusalKind::TimedOut),
+    (11, RefusalKind::Busy),
+    (16, RefusalKind::Busy),
+    (5, RefusalKind::Disk),
+];
+
+/// The error number for an answer.
 fn error_number(reply: &Reply) -> i32 {
     let Reply::Refused(refusal) = reply else { return 0 };
-    -match refusal.kind {
-        RefusalKind::Change(Failure::NotFound) | RefusalKind::NotFound => 6,
-        RefusalKind::Change(Failure::Denied) => 13,
-        RefusalKind::Change(Failure::Exists) => 17,
-        RefusalKind::Change(Failure::BadInput) | RefusalKind::Usage => 22,
-        RefusalKind::Change(Failure::Invalid) => 203,
-        RefusalKind::Change(Failure::OldVersion) => 205,
-        RefusalKind::Change(Failure::PatchMismatch) => 206,
-        RefusalKind::NoQuorum => 202,
-        RefusalKind::NotReady => 107,
-        RefusalKind::TimedOut => 62,
-        RefusalKind::Busy => 11,
-        RefusalKind::Disk => 5,
+    ERRORS.iter().find(|(_, kind)| *kind == refusal.kind).map_or(-22, |(number, _)| -number)
+}
+
+/// What an error number of a service means, if it is none of those that count as success.
+fn refusal_of(number: i32) -> Option<Refusal> {
+    if number >= 0 {
+        return None;
     }
+    let kind =
+        ERRORS.iter().find(|(errno, _)| *errno == -number).map_or(RefusalKind::Usage, |(_, kind)| *kind);
+    let message = match kind {
+        RefusalKind::Change(Failure::NotFound) => "No such device or address".to_owned(),
+        RefusalKind::Change(Failure::Exists) => "File exists".to_owned(),
+        RefusalKind::Change(Failure::Denied) => "Permission denied".to_owned(),
+        RefusalKind::NoQuorum => "Operation requires quorum".to_owned(),
+        _ => format!("the cluster refuses (error {})", -number),
+    };
+    Some(Refusal { kind, message })
+}
+
+/// What an exit code in an acknowledgement means.
+fn status_of(status: i32) -> Refusal {
+    let kind = match status {
+        105 => RefusalKind::NotFound,
+        118 => RefusalKind::NoQuorum,
+        124 => RefusalKind::TimedOut,
+        _ => RefusalKind::Usage,
+    };
+    Refusal { kind, message: format!("the cluster refuses (exit code {status})") }
 }
 
 fn attr(element: Element<'_>, name: &str) -> Option<String> {

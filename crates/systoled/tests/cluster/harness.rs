@@ -86,6 +86,7 @@ pub fn be_an_executor() {
                 port: port.parse().expect("a port"),
                 key: env::var_os(KEY).expect("a key").into(),
                 api_socket: dir.join("api.sock"),
+                names: systole_execd::remote::Names::Files(Vec::new()),
                 start_state: None,
             };
             systole_execd::run_remote(&config, &remote).expect("remote daemon");

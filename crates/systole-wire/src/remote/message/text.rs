@@ -32,10 +32,11 @@ impl ToRemote {
             call.set("lrmd_origin", ORIGIN).set("lrmd_rsc_id", resource)
         };
         let builder = match &self.call {
-            Call::Register { client, protocol, is_provider } => command(op::REGISTER)
+            Call::Register { client, protocol, is_provider, speaks_api } => command(op::REGISTER)
                 .set("lrmd_clientname", client)
                 .set("lrmd_protocol_version", protocol)
-                .set_some("lrmd_is_ipc_provider", is_provider.then_some(true)),
+                .set_some("lrmd_is_ipc_provider", is_provider.then_some(true))
+                .set_some("lrmd_origin", speaks_api.then_some(ORIGIN)),
             Call::RegisterResource { resource, class, provider, agent, drops_recurring } => {
                 let options = if *drops_recurring { option::DROP_RECURRING } else { 0 };
                 about(op::REGISTER_RESOURCE, options, resource)
@@ -99,6 +100,7 @@ impl ToRemote {
                 client: root.attr("lrmd_clientname").unwrap_or_default().to_owned(),
                 protocol: root.attr("lrmd_protocol_version").unwrap_or_default().to_owned(),
                 is_provider: root.attr("lrmd_is_ipc_provider") == Some("true"),
+                speaks_api: root.attr("lrmd_origin") == Some(ORIGIN),
             },
             op::REGISTER_RESOURCE => Call::RegisterResource {
                 resource: resource()?,

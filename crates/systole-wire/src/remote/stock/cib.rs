@@ -25,6 +25,7 @@ mod option {
     pub const TRANSACTION: u32 = 1 << 10;
     pub const SCORE_UPDATE: u32 = 1 << 11;
     pub const SYNC: u32 = 1 << 12;
+    pub const WITHOUT_QUORUM: u32 = 1 << 20;
 }
 
 /// "Not supported", as an error number.
@@ -52,20 +53,26 @@ pub(super) fn read(request: Element<'_>, session: &str, _node: &str) -> Result<H
     }
 }
 
+/// What can be done, by the service's names for it. Deleting all that is meant has an option of its own.
+const ACTIONS: [(&str, CibAction); 11] = [
+    ("cib_query", CibAction::Query),
+    ("cib_create", CibAction::Create),
+    ("cib_modify", CibAction::Modify),
+    ("cib_replace", CibAction::Replace),
+    ("cib_delete", CibAction::Delete),
+    ("cib_delete", CibAction::DeleteAll),
+    ("cib_delete_alt", CibAction::Delete),
+    ("cib_erase", CibAction::Erase),
+    ("cib_apply_diff", CibAction::Patch),
+    ("cib_bump", CibAction::Bump),
+    ("cib_upgrade", CibAction::Upgrade),
+];
+
 fn action(operation: &str, options: u32) -> Option<CibAction> {
-    Some(match operation {
-        "cib_query" => CibAction::Query,
-        "cib_create" => CibAction::Create,
-        "cib_modify" => CibAction::Modify,
-        "cib_replace" => CibAction::Replace,
-        "cib_delete" if options & option::MULTIPLE != 0 => CibAction::DeleteAll,
-        "cib_delete" | "cib_delete_alt" => CibAction::Delete,
-        "cib_erase" => CibAction::Erase,
-        "cib_apply_diff" => CibAction::Patch,
-        "cib_bump" => CibAction::Bump,
-        "cib_upgrade" => CibAction::Upgrade,
-        _ => return None,
-    })
+    let action = ACTIONS.iter().find(|(name, _)| *name == operation)?.1;
+    let is_for_all =
+        action == CibAction::Delete && operation == "cib_delete" && options & option::MULTIPLE != 0;
+    Some(if is_for_all { CibAction::DeleteAll } else { action })
 }
 
 fn call(request: Element<'_>, action: CibAction, options: u32) -> Call {
@@ -122,4 +129,53 @@ fn message(request: Element<'_>, rc: i32, output: Option<&str>) -> String {
         builder = builder.inside("cib_calldata").import(document.root());
     }
     builder.text()
+}
+
+/// Asks for the whole CIB.
+pub(super) fn query(id: i32) -> String {
+    command("cib_query", id, option::SYNC).text()
+}
+
+/// Asks for a change, or for a part of the CIB; `None` if it comes with something that is no XML. Answered by a response.
+pub(super) fn request(change: &CibCall, id: i32, force: bool) -> Option<String> {
+    let (operation, _) = ACTIONS.iter().find(|(_, action)| *action == change.action)?;
+    let flags = [
+        (matches!(change.scope, Scope::XPath(_)), option::XPATH),
+        (change.action == CibAction::DeleteAll, option::MULTIPLE),
+        (change.options.allow_create, option::CAN_CREATE),
+        (change.options.no_children, option::NO_CHILDREN),
+        (change.options.expand_scores, option::SCORE_UPDATE),
+        (force, option::WITHOUT_QUORUM),
+    ];
+    let options = flags.iter().filter(|(is_set, _)| *is_set).fold(option::SYNC, |sum, (_, flag)| sum | flag);
+    let section = match &change.scope {
+        Scope::All => None,
+        Scope::Section(name) => Some(name),
+        Scope::XPath(path) => Some(path),
+    };
+    let command = command(operation, id, options).set_some("cib_section", section);
+    let Some(xml) = &change.xml else { return Some(command.text()) };
+    let document = Document::parse(xml).ok()?;
+    Some(command.inside("cib_calldata").import(document.root()).text())
+}
+
+fn command(operation: &str, id: i32, options: u32) -> Builder {
+    Builder::new("cib_command")
+        .set("t", "cib")
+        .set("cib_op", operation)
+        .set("cib_callid", id)
+        .set("cib_callopt", options)
+        .set("cib_clientname", "systole")
+}
+
+/// What an answer says: `done` makes the reply of the element in it, unless the service refuses.
+pub(super) fn read_answer(answer: Element<'_>, done: impl FnOnce(Option<String>) -> Reply) -> Reply {
+    if answer.is("nack") {
+        return Reply::Refused(super::status_of(102));
+    }
+    if let Some(refusal) = super::refusal_of(answer.number("cib_rc")) {
+        return Reply::Refused(refusal);
+    }
+    let data = answer.child("cib_calldata").and_then(|data| data.children().next());
+    done(data.map(|data| data.write(Style::Compact)))
 }

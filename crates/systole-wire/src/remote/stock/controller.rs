@@ -1,14 +1,11 @@
 //! The service that knows the nodes.
 
-use super::{EX_UNIMPLEMENT, Heard, Kind, attr};
+use super::{EX_UNIMPLEMENT, FEATURE_SET, Heard, Kind, attr};
 use crate::{
     api::{Call, Reply},
     remote::xml::{Attributes, Builder, MessageError},
 };
 use systole_cib::xml::{Document, Element};
-
-/// The version of Pacemaker's features the answers follow.
-const FEATURE_SET: &str = "3.16.1";
 
 pub(super) fn read(request: Element<'_>) -> Result<Heard, MessageError> {
     Ok(match request.need("crm_task")? {

@@ -1,0 +1,193 @@
+//! A tool of ours in a stock cluster: what it asks is put to Pacemaker's services, one question after another.
+
+use std::collections::BTreeSet;
+use systole_wire::{
+    api::{Refusal, RefusalKind, Reply, Request, Response},
+    remote::{
+        ProxyBody,
+        proxy::{PROXIED, WANTS_RESPONSE},
+        stock::ask::{Step, next},
+    },
+};
+
+/// How many requests a tool may wait for at once.
+const MAX_PENDING: usize = 64;
+
+/// One tool's side of it.
+#[derive(Debug, Default)]
+pub(super) struct Bridge {
+    /// Services there is a session with.
+    open: BTreeSet<&'static str>,
+    pending: Vec<Pending>,
+    last_id: i32,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct Pending {
+    request: Request,
+    /// What services have answered so far.
+    answers: Vec<String>,
+    /// Who is asked now, and under which number.
+    service: &'static str,
+    id: i32,
+    by_event: bool,
+}
+
+/// What comes of a message.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Said {
+    /// For a service.
+    pub to_cluster: Vec<(&'static str, ProxyBody)>,
+    /// For the tool.
+    pub to_tool: Vec<Response>,
+}
+
+impl Bridge {
+    /// Services there is a session with.
+    pub fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.open.iter().copied()
+    }
+
+    /// The tool asks something.
+    pub fn ask(&mut self, request: Request, user: &str) -> Said {
+        let mut said = Said::default();
+        if self.pending.len() >= MAX_PENDING {
+            said.to_tool.push(refusal(&request, RefusalKind::Busy, "too many requests at once"));
+            return said;
+        }
+        self.go_on(request, Vec::new(), user, &mut said);
+        said
+    }
+
+    /// A service says something.
+    pub fn hear(&mut self, service: &str, body: ProxyBody, user: &str) -> Said {
+        let mut said = Said::default();
+        let is_answer = |pending: &Pending| {
+            pending.service == service
+                && match &body {
+                    ProxyBody::Response { id, .. } => !pending.by_event && pending.id == *id,
+                    ProxyBody::Event { xml } => pending.by_event && xml.contains(&reference(pending.id)),
+                    _ => false,
+                }
+        };
+        match &body {
+            ProxyBody::Response { xml, .. } | ProxyBody::Event { xml } => {
+                let Some(idx) = self.pending.iter().position(is_answer) else { return said };
+                let mut pending = self.pending.remove(idx);
+                pending.answers.push(xml.clone());
+                self.go_on(pending.request, pending.answers, user, &mut said);
+            }
+            ProxyBody::Destroy => {
+                self.open.retain(|open| *open != service);
+                let (lost, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
+                    .into_iter()
+                    .partition(|pending| pending.service == service);
+                self.pending = rest;
+                let answer = |pending: Pending| {
+                    refusal(&pending.request, RefusalKind::NotReady, "the cluster's service has gone away")
+                };
+                said.to_tool.extend(lost.into_iter().map(answer));
+            }
+            _ => {}
+        }
+        said
+    }
+
+    fn go_on(&mut self, request: Request, answers: Vec<String>, user: &str, said: &mut Said) {
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        let id = self.last_id;
+        let question = match next(&request.call, id, &answers) {
+            Step::Ask(question) => question,
+            Step::Done(reply) => return said.to_tool.push(Response { id: request.id, reply }),
+        };
+        let service = question.service;
+        if self.open.insert(service) {
+            said.to_cluster.push((service, ProxyBody::New { service: service.to_owned() }));
+        }
+        // As with the API, only root speaks for others.
+        let user = request.user.as_deref().filter(|_| user == "root").unwrap_or(user).to_owned();
+        let ask = ProxyBody::Request {
+            id,
+            flags: WANTS_RESPONSE | PROXIED,
+            client: request.client.clone(),
+            user,
+            xml: question.xml,
+        };
+        said.to_cluster.push((service, ask));
+        self.pending.push(Pending { request, answers, service, id, by_event: question.by_event });
+    }
+}
+
+/// The mark by which an event is known as the answer to the question with this number.
+fn reference(id: i32) -> String {
+    format!("\"node-info-systole-{id}\"")
+}
+
+fn refusal(request: &Request, kind: RefusalKind, message: &str) -> Response {
+    let reply = Reply::Refused(Refusal { kind, message: message.to_owned() });
+    Response { id: request.id, reply }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systole_wire::api::Call;
+
+    fn request(id: u64, call: Call) -> Request {
+        Request { id, client: "tool".into(), user: Some("somebody".into()), call }
+    }
+
+    /// Who is asked what number.
+    fn asked(said: &Said) -> Vec<(&'static str, i32)> {
+        let questions = said.to_cluster.iter().filter_map(|(service, body)| match body {
+            ProxyBody::Request { id, .. } => Some((*service, *id)),
+            _ => None,
+        });
+        questions.collect()
+    }
+
+    #[test]
+    fn a_request_takes_as_many_questions_as_it_needs() {
+        let mut bridge = Bridge::default();
+        let said = bridge.ask(request(9, Call::Node), "root");
+        assert_eq!(said.to_cluster[0], ("crmd", ProxyBody::New { service: "crmd".into() }));
+        assert_eq!(asked(&said), [("crmd", 1)]);
+        let ack = ProxyBody::Response { id: 1, xml: "<ack/>".into() };
+        assert_eq!(bridge.hear("crmd", ack, "root"), Said::default(), "the answer is an event");
+        let info = r#"<r reference="node-info-systole-1"><crm_xml><node uname="far"/></crm_xml></r>"#;
+        let said = bridge.hear("crmd", ProxyBody::Event { xml: info.into() }, "root");
+        assert_eq!(asked(&said), [("cib_rw", 2)]);
+        let cib = r#"<cib-reply cib_rc="0"><cib_calldata><cib/></cib_calldata></cib-reply>"#;
+        let said = bridge.hear("cib_rw", ProxyBody::Response { id: 2, xml: cib.into() }, "root");
+        assert!(matches!(&said.to_tool[..], [Response { id: 9, reply: Reply::Node(_) }]), "{said:?}");
+        assert_eq!(bridge.services().collect::<Vec<_>>(), ["cib_rw", "crmd"]);
+    }
+
+    #[test]
+    fn who_waits_for_a_service_that_goes_away_is_told() {
+        let mut bridge = Bridge::default();
+        bridge.ask(request(1, Call::Cib), "root");
+        bridge.ask(request(2, Call::WriteAttributes), "root");
+        let said = bridge.hear("cib_rw", ProxyBody::Destroy, "root");
+        assert!(matches!(&said.to_tool[..], [Response { id: 1, reply: Reply::Refused(_) }]), "{said:?}");
+        let again = bridge.ask(request(3, Call::Cib), "root");
+        assert!(matches!(again.to_cluster[0], ("cib_rw", ProxyBody::New { .. })), "a new session");
+    }
+
+    #[test]
+    fn a_tool_cannot_ask_without_end() {
+        let mut bridge = Bridge::default();
+        let said: Vec<Said> = (0..100).map(|id| bridge.ask(request(id, Call::Cib), "root")).collect();
+        assert_eq!(said.iter().filter(|said| said.to_tool.is_empty()).count(), MAX_PENDING);
+    }
+
+    #[test]
+    fn only_root_speaks_for_others() {
+        for (user, expected) in [("root", "somebody"), ("guest", "guest")] {
+            let said = Bridge::default().ask(request(1, Call::Cib), user);
+            let (_, ProxyBody::Request { user, .. }) = &said.to_cluster[1] else { panic!("{said:?}") };
+            assert_eq!(user, expected);
+        }
+    }
+}

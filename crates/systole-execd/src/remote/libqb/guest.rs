@@ -1,0 +1,347 @@
+//! A tool that has come in: the stream it greeted on, by whose end it is known to have left, and its datagram sockets.
+
+use super::{doors::abstract_address, is_passing};
+use rustix::{
+    fs::{Gid, Uid, chown},
+    io::Errno,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg,
+        sockopt::{
+            set_socket_passcred, set_socket_send_buffer_size, socket_peercred, socket_send_buffer_size,
+        },
+    },
+};
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{self, IoSliceMut, Read, Write},
+    mem::MaybeUninit,
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt},
+        net::{UnixDatagram, UnixStream},
+    },
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use systole_cluster::remote::server::StockRequest;
+use systole_link::Poll;
+use systole_wire::libqb::{
+    Greeting, Inbox, MessageError, Outgoing, WATCHER, accepted, greeting::CONTROL_BYTES, refused,
+};
+
+/// Who may talk to the cluster beside root.
+const USER: &str = "hacluster";
+/// And whose members.
+const GROUP: &str = "haclient";
+
+/// Where shared files are made.
+const SHARED: &str = "/dev/shm";
+
+/// Messages shorter than this every tool is ready for; longer than that none asks for (`PCMK_ipc_buffer` aside).
+const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=512 << 10;
+
+/// How much may wait for a tool that does not read, in bytes: a little more than the longest answer.
+const MAX_UNSENT: usize = 24 << 20;
+
+/// When to try again what the kernel had no memory for.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What a tool says.
+pub(super) enum Heard {
+    Nothing,
+    Request(StockRequest),
+    Gone,
+}
+
+/// A tool.
+pub(super) struct Guest {
+    stream: UnixStream,
+    service: &'static str,
+    uid: u32,
+    gid: u32,
+    asked_bytes: usize,
+    channels: Option<Channels>,
+    inbox: Inbox,
+    n_events: i32,
+    /// Its stream has ended; what it said before is still to be heard.
+    has_left: bool,
+}
+
+/// The datagram sockets of a tool that was let in.
+struct Channels {
+    /// What all names begin with.
+    base: String,
+    directory: PathBuf,
+    max_message: usize,
+    /// Requests come in here, responses go out.
+    requests: Lane,
+    events: Lane,
+    /// Whether both are tied to the tool's ends. From then on the kernel keeps others out.
+    is_tied: bool,
+}
+
+/// A socket, and what waits to go out through it.
+struct Lane {
+    socket: UnixDatagram,
+    queue: VecDeque<Vec<u8>>,
+    n_bytes: usize,
+    again_at: Option<Instant>,
+}
+
+impl Guest {
+    pub(super) fn new(stream: UnixStream, service: &'static str, greeting: Greeting) -> Option<Self> {
+        let peer = socket_peercred(&stream).ok()?;
+        let asked_bytes = usize::try_from(greeting.max_message).unwrap_or(usize::MAX);
+        Some(Self {
+            stream,
+            service,
+            uid: peer.uid.as_raw(),
+            gid: peer.gid.as_raw(),
+            asked_bytes,
+            channels: None,
+            inbox: Inbox::default(),
+            n_events: 0,
+            has_left: false,
+        })
+    }
+
+    /// Its user's name, or number.
+    pub(super) fn user(&self) -> String {
+        systole_link::user_name(self.uid).unwrap_or_else(|| self.uid.to_string())
+    }
+
+    /// Whether it may talk to the cluster, and to what it wants to.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.service != WATCHER && self.is_allowed()
+    }
+
+    fn is_allowed(&self) -> bool {
+        self.uid == rustix::process::geteuid().as_raw()
+            || self.uid == 0
+            || systole_link::user(USER).is_some_and(|(uid, _)| uid == self.uid)
+            || systole_link::group(GROUP).is_some_and(|gid| gid == self.gid)
+            || systole_link::groups_of(&self.user()).iter().any(|group| group == GROUP)
+    }
+
+    /// Ends the connection. Who has only greeted is told why: there is no such service here, or it is not for him.
+    pub(super) fn turn_away(&mut self) {
+        if self.channels.is_none() {
+            let reason = if self.is_allowed() { Errno::REMOTEIO } else { Errno::ACCESS };
+            // Who does not read the answer finds the connection closed.
+            let _ = self.stream.write(&refused(reason.raw_os_error()));
+        }
+    }
+
+    /// Makes its sockets and says so.
+    pub(super) fn welcome(&mut self) -> io::Result<()> {
+        if self.channels.is_some() {
+            return Ok(());
+        }
+        let channels = Channels::open(self.service, (self.uid, self.gid), self.asked_bytes)?;
+        let control = channels.control();
+        let max_message = u32::try_from(channels.max_message).unwrap_or(u32::MAX);
+        let answer = accepted(&control.to_string_lossy(), &channels.base, max_message);
+        self.channels = Some(channels);
+        // So little always has room in a socket nothing was sent through yet.
+        self.stream.write_all(&answer)
+    }
+
+    pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: bool) -> Vec<usize> {
+        let mut indices = Vec::new();
+        if !self.has_left {
+            indices.push(poll.add(&self.stream));
+        }
+        for lane in self.channels.iter().flat_map(|channels| [&channels.requests, &channels.events]) {
+            if lane.is_sending() && lane.again_at.is_none() {
+                indices.push(poll.add_writing(&lane.socket, true));
+            }
+        }
+        if let Some(channels) = self.channels.as_ref().filter(|_| takes && !self.is_sending()) {
+            indices.push(poll.add(&channels.requests.socket));
+        }
+        indices
+    }
+
+    fn is_sending(&self) -> bool {
+        self.channels.as_ref().is_some_and(|it| it.requests.is_sending() || it.events.is_sending())
+    }
+
+    /// How long until something is to be tried again.
+    pub(super) fn again_in(&self) -> Option<Duration> {
+        let lanes = self.channels.iter().flat_map(|channels| [&channels.requests, &channels.events]);
+        let at = lanes.filter_map(|lane| lane.again_at).min()?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// The next request, if the tool has read all it was told.
+    pub(super) fn hear(&mut self, buffer: &mut [u8]) -> Heard {
+        self.look_at_stream();
+        let Some(channels) = &mut self.channels else {
+            return if self.has_left { Heard::Gone } else { Heard::Nothing };
+        };
+        if channels.requests.is_sending() || channels.events.is_sending() {
+            return Heard::Nothing;
+        }
+        loop {
+            let datagram = match channels.receive(buffer, self.uid) {
+                Ok(Some(length)) => &buffer[..length],
+                Ok(None) => continue,
+                Err(error) if is_passing(&error) => {
+                    return if self.has_left { Heard::Gone } else { Heard::Nothing };
+                }
+                Err(_) => return Heard::Gone,
+            };
+            match self.inbox.take(datagram) {
+                Ok(None) => {}
+                Ok(Some(message)) => {
+                    let request = StockRequest { id: message.id, flags: message.flags, xml: message.text };
+                    return Heard::Request(request);
+                }
+                Err(_) => return Heard::Gone,
+            }
+        }
+    }
+
+    /// The stream has nothing to say after the greeting; that it ends is how a tool leaves.
+    fn look_at_stream(&mut self) {
+        let mut buffer = [0; 64];
+        self.has_left |= match self.stream.read(&mut buffer) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => !is_passing(&error),
+        };
+    }
+
+    /// Tells the tool something.
+    pub(super) fn tell(&mut self, answers: Option<i32>, xml: &str) -> Result<(), String> {
+        let Some(channels) = &mut self.channels else { return Ok(()) };
+        let outgoing = match answers {
+            Some(id) => Outgoing::Response(id),
+            None => {
+                self.n_events = self.n_events.checked_add(1).unwrap_or(1);
+                Outgoing::Event(self.n_events)
+            }
+        };
+        let written = self.inbox.write(outgoing, xml, channels.max_message);
+        let datagrams = written.map_err(|error: MessageError| error.to_string())?;
+        let lane = if answers.is_some() { &mut channels.requests } else { &mut channels.events };
+        for datagram in datagrams {
+            lane.n_bytes += datagram.len();
+            lane.queue.push_back(datagram);
+        }
+        if lane.n_bytes > MAX_UNSENT {
+            return Err("it does not read what it is told".to_owned());
+        }
+        self.flush().map_err(|_| "it is gone".to_owned())
+    }
+
+    /// Sends as much as the tool takes now.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.channels {
+            Some(channels) if channels.is_tied => {
+                channels.requests.flush()?;
+                channels.events.flush()
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Channels {
+    fn open(service: &str, (uid, gid): (u32, u32), asked_bytes: usize) -> io::Result<Self> {
+        // Nobody can guess it, and so take the tool's names before the tool does.
+        let unique = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+        let directory = Path::new(SHARED).join(format!("qb-{}", unique.trim()));
+        fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        let base = format!("{}-{service}", directory.display());
+        let lanes = Lane::bind(&format!("{base}-request"))
+            .and_then(|requests| Ok((requests, Lane::bind(&format!("{base}-event-tx"))?)));
+        let (requests, events) = lanes.inspect_err(|_| _ = fs::remove_dir(&directory))?;
+        let wanted = asked_bytes.clamp(*MESSAGE_BYTES.start(), *MESSAGE_BYTES.end());
+        let max_message = wanted.min(requests.room(wanted)?).min(events.room(wanted)?);
+        // From here on, dropping it removes the files.
+        let channels = Self { base, directory, max_message, requests, events, is_tied: false };
+        set_socket_passcred(&channels.requests.socket, true)?;
+        let control = channels.control();
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&control)?;
+        file.write_all(&[0; CONTROL_BYTES])?;
+        for path in [&control, &channels.directory] {
+            chown(path, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        }
+        Ok(channels)
+    }
+
+    fn control(&self) -> PathBuf {
+        self.directory.join("control")
+    }
+
+    /// The length of the next datagram; `None` if it is somebody else's.
+    fn receive(&mut self, buffer: &mut [u8], uid: u32) -> io::Result<Option<usize>> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut into = [IoSliceMut::new(buffer)];
+        let received = recvmsg(&self.requests.socket, &mut into, &mut ancillary, RecvFlags::DONTWAIT)?;
+        let is_its_own = ancillary.drain().any(|message| {
+            matches!(message, RecvAncillaryMessage::ScmCredentials(sender) if sender.uid.as_raw() == uid)
+        });
+        if !is_its_own {
+            return Ok(None);
+        }
+        if !self.is_tied {
+            self.requests.socket.connect_addr(&abstract_address(&format!("{}-response", self.base))?)?;
+            self.events.socket.connect_addr(&abstract_address(&format!("{}-event", self.base))?)?;
+            self.is_tied = true;
+        }
+        Ok(Some(received.bytes))
+    }
+}
+
+impl Drop for Channels {
+    fn drop(&mut self) {
+        // The tool does so, too.
+        let _ = fs::remove_file(self.control());
+        let _ = fs::remove_dir(&self.directory);
+    }
+}
+
+impl Lane {
+    fn bind(name: &str) -> io::Result<Self> {
+        let socket = UnixDatagram::bind_addr(&abstract_address(name)?)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, queue: VecDeque::new(), n_bytes: 0, again_at: None })
+    }
+
+    /// How long a datagram may be that the kernel takes, if it should take `wanted` bytes. The tool's end is like ours.
+    fn room(&self, wanted: usize) -> io::Result<usize> {
+        if socket_send_buffer_size(&self.socket)? <= wanted {
+            set_socket_send_buffer_size(&self.socket, wanted)?;
+        }
+        // A little of it is the kernel's own.
+        Ok(socket_send_buffer_size(&self.socket)?.saturating_sub(64))
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.again_at.take_if(|at| *at <= Instant::now()).is_none() && self.again_at.is_some() {
+            return Ok(());
+        }
+        while let Some(datagram) = self.queue.front() {
+            match self.socket.send(datagram) {
+                Ok(_) => {
+                    self.n_bytes -= datagram.len();
+                    self.queue.pop_front();
+                }
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
+                    self.again_at = Some(Instant::now() + AGAIN);
+                    return Ok(());
+                }
+                Err(error) if is_passing(&error) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
