@@ -276,8 +276,8 @@ impl Daemon {
 
     fn accept_tools(&mut self) {
         for connection in self.counter.accept(TOOL_LIMITS) {
-            let Ok(peer) = connection.peer() else { continue };
-            let user = systole_link::user_name(peer.uid).unwrap_or_else(|| peer.uid.to_string());
+            let Ok(uid) = connection.peer_uid() else { continue };
+            let user = systole_link::user_name(uid).unwrap_or_else(|| uid.to_string());
             self.last_id += 1;
             let tool = ToolId(self.last_id);
             self.tools.insert(tool, connection);

@@ -141,7 +141,7 @@ impl Hub {
 
     fn accept(&mut self) {
         for connection in self.listener.accept(self.limits) {
-            let user = connection.peer().map(|peer| peer.uid);
+            let user = connection.peer_uid();
             if !user.as_ref().is_ok_and(|uid| self.users.contains(uid)) {
                 eprintln!("hub: a connection of another user than the cluster's is closed: {user:?}");
                 continue;

@@ -1,6 +1,6 @@
 //! One end of a conversation: messages in, messages out, a line each.
 
-use rustix::net::sockopt::socket_peercred;
+use crate::peer;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::VecDeque,
@@ -56,17 +56,6 @@ pub enum LinkError {
     TimedOut,
 }
 
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Its process.
-    pub pid: i32,
-    /// Its user.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
-}
-
 /// A stream socket with framing and bounded buffers. Nothing here waits, except [`Connection::wait_message`].
 #[derive(Debug)]
 pub struct Connection {
@@ -110,17 +99,12 @@ impl Connection {
         Self::new(UnixStream::connect(path)?, limits)
     }
 
-    /// Who is at the other end, by the kernel's word.
+    /// The user number of who is at the other end, by the kernel's word.
     ///
     /// # Errors
     /// If the kernel does not say.
-    pub fn peer(&self) -> io::Result<Peer> {
-        let credentials = socket_peercred(&self.stream)?;
-        Ok(Peer {
-            pid: credentials.pid.as_raw_nonzero().get(),
-            uid: credentials.uid.as_raw(),
-            gid: credentials.gid.as_raw(),
-        })
+    pub fn peer_uid(&self) -> io::Result<u32> {
+        peer::uid(self.stream.as_fd())
     }
 
     /// Puts `message` in the peer's queue and sends as much as it takes now.

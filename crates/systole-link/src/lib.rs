@@ -3,18 +3,17 @@
 //!
 //! One thread, one [`Poll`] a round; every buffer has a limit, and a peer that lets its own overflow is let go.
 
-#![forbid(unsafe_code)]
-
 mod clock;
 mod connection;
 mod listener;
+mod peer;
 mod poll;
 mod users;
 mod wake;
 mod zone;
 
 pub use clock::{Clock, boot_id, log_line};
-pub use connection::{Connection, Limits, LinkError, Peer};
+pub use connection::{Connection, Limits, LinkError};
 pub use listener::Listener;
 pub use poll::{Poll, Ready};
 pub use users::{group, groups_of, user, user_name};

@@ -66,7 +66,7 @@ impl Clients {
                 continue;
             }
             // Whoever is not known is nobody: without a name, a request would be taken for the daemon's own.
-            let Ok(uid) = connection.peer().map(|peer| peer.uid) else { continue };
+            let Ok(uid) = connection.peer_uid() else { continue };
             let user = systole_link::user_name(uid).unwrap_or_else(|| uid.to_string());
             let trusted = uid == 0 || uid == rustix::process::geteuid().as_raw();
             self.connected.insert(ClientId(self.last_id), Client { connection, user, trusted });
