@@ -17,6 +17,12 @@ pub struct Options {
     /// The incumbent's crm_simulate [default: SYSTOLE_ORACLE, else Debian's].
     #[arg(long)]
     oracle: Option<PathBuf>,
+    /// What clusters are made of: `classic`, or `wide`, all that the language has.
+    #[arg(long, default_value = "wide")]
+    family: String,
+    /// Print how many of the clusters had each part of the language.
+    #[arg(long)]
+    census: bool,
     /// Alter cases of the scheduler corpus instead of making CIBs up.
     #[arg(long)]
     corpus: bool,
@@ -41,6 +47,10 @@ pub fn run(options: &Options) -> Result<()> {
         ["run", "--quiet", "--profile", "simulation", "--package", "systole-fuzz", "--bin", "fuzz", "--"];
     let mut command = shell::cargo(build);
     command.args(["--cases", &options.cases.to_string(), "--seed", &options.seed.to_string()]);
+    command.args(["--family", &options.family]);
+    if options.census {
+        command.arg("--census");
+    }
     if let Some(oracle) = &options.oracle {
         command.arg("--oracle").arg(oracle);
     }

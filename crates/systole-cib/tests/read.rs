@@ -56,7 +56,7 @@ fn references_are_replaced_by_what_they_refer_to() {
     let b = primitive(&cib, 1);
     assert_eq!((b.meta[0].id.as_str(), b.operations[0].id.as_str()), ("m", "o1"));
     let pairs: Vec<_> = b.parameters[0].pairs.iter().map(|p| (&*p.name, p.value.as_deref())).collect();
-    assert_eq!(pairs, [("x", Some("1")), ("y", Some("1"))]);
+    assert_eq!(pairs, [("x", Some("1")), ("y", Some("1")), ("z", Some("#default"))]);
 }
 
 #[test]

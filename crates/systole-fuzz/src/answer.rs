@@ -61,9 +61,11 @@ fn sections(out: &str) -> Vec<(String, Vec<String>)> {
     found
 }
 
-/// What is wrong by an older schema is told in the words of the library that found it; failed assertions are told too.
+/// What is wrong by an older schema is told in the words of the library that found it, and so is what is lost on the way to
+/// the newest; failed assertions are told too.
 fn is_noise(line: &str) -> bool {
-    line.contains("validity error") || line.contains("fatal assertion")
+    let of_upgrade = ["DEBUG: ", "INFO: ", "WARNING: Dropping "].iter().any(|start| line.starts_with(start));
+    of_upgrade || line.contains("validity error") || line.contains("fatal assertion")
 }
 
 /// How a run ended, with the place in the source where it gave up, if it did.

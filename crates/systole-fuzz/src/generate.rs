@@ -9,16 +9,27 @@ mod options;
 mod resources;
 mod rules;
 mod sketch;
+mod wide;
 
 use sketch::Sketch;
 use systole_cib::xml::Document;
 
-/// A CIB with status. The same seed gives the same CIB.
+/// What clusters are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// What most clusters have.
+    Classic,
+    /// All that the configuration language has.
+    #[default]
+    Wide,
+}
+
+/// A CIB with status. The same family and seed give the same CIB.
 ///
 /// # Panics
 /// If the scheduler does, which is a finding.
-pub fn cib(seed: u64) -> Document {
-    born(seed).document
+pub fn cib(family: Family, seed: u64) -> Document {
+    born(family, seed).document
 }
 
 /// What becomes of that cluster: its plans are carried out, and now and then something happens. The CIB is shown to `watch`
@@ -26,8 +37,8 @@ pub fn cib(seed: u64) -> Document {
 ///
 /// # Panics
 /// If the scheduler does, which is a finding.
-pub fn life(seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Document)) {
-    let mut sketch = born(seed);
+pub fn life(family: Family, seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Document)) {
+    let mut sketch = born(family, seed);
     watch(&sketch.document);
     for _ in 0..n_changes {
         sketch.go_on();
@@ -35,13 +46,19 @@ pub fn life(seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Document)) {
     }
 }
 
-fn born(seed: u64) -> Sketch {
+fn born(family: Family, seed: u64) -> Sketch {
     let mut sketch = Sketch::new(seed);
     sketch.add_nodes();
     sketch.add_resources();
     sketch.add_options();
     sketch.add_constraints();
+    if family == Family::Wide {
+        sketch.widen_configuration();
+    }
     sketch.add_status();
     sketch.live();
+    if family == Family::Wide {
+        sketch.widen_status();
+    }
     sketch
 }

@@ -4,11 +4,12 @@
 //! about by carrying out plans and having things go wrong in between; [`mutate`] alters CIBs of the corpus. [`answer`] runs both programs on it, [`judge`] compares their
 //! answers, [`shrink`] finds the smallest CIB on which they still differ in the same way.
 //!
-//! [`rest`] needs no incumbent: it compares plans that leave out what is at rest with plans of everything.
+//! [`census`] counts what the CIBs of a run had. [`rest`] needs no incumbent: it compares plans that leave out what is at rest with plans of everything.
 
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod census;
 pub mod generate;
 pub mod judge;
 pub mod mutate;

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn options_get_their_former_names() {
-        let mut cib = crate::generate::cib(3);
+        let mut cib = crate::generate::cib(crate::generate::Family::Classic, 3);
         translate(&mut cib);
         let text = cib.to_text();
         assert!(text.contains("stonith-enabled") && !text.contains("fencing-enabled"), "{text}");

@@ -4,7 +4,7 @@ use systole_cib::{read, xml::Document};
 use systole_fuzz::{
     NOW,
     answer::{Workplace, reference_oracle},
-    generate,
+    generate::{self, Family},
     judge::{self, Level},
     mutate::Stock,
     shrink,
@@ -25,15 +25,18 @@ const RESTLESS: &[u64] = &[31, 37];
 #[test]
 fn the_same_seed_gives_the_same_cluster() {
     for seed in 0..5 {
-        assert_eq!(generate::cib(seed).to_text(), generate::cib(seed).to_text());
+        assert_eq!(
+            generate::cib(Family::Classic, seed).to_text(),
+            generate::cib(Family::Classic, seed).to_text()
+        );
     }
-    assert_ne!(generate::cib(1).to_text(), generate::cib(2).to_text());
+    assert_ne!(generate::cib(Family::Classic, 1).to_text(), generate::cib(Family::Classic, 2).to_text());
 }
 
 #[test]
 fn generated_clusters_have_no_mistakes_and_graphs_no_flaws() {
     for seed in SEEDS {
-        let document = generate::cib(seed);
+        let document = generate::cib(Family::Classic, seed);
         let (cib, diagnostics) = read(&document);
         assert!(diagnostics.is_empty(), "seed {seed}: {diagnostics:?}");
         let flaws = check(&schedule(&cib, NOW).graph);
@@ -43,7 +46,7 @@ fn generated_clusters_have_no_mistakes_and_graphs_no_flaws() {
 
 #[test]
 fn shrinking_keeps_what_holds_and_little_else() {
-    let cib = generate::cib(7);
+    let cib = generate::cib(Family::Classic, 7);
     let smallest = shrink::shrink(&cib, 1000, &mut |candidate: &Document| {
         candidate.root().descendants().any(|element| element.is("primitive"))
     });
@@ -57,7 +60,7 @@ fn the_incumbent_plans_the_same_for_random_clusters() {
     let Some(oracle) = reference_oracle() else { return };
     let workplace = Workplace::new("differential").expect("a folder for the files");
     for seed in SEEDS {
-        let mut cib = generate::cib(seed);
+        let mut cib = generate::cib(Family::Classic, seed);
         let root = cib.root_key();
         cib.set_attr(root, "validate-with", "none");
         workplace.put(&cib.to_text()).expect("written");
@@ -92,9 +95,10 @@ fn carried_out_without_failures_random_clusters_come_to_rest() {
     let mut restless = Vec::new();
     for seed in SEEDS {
         let mut flaws = Vec::new();
-        let settled = settle(&mut generate::cib(seed), moment, Detail::Result, &mut |transition| {
-            flaws.extend(check(&transition.graph));
-        });
+        let settled =
+            settle(&mut generate::cib(Family::Classic, seed), moment, Detail::Result, &mut |transition| {
+                flaws.extend(check(&transition.graph));
+            });
         if !settled.is_at_rest() || !flaws.is_empty() {
             restless.push((seed, settled, flaws));
         }

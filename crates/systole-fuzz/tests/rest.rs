@@ -3,7 +3,7 @@
 
 use systole_cib::xml::Document;
 use systole_fuzz::{
-    generate,
+    generate::{self, Family},
     rest::{Verdict, disturb, judge},
 };
 
@@ -19,7 +19,9 @@ fn left_out(what: &str, document: &Document) -> usize {
 fn plans_are_the_same_without_what_is_at_rest() {
     let mut n_left_out = 0;
     for seed in 0..40 {
-        generate::life(seed, 4, &mut |document| n_left_out += left_out(&format!("seed {seed}"), document));
+        generate::life(Family::Classic, seed, 4, &mut |document| {
+            n_left_out += left_out(&format!("seed {seed}"), document)
+        });
     }
     assert!(n_left_out > 100, "only {n_left_out} top-level resources were left out, all together");
 }

@@ -1,5 +1,6 @@
 //! What is true: rules of the first phase, each on the smallest cluster that shows it.
 
+use std::time::Duration;
 use systole_cib::model::Cib;
 use systole_scheduler::{Overview, Status, status::Kind};
 use systole_types::{Role, Timestamp};
@@ -140,6 +141,39 @@ fn failures_are_outdated_after_their_timeout() {
         );
     }
     assert_eq!(Status::unpack(&cib, Timestamp(900_500)).recheck.earliest(), Some(Timestamp(901_001)));
+}
+
+/// `#default` takes back what sets of higher precedence say: the operation's own attributes too, if it is among the defaults.
+#[test]
+fn defaults_can_take_back_what_an_operation_says() {
+    let set = |id: &str, value: &str| {
+        format!(
+            r#"<meta_attributes id="{id}"><nvpair id="{id}-t" name="timeout" value="{value}"/></meta_attributes>"#
+        )
+    };
+    for (attribute, own, defaults, seconds) in [
+        (r#"timeout="9s""#, String::new(), set("d", "7s"), 9),
+        (r#"timeout="9s""#, String::new(), set("d", "#default"), 20),
+        ("", set("m", "8s"), set("d", "#default"), 20),
+        (r#"timeout="9s""#, set("m", "#default"), String::new(), 9),
+        ("", set("m", "8s"), set("d", "7s"), 8),
+    ] {
+        let op = format!(r#"<op id="o" name="start" interval="0s" {attribute}>{own}</op>"#);
+        let resources = format!(
+            r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"><operations>{op}</operations></primitive>"#
+        );
+        let mut with_defaults = cib("", &node(1), &resources, "");
+        with_defaults.operation_defaults = defaults_of(&defaults);
+        let status = Status::unpack(&with_defaults, NOW);
+        let rsc = status.find_resource("r").expect("configured");
+        let timeout = status.op_meta(rsc, "start", Duration::ZERO).timeout;
+        assert_eq!(timeout, Duration::from_secs(seconds), "{attribute} {own} {defaults}");
+    }
+}
+
+fn defaults_of(sets: &str) -> Vec<systole_cib::model::AttributeSet> {
+    let text = format!("<cib><configuration><op_defaults>{sets}</op_defaults></configuration></cib>");
+    Cib::parse(&text).expect("well formed").0.operation_defaults
 }
 
 #[test]

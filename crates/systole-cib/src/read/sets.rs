@@ -76,7 +76,6 @@ impl<'d> Reader<'d> {
         Some(set)
     }
 
-    /// `value="#default"` means that the pair is as good as absent.
     fn pair(&mut self, element: Element<'d>, kind: Kind) -> Option<NvPair> {
         let target = self.resolve(element)?;
         let Some(name) = element.attr("name").or_else(|| target.attr("name")) else {
@@ -84,9 +83,6 @@ impl<'d> Reader<'d> {
             return None;
         };
         let value = self.text(target, "value");
-        if value.as_deref() == Some("#default") {
-            return None;
-        }
         Some(NvPair { id: target.id().map(ElementId::new), name: self.shared(kind.todays_name(name)), value })
     }
 
@@ -129,6 +125,7 @@ impl<'d> Reader<'d> {
 pub(crate) fn value_of<'s>(sets: &'s [AttributeSet], name: &str) -> Option<&'s str> {
     let values = sets.iter().filter_map(|set| {
         let value = set.pairs.iter().find(|pair| &*pair.name == name)?.value.as_deref()?;
+        let value = Some(value).filter(|value| !value.eq_ignore_ascii_case("#default"))?;
         Some(((set.id == "cib-bootstrap-options", set.score), value))
     });
     values.max_by_key(|(rank, _)| *rank).map(|(_, value)| value)

@@ -10,16 +10,20 @@ use std::{
     process::ExitCode,
     time::Instant,
 };
-use systole_cib::xml::Document;
+use systole_cib::{schema::Schema, xml::Document};
 use systole_fuzz::{
     answer::Workplace,
-    generate,
+    census::Census,
+    generate::{self, Family},
     judge::{self, Difference, Level},
     mutate::Stock,
     older,
     rest::{self, Verdict},
     shrink,
 };
+
+/// Among so many clusters every part of the language should occur.
+const ENOUGH_FOR_ALL: u64 = 300;
 
 /// Compare our plans for random clusters with the incumbent's.
 #[derive(Parser)]
@@ -36,6 +40,12 @@ struct Options {
     /// Where CIBs with differences are kept
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
+    /// What clusters are made of: `classic`, or `wide`, all that the language has
+    #[arg(long, default_value = "wide", value_parser = family)]
+    family: Family,
+    /// Print how many of the clusters had each part of the language
+    #[arg(long)]
+    census: bool,
     /// Alter cases of the scheduler corpus instead of making CIBs up
     #[arg(long)]
     corpus: bool,
@@ -66,7 +76,7 @@ struct Options {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     std::panic::set_hook(Box::new(|_| {}));
-    let source = Source::new(options.corpus)?;
+    let source = Source::new(&options)?;
     if options.dump {
         println!("{}", source.cib(options.seed).to_text());
         return Ok(ExitCode::SUCCESS);
@@ -86,12 +96,16 @@ fn main() -> Result<ExitCode> {
     }
     let started = Instant::now();
     let (mut kinds, mut failures): (Kinds, Kinds) = Default::default();
+    let mut census = Census::default();
     for seed in options.seed..options.seed + options.cases {
         let Ok(cib) = catch_unwind(|| source.cib(seed)) else {
             kinds.entry("panic while generating".into()).or_default().push(seed);
             continue;
         };
-        let found = differences(&workplace, &options.oracle, &cib, options.corpus || seed % 16 == 0)?;
+        census.count(&cib);
+        let is_older = cib.root().attr("validate-with") != Some(Schema::NEWEST.name());
+        let is_validated = options.corpus || is_older || seed % 16 == 0;
+        let found = differences(&workplace, &options.oracle, &cib, is_validated)?;
         let Some(first) = found.first() else { continue };
         let class = class(first);
         if first.level == Level::Oracle {
@@ -118,7 +132,20 @@ fn main() -> Result<ExitCode> {
     for (class, seeds) in kinds.iter().chain(&failures) {
         println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
     }
+    if options.census {
+        print!("{}", census.table());
+    } else if options.cases >= ENOUGH_FOR_ALL {
+        println!("no cluster had: {}", census.missing().join(" "));
+    }
     Ok(if n_different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn family(name: &str) -> Result<Family, String> {
+    match name {
+        "classic" => Ok(Family::Classic),
+        "wide" => Ok(Family::Wide),
+        _ => Err("classic or wide".to_owned()),
+    }
 }
 
 /// Compares plans that leave out what is at rest with plans of everything.
@@ -140,7 +167,7 @@ fn compare_rest(options: &Options, source: &Source, n_changes: u32) -> Result<Ex
         };
         let told = catch_unwind(AssertUnwindSafe(|| match options.corpus {
             true => rest::disturb(source.cib(seed), n_changes, &mut look),
-            false => generate::life(seed, n_changes, &mut look),
+            false => generate::life(options.family, seed, n_changes, &mut look),
         }));
         panicked.extend(told.is_err().then_some(seed));
     }
@@ -169,7 +196,7 @@ fn compare_rest(options: &Options, source: &Source, n_changes: u32) -> Result<Ex
 fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCode> {
     let mut kinds = Kinds::new();
     for seed in options.seed..options.seed + options.cases {
-        let mut cib = generate::cib(seed);
+        let mut cib = generate::cib(Family::Classic, seed);
         older::translate(&mut cib);
         let found = differences(workplace, &options.oracle, &cib, true)?;
         if let Some(class) = older::class(&found) {
@@ -195,21 +222,21 @@ fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCo
 
 /// Where CIBs come from.
 enum Source {
-    Generator,
+    Generator(Family),
     Corpus(Stock),
 }
 
 impl Source {
-    fn new(is_corpus: bool) -> Result<Self> {
-        match is_corpus {
-            false => Ok(Self::Generator),
+    fn new(options: &Options) -> Result<Self> {
+        match options.corpus {
+            false => Ok(Self::Generator(options.family)),
             true => Stock::read()?.map(Self::Corpus).context("there is no corpus"),
         }
     }
 
     fn cib(&self, seed: u64) -> Document {
         match self {
-            Self::Generator => generate::cib(seed),
+            Self::Generator(family) => generate::cib(*family, seed),
             Self::Corpus(stock) => stock.cib(&stock.mutant(seed)).0,
         }
     }
@@ -217,7 +244,7 @@ impl Source {
     /// The CIB with as few alterations as `holds` needs, and what they are.
     fn simplest(&self, seed: u64, holds: &mut dyn FnMut(&Document) -> bool) -> (Document, Vec<String>) {
         match self {
-            Self::Generator => (generate::cib(seed), Vec::new()),
+            Self::Generator(family) => (generate::cib(*family, seed), Vec::new()),
             Self::Corpus(stock) => {
                 let mutant = stock.fewest(&stock.mutant(seed), holds);
                 let (cib, mut done) = stock.cib(&mutant);

@@ -62,23 +62,23 @@ impl Sketch {
         }
     }
 
-    fn states(&self) -> Vec<Key> {
+    pub(super) fn states(&self) -> Vec<Key> {
         let states = self.document.element(self.sections.status).children();
         states.filter(|state| state.is("node_state")).map(Element::key).collect()
     }
 
-    fn any_state(&mut self) -> Option<Key> {
+    pub(super) fn any_state(&mut self) -> Option<Key> {
         let states = self.states();
         (!states.is_empty()).then(|| *self.random.pick(&states))
     }
 
-    fn all_of(&self, state: Option<Key>, name: &str) -> Vec<Key> {
+    pub(super) fn all_of(&self, state: Option<Key>, name: &str) -> Vec<Key> {
         let from = state.unwrap_or(self.sections.status);
         let found = self.document.element(from).descendants().filter(|element| element.is(name));
         found.map(Element::key).collect()
     }
 
-    fn any_of(&mut self, name: &str) -> Option<Key> {
+    pub(super) fn any_of(&mut self, name: &str) -> Option<Key> {
         let all = self.all_of(None, name);
         (!all.is_empty()).then(|| *self.random.pick(&all))
     }
@@ -112,7 +112,7 @@ impl Sketch {
     }
 
     /// Sets a transient attribute.
-    fn set_transient(&mut self, state: Key, name: &str, value: &str) {
+    pub(super) fn set_transient(&mut self, state: Key, name: &str, value: &str) {
         let id = self.document.element(state).id().unwrap_or_default().to_owned();
         let attributes = match self.document.element(state).child("transient_attributes") {
             Some(known) => known.key(),
@@ -155,12 +155,12 @@ impl Sketch {
     }
 
     /// Some resource that a node's history knows, with its name.
-    fn any_history(&mut self) -> Option<(Key, String)> {
+    pub(super) fn any_history(&mut self) -> Option<(Key, String)> {
         let key = self.any_of("lrm_resource")?;
         Some((key, self.document.element(key).id()?.to_owned()))
     }
 
-    fn state_of(&self, mut key: Key) -> Option<Key> {
+    pub(super) fn state_of(&self, mut key: Key) -> Option<Key> {
         loop {
             let parent = self.document.element(key).parent()?;
             if parent.is("node_state") {
@@ -204,7 +204,7 @@ impl Sketch {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a history entry")]
-    fn set_operation(
+    pub(super) fn set_operation(
         &mut self,
         history: Key,
         id: &str,

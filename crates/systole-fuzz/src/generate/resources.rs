@@ -136,7 +136,7 @@ impl Sketch {
         }
     }
 
-    fn describe(&mut self, id: &str, is_promotable: bool, is_inner: bool, is_primitive: bool) {
+    pub(super) fn describe(&mut self, id: &str, is_promotable: bool, is_inner: bool, is_primitive: bool) {
         self.resources.push(Described { id: id.to_owned(), is_promotable, is_inner, is_primitive });
     }
 
@@ -463,7 +463,7 @@ impl Sketch {
         self.describe(&id, is_promotable, false, false);
     }
 
-    fn add_bundle(&mut self, parent: Key) {
+    pub(super) fn add_bundle(&mut self, parent: Key) {
         let id = self.new_id("b");
         let key = self.add(parent, "bundle", &[("id", &id)]);
         self.add_meta(key, BUNDLE_META);

@@ -137,9 +137,10 @@ fn collect(
     let agent = resource.primitive().map(|primitive| &primitive.definition.agent);
     let input = Input { agent, operation: Some((name, interval)), ..Input::at(status.local_time()) };
     if let Some(op) = configured {
+        rules::merge(&op.meta, None, &input, Merge::KeepFirst, &mut raw, &status.recheck);
+        // What a set takes back (`#default`) is taken back from sets only.
         raw.extend(op.properties.iter().cloned());
         raw.insert("name".into(), op.name.clone());
-        rules::merge(&op.meta, None, &input, Merge::KeepFirst, &mut raw, &status.recheck);
     }
     if name == "monitor" && interval.is_zero() && !raw.contains_key("timeout") {
         let timeout = most_frequent_monitor(resource).and_then(|op| property(op, "timeout"));
