@@ -39,6 +39,9 @@ use work::Assigner;
 pub struct Placement {
     /// The node chosen for each primitive; `None`: nowhere.
     pub assigned: Vec<Option<NodeIdx>>,
+    /// Of which primitives it was decided that no node can take them. Instances beyond the number wanted, and members of an
+    /// instance that may not stay where it is, are nowhere without it.
+    pub given_up: Vec<bool>,
     /// The role each resource should have after the transition. For collectives only what was asked for.
     pub next_role: Vec<Role>,
     /// Current roles: as in the status, but instances of promotable clones are `Unpromoted` rather than `Started`.

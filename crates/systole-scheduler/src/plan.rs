@@ -194,7 +194,9 @@ impl Draft<'_, '_> {
             }
         }
         self.check_histories();
+        self.take_outlook();
         self.settle_unassigned();
+        self.compare_failures();
         if self.status.options.startup_probes {
             self.create_probes();
         }

@@ -47,8 +47,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use systole_cib::model::{Cib, HistoryEntry, Ticket};
-use systole_types::{LocalTime, Timestamp};
+use systole_cib::model::{Cib, HistoryEntry, ResourceSet, Ticket};
+use systole_types::{ElementId, LocalTime, Timestamp};
 
 /// How deep guest nodes may live in guest nodes: beyond it somebody has made them live in each other.
 const MAX_NESTING: usize = 8;
@@ -89,6 +89,9 @@ pub struct Status<'a> {
     pub bans: Vec<Ban>,
     /// Fail counts that have expired or become meaningless, and have to be cleared.
     pub clear_fail_counts: Vec<ClearFailCount>,
+    /// Failures of connections whose address is the host of their container: whether parameters have changed since can be
+    /// told when it is known where that will be.
+    pub failures_to_compare: Vec<FailedOperation<'a>>,
     /// Reasons.
     pub notes: Vec<Note>,
     /// Actions that the history calls for, in the order found: `fencing` and `clear_fail_counts` are among them, and
@@ -98,13 +101,25 @@ pub struct Status<'a> {
     pub failed_operations: Vec<FailedOperation<'a>>,
     /// Some fence device is configured (or a watchdog counts as one).
     pub have_fencing: bool,
-    /// Some resource asks for unfencing, or the defaults do.
+    /// Unfencing is asked for somewhere: [`Cib::mentions_unfencing`].
     pub unfencing_in_use: bool,
     /// Entries of recurring operations whose failure has expired: they have to be done anew.
     expired_recurring: BTreeSet<usize>,
     by_name: Names,
     first_instances: Names,
     node_names: Names,
+}
+
+/// So many tags and templates can be named in one set, those that tags stand for included: a tag may stand for itself.
+const MAX_TAGS: usize = 1_000;
+
+/// A member of a constraint's set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetMember<'c> {
+    /// The name it is called by: its own, or for a clone that of what is in it.
+    pub name: &'c ElementId,
+    /// `None`: there is no such resource.
+    pub resource: Option<RscIdx>,
 }
 
 /// An action that the history calls for.
@@ -214,6 +229,7 @@ impl<'a> Status<'a> {
             fencing: Vec::new(),
             bans: Vec::new(),
             clear_fail_counts: Vec::new(),
+            failures_to_compare: Vec::new(),
             notes: Vec::new(),
             early: Vec::new(),
             failed_operations: Vec::new(),
@@ -266,6 +282,12 @@ impl<'a> Status<'a> {
         if let Some(rsc) = self.find_for_constraint(name) {
             return vec![rsc];
         }
+        // What comes after one that means nothing is not looked at any more.
+        self.tagged(name).into_iter().map_while(|id| self.find_for_constraint(id.as_str())).collect()
+    }
+
+    /// What a tag or template stands for, each once.
+    fn tagged(&self, name: &str) -> Vec<&'a ElementId> {
         let tags = self.cib.templates.iter().chain(&self.cib.tags).filter(|tag| tag.id.as_str() == name);
         let mut members = Vec::new();
         for member in tags.flat_map(|tag| &tag.members) {
@@ -273,8 +295,46 @@ impl<'a> Status<'a> {
                 members.push(member);
             }
         }
-        // What comes after one that means nothing is not looked at any more.
-        members.into_iter().map_while(|id| self.find_for_constraint(id.as_str())).collect()
+        members
+    }
+
+    /// The members of a constraint's sets, by the names they go by there, tags and templates replaced by what they stand for.
+    ///
+    /// Where any name means nothing, no tag of the constraint is replaced, and none of them means anything.
+    pub fn set_members<'c>(&self, sets: &'c [ResourceSet]) -> Vec<Vec<SetMember<'c>>>
+    where
+        'a: 'c,
+    {
+        let written = || sets.iter().map(|set| set.members.iter().collect()).collect();
+        let names: Option<Vec<Vec<&'c ElementId>>> =
+            sets.iter().map(|set| self.untagged(&set.members)).collect();
+        let member =
+            |name: &'c ElementId| SetMember { name, resource: self.find_for_constraint(name.as_str()) };
+        let members = |names: Vec<&'c ElementId>| names.into_iter().map(member).collect();
+        names.unwrap_or_else(written).into_iter().map(members).collect()
+    }
+
+    /// Names of resources in place of those of tags, which may stand for tags. `None` if one means nothing.
+    fn untagged<'c>(&self, names: &'c [ElementId]) -> Option<Vec<&'c ElementId>>
+    where
+        'a: 'c,
+    {
+        let mut open: Vec<&'c ElementId> = names.iter().rev().collect();
+        let mut found = Vec::new();
+        let mut n_replaced = 0;
+        while let Some(name) = open.pop() {
+            if self.find_for_constraint(name.as_str()).is_some() {
+                found.push(name);
+                continue;
+            }
+            let members = self.tagged(name.as_str());
+            n_replaced += 1;
+            if members.is_empty() || n_replaced > MAX_TAGS {
+                return None;
+            }
+            open.extend(members.into_iter().rev());
+        }
+        Some(found)
     }
 
     /// All resources with their indexes.

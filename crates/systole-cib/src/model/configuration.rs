@@ -31,6 +31,9 @@ pub struct Cib {
     pub resources: Vec<Resource>,
     /// `<template>`s: each with the primitives made from it, for constraints that name the template.
     pub templates: Vec<Tag>,
+    /// Some meta attribute of a resource, template or operation, or of the resource defaults, says `requires` or `provides`
+    /// unfencing, whether or not anything uses it. Rules are not looked at.
+    pub mentions_unfencing: bool,
     /// `<tags>`.
     pub tags: Vec<Tag>,
     /// `<constraints>`, in order.

@@ -51,6 +51,7 @@ impl<'d> Reader<'d> {
 
     pub fn configuration(&mut self, configuration: Element<'d>, cib: &mut Cib) {
         for section in configuration.children() {
+            cib.mentions_unfencing |= mentions_unfencing(section);
             match section.name() {
                 "crm_config" => self.cluster_options(section, cib),
                 "nodes" => self.nodes(section, cib),
@@ -185,5 +186,21 @@ pub(crate) fn version(root: Element<'_>) -> CibVersion {
         admin_epoch: number("admin_epoch"),
         epoch: number("epoch"),
         num_updates: number("num_updates"),
+    }
+}
+/// Whether meta attributes in a section say `requires` or `provides` unfencing: anywhere among resources, unused templates
+/// included, and in the sets of the defaults. The whole cluster plans otherwise then.
+fn mentions_unfencing(section: Element<'_>) -> bool {
+    let asks = |pair: Element<'_>| {
+        pair.is("nvpair")
+            && matches!(pair.attr("name"), Some("requires" | "provides"))
+            && pair.attr("value") == Some("unfencing")
+    };
+    let is_set = |element: &Element<'_>| element.is("meta_attributes");
+    let any = |set: Element<'_>| set.children().any(asks);
+    match section.name() {
+        "resources" => section.descendants().filter(is_set).any(any),
+        "rsc_defaults" => section.children().filter(is_set).any(any),
+        _ => false,
     }
 }

@@ -163,8 +163,11 @@ impl<'d> Reader<'d> {
             return None;
         };
         let interval_ms = self.number_in(element, ("interval", interval)).unwrap_or(0);
-        let key = self.operation_key(element, operation_key, resource, interval_ms)?;
-        let operation = operation.map_or_else(|| key.operation.clone(), |operation| self.shared(operation));
+        let Some(operation) = operation.map(|operation| self.shared(operation)) else {
+            self.warning(element, "operation is missing: the entry is ignored");
+            return None;
+        };
+        let key = self.operation_key(element, operation_key, resource, &operation, interval_ms)?;
         let magic = magic.or_else(|| {
             let key = self.transition_key(element, transition_key?)?;
             Some(TransitionMagic { status, rc, key })
@@ -201,10 +204,10 @@ impl<'d> Reader<'d> {
         element: Element<'d>,
         written: Option<&'d str>,
         resource: &ResourceId,
+        operation: &Arc<str>,
         interval_ms: u64,
     ) -> Option<OperationKey> {
         let Some(written) = written else {
-            let operation = self.required(element, "operation")?;
             return Some(OperationKey::new(resource.clone(), operation, Duration::from_millis(interval_ms)));
         };
         match OperationKey::split(written) {

@@ -6,7 +6,10 @@ use super::{
     table::INFINITY,
     work::{Assigner, Part},
 };
-use crate::{RscIdx, status::Kind};
+use crate::{
+    RscIdx,
+    status::{Kind, SetMember},
+};
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 use systole_cib::model::{self, ColocationMembers, ResourceSet};
 use systole_types::{ElementId, Role, Score};
@@ -78,7 +81,7 @@ impl Colocation<'_> {
     }
 }
 
-/// A `<resource_set>`, or what a template or tag stands for: resources found, with what they have in common.
+/// A `<resource_set>`, or what a template or tag stands for: what it names, with what they have in common.
 struct Members {
     /// `None`: there is no such resource.
     resources: Vec<Option<RscIdx>>,
@@ -136,9 +139,9 @@ impl<'s> Assigner<'s, '_> {
             }
             ColocationMembers::Sets(sets) => {
                 let mut previous: Option<Members> = None;
-                for set in sets {
-                    let members = self.members(constraint, set);
-                    self.colocate_within(constraint, set, &members);
+                for (set, named) in sets.iter().zip(self.st.set_members(sets)) {
+                    self.colocate_within(constraint, set, &named);
+                    let members = self.members(constraint, set, &named);
                     if let Some(previous) = previous {
                         self.colocate_sets(constraint, &previous, &members);
                     }
@@ -148,24 +151,28 @@ impl<'s> Assigner<'s, '_> {
         }
     }
 
-    fn members(&mut self, constraint: &model::Colocation, set: &ResourceSet) -> Members {
-        let mut resources = Vec::new();
-        for id in &set.members {
-            let found = self.targets(&constraint.id, id);
-            if found.is_empty() {
-                resources.push(None);
-            }
-            resources.extend(found.into_iter().map(Some));
+    fn members(
+        &mut self,
+        constraint: &model::Colocation,
+        set: &ResourceSet,
+        named: &[SetMember<'_>],
+    ) -> Members {
+        for member in named.iter().filter(|member| member.resource.is_none()) {
+            self.note_unknown(&constraint.id, member.name);
         }
+        let resources = named.iter().map(|member| member.resource).collect();
         Members { resources, role: set.role, sequential: set.sequential }
     }
 
     /// Members of a set among themselves: each with the one before; apart from all before if the score is negative.
+    ///
+    /// "Before" ends where a member's own name stands. A clone that is called by the name of what is in it is kept apart from
+    /// all members, later ones and itself included.
     fn colocate_within(
         &mut self,
         constraint: &'s model::Colocation,
         set: &'s ResourceSet,
-        members: &Members,
+        named: &[SetMember<'_>],
     ) {
         let score = set.score.or(constraint.score).map_or(0, Score::value);
         if score == 0 || !set.sequential {
@@ -173,11 +180,14 @@ impl<'s> Assigner<'s, '_> {
         }
         let roles = (set.role, set.role);
         // Nothing after a member that does not exist counts.
-        let known: Vec<RscIdx> = members.resources.iter().map_while(|member| *member).collect();
-        for (i, &dependent) in known.iter().enumerate() {
-            let first = known.iter().position(|member| *member == dependent).unwrap_or(i);
-            let primaries = if score > 0 { i.saturating_sub(1)..i } else { 0..first };
-            for &primary in &known[primaries] {
+        let known: Vec<(&ElementId, RscIdx)> =
+            named.iter().map_while(|member| Some((member.name, member.resource?))).collect();
+        for (i, &(_, dependent)) in known.iter().enumerate() {
+            let own_name = self.st.rsc(dependent).id.as_str();
+            let is_named = |(name, _): &(&ElementId, RscIdx)| name.as_str() == own_name;
+            let end = known.iter().position(is_named).unwrap_or(known.len());
+            let primaries = if score > 0 { i.saturating_sub(1)..i } else { 0..end };
+            for &(_, primary) in &known[primaries] {
                 let (dependent, primary) =
                     if set.with_next && score > 0 { (primary, dependent) } else { (dependent, primary) };
                 self.configured(constraint, &set.id, Some(score), None, (dependent, primary), roles);

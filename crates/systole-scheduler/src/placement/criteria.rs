@@ -25,12 +25,14 @@ impl<'s> Assigner<'s, '_> {
 
     /// Makes a first table for each resource: all nodes in a symmetric cluster, none in another.
     pub fn fill_tables(&mut self) {
-        let nodes = |is_wanted: &dyn Fn(NodeIdx) -> bool| -> NodeTable {
-            let nodes = self.st.iter_nodes().filter(|(node, data)| !data.is_bundle() && is_wanted(*node));
-            nodes.map(|(node, _)| self.base_entry(node)).collect()
+        let nodes = || self.st.iter_nodes().filter(|(_, data)| !data.is_bundle());
+        let as_configured = |(node, data): (NodeIdx, &crate::Node<'_>)| Entry {
+            score: data.base_score.value(),
+            ..self.base_entry(node)
         };
-        let configured = nodes(&|node| !self.is_left_over(node));
-        let with_left_over = nodes(&|_| true);
+        let configured: NodeTable =
+            nodes().filter(|(node, _)| !self.is_left_over(*node)).map(as_configured).collect();
+        let with_left_over: NodeTable = nodes().map(|(node, _)| self.base_entry(node)).collect();
         for i in 0..self.tables.len() {
             let rsc = RscIdx::new(i);
             let is_guest_connection = self.is_connection(rsc) && self.st.rsc(rsc).container.is_some();
@@ -110,14 +112,15 @@ impl<'s> Assigner<'s, '_> {
         for (node, data) in self.st.iter_nodes() {
             let NodeKind::Guest { container, is_bundle: true, .. } = data.kind else { continue };
             let Some((bundle, number)) = self.fixed[container.i()].replica else { continue };
-            if !self.st.cib.nodes.iter().any(|entry| entry.name == data.name) {
+            let Some(entry) = self.st.cib.nodes.iter().find(|entry| entry.name == data.name) else {
                 continue;
-            }
+            };
             let banned = Entry { node, score: -INFINITY, count: 0, discovery: Discovery::Never };
             for i in 0..bundle.i() {
                 self.tables[i].entry(node, || banned);
             }
-            let free = Entry { node, score: data.base_score.value(), count: 0, discovery: Discovery::Always };
+            let score = entry.score.unwrap_or_default().value();
+            let free = Entry { node, score, count: 0, discovery: Discovery::Always };
             let Some(bundle) = self.st.rsc(bundle).bundle() else { continue };
             for (n, replica) in (0..).zip(&bundle.replicas[..=number as usize]) {
                 let connection = replica.remote.filter(|_| n < number);

@@ -13,7 +13,7 @@ use crate::{
     status::{Kind, read_score},
 };
 use regex_lite::Regex;
-use systole_cib::model::{self, LocationTarget, Preference, ResourceDiscovery, Rule, RuleScore};
+use systole_cib::model::{self, LocationTarget, Preference, ResourceDiscovery, ResourceSet, Rule, RuleScore};
 use systole_types::{ElementId, NodeId, Role, Score};
 
 /// Scores of one resource on some nodes.
@@ -52,13 +52,9 @@ impl<'s> Assigner<'s, '_> {
                 self.locate_matching(&terms, pattern, *is_negated)
             }
             LocationTarget::Sets(sets) => {
-                for set in sets {
+                for (set, rsc) in self.resources_of_sets(&constraint.id, sets) {
                     let terms = Terms { constraint, role: set.role.or(constraint.role), score: set.score };
-                    for id in &set.members {
-                        for rsc in self.targets(&constraint.id, id) {
-                            self.locate(&terms, rsc, &[]);
-                        }
-                    }
+                    self.locate(&terms, rsc, &[]);
                 }
             }
         }
@@ -68,11 +64,38 @@ impl<'s> Assigner<'s, '_> {
     pub fn targets(&mut self, constraint: &ElementId, name: &ElementId) -> Vec<RscIdx> {
         let found = self.st.constraint_targets(name.as_str());
         if found.is_empty() {
-            let text =
-                format!("constraint {constraint} is ignored: there is no resource, template or tag {name}");
-            self.notes.push(Note::new(Level::ConfigError, NoteKind::Text(text.into())).element(constraint));
+            self.note_unknown(constraint, name);
         }
         found
+    }
+
+    /// The resources that a constraint's sets mean, up to the first member that does not exist.
+    pub fn resources_of_sets<'c>(
+        &mut self,
+        constraint: &ElementId,
+        sets: &'c [ResourceSet],
+    ) -> Vec<(&'c ResourceSet, RscIdx)>
+    where
+        's: 'c,
+    {
+        let mut found = Vec::new();
+        for (set, members) in sets.iter().zip(self.st.set_members(sets)) {
+            for member in members {
+                let Some(rsc) = member.resource else {
+                    self.note_unknown(constraint, member.name);
+                    return found;
+                };
+                found.push((set, rsc));
+            }
+        }
+        found
+    }
+
+    /// A constraint names what is not there.
+    pub fn note_unknown(&mut self, constraint: &ElementId, name: &ElementId) {
+        let text =
+            format!("constraint {constraint} is ignored: there is no resource, template or tag {name}");
+        self.notes.push(Note::new(Level::ConfigError, NoteKind::Text(text.into())).element(constraint));
     }
 
     fn locate_matching(&mut self, terms: &Terms<'s>, pattern: &str, is_negated: bool) {

@@ -249,6 +249,7 @@ impl Assigner<'_, '_> {
             None => {
                 if on_failure == OnFailure::Stop {
                     self.rsc[rsc.i()].next_role = Role::Stopped;
+                    self.rsc[rsc.i()].given_up = true;
                 }
             }
             Some(entry) => {

@@ -32,13 +32,8 @@ impl<'s> Assigner<'s, '_> {
                 needed.extend(self.targets(&constraint.id, resource).into_iter().map(|rsc| (rsc, *role)));
             }
             TicketResources::Sets(sets) => {
-                for set in sets {
-                    for member in &set.members {
-                        needed.extend(
-                            self.targets(&constraint.id, member).into_iter().map(|rsc| (rsc, set.role)),
-                        );
-                    }
-                }
+                let members = self.resources_of_sets(&constraint.id, sets);
+                needed.extend(members.into_iter().map(|(set, rsc)| (rsc, set.role)));
             }
         }
         let ticket = self.st.tickets.get(&constraint.ticket);

@@ -32,6 +32,8 @@ pub(super) struct Mutable {
     /// Probed for, and run, only where a location constraint says so.
     pub exclusive: bool,
     pub assigned: Option<NodeIdx>,
+    /// It was decided that no node can take it; not of instances that had no turn, or only one to stay where they are.
+    pub given_up: bool,
     /// Score on the node at the time it was chosen.
     pub assigned_score: i32,
     pub role: Role,
@@ -244,6 +246,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             dependents,
             priorities: changed.collect(),
             assigned: self.rsc.iter().map(|state| state.assigned).collect(),
+            given_up: self.rsc.iter().map(|state| state.given_up).collect(),
             next_role: self.rsc.iter().map(|state| state.next_role).collect(),
             role: self.rsc.iter().map(|state| state.role).collect(),
             managed: self.rsc.iter().map(|state| state.managed).collect(),
@@ -307,7 +310,8 @@ impl<'s, 'c> Assigner<'s, 'c> {
     /// An entry for a node that a table does not have yet: with the node's own score.
     pub fn base_entry(&self, node: NodeIdx) -> Entry {
         let is_bundle = self.st.node(node).is_bundle();
-        let score = if is_bundle { -super::table::INFINITY } else { self.st.node(node).base_score.value() };
+        let score =
+            if is_bundle { -super::table::INFINITY } else { self.st.node(node).present_score().value() };
         let discovery = if is_bundle { Discovery::Never } else { Discovery::Always };
         Entry { node, score, count: 0, discovery }
     }

@@ -15,7 +15,7 @@ use crate::{
     status::{DigestChange, EarlyAction, Failures, Resource, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
-use systole_types::{OcfRc, OpStatus, ResourceId, Role, Score};
+use systole_types::{OcfRc, OpStatus, ResourceId, Score};
 
 impl Draft<'_, '_> {
     /// What the history calls for, in the order found there.
@@ -80,6 +80,18 @@ impl Draft<'_, '_> {
         let clear = self.action(rsc, Key::once(Task::ClearFailCount), Some(node), false);
         self.add_meta(clear, "op_no_wait", "true");
         clear
+    }
+
+    /// Failures that were to be compared with today's parameters once places are known.
+    pub(super) fn compare_failures(&mut self) {
+        for failure in &self.status.failures_to_compare {
+            let host = self.container_host(failure.rsc).map(|host| &self.status.node(host).name);
+            let change =
+                self.status.digest_change(failure.rsc, failure.node, failure.entry, failure.entry, host);
+            if matches!(change, DigestChange::Restart | DigestChange::Reload) {
+                self.clear_fail_count(failure.rsc, failure.node);
+            }
+        }
     }
 
     /// Removed resources leave no fail counts behind.
@@ -187,12 +199,15 @@ impl Draft<'_, '_> {
         if !is_active {
             return;
         }
-        for entry in since_last_start(&in_order(&history.operations)) {
-            self.check_entry(rsc, node, entry);
+        let entries = in_order(&history.operations);
+        let entries = since_last_start(&entries);
+        for entry in entries {
+            let first = self.status.first_compared(rsc, &history.operations, entries, entry);
+            self.check_entry(rsc, node, entry, first);
         }
     }
 
-    fn check_entry(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) {
+    fn check_entry(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry, first: &HistoryEntry) {
         let is_recurring = entry.interval_ms > 0;
         let key = recurring_key(entry);
         if is_recurring && (self.r(rsc).maintenance || self.status.node(node).maintenance) {
@@ -200,7 +215,7 @@ impl Draft<'_, '_> {
             return;
         }
         if is_looked_at(entry)
-            && self.has_definition_changed(rsc, node, entry, &key)
+            && self.has_definition_changed(rsc, node, entry, first, &key)
             && self.status.fail_count(rsc, node, Failures::Effective) != Score::ZERO
         {
             self.clear_fail_count(rsc, node);
@@ -213,6 +228,7 @@ impl Draft<'_, '_> {
         rsc: RscIdx,
         node: NodeIdx,
         entry: &HistoryEntry,
+        first: &HistoryEntry,
         key: &Key,
     ) -> bool {
         let is_recurring = entry.interval_ms > 0;
@@ -223,7 +239,7 @@ impl Draft<'_, '_> {
             return true;
         }
         let host = self.container_host(rsc).map(|host| &self.status.node(host).name);
-        let change = self.status.digest_change(rsc, node, entry, host);
+        let change = self.status.digest_change(rsc, node, entry, first, host);
         if self.is_sanitized
             && change != DigestChange::None
             && self.status.is_only_private_change(rsc, node, entry)
@@ -322,15 +338,11 @@ impl Draft<'_, '_> {
         self.order_tasks((rsc, Task::Delete), (rsc, Task::Start), relation);
     }
 
-    /// Actions made so far are for resources as they were; those that will run nowhere are stopped.
+    /// Actions made so far are for resources as they were; those that no node can take are stopped.
     pub(super) fn settle_unassigned(&mut self) {
         for i in 0..self.status.resources.len() {
-            let rsc = RscIdx::new(i);
-            if self.r(rsc).is_primitive() && self.assigned[i].is_none() {
-                if self.rsc[i].managed {
-                    self.next_role[i] = Role::Stopped;
-                }
-                self.drop_actions_of_unassigned(rsc);
+            if self.placement.given_up[i] {
+                self.drop_actions_of_unassigned(RscIdx::new(i));
             }
         }
     }

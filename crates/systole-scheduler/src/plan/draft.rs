@@ -43,7 +43,7 @@ pub struct RscState {
 /// What planning finds out about a node beside its status.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeState {
-    /// Can be reached (remote and guest nodes: their connection will run).
+    /// Can be reached (remote and guest nodes: their connection runs, or will run).
     pub online: bool,
     /// Needs fencing.
     pub unclean: bool,
@@ -127,16 +127,30 @@ impl<'s, 'a> Draft<'s, 'a> {
             changed: super::propagate::Changed::default(),
             singletons: BTreeMap::new(),
         };
-        draft.node.extend(status.nodes.iter().zip(&placement.nodes).map(|(node, outlook)| NodeState {
-            online: outlook.online,
-            unclean: outlook.unclean,
-            shutdown: outlook.shutdown,
+        draft.node.extend(status.nodes.iter().map(|node| NodeState {
+            online: node.online,
+            unclean: node.unclean,
+            shutdown: node.shutdown,
             reset: node.remote_requires_reset,
         }));
         for (state, managed) in draft.rsc.iter_mut().zip(&placement.managed) {
             state.managed = *managed;
         }
         draft
+    }
+
+    /// From here on nodes are what they will be with their connections where these were assigned. What has been considered so
+    /// far has been for nodes as they are.
+    pub fn take_outlook(&mut self) {
+        for ((state, outlook), node) in
+            self.node.iter_mut().zip(&self.placement.nodes).zip(&self.status.nodes)
+        {
+            state.online = outlook.online;
+            state.shutdown = outlook.shutdown;
+            if outlook.unclean != node.unclean {
+                state.unclean = outlook.unclean;
+            }
+        }
     }
 
     /// Whether the plan stands: no node was lost in the making, which would concern all that runs there, and nothing came

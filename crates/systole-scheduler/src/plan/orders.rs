@@ -5,7 +5,7 @@ use super::{
     relation::{End, Relation},
     task::{Key, Task},
 };
-use crate::{RscIdx, Status, placement::Placement};
+use crate::{RscIdx, Status, placement::Placement, status::SetMember};
 use systole_cib::model::{self, Constraint, OrderAction, OrderKind, OrderMembers, ResourceSet};
 use systole_types::{Role, Score};
 
@@ -48,6 +48,19 @@ const fn task(action: Option<OrderAction>) -> Task {
         Some(OrderAction::Promote) => Task::Promote,
         Some(OrderAction::Demote) => Task::Demote,
     }
+}
+
+/// A set with the members it names; `None` if one of them does not exist.
+fn resolve<'c>(set: &'c ResourceSet, named: &[SetMember<'_>]) -> Option<Set<'c>> {
+    Some(Set {
+        id: set.id.as_str(),
+        sequential: set.sequential,
+        has_speaker: set.sequential && set.sequential_is_given,
+        require_all: set.require_all,
+        kind: set.kind,
+        task: task(set.action),
+        members: named.iter().map(|member| member.resource).collect::<Option<_>>()?,
+    })
 }
 
 impl Set<'_> {
@@ -201,30 +214,12 @@ impl<'s, 'a> Constraints<'s, 'a> {
             }
             OrderMembers::Sets(sets) => {
                 // Nothing from a set on whose members do not all exist counts.
-                let sets: Vec<Set<'_>> = sets.iter().map_while(|set| self.resolve(set)).collect();
+                let named = self.status.set_members(sets);
+                let sets: Vec<Set<'_>> =
+                    sets.iter().zip(named).map_while(|(set, members)| resolve(set, &members)).collect();
                 self.order_sets(order, &sets);
             }
         }
-    }
-
-    fn resolve<'c>(&self, set: &'c ResourceSet) -> Option<Set<'c>> {
-        let mut members = Vec::new();
-        for name in &set.members {
-            let targets = self.status.constraint_targets(name.as_str());
-            if targets.is_empty() {
-                return None;
-            }
-            members.extend(targets);
-        }
-        Some(Set {
-            id: set.id.as_str(),
-            sequential: set.sequential,
-            has_speaker: set.sequential && set.sequential_is_given,
-            require_all: set.require_all,
-            kind: set.kind,
-            task: task(set.action),
-            members,
-        })
     }
 
     fn order_pair(&mut self, order: &model::Order, first: (RscIdx, Task), then: (RscIdx, Task)) {

@@ -15,7 +15,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{
     self, Agent, AttributeSet, CloneChild, NvPair, Operation, Primitive, Resource as Configured,
 };
-use systole_types::{ElementId, ResourceId, Role};
+use systole_types::{ElementId, ResourceId, Role, Score};
 
 /// More instances than this, or than there are nodes, no clone gets, whatever its configuration says.
 const MAX_INSTANCES: u32 = 1_000;
@@ -266,15 +266,21 @@ impl<'a> Unpack<'a> {
         let mut data = read_clone(&raw, self.nodes.len());
         if data.unique && !can_be_unique {
             data.unique = false;
+            data.is_made_anonymous = true;
             data.node_max = 1;
             data.max = data.max.min(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         }
         data.definition = definition;
         let unique = data.unique;
+        let is_sticky = raw.contains_key("resource-stickiness");
         raw.entry("resource-stickiness".into()).or_insert_with(|| "1".into());
         raw.insert("globally-unique".into(), if unique { "true" } else { "false" }.into());
         let promotable = is_true(raw.get("promotable").map(|value| &**value));
-        let meta = Meta::read(raw, self.context(false, false));
+        let mut meta = Meta::read(raw, self.context(false, false));
+        if !is_sticky {
+            // The default is for instances; the clone as a whole has none.
+            meta.stickiness = Score::ZERO;
+        }
         let mut rsc = Resource::new(id, Kind::Clone(data), meta, self.options.maintenance);
         rsc.parent = parent;
         rsc.is_unique = unique;
@@ -394,9 +400,13 @@ impl<'a> Unpack<'a> {
             }
             top = Some(parent);
         }
-        if let Some(clone) = top.map(|top| self.rsc(top)).filter(|top| top.is_clone()) {
-            rsc.is_unique = clone.is_unique;
-            rsc.is_promotable = is_true(rsc.meta.raw.get("promotable").map(|value| &**value));
+        if let Some(clone) = top.and_then(|top| self.rsc(top).clone_data()) {
+            // What is in the clone may say otherwise than the clone; it inherits what it does not say.
+            let says = |name: &str| is_true(rsc.meta.raw.get(name).map(|value| &**value));
+            let can_be_unique =
+                rsc.primitive().is_none_or(|primitive| may_be_unique(&primitive.definition.agent));
+            rsc.is_unique = says("globally-unique") && can_be_unique && !clone.is_made_anonymous;
+            rsc.is_promotable = says("promotable");
         }
     }
 
@@ -515,6 +525,7 @@ fn read_clone<'a>(raw: &Attributes, n_nodes: usize) -> CloneData<'a> {
         interleave: is_true(text("interleave")),
         ordered: is_true(text("ordered")),
         unique,
+        is_made_anonymous: false,
     }
 }
 
@@ -591,7 +602,7 @@ pub(super) fn implicit_set<const N: usize>(id: String, pairs: [(&str, Option<Arc
     };
     AttributeSet {
         id: ElementId::new(&id),
-        score: systole_types::Score::ZERO,
+        score: Score::ZERO,
         rule: None,
         pairs: pairs.into_iter().filter_map(pair).collect(),
     }

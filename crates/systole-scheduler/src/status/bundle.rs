@@ -93,8 +93,10 @@ impl<'a> Unpack<'a> {
                 self.resources[clone.i()].meta.notify = true;
             }
             if let Some(target) = self.rsc(child).meta.raw.get("container-attribute-target").cloned() {
-                self.insert_raw_meta(parent, "container-attribute-target", &target);
-                self.insert_raw_meta(clone, "container-attribute-target", &target);
+                for around in [parent, clone] {
+                    self.insert_raw_meta(around, "container-attribute-target", &target);
+                    self.resources[around.i()].meta.attributes_on_host = &*target == "host";
+                }
             }
         }
         clone

@@ -122,25 +122,58 @@ impl Status<'_> {
         history.operations.iter().find(|entry| *entry.id == *last)
     }
 
+    /// The entry of a history by which the digests are worked out that `entry` is compared with: the first that is compared of
+    /// the same operation. A failure is when the history is unpacked, unless it has expired.
+    pub fn first_compared<'h>(
+        &self,
+        rsc: RscIdx,
+        history: &'h [HistoryEntry],
+        since_start: &[&'h HistoryEntry],
+        entry: &'h HistoryEntry,
+    ) -> &'h HistoryEntry {
+        let is_same = |other: &HistoryEntry| {
+            other.operation == entry.operation && other.interval_ms == entry.interval_ms
+        };
+        let was_compared = |other: &HistoryEntry| {
+            other.id.ends_with("_last_failure_0")
+                && matches!(&*other.operation, "start" | "monitor")
+                && !self.is_expired_recurring(other)
+                && !self.needs_host_name(rsc)
+        };
+        let failure = history.iter().find(|other| is_same(other) && was_compared(other));
+        failure.or_else(|| since_start.iter().copied().find(|other| is_same(other))).unwrap_or(entry)
+    }
+
+    fn is_expired_recurring(&self, entry: &HistoryEntry) -> bool {
+        self.expired_recurring.contains(&(std::ptr::from_ref(entry) as usize))
+    }
+
     /// Whether the parameters that `entry` was run with are still those of the configuration. `host` is where the container
     /// of a bundle's connection will be; by default, where it is.
+    ///
+    /// Which parameters call for a restart (if any alone do) is what `first` says. So the failure of a recurring operation
+    /// that has expired calls for it to be done anew only if no entry without such parameters comes first.
     pub fn digest_change(
         &self,
         rsc: RscIdx,
         node: NodeIdx,
         entry: &HistoryEntry,
+        first: &HistoryEntry,
         host: Option<&NodeId>,
     ) -> DigestChange {
-        if self.expired_recurring.contains(&(std::ptr::from_ref(entry) as usize)) {
-            return DigestChange::Restart;
-        }
         let interval = Duration::from_millis(entry.interval_ms);
         let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
-        if let Some((names, digest)) = &entry.digest_restart {
-            let counts =
-                |name: &str| names.as_ref().is_none_or(|names| names.split(' ').any(|word| word == name));
-            let restart = parameters.iter().filter(|(name, _)| counts(name));
-            if parameter_digest(restart) != **digest {
+        let is_expired = self.is_expired_recurring(entry);
+        let names = match &first.digest_restart {
+            Some((names, _)) => Some(names.as_deref()),
+            None => self.is_expired_recurring(first).then_some(None),
+        };
+        if let Some(names) = names
+            && (is_expired || entry.digest_restart.is_some())
+        {
+            let counts = |name: &str| names.is_none_or(|names| names.split(' ').any(|word| word == name));
+            let restart = || parameter_digest(parameters.iter().filter(|(name, _)| counts(name)));
+            if is_expired || entry.digest_restart.as_ref().is_some_and(|(_, digest)| restart() != **digest) {
                 return DigestChange::Restart;
             }
         }

@@ -104,6 +104,13 @@ pub enum NodeKind {
 }
 
 impl Node<'_> {
+    /// The base score as things stand: what is down or leaving is out of the question. Configured resources are made before
+    /// this is known, and begin with the base score itself.
+    pub fn present_score(&self) -> Score {
+        let is_out = !self.is_remote_or_guest() && !self.unseen && (!self.online || self.shutdown);
+        if is_out { Score::MINUS_INFINITY } else { self.base_score }
+    }
+
     /// A node of which nothing is known yet.
     pub(super) fn new(name: NodeId, uuid: NodeUuid, kind: NodeKind, base_score: Score) -> Self {
         Self {

@@ -142,6 +142,8 @@ pub struct CloneData<'a> {
     pub ordered: bool,
     /// `globally-unique`.
     pub unique: bool,
+    /// It is not unique although it should be: what is in it cannot tell instances apart.
+    pub is_made_anonymous: bool,
 }
 
 /// A bundle. Its resources: `children` has the containers, addresses, connections and the inner clone.

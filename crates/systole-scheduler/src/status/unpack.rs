@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
 };
-use systole_cib::model::{AttributeSet, Cib, Constraint, HistoryEntry, NvPair, Resource as Configured};
+use systole_cib::model::{Cib, Constraint, HistoryEntry};
 use systole_types::{LocalTime, OperationKey, ResourceId, Role};
 
 /// A status in the making.
@@ -74,7 +74,7 @@ impl<'a> Unpack<'a> {
             cleared: BTreeSet::new(),
             containers_to_stop: Vec::new(),
         };
-        unpack.unfencing_in_use = is_unfencing_in_use(cib);
+        unpack.unfencing_in_use = cib.mentions_unfencing;
         unpack.have_fencing = unpack.options.have_watchdog;
         unpack.configured_nodes();
         unpack.remote_nodes();
@@ -221,40 +221,4 @@ pub(super) fn lookup(names: &Names, name: &str) -> Option<NodeIdx> {
         names.get(name)
     };
     found.map(NodeIdx)
-}
-
-/// Whether any resource's or the default meta attributes say `requires` or `provides` unfencing. Rules are not looked at.
-fn is_unfencing_in_use(cib: &Cib) -> bool {
-    let asks = |pair: &NvPair| {
-        matches!(&*pair.name, "requires" | "provides") && pair.value.as_deref() == Some("unfencing")
-    };
-    let any = |sets: &[AttributeSet]| sets.iter().flat_map(|set| &set.pairs).any(asks);
-    any(&cib.resource_defaults) || cib.resources.iter().any(|rsc| meta_sets(rsc).into_iter().any(any))
-}
-
-/// All meta attribute sets in a configured resource.
-fn meta_sets(rsc: &Configured) -> Vec<&[AttributeSet]> {
-    use systole_cib::model::CloneChild;
-    match rsc {
-        Configured::Primitive(primitive) => vec![&primitive.meta],
-        Configured::Group(group) => std::iter::once(group.meta.as_slice())
-            .chain(group.members.iter().map(|member| member.meta.as_slice()))
-            .collect(),
-        Configured::Clone(clone) => {
-            let mut sets = vec![clone.meta.as_slice()];
-            match &clone.child {
-                CloneChild::Primitive(primitive) => sets.push(&primitive.meta),
-                CloneChild::Group(group) => {
-                    sets.push(&group.meta);
-                    sets.extend(group.members.iter().map(|member| member.meta.as_slice()));
-                }
-            }
-            sets
-        }
-        Configured::Bundle(bundle) => {
-            let mut sets = vec![bundle.meta.as_slice()];
-            sets.extend(bundle.primitive.as_ref().map(|primitive| primitive.meta.as_slice()));
-            sets
-        }
-    }
 }

@@ -16,7 +16,6 @@ use crate::{
     },
 };
 use std::time::Duration;
-use systole_cib::model::HistoryEntry;
 use systole_types::Role;
 
 /// How a resource at rest is: up, or down where it should be down.
@@ -265,12 +264,17 @@ impl<'s, 'a> Rest<'s, 'a> {
             self.placement.assigned[container.i()].or_else(|| self.status.current_node(container))
         });
         let host = host.map(|host| &self.status.node(host).name);
-        let is_same = |entry: &&HistoryEntry| {
-            let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
-            let change = || self.status.digest_change(rsc, node, entry, host);
-            !is_looked_at(entry) || is_wanted && change() == DigestChange::None
-        };
-        histories.all(|history| since_last_start(&in_order(&history.history.operations)).iter().all(is_same))
+        histories.all(|history| {
+            let history = &history.history.operations;
+            let entries = in_order(history);
+            let entries = since_last_start(&entries);
+            entries.iter().all(|entry| {
+                let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
+                let first = || self.status.first_compared(rsc, history, entries, entry);
+                let change = || self.status.digest_change(rsc, node, entry, first(), host);
+                !is_looked_at(entry) || is_wanted && change() == DigestChange::None
+            })
+        })
     }
 
     /// Whether some node has to be asked whether the resource, or something it consists of, runs there.

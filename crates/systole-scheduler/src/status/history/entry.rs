@@ -240,8 +240,12 @@ impl<'a> Unpack<'a> {
                 reason = Some("reconnect interval is set");
             }
         }
-        if !expired && entry.is_last_failure() && self.have_parameters_changed(entry) {
-            reason = Some("resource parameters have changed");
+        if !expired && entry.is_last_failure() && matches!(entry.task(), Verb::Start | Verb::Monitor) {
+            if self.needs_host_name(entry.rsc) {
+                self.failures_to_compare.push(entry.as_failure());
+            } else if self.have_parameters_changed(entry) {
+                reason = Some("resource parameters have changed");
+            }
         }
         if let Some(reason) = reason {
             self.clear_fail_count(entry.rsc, entry.node, reason);
@@ -264,12 +268,8 @@ impl<'a> Unpack<'a> {
     }
 
     fn have_parameters_changed(&self, entry: &Entry<'_>) -> bool {
-        matches!(entry.task(), Verb::Start | Verb::Monitor)
-            && !self.needs_host_name(entry.rsc)
-            && matches!(
-                self.digest_change(entry.rsc, entry.node, entry.raw, None),
-                DigestChange::Restart | DigestChange::Reload
-            )
+        let change = self.digest_change(entry.rsc, entry.node, entry.raw, entry.raw, None);
+        matches!(change, DigestChange::Restart | DigestChange::Reload)
     }
 
     fn clear_fail_count(&mut self, resource: RscIdx, node: NodeIdx, reason: &'static str) {
