@@ -104,7 +104,7 @@ impl Connection {
     /// # Errors
     /// If the kernel does not say.
     pub fn peer_uid(&self) -> io::Result<u32> {
-        peer::uid(self.stream.as_fd())
+        peer::peer_of(self.stream.as_fd()).map(|peer| peer.uid)
     }
 
     /// Puts `message` in the peer's queue and sends as much as it takes now.

@@ -7,7 +7,7 @@ use systole_types::Now;
 use systole_wire::{
     api::{AttributeUpdate, Call, Refusal, RefusalKind, Reply, Request, Response},
     remote::{
-        Frame, ProxyBody, ProxyMessage,
+        Frame, MAX_MESSAGE_BYTES, ProxyBody, ProxyMessage,
         proxy::{API_SERVICE, line_of, wrap_line},
         stock::{self, Pending, Service, Wish},
     },
@@ -130,7 +130,7 @@ impl Proxies {
             }
             Speaker::Stock { name, pending, .. } => {
                 let answers = pending.remove(&response.id).map(|pending| pending.answer(&response.reply));
-                let message = |body| ProxyMessage { session: name.clone(), body };
+                let message = |body| ProxyMessage { session: name.clone(), body: fitting(body) };
                 answers.into_iter().flatten().map(message).collect()
             }
             Speaker::Daemon => {
@@ -233,6 +233,26 @@ fn line(node: &str, response: &Response) -> String {
     text(&response)
 }
 
+/// The answer to a stock tool, or what says in its place that it is too long for the connection to a remote node. A tool that
+/// cannot be told so has nothing to wait for.
+fn fitting(body: ProxyBody) -> ProxyBody {
+    match body {
+        ProxyBody::Response { id, xml } if !fits(&xml) => {
+            stock::too_long(&xml).map_or(ProxyBody::Destroy, |xml| ProxyBody::Response { id, xml })
+        }
+        ProxyBody::Event { xml } if !fits(&xml) => {
+            stock::too_long(&xml).map_or(ProxyBody::Destroy, |xml| ProxyBody::Event { xml })
+        }
+        body => body,
+    }
+}
+
+/// Whether there is room for `xml` and what is put around it.
+fn fits(xml: &str) -> bool {
+    const AROUND: usize = 4096;
+    xml.len() + AROUND <= MAX_MESSAGE_BYTES
+}
+
 /// There is nobody (any more) to talk to.
 fn over(session: String) -> ProxyMessage {
     ProxyMessage { session, body: ProxyBody::Destroy }
@@ -297,6 +317,23 @@ mod tests {
         assert!(
             matches!(outcome, Outcome::Event(Event::Request { request, .. }) if request.user.as_deref() == Some("nobody"))
         );
+    }
+
+    #[test]
+    fn a_stock_tool_is_told_that_an_answer_is_too_long() {
+        let value = "x".repeat(MAX_MESSAGE_BYTES);
+        let answer =
+            |name: &str| format!("<{name} cib_rc=\"0\" cib_callid=\"2\"><a b=\"{value}\"/></{name}>");
+        let ProxyBody::Event { xml } = fitting(ProxyBody::Event { xml: answer("cib-reply") }) else {
+            panic!()
+        };
+        assert!(
+            xml.len() < 200 && xml.contains("cib_rc=\"-90\"") && xml.contains("cib_callid=\"2\""),
+            "{xml}"
+        );
+        assert_eq!(fitting(ProxyBody::Response { id: 1, xml: answer("other") }), ProxyBody::Destroy);
+        let short = ProxyBody::Event { xml: "<a/>".to_owned() };
+        assert_eq!(fitting(short.clone()), short);
     }
 
     #[test]

@@ -13,13 +13,11 @@ use guest::{Guest, Heard};
 use rustix::io::Errno;
 use std::{
     collections::BTreeMap,
-    io::Read,
-    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 use systole_cluster::remote::server::{MAX_TOOLS, StockRequest, ToolId};
 use systole_link::{Poll, Ready};
-use systole_wire::libqb::{Greeting, greeting::GREETING_BYTES};
+use systole_wire::libqb::WATCHER;
 
 /// The longest datagram. A longer one is cut, and refused for that.
 const MAX_DATAGRAM: usize = 1 << 20;
@@ -27,8 +25,11 @@ const MAX_DATAGRAM: usize = 1 << 20;
 /// How long a tool may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
 
-/// How many tools may be about to greet; the longest wait of them makes room for one more.
+/// How many tools may be about to greet. The one that hesitates longest makes room for one more.
 const MAX_STRANGERS: usize = 64;
+
+/// After how long a tool hesitates. Greeting is the first thing it does.
+const HESITATION: Duration = Duration::from_millis(200);
 
 /// How many connections are taken up before those that stand have their turn.
 const ACCEPT_AT_ONCE: usize = 64;
@@ -44,10 +45,8 @@ pub(super) struct Counter {
 
 /// Somebody who has not greeted yet.
 struct Stranger {
-    stream: UnixStream,
-    service: &'static str,
-    greeting: Vec<u8>,
-    until: Instant,
+    guest: Guest,
+    since: Instant,
 }
 
 /// What [`Counter::add_to`] added.
@@ -82,8 +81,11 @@ impl Counter {
 
     /// Waits for tools; for what they ask only if it can be passed on (`takes`).
     pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: bool) -> Added {
-        let doors = self.doors.iter().map(|door| poll.add(door)).collect();
-        let strangers = self.strangers.iter().map(|stranger| poll.add(&stranger.stream)).collect();
+        let doors = match self.hesitates_for() {
+            None => self.doors.iter().map(|door| poll.add(door)).collect(),
+            Some(_) => Vec::new(),
+        };
+        let strangers = self.strangers.iter().map(|stranger| poll.add(stranger.guest.stream())).collect();
         let guests = self.guests.iter();
         let guests = guests.map(|(&tool, guest)| (tool, guest.add_to(poll, takes))).collect();
         Added { doors, strangers, guests }
@@ -91,10 +93,17 @@ impl Counter {
 
     /// How long until something is due without anything having become ready.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        let until = self.strangers.iter().map(|stranger| stranger.until).min();
-        let greeting = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let first = self.strangers.first().map(|stranger| stranger.since + GREETING);
+        let greeting = first.map(|until| until.saturating_duration_since(Instant::now()));
         let again = self.guests.values().filter_map(Guest::again_in).min();
-        greeting.into_iter().chain(again).min()
+        greeting.into_iter().chain(again).chain(self.hesitates_for()).min()
+    }
+
+    /// How long until there is room for one more who has to greet, if there is none now.
+    fn hesitates_for(&self) -> Option<Duration> {
+        let first = self.strangers.first().filter(|_| self.strangers.len() >= MAX_STRANGERS)?;
+        let left = (first.since + HESITATION).saturating_duration_since(Instant::now());
+        Some(left).filter(|left| !left.is_zero())
     }
 
     /// Does what has become possible. Of `last_id`, new numbers are made.
@@ -159,58 +168,46 @@ impl Counter {
         }
     }
 
+    /// Takes up connections. Who may not talk to the cluster is not listened to.
     fn accept(&mut self, idx: usize) {
+        let now = Instant::now();
         for _ in 0..ACCEPT_AT_ONCE {
-            let Some(stream) = self.doors[idx].accept() else { return };
             if self.strangers.len() >= MAX_STRANGERS {
+                if self.strangers[0].since + HESITATION > now {
+                    return;
+                }
                 self.strangers.remove(0);
             }
-            let (service, until) = (self.doors[idx].service(), Instant::now() + GREETING);
-            self.strangers.push(Stranger { stream, service, greeting: Vec::new(), until });
+            let Some(stream) = self.doors[idx].accept() else { return };
+            match Guest::new(stream, self.doors[idx].service()) {
+                Some(guest) if guest.is_allowed() => self.strangers.push(Stranger { guest, since: now }),
+                Some(mut guest) => guest.turn_away(),
+                None => {}
+            }
         }
     }
 
     fn greet(&mut self, ready: &Ready, indices: &[usize], last_id: &mut u64, visits: &mut Vec<Visit>) {
         let now = Instant::now();
         for (idx, mut stranger) in std::mem::take(&mut self.strangers).into_iter().enumerate() {
-            if indices.get(idx).is_some_and(|&idx| ready.has(idx)) && !stranger.read() {
-                continue;
-            }
-            if stranger.greeting.len() < GREETING_BYTES {
-                if stranger.until > now {
-                    self.strangers.push(stranger);
-                }
-                continue;
-            }
-            let Ok(greeting) = Greeting::read(&stranger.greeting) else { continue };
-            let guest = Guest::new(stranger.stream, stranger.service, greeting);
-            match guest.filter(|_| self.guests.len() < MAX_TOOLS) {
-                Some(guest) if guest.is_wanted() => {
-                    *last_id += 1;
-                    let tool = ToolId(*last_id);
-                    visits.push(Visit::Connected { tool, user: guest.user(), service: stranger.service });
-                    self.guests.insert(tool, guest);
-                }
-                Some(mut guest) => guest.turn_away(),
-                None => {}
+            let is_ready = indices.get(idx).is_some_and(|&idx| ready.has(idx));
+            match if is_ready { stranger.guest.greet() } else { Ok(false) } {
+                Ok(true) => visits.extend(self.take_in(stranger.guest, last_id)),
+                Ok(false) if stranger.since + GREETING > now => self.strangers.push(stranger),
+                Ok(false) | Err(_) => {}
             }
         }
     }
-}
 
-impl Stranger {
-    /// Reads more of the greeting; false if nothing will come any more.
-    fn read(&mut self) -> bool {
-        let mut buffer = [0; GREETING_BYTES];
-        let room = GREETING_BYTES - self.greeting.len();
-        match self.stream.read(&mut buffer[..room]) {
-            Ok(0) => false,
-            Ok(n) => {
-                self.greeting.extend_from_slice(&buffer[..n]);
-                true
-            }
-            Err(error) => is_passing(&error),
+    fn take_in(&mut self, mut guest: Guest, last_id: &mut u64) -> Option<Visit> {
+        if guest.service() == WATCHER || self.guests.len() >= MAX_TOOLS {
+            guest.turn_away();
+            return None;
         }
+        *last_id += 1;
+        let (tool, user, service) = (ToolId(*last_id), guest.user(), guest.service());
+        self.guests.insert(tool, guest);
+        Some(Visit::Connected { tool, user, service })
     }
 }
 

@@ -205,6 +205,17 @@ fn error_number(reply: &Reply) -> i32 {
     ERRORS.iter().find(|(_, kind)| *kind == refusal.kind).map_or(-22, |(number, _)| -number)
 }
 
+/// The error number "message too long".
+const TOO_LONG: i32 = -90;
+
+/// What is said in the place of an answer that is too long to be passed on, if there is a way to say it: then no tool has
+/// to wait until its own patience ends.
+pub fn too_long(xml: &str) -> Option<String> {
+    let document = Document::parse(xml).ok()?;
+    let answer = document.root();
+    answer.is("cib-reply").then(|| cib::message(answer, TOO_LONG, None))
+}
+
 /// What an error number of a service means, if it is none of those that count as success.
 fn refusal_of(number: i32) -> Option<Refusal> {
     if number >= 0 {

@@ -191,10 +191,8 @@ impl RemoteServer {
                 let said = bridge.hear(service.unwrap_or_default(), body, &user);
                 self.bridge_says(tool, client, said);
             }
-            (_, ProxyBody::Destroy) => {
-                self.tools.0.remove(&tool);
-                self.effects.push(Effect::DropTool(tool));
-            }
+            // Said back, as stock daemons do: not every end that is told here is the end over there.
+            (_, ProxyBody::Destroy) => self.drop_tool(tool),
             (Speaks::Api, ProxyBody::Event { xml } | ProxyBody::Response { xml, .. }) => {
                 match line_of(&xml) {
                     Some(line) => self.effects.push(Effect::ToTool { tool, line }),

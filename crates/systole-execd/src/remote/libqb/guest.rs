@@ -4,29 +4,31 @@ use super::{doors::abstract_address, is_passing};
 use rustix::{
     fs::{Gid, Uid, chown},
     io::Errno,
-    net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg,
-        sockopt::{
-            set_socket_passcred, set_socket_send_buffer_size, socket_peercred, socket_send_buffer_size,
-        },
-    },
+    net::sockopt::{set_socket_passcred, set_socket_send_buffer_size, socket_send_buffer_size},
 };
 use std::{
     collections::VecDeque,
     fs,
-    io::{self, IoSliceMut, Read, Write},
-    mem::MaybeUninit,
-    os::unix::{
-        fs::{DirBuilderExt, OpenOptionsExt},
-        net::{UnixDatagram, UnixStream},
+    io::{self, Read, Write},
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::{DirBuilderExt, OpenOptionsExt},
+            net::{UnixDatagram, UnixStream},
+        },
     },
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use systole_cluster::remote::server::StockRequest;
-use systole_link::Poll;
-use systole_wire::libqb::{
-    Greeting, Inbox, MessageError, Outgoing, WATCHER, accepted, greeting::CONTROL_BYTES, refused,
+use systole_link::{Poll, peer_of, receive_from_user};
+use systole_wire::{
+    libqb::{
+        Greeting, Inbox, MessageError, Outgoing, accepted,
+        greeting::{CONTROL_BYTES, GREETING_BYTES},
+        refused,
+    },
+    remote::{proxy::WANTS_RESPONSE, stock::too_long},
 };
 
 /// Who may talk to the cluster beside root.
@@ -42,6 +44,9 @@ const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=512 << 10;
 
 /// How much may wait for a tool that does not read, in bytes: a little more than the longest answer.
 const MAX_UNSENT: usize = 24 << 20;
+
+/// How many requests a tool may wait for at once. Pacemaker's wait for one.
+const MAX_IN_FLIGHT: usize = 16;
 
 /// When to try again what the kernel had no memory for.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -59,10 +64,14 @@ pub(super) struct Guest {
     service: &'static str,
     uid: u32,
     gid: u32,
+    /// As much of it as there is.
+    greeting: Vec<u8>,
     asked_bytes: usize,
     channels: Option<Channels>,
     inbox: Inbox,
     n_events: i32,
+    /// Requests whose responses it waits for.
+    n_in_flight: usize,
     /// Its stream has ended; what it said before is still to be heard.
     has_left: bool,
 }
@@ -89,18 +98,20 @@ struct Lane {
 }
 
 impl Guest {
-    pub(super) fn new(stream: UnixStream, service: &'static str, greeting: Greeting) -> Option<Self> {
-        let peer = socket_peercred(&stream).ok()?;
-        let asked_bytes = usize::try_from(greeting.max_message).unwrap_or(usize::MAX);
+    /// Somebody who has not greeted yet, if it is still known who it is.
+    pub(super) fn new(stream: UnixStream, service: &'static str) -> Option<Self> {
+        let peer = peer_of(stream.as_fd()).ok()?;
         Some(Self {
             stream,
             service,
-            uid: peer.uid.as_raw(),
-            gid: peer.gid.as_raw(),
-            asked_bytes,
+            uid: peer.uid,
+            gid: peer.gid,
+            greeting: Vec::new(),
+            asked_bytes: 0,
             channels: None,
             inbox: Inbox::default(),
             n_events: 0,
+            n_in_flight: 0,
             has_left: false,
         })
     }
@@ -110,12 +121,33 @@ impl Guest {
         systole_link::user_name(self.uid).unwrap_or_else(|| self.uid.to_string())
     }
 
-    /// Whether it may talk to the cluster, and to what it wants to.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.service != WATCHER && self.is_allowed()
+    pub(super) fn service(&self) -> &'static str {
+        self.service
     }
 
-    fn is_allowed(&self) -> bool {
+    /// Reads more of the greeting; whether it is whole now.
+    ///
+    /// # Errors
+    /// If it is none, or nothing will come any more.
+    pub(super) fn greet(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; GREETING_BYTES];
+        let room = GREETING_BYTES - self.greeting.len();
+        match self.stream.read(&mut buffer[..room]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => self.greeting.extend_from_slice(&buffer[..n]),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        if self.greeting.len() < GREETING_BYTES {
+            return Ok(false);
+        }
+        let greeting = Greeting::read(&self.greeting).map_err(io::Error::other)?;
+        self.asked_bytes = usize::try_from(greeting.max_message).unwrap_or(usize::MAX);
+        Ok(true)
+    }
+
+    /// Whether it may talk to the cluster.
+    pub(super) fn is_allowed(&self) -> bool {
         self.uid == rustix::process::geteuid().as_raw()
             || self.uid == 0
             || systole_link::user(USER).is_some_and(|(uid, _)| uid == self.uid)
@@ -146,6 +178,10 @@ impl Guest {
         self.stream.write_all(&answer)
     }
 
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
     pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: bool) -> Vec<usize> {
         let mut indices = Vec::new();
         if !self.has_left {
@@ -156,7 +192,7 @@ impl Guest {
                 indices.push(poll.add_writing(&lane.socket, true));
             }
         }
-        if let Some(channels) = self.channels.as_ref().filter(|_| takes && !self.is_sending()) {
+        if let Some(channels) = self.channels.as_ref().filter(|_| takes && self.is_heard()) {
             indices.push(poll.add(&channels.requests.socket));
         }
         indices
@@ -164,6 +200,11 @@ impl Guest {
 
     fn is_sending(&self) -> bool {
         self.channels.as_ref().is_some_and(|it| it.requests.is_sending() || it.events.is_sending())
+    }
+
+    /// Whether it has read what it was told, and does not wait for too much.
+    fn is_heard(&self) -> bool {
+        !self.is_sending() && self.n_in_flight < MAX_IN_FLIGHT
     }
 
     /// How long until something is to be tried again.
@@ -176,12 +217,11 @@ impl Guest {
     /// The next request, if the tool has read all it was told.
     pub(super) fn hear(&mut self, buffer: &mut [u8]) -> Heard {
         self.look_at_stream();
-        let Some(channels) = &mut self.channels else {
+        // Who has left and waits for something will not read it.
+        let is_heard = self.is_heard();
+        let Some(channels) = self.channels.as_mut().filter(|_| is_heard) else {
             return if self.has_left { Heard::Gone } else { Heard::Nothing };
         };
-        if channels.requests.is_sending() || channels.events.is_sending() {
-            return Heard::Nothing;
-        }
         loop {
             let datagram = match channels.receive(buffer, self.uid) {
                 Ok(Some(length)) => &buffer[..length],
@@ -194,6 +234,7 @@ impl Guest {
             match self.inbox.take(datagram) {
                 Ok(None) => {}
                 Ok(Some(message)) => {
+                    self.n_in_flight += usize::from(message.flags & WANTS_RESPONSE != 0);
                     let request = StockRequest { id: message.id, flags: message.flags, xml: message.text };
                     return Heard::Request(request);
                 }
@@ -216,14 +257,23 @@ impl Guest {
     pub(super) fn tell(&mut self, answers: Option<i32>, xml: &str) -> Result<(), String> {
         let Some(channels) = &mut self.channels else { return Ok(()) };
         let outgoing = match answers {
-            Some(id) => Outgoing::Response(id),
+            Some(id) => {
+                self.n_in_flight = self.n_in_flight.saturating_sub(1);
+                Outgoing::Response(id)
+            }
             None => {
                 self.n_events = self.n_events.checked_add(1).unwrap_or(1);
                 Outgoing::Event(self.n_events)
             }
         };
-        let written = self.inbox.write(outgoing, xml, channels.max_message);
-        let datagrams = written.map_err(|error: MessageError| error.to_string())?;
+        let written = match self.inbox.write(outgoing, xml, channels.max_message) {
+            Err(MessageError::AnswerTooLong(_)) => {
+                let instead = too_long(xml).ok_or("an answer is too long for it")?;
+                self.inbox.write(outgoing, &instead, channels.max_message)
+            }
+            written => written,
+        };
+        let datagrams = written.map_err(|error| error.to_string())?;
         let lane = if answers.is_some() { &mut channels.requests } else { &mut channels.events };
         for datagram in datagrams {
             lane.n_bytes += datagram.len();
@@ -277,14 +327,8 @@ impl Channels {
 
     /// The length of the next datagram; `None` if it is somebody else's.
     fn receive(&mut self, buffer: &mut [u8], uid: u32) -> io::Result<Option<usize>> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let mut into = [IoSliceMut::new(buffer)];
-        let received = recvmsg(&self.requests.socket, &mut into, &mut ancillary, RecvFlags::DONTWAIT)?;
-        let is_its_own = ancillary.drain().any(|message| {
-            matches!(message, RecvAncillaryMessage::ScmCredentials(sender) if sender.uid.as_raw() == uid)
-        });
-        if !is_its_own {
+        let (length, sender) = receive_from_user(self.requests.socket.as_fd(), buffer)?;
+        if sender.is_none_or(|sender| sender.uid != uid) {
             return Ok(None);
         }
         if !self.is_tied {
@@ -292,12 +336,18 @@ impl Channels {
             self.events.socket.connect_addr(&abstract_address(&format!("{}-event", self.base))?)?;
             self.is_tied = true;
         }
-        Ok(Some(received.bytes))
+        Ok(Some(length))
     }
 }
 
 impl Drop for Channels {
     fn drop(&mut self) {
+        if self.is_tied {
+            // A tool that waits for an event does not look at the stream; nothing at all tells it that we are gone.
+            for lane in [&self.requests, &self.events] {
+                let _ = lane.socket.send(&[]);
+            }
+        }
         // The tool does so, too.
         let _ = fs::remove_file(self.control());
         let _ = fs::remove_dir(&self.directory);

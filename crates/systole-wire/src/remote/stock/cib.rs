@@ -119,7 +119,7 @@ pub(super) fn answer(pending: &Pending, request: Element<'_>, reply: &Reply) -> 
     bodies
 }
 
-fn message(request: Element<'_>, rc: i32, output: Option<&str>) -> String {
+pub(super) fn message(request: Element<'_>, rc: i32, output: Option<&str>) -> String {
     let mut builder = Builder::new("cib-reply").set("t", "cib");
     for attribute in ["cib_op", "cib_callid", "cib_clientid", "cib_callopt"] {
         builder = builder.set_some(attribute, request.attr(attribute));
