@@ -77,12 +77,13 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let pair = Pair { oracle, ours, place: &place };
     let mut differing = 0;
-    println!("{:16} {:>6} {:>9}", "table", "lines", "differing");
+    println!("{:16} {:>6} {:>6} {:>9} {:>7}", "table", "lines", "run", "differing", "crashes");
     for (name, text) in TABLES.iter().filter(|(name, _)| wanted(options, name)) {
         let mut counts = Counts::default();
         compare_table(&pair, name, text, options, &mut counts)?;
         counts.tell(options);
-        println!("{name:16} {:>6} {:>9}", counts.n_lines, counts.n_differing);
+        let Counts { n_all, n_run, n_differing, n_crashes, .. } = counts;
+        println!("{name:16} {n_all:>6} {n_run:>6} {n_differing:>9} {n_crashes:>7}");
         differing += counts.n_differing;
     }
     ensure!(differing == 0, "{differing} command lines differ");
@@ -109,16 +110,24 @@ fn our_tools(place: &run::Place) -> Result<PathBuf> {
 /// What came of a table.
 #[derive(Default)]
 struct Counts {
-    n_lines: usize,
+    /// Command lines of the table, and how many of them were run.
+    n_all: usize,
+    n_run: usize,
     n_differing: usize,
+    /// How often the incumbent crashed: there is nothing to compare with then.
+    n_crashes: usize,
     /// By kind: how often, and the first.
     kinds: BTreeMap<String, (usize, Difference)>,
 }
 
 impl Counts {
     fn add(&mut self, difference: Option<Difference>, options: &Options) {
-        self.n_lines += 1;
+        self.n_run += 1;
         let Some(difference) = difference else { return };
+        if difference.is_crash() {
+            self.n_crashes += 1;
+            return;
+        }
         self.n_differing += 1;
         let kind = if options.all { format!("{:6}", self.n_differing) } else { difference.kind() };
         self.kinds.entry(kind).or_insert((0, difference)).0 += 1;
@@ -142,14 +151,14 @@ fn compare_table(
     options: &Options,
     counts: &mut Counts,
 ) -> Result<()> {
-    let mut n = 0;
+    let every = usize::try_from(options.every).unwrap_or(usize::MAX);
     for block in table::read(text).with_context(|| format!("the table {name}"))? {
         for cib in cibs::find(&block.cibs, &block.with)? {
             let ids = cib.as_deref().map(cibs::Ids::read).transpose()?.unwrap_or_default();
             for line in block.lines.iter().flat_map(|line| table::expand(line, &ids)) {
-                n += 1;
+                counts.n_all += 1;
                 let is_out = options.only.as_ref().is_some_and(|only| !line.contains(only));
-                if n % options.every != 0 || is_out {
+                if !counts.n_all.is_multiple_of(every) || is_out {
                     continue;
                 }
                 let cib = cib.as_deref().map(|path: &Path| Cib { path, via: block.via });

@@ -250,6 +250,17 @@ impl Cluster {
         }
     }
 
+    /// Takes a resource, by the name its history has, to have failed on a node.
+    ///
+    /// # Errors
+    /// If nothing is known of it there, or no cluster runs.
+    pub fn fail(&mut self, resource: &str, node: &str) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) => Err(not_live("only what runs can fail: this needs a running cluster")),
+            Self::Daemon(daemon) => daemon.fail(resource, node),
+        }
+    }
+
     /// Vouches that a lost node is off and can touch nothing.
     ///
     /// # Errors

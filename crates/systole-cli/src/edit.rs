@@ -121,8 +121,10 @@ pub fn find_pairs(document: &Document, owner: &Owner, spec: &PairSpec) -> Vec<Pa
     let sets = element.children().filter(|set| {
         set.is(&spec.sets) && spec.set_id.as_deref().is_none_or(|wanted| set.id() == Some(wanted))
     });
-    let pairs = sets.flat_map(|set| {
-        set.children().filter(|pair| pair.is("nvpair")).map(move |pair| (set.id().unwrap_or(""), pair))
+    // Transient attributes have sets in their set.
+    let pairs = sets.flat_map(|set| set.descendants().filter(|pair| pair.is("nvpair"))).map(|pair| {
+        let set = pair.parent().and_then(|set| set.id());
+        (set.unwrap_or(""), pair)
     });
     pairs
         .filter(|(_, pair)| spec.name.as_deref().is_none_or(|name| pair.attr("name") == Some(name)))
@@ -158,26 +160,69 @@ pub fn set_pair(
     value: &str,
 ) -> anyhow::Result<Set> {
     let found = find_pairs(document, owner, spec);
-    let (set, id, new_in) = match found.as_slice() {
+    match found.as_slice() {
         [] => {
-            let name = spec.name.as_deref().unwrap_or("");
+            let name = spec.name.clone().unwrap_or_default();
             let set = spec.set_id.clone().unwrap_or_else(|| default_set.to_owned());
             let id = spec.pair_id.clone().unwrap_or_else(|| clean_id(&format!("{set}-{name}")));
-            (set.clone(), id, Some(set))
+            let pair = Pair { set, id, name, value: value.to_owned() };
+            create_pair(cluster, owner, &spec.sets, &pair)?;
+            Ok(Set { id: pair.id, new_in: Some(pair.set) })
         }
-        [pair] => (pair.set.clone(), pair.id.clone(), None),
-        _ => return Err(several(&found)),
-    };
-    let pair = Tree::new("nvpair")
-        .attr("id", id.as_str())
-        .maybe("name", spec.name.as_deref().or(found.first().map(|pair| pair.name.as_str())))
-        .attr("value", value);
-    let tree = owner.wrap(Tree::new(&spec.sets).attr("id", set.as_str()).child(pair));
-    cluster.merge(&owner.section, tree.to_xml())?;
-    Ok(Set { id, new_in })
+        [pair] => {
+            let pair = Pair { value: value.to_owned(), ..pair.clone() };
+            modify_pair(cluster, owner, &pair, Sums::AreText)?;
+            Ok(Set { id: pair.id, new_in: None })
+        }
+        _ => Err(several(&found)),
+    }
 }
 
-/// Removes a pair by its id. The set it is in stays, even if nothing is left in it.
+/// What `value++` and `value+=3` mean as a new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// What is there, and so much more.
+    AreWorkedOut,
+    /// These characters.
+    AreText,
+}
+
+/// Gives a pair that is there its new value.
+///
+/// # Errors
+/// If the change cannot be made.
+pub fn modify_pair(cluster: &mut Cluster, owner: &Owner, pair: &Pair, sums: Sums) -> anyhow::Result<()> {
+    modify(cluster, owner, nvpair(pair).attr("value", pair.value.as_str()), sums)
+}
+
+/// Makes a pair, and the set it says if that is not there. The owner has to be.
+///
+/// # Errors
+/// If the change cannot be made.
+pub fn create_pair(cluster: &mut Cluster, owner: &Owner, sets: &str, pair: &Pair) -> anyhow::Result<()> {
+    let set = Tree::new(sets).attr("id", pair.set.as_str());
+    let tree = owner.wrap(set.child(nvpair(pair).attr("value", pair.value.as_str())));
+    let tree = if owner.path.is_empty() { Tree::new(&owner.section).child(tree) } else { tree };
+    modify(cluster, owner, tree, Sums::AreText)
+}
+
+fn modify(cluster: &mut Cluster, owner: &Owner, tree: Tree, sums: Sums) -> anyhow::Result<()> {
+    let call = CibCall {
+        action: CibAction::Modify,
+        scope: Scope::Section(owner.section.clone()),
+        xml: Some(tree.to_xml()),
+        options: CibOptions { expand_scores: sums == Sums::AreWorkedOut, ..CibOptions::default() },
+    };
+    cluster.apply(call, false)?;
+    Ok(())
+}
+
+fn nvpair(pair: &Pair) -> Tree {
+    let name = Some(pair.name.as_str()).filter(|name| !name.is_empty());
+    Tree::new("nvpair").attr("id", pair.id.as_str()).maybe("name", name)
+}
+
+/// Removes a pair by its id and name. The set it is in stays, even if nothing is left in it.
 ///
 /// # Errors
 /// If the change cannot be made.
@@ -186,7 +231,7 @@ pub fn delete_pair(cluster: &mut Cluster, owner: &Owner, pair: &Pair) -> anyhow:
         CibCall {
             action: CibAction::Delete,
             scope: Scope::Section(owner.section.clone()),
-            xml: Some(Tree::new("nvpair").attr("id", pair.id.as_str()).to_xml()),
+            xml: Some(nvpair(pair).to_xml()),
             options: CibOptions::default(),
         },
         false,

@@ -99,6 +99,20 @@ exits! {
     Timeout = 124, "Timeout occurred";
 }
 
+impl Exit {
+    /// What Pacemaker's tools say of a call on the CIB that ends so; `None` where there is no such word.
+    pub const fn call_text(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoSuch => "No such device or address",
+            Self::InsufficientPrivilege => "Permission denied",
+            Self::Config => "Update does not conform to the configured schema",
+            Self::Old => "Update was older than existing configuration",
+            Self::Exists => "File exists",
+            _ => return None,
+        })
+    }
+}
+
 /// An error with the exit code it ends the tool with.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -113,6 +127,11 @@ impl Failed {
     /// An error ending the tool with `exit`.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
+    }
+
+    /// An error of which the exit code says all.
+    pub fn bare(exit: Exit) -> Self {
+        Self::new(exit, exit.text())
     }
 
     /// The command line cannot be understood.

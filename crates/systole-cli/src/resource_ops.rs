@@ -11,8 +11,11 @@ use systole_cib::{
     xml::{Document, Element},
 };
 use systole_output::tree::Tree;
-use systole_scheduler::overview::{Overview, ResourceView, ResourceViewKind};
-use systole_types::Timestamp;
+use systole_scheduler::{
+    overview::{Overview, ResourceView, ResourceViewKind},
+    rules,
+};
+use systole_types::LocalTime;
 
 /// Kinds of sets a resource has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +127,7 @@ pub struct Place<'r> {
 impl Place<'_> {
     /// The id of the constraint that bans.
     pub fn ban_id(&self) -> String {
-        edit::clean_id(&format!("cli-ban-{}-on-{}", self.resource, self.node))
+        ban_id(self.resource, self.node)
     }
 
     /// Keeps the resource off the node.
@@ -141,21 +144,24 @@ impl Place<'_> {
     /// # Errors
     /// If the change cannot be made.
     pub fn prefer(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
-        let id = edit::clean_id(&format!("cli-prefer-{}", self.resource));
-        // Another node may have been preferred until now, with a rule or without.
-        delete_constraints(cluster, std::slice::from_ref(&id))?;
-        self.constrain(cluster, &id, "INFINITY")
+        self.constrain(cluster, &prefer_id(self.resource), "INFINITY")
     }
 
     fn constrain(&self, cluster: &mut Cluster, id: &str, score: &str) -> anyhow::Result<()> {
-        let role = if self.promoted_only { "Promoted" } else { "Started" };
-        let constraint =
-            Tree::new("rsc_location").attr("id", id).attr("rsc", self.resource).attr("role", role);
-        let constraint = match &self.until {
-            None => constraint.attr("node", self.node).attr("score", score),
-            Some(until) => constraint.child(self.rule(id, score, until)),
+        let constraint = |role: &str| {
+            let made = Tree::new("rsc_location").attr("id", id).attr("rsc", self.resource).attr("role", role);
+            match &self.until {
+                None => made.attr("node", self.node).attr("score", score).to_xml(),
+                Some(until) => made.child(self.rule(id, score, until)).to_xml(),
+            }
         };
-        cluster.merge("constraints", constraint.to_xml())?;
+        if !self.promoted_only {
+            cluster.merge("constraints", constraint("Started"))?;
+            return Ok(());
+        }
+        // Older schemas know the role by its older name only.
+        let made = cluster.merge("constraints", constraint("Promoted"));
+        made.or_else(|error| cluster.merge("constraints", constraint("Master")).map_err(|_| error))?;
         Ok(())
     }
 
@@ -187,19 +193,29 @@ impl Place<'_> {
     }
 }
 
-/// Ids of constraints that [`Place`] made: for the resource (all if `None`) and node (all if `None`).
-pub fn made_constraints(document: &Document, resource: Option<&str>, node: Option<&str>) -> Vec<String> {
-    let Some(constraints) = edit::section(document, "constraints") else { return Vec::new() };
-    constraints
-        .children()
-        .filter(|constraint| constraint.is("rsc_location"))
-        .filter(|constraint| {
-            constraint.id().is_some_and(|id| id.starts_with("cli-ban-") || id.starts_with("cli-prefer-"))
-        })
-        .filter(|constraint| resource.is_none_or(|wanted| constraint.attr("rsc") == Some(wanted)))
-        .filter(|constraint| node.is_none_or(|wanted| constraint_node(*constraint) == Some(wanted)))
-        .filter_map(|constraint| constraint.id().map(str::to_owned))
-        .collect()
+fn ban_id(resource: &str, node: &str) -> String {
+    edit::clean_id(&format!("cli-ban-{resource}-on-{node}"))
+}
+
+fn prefer_id(resource: &str) -> String {
+    edit::clean_id(&format!("cli-prefer-{resource}"))
+}
+
+fn location<'d>(document: &'d Document, id: &str) -> Option<Element<'d>> {
+    edit::section(document, "constraints")?.children_named("rsc_location").find(|it| it.id() == Some(id))
+}
+
+/// The id of the constraint that keeps the resource off the node, if [`Place::ban`] made one.
+pub fn banned(document: &Document, resource: &str, node: &str) -> Option<String> {
+    let id = ban_id(resource, node);
+    location(document, &id).map(|_| id)
+}
+
+/// The id of the constraint that makes the resource prefer the node (any, if `None`), if [`Place::prefer`] made one.
+pub fn preferred(document: &Document, resource: &str, node: Option<&str>) -> Option<String> {
+    let id = prefer_id(resource);
+    let constraint = location(document, &id)?;
+    node.is_none_or(|wanted| constraint_node(constraint) == Some(wanted)).then_some(id)
 }
 
 /// The node a constraint made here is about.
@@ -213,36 +229,58 @@ fn constraint_node(constraint: Element<'_>) -> Option<&str> {
         .and_then(|element| element.attr("value"))
 }
 
-/// Of those, the ones whose time is over.
-pub fn expired_constraints(document: &Document, ids: &[String], now: Timestamp) -> Vec<String> {
-    ids.iter()
-        .filter(|id| {
-            let Some(constraint) = document.find_id(id) else { return false };
-            let end = constraint
-                .descendants()
-                .find(|element| element.is("date_expression"))
-                .and_then(|d| d.attr("end"));
-            end.and_then(crate::dates::parse_iso).is_some_and(|end| end <= now)
-        })
-        .cloned()
-        .collect()
+/// Constraints that [`Place`] made for a time that is over.
+pub struct Expired<'r> {
+    /// Of this resource; of all if `None`.
+    pub resource: Option<&'r str>,
+    /// About this node; about any if `None`.
+    pub node: Option<&'r str>,
+    /// Only those about the promoted role.
+    pub promoted_only: bool,
+    /// When it is.
+    pub now: LocalTime,
 }
 
-/// Removes constraints by id; those that are not there are passed over.
+impl Expired<'_> {
+    /// Their ids.
+    pub fn find(&self, document: &Document) -> Vec<String> {
+        let constraints = edit::section(document, "constraints").into_iter().flat_map(|all| all.children());
+        let found = constraints.filter(|it| it.is("rsc_location") && self.is_meant(*it));
+        found.filter_map(|it| it.id().map(str::to_owned)).collect()
+    }
+
+    fn is_meant(&self, constraint: Element<'_>) -> bool {
+        let (Some(id), rsc) = (constraint.id(), constraint.attr("rsc")) else { return false };
+        let lifetime = match (id.strip_prefix("cli-ban-"), id.strip_prefix("cli-prefer-")) {
+            (Some(_), _) => format!("{id}-lifetime"),
+            (_, Some(_)) => format!("cli-prefer-lifetime-end-{}", rsc.unwrap_or("")),
+            (None, None) => return false,
+        };
+        let has_role = matches!(constraint.attr("role"), Some("Promoted" | "Master"));
+        let is_end = |it: &Element<'_>| it.is("date_expression") && it.id() == Some(&lifetime);
+        let end = constraint.descendants().find(is_end).and_then(|it| it.attr("end"));
+        let end = end.and_then(|end| rules::parse_local_time(end, self.now));
+        self.resource.is_none_or(|wanted| rsc == Some(wanted))
+            && self.node.is_none_or(|wanted| constraint_node(constraint) == Some(wanted))
+            && (!self.promoted_only || has_role)
+            && end.is_some_and(|end| end.at < self.now.at)
+    }
+}
+
+/// Removes constraints by id, all at once; those that are not there are passed over.
 ///
 /// # Errors
 /// If the change cannot be made.
 pub fn delete_constraints(cluster: &mut Cluster, ids: &[String]) -> anyhow::Result<()> {
-    for id in ids {
-        cluster.apply(
-            CibCall {
-                action: CibAction::Delete,
-                scope: Scope::Section("constraints".to_owned()),
-                xml: Some(Tree::new("rsc_location").attr("id", id.as_str()).to_xml()),
-                options: CibOptions::default(),
-            },
-            false,
-        )?;
+    let doomed = ids.iter().map(|id| Tree::new("rsc_location").attr("id", id.as_str()));
+    let call = CibCall {
+        action: CibAction::Delete,
+        scope: Scope::Section("constraints".to_owned()),
+        xml: Some(Tree::new("constraints").children(doomed).to_xml()),
+        options: CibOptions::default(),
+    };
+    if !ids.is_empty() {
+        cluster.apply(call, false)?;
     }
     Ok(())
 }

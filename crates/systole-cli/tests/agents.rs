@@ -84,7 +84,7 @@ fn an_agent_is_run_past_the_cluster_and_its_result_is_the_tools() {
         ("--digests -r db -N a", 0, "(all parameters)"),
         ("--digests -r db", 64, "Must supply a node name"),
         ("--digests -r db -N nope", 105, "Node 'nope' not found"),
-        ("--digests -r g -N a", 105, "not a primitive"),
+        ("--digests -r g -N a", 3, "not a primitive"),
         ("--digests -r db -N a size", 64, "NAME=VALUE"),
     ] {
         let place = place();

@@ -99,6 +99,9 @@ pub(crate) const LEVEL_OF_DIGESTS: u16 = 2;
 /// Since which level requests tell who asks, and every member holds them against the access control lists.
 pub(crate) const LEVEL_OF_ACCESS: u16 = 3;
 
+/// Since which level a resource can be taken to have failed.
+pub(crate) const LEVEL_OF_MADE_UP_FAILURES: u16 = 4;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
@@ -126,7 +129,8 @@ impl Message {
                 attach.in_flight.iter_mut().for_each(|perform| forget(&mut perform.operation));
             }
             Self::Perform(perform) => forget(&mut perform.operation),
-            // Nothing of these is newer than the first level. What a copy has, is there already.
+            // Nothing of these is newer than the first level, but for wishes (see `Wish::level`). What a copy has, is there
+            // already.
             Self::Hello(_)
             | Self::Copy(_)
             | Self::Stored { .. }
@@ -187,6 +191,18 @@ pub(crate) enum Wish {
     ForgetNode { node: String },
     /// This node is vouched for to be off.
     ConfirmOff { node: String },
+    /// A resource counts as failed on a node, since then.
+    Fail { node: String, resource: String, at: i64 },
+}
+
+impl Wish {
+    /// The lowest level at which every member understands it.
+    pub const fn level(&self) -> u16 {
+        match self {
+            Self::Fail { .. } => LEVEL_OF_MADE_UP_FAILURES,
+            _ => 0,
+        }
+    }
 }
 
 /// One change of a transient attribute.

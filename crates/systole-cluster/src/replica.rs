@@ -5,6 +5,7 @@
 
 mod attributes;
 mod cleanup;
+mod failing;
 mod remote;
 mod status;
 mod write;

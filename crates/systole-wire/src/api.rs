@@ -52,6 +52,14 @@ pub enum Call {
         #[serde(default)]
         operation: Option<FailedOperation>,
     },
+    /// Takes a resource to have failed on a node, as if the agent had said so by itself. Answer: [`Reply::Done`], once that is
+    /// recorded.
+    Fail {
+        /// By the name its history has.
+        resource: String,
+        /// The node's name.
+        node: String,
+    },
     /// Sets or removes a transient node attribute. Answer: [`Reply::Done`].
     Attribute(AttributeUpdate),
     /// The values of transient node attributes as they were set last, written to the CIB or not.

@@ -190,7 +190,15 @@ fn only_in(what: &str, oracle: &[String], ours: &[String]) -> Vec<String> {
     lines
 }
 
+/// Exit codes of what was killed by SIGABRT or SIGSEGV, as a shell tells them.
+const CRASHES: [i32; 2] = [134, 139];
+
 impl Difference {
+    /// Whether the incumbent crashed.
+    pub fn is_crash(&self) -> bool {
+        CRASHES.contains(&self.codes.0)
+    }
+
     /// What differences of the same cause probably have in common: exit codes, and the first line of each side without its numbers.
     pub fn kind(&self) -> String {
         let first = |mark: char| {

@@ -380,23 +380,24 @@ enum HowMany {
 
 /// Deleting what is not there is no error.
 fn delete(document: &mut Document, call: &CibCall, how_many: HowMany) -> Result<(), OpError> {
-    let mut found: Vec<Key> = match &call.scope {
+    let found: Vec<Key> = match &call.scope {
         Scope::XPath(expression) => {
-            xpath::find(document, expression)?.into_iter().map(Element::key).collect()
+            let most = if how_many == HowMany::First { 1 } else { usize::MAX };
+            xpath::find(document, expression)?.into_iter().map(Element::key).take(most).collect()
         }
+        // Of each element that is given, the first that fits.
         scope => {
             let input = input(call)?;
-            let pattern = input.root();
             let top = match scope {
                 Scope::Section(name) => sections::find(document, name)?,
                 _ => document.root(),
             };
-            top.descendants().filter(|e| fits(*e, pattern)).map(Element::key).collect()
+            let patterns = brought(&input, scope)?;
+            let first =
+                |pattern: Element<'_>| top.descendants().find(|e| fits(*e, pattern)).map(Element::key);
+            patterns.into_iter().filter_map(first).collect()
         }
     };
-    if how_many == HowMany::First {
-        found.truncate(1);
-    }
     let mut gone = BTreeSet::new();
     for key in found {
         let mut up = document.element(key).parent();

@@ -119,6 +119,10 @@ impl Daemon {
         self.done(call, CLEANUP_LIMIT)
     }
 
+    pub(super) fn fail(&mut self, resource: &str, node: &str) -> anyhow::Result<()> {
+        self.done(Call::Fail { resource: resource.to_owned(), node: node.to_owned() }, ANSWER_LIMIT)
+    }
+
     pub(super) fn confirm_off(&mut self, node: &str) -> anyhow::Result<()> {
         self.done(Call::ConfirmOff { node: node.to_owned() }, CLEANUP_LIMIT)
     }

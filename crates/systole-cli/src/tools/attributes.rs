@@ -1,6 +1,9 @@
 //! Tools that are `crm_attribute` for one purpose: `crm_failcount`, `crm_master`, `crm_standby`, `attrd_updater`.
 
-use super::crm_attribute::{self, Command, Request, promotion_resource, section_of_lifetime};
+use super::{
+    crm_attribute::{self, Command, Request, Section, promotion_resource},
+    crm_resource,
+};
 use crate::{
     Cluster, Exit, Failed, Session, args, edit,
     report::{OutputArgs, Report},
@@ -50,52 +53,59 @@ pub fn failcount(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Resul
 }
 
 fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::Result<Report> {
-    let resource =
-        args.resource.as_deref().ok_or_else(|| Failed::usage("name the resource with -r/--resource"))?;
+    let resource = args.resource.as_deref().ok_or_else(|| Failed::usage("resource name required"))?;
     let interval = match (&args.operation, &args.interval) {
         (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
         (_, text) => text.as_deref().map(systole_types::parse_duration).transpose(),
     };
     let interval = interval.map_err(|error| Failed::usage(format!("--interval: {error}")))?;
+    if !args.query && !args.delete {
+        return Err(Failed::usage("must specify a command"));
+    }
     let mut cluster = Cluster::open(session)?;
     let node = match &args.node {
         Some(node) => node.clone(),
+        None if !cluster.is_live() => return Err(Failed::usage("node name required")),
         None => cluster.local_node(session)?,
     };
-    let document = cluster.cib()?;
-    let (uuid, ..) = crm_attribute::node_id(&document, &node)?;
     if args.delete {
         let operation = args.operation.as_deref().map(|name| failed_operation(name, interval));
-        cluster.cleanup(Some(resource), Some(&node), true, operation)?;
-        let text = format!("Cleaned up {resource} on {node}\n");
-        return Ok(Report { text, ..Report::default() });
+        return crm_resource::forget_failures(session, resource, &node, operation);
     }
+    let document = cluster.cib()?;
+    let (uuid, ..) = crm_attribute::node_id(&document, &node)?;
     let state = edit::section(&document, "status")
         .into_iter()
         .flat_map(|status| status.children())
         .find(|state| state.id() == Some(uuid.as_str()));
     let name = format!("fail-count-{resource}");
-    let wanted = args
+    let of_operation = args
         .operation
         .as_ref()
         .map(|operation| format!("{name}#{operation}_{}", interval.unwrap_or_default().as_millis()));
-    let mut total = Score::ZERO;
-    for pair in state.into_iter().flat_map(|state| state.descendants()).filter(|pair| pair.is("nvpair")) {
-        let found = pair.attr("name").unwrap_or("");
-        let is_meant = match &wanted {
-            Some(wanted) => found == wanted,
-            None => found == name || found.strip_prefix(&name).is_some_and(|rest| rest.starts_with('#')),
-        };
-        if is_meant {
-            total += pair.attr("value").and_then(|value| value.parse().ok()).unwrap_or_default();
+    let is_meant = |found: &str| match &of_operation {
+        Some(wanted) => found == wanted,
+        None => found.strip_prefix(&name).is_some_and(|rest| rest.starts_with('#')),
+    };
+    let sum = |is_meant: &dyn Fn(&str) -> bool| {
+        let pairs = state.into_iter().flat_map(|state| state.descendants()).filter(|pair| pair.is("nvpair"));
+        let meant = pairs.filter(|pair| pair.attr("name").is_some_and(is_meant));
+        let counts = meant.filter_map(|pair| pair.attr("value")?.parse::<Score>().ok());
+        counts.fold(Score::ZERO, |total, count| total + count)
+    };
+    let mut total = sum(&is_meant);
+    let mut shown = of_operation.clone().unwrap_or_else(|| name.clone());
+    if total == Score::ZERO {
+        // As it was written before operations were counted apart.
+        total = sum(&|found| found == name);
+        if total != Score::ZERO {
+            shown = name;
         }
     }
     let text =
-        if args.quiet { format!("{total}\n") } else { format!("scope=status  name={name} value={total}\n") };
-    Ok(Report::new(
-        text,
-        Tree::new("attribute").attr("name", name).attr("value", total.to_string()).attr("scope", "status"),
-    ))
+        if args.quiet { format!("{total}\n") } else { format!("scope=status  name={shown} value={total}\n") };
+    let tree = Tree::new("attribute").attr("name", shown).attr("value", total.to_string());
+    Ok(Report::new(text, tree.attr("scope", "status")))
 }
 
 /// An operation whose failures are meant.
@@ -136,21 +146,24 @@ struct OneAttribute {
 }
 
 impl OneAttribute {
-    /// The request about the attribute `name`, which lives for `lifetime` if nothing is said.
-    fn request(&self, name: &str, lifetime: &str) -> anyhow::Result<Request> {
-        Ok(Request {
-            command: match (&self.update, self.delete) {
-                (_, true) => Command::Delete,
-                (Some(value), false) => Command::Update(value.clone()),
-                (None, false) => Command::Query,
-            },
-            section: section_of_lifetime(self.lifetime.as_deref().unwrap_or(lifetime))?,
+    /// Of several commands the last counts.
+    fn command<T: Parser>(&self, session: &Session<'_>, words: &[OsString]) -> Command {
+        match (args::last_given::<T>(session, words, &["query", "update", "delete"]), &self.update) {
+            (Some("delete"), _) => Command::Delete,
+            (Some("update"), Some(value)) => Command::Update(value.clone()),
+            _ => Command::Query,
+        }
+    }
+
+    /// The request about the attribute `name` in a section.
+    fn request(&self, name: &str, command: Command, section: Section) -> Request {
+        Request {
+            command,
             node: self.node.clone(),
             pair_id: self.id.clone(),
             quiet: self.quiet,
-            wide: true,
-            ..Request::named(name)
-        })
+            ..Request::named(name, section)
+        }
     }
 }
 
@@ -167,16 +180,29 @@ struct MasterArgs {
 
 /// Runs `crm_master`.
 pub fn master(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    runner::run(
+    let exit = runner::run(
         session,
         words,
         |args: &MasterArgs| &args.attribute.output,
         |session, args| {
-            let resource = promotion_resource(session, args.resource.clone().unwrap_or_default())?;
-            let request = args.attribute.request(&format!("master-{resource}"), "reboot")?;
-            crm_attribute::perform(session, request)
+            let resource = args.resource.clone().unwrap_or_default();
+            let resource = promotion_resource(session, resource)
+                .map_err(|_| Failed::new(Exit::Error, "No resource specified"))?;
+            let attribute = &args.attribute;
+            let command = attribute.command::<MasterArgs>(session, words);
+            let section = Section::named(attribute.lifetime.as_deref().unwrap_or("forever"));
+            crm_attribute::perform(
+                session,
+                attribute.request(&format!("master-{resource}"), command, section),
+            )
         },
-    )
+    );
+    exit.map(of_script)
+}
+
+/// Pacemaker's scripts have their own exit code for a command line that makes no sense.
+fn of_script(exit: Exit) -> Exit {
+    if exit == Exit::Usage { Exit::Error } else { exit }
 }
 
 /// Show, set or remove a node's standby mode: on or off.
@@ -189,16 +215,48 @@ struct StandbyArgs {
 
 /// Runs `crm_standby`.
 pub fn standby(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    runner::run(
+    let exit = runner::run(
         session,
         words,
         |args: &StandbyArgs| &args.attribute.output,
         |session, args| {
             check_switch(args.attribute.update.as_deref())?;
-            let request = args.attribute.request("standby", "forever")?;
-            crm_attribute::perform(session, Request { default: Some("off".to_owned()), ..request })
+            standby_report(session, &args.attribute, words)
         },
-    )
+    );
+    exit.map(of_script)
+}
+
+/// Where no lifetime is given, a query tells of what is permanent before what is not, and a removal is about both.
+fn standby_report(
+    session: &mut Session<'_>,
+    args: &OneAttribute,
+    words: &[OsString],
+) -> anyhow::Result<Report> {
+    let command = args.command::<StandbyArgs>(session, words);
+    let in_section = |section| args.request("standby", command.clone(), section);
+    if let Some(lifetime) = &args.lifetime {
+        return crm_attribute::perform(session, in_section(Section::named(lifetime)));
+    }
+    let permanent = crm_attribute::perform(session, in_section(Section::Nodes));
+    let transient = in_section(Section::Status);
+    match (&command, permanent) {
+        (Command::Update(_), permanent) | (Command::Query, permanent @ Ok(_)) => permanent,
+        (Command::Query, Err(_)) => {
+            crm_attribute::perform(session, Request { default: Some("off".to_owned()), ..transient })
+        }
+        (Command::Delete, permanent) => {
+            // Pacemaker's script takes a node that is not there to have no attributes.
+            let mut report = Report::silent();
+            for part in [permanent, crm_attribute::perform(session, transient)] {
+                match part {
+                    Ok(part) => report.text.push_str(&part.text),
+                    Err(error) => report.errors.push(format!("{error:#}")),
+                }
+            }
+            Ok(report)
+        }
+    }
 }
 
 /// Refuses what is neither on nor off: a node would stay in use while its administrator believes it does not.

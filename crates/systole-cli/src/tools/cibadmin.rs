@@ -177,14 +177,7 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
 /// What programs look for in place of our own words on why a call failed.
 fn for_programs(error: anyhow::Error) -> anyhow::Error {
     let Some(failed) = error.downcast_ref::<Failed>() else { return error };
-    let words = match failed.exit {
-        Exit::NoSuch => "No such device or address",
-        Exit::InsufficientPrivilege => "Permission denied",
-        Exit::Config => "Update does not conform to the configured schema",
-        Exit::Old => "Update was older than existing configuration",
-        Exit::Exists => "File exists",
-        _ => return error,
-    };
+    let Some(words) = failed.exit.call_text() else { return error };
     Failed::new(failed.exit, format!("CIB API call failed: {words}")).into()
 }
 

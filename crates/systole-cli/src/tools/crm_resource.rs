@@ -1,20 +1,30 @@
 //! `crm_resource`: everything about one resource.
 
 mod agents;
+mod cleanup;
+pub mod command;
 mod constraints;
 mod digests;
 mod execute;
+mod find;
 mod moves;
 mod settings;
 mod show;
 mod why;
 
+pub use cleanup::forget_failures;
+pub use command::Command;
+
 use crate::{
-    Cluster, Exit, Failed, Session, args, edit,
+    Cluster, Exit, Failed, Session, args,
     report::{OutputArgs, Report},
     resource_ops, runner, view,
 };
 use clap::Parser;
+use command::COMMANDS;
+use find::Found;
+use moves::Moves;
+use settings::Settings;
 use std::{ffi::OsString, time::Duration};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::{options, tree::Tree};
@@ -62,9 +72,9 @@ pub struct Args {
     /// Show the digests of the resource's parameters on a node, with those given as NAME=VALUE changed
     #[arg(long, help_heading = "Queries")]
     digests: bool,
-    /// Have the agent check its parameters
-    #[arg(long, help_heading = "Agents")]
-    validate: bool,
+    /// Have the agent check its parameters (more thoroughly, with a level)
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "0", help_heading = "Agents")]
+    validate: Option<String>,
     /// Have the agent start the resource here, whatever the cluster thinks of it
     #[arg(long, help_heading = "Agents")]
     force_start: bool,
@@ -96,7 +106,7 @@ pub struct Args {
     #[arg(long, value_name = "KIND", help_heading = "Agents")]
     list_options: Option<OptionKind>,
     /// With --list-options: also those for experts
-    #[arg(long, requires = "list_options", help_heading = "Agents")]
+    #[arg(long, help_heading = "Agents")]
     all: bool,
     /// List kinds of agents
     #[arg(long, help_heading = "Agents")]
@@ -140,6 +150,9 @@ pub struct Args {
     /// Forget all history, so that the state is probed afresh
     #[arg(short = 'R', long, help_heading = "Changes")]
     refresh: bool,
+    /// Take the resource to have failed on the node, so that the cluster recovers it
+    #[arg(short = 'F', long, help_heading = "Changes")]
+    fail: bool,
     /// Stop and start the resource
     #[arg(long, help_heading = "Changes")]
     restart: bool,
@@ -224,40 +237,6 @@ impl Args {
     }
 }
 
-/// The commands, by the names of their options.
-const COMMANDS: [&str; 30] = [
-    "list",
-    "list_raw",
-    "list_operations",
-    "list_all_operations",
-    "query_xml",
-    "query_xml_raw",
-    "locate",
-    "why",
-    "constraints",
-    "stack",
-    "get_parameter",
-    "get_property",
-    "set_parameter",
-    "delete_parameter",
-    "set_property",
-    "move",
-    "ban",
-    "clear",
-    "cleanup",
-    "refresh",
-    "restart",
-    "wait",
-    "delete",
-    "digests",
-    "validate",
-    "force_start",
-    "force_stop",
-    "force_promote",
-    "force_demote",
-    "force_check",
-];
-
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
     runner::run(
@@ -265,27 +244,66 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
         words,
         |args: &Args| &args.output,
         |session, args| {
-            let command = args::last_given::<Args>(session, words, &COMMANDS).unwrap_or("list");
-            check_agent_words(args, command)?;
-            perform(session, args, command)
+            let names = COMMANDS.map(|(name, _)| name);
+            let last = args::last_given::<Args>(session, words, &names);
+            let command = COMMANDS.iter().find(|(name, _)| Some(*name) == last);
+            let command = command.map_or(Command::List, |(_, command)| *command);
+            check_words(args, command)?;
+            perform(session, args, command).map_err(|error| named(&error))
         },
     )
 }
 
-/// Parameters and agents can be given only where an agent is run, or would be.
-fn check_agent_words(args: &Args, command: &str) -> anyhow::Result<()> {
-    let runs_agent = matches!(command, "digests" | "validate") || command.starts_with("force_");
-    if let Some(first) = args.changed.first().filter(|_| !runs_agent) {
-        return Err(Failed::usage(format!("unexpected argument '{first}'")));
+/// What a person is told of an error: with the exit code's own words, but for command lines that make no sense.
+fn complaint(error: &anyhow::Error) -> String {
+    let exit = crate::exit::exit_of(error);
+    let message = format!("{error:#}");
+    match (exit, message == exit.text()) {
+        (Exit::Usage, _) => message,
+        (exit, true) => format!("crm_resource: Error performing operation: {}", exit.text()),
+        (exit, false) => format!("crm_resource: {message}\nError performing operation: {}", exit.text()),
     }
-    let names_agent = args.class.is_some() || args.provider.is_some() || args.agent.is_some();
-    if names_agent && args.resource.is_some() {
-        return Err(Failed::usage("--class, --agent, and --provider cannot be used with -r/--resource"));
+}
+
+fn named(error: &anyhow::Error) -> anyhow::Error {
+    let message = complaint(error);
+    let message = message.strip_prefix("crm_resource: ").unwrap_or(&message);
+    Failed::new(crate::exit::exit_of(error), message).into()
+}
+
+/// Options that go with some commands only.
+fn check_words(args: &Args, command: Command) -> anyhow::Result<()> {
+    if args.expired && command != Command::Clear {
+        return Err(Failed::usage("--expired requires --clear or -U"));
     }
-    if (names_agent || !args.option.is_empty()) && command != "validate" {
-        return Err(Failed::usage("--class, --agent, --provider and --option go with --validate"));
+    let runs_agent = matches!(command, Command::Digests | Command::Agent(_));
+    if !args.changed.is_empty() && !runs_agent {
+        let n = args.changed.len();
+        let words = args.changed.iter().enumerate();
+        let words: String = words.map(|(i, word)| format!("\n[{} of {n}] {word}", i + 1)).collect();
+        return Err(Failed::usage(format!("non-option ARGV-elements:{words}")));
     }
-    Ok(())
+    if !args.names_agent() {
+        return match args.option.is_empty() {
+            true => Ok(()),
+            false => Err(Failed::usage("--option must be used with --validate and without -r")),
+        };
+    }
+    let is_ocf = args.class.as_deref() == Some("ocf");
+    let wrong = match (&args.resource, command) {
+        (Some(_), _) => Some("--class, --agent, and --provider cannot be used with -r/--resource"),
+        (None, Command::Agent(_)) => None,
+        _ => Some("--class, --agent, and --provider can only be used with --validate and --force-*"),
+    };
+    let wrong = wrong.or(match (is_ocf, &args.class, &args.provider, &args.agent) {
+        (true, _, Some(_), Some(_)) => None,
+        (true, ..) => Some("--provider and --agent are required with --class=ocf"),
+        (false, _, Some(_), _) => Some("--provider is supported only with --class=ocf"),
+        (false, _, None, None) => Some("--agent is required with --class"),
+        (false, None, None, Some(_)) => Some("--class is required with --agent"),
+        (false, Some(_), None, Some(_)) => None,
+    });
+    wrong.map_or(Ok(()), |wrong| Err(Failed::usage(wrong)))
 }
 
 /// Kinds of options.
@@ -305,118 +323,93 @@ fn list_options(kind: OptionKind, all: bool) -> Report {
     Report::new(options::text(listing, all), options::tree(listing))
 }
 
-/// Carries out the command (the name of its option, `_` for `-`).
-///
-/// # Errors
-/// If there is no such resource or node, or the change cannot be made.
-pub fn perform(session: &mut Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
-    if let Some(kind) = args.list_options {
-        return Ok(list_options(kind, args.all));
-    }
-    if let Some(answer) = agents::about(session, args) {
-        return answer;
-    }
-    let timeout = duration(args.timeout.as_deref())?;
-    if command == "validate" && (args.class.is_some() || args.agent.is_some()) {
-        return execute::validate_agent(session, args, timeout);
-    }
-    let mut cluster = Cluster::open(session)?;
-    match command {
-        "wait" => {
-            resource_ops::wait(&mut cluster, timeout)?;
-            return Ok(Report::silent());
-        }
-        "cleanup" | "refresh" => return cleanup(session, &mut cluster, args, command == "cleanup"),
-        "delete" => return delete(&mut cluster, args),
-        _ => {}
-    }
-    let view = view::look(session, &mut cluster)?;
-    match command {
-        "list" => Ok(show::list(&view)),
-        "list_raw" => Ok(show::list_raw(&view)),
-        "list_operations" | "list_all_operations" => {
-            show::operations(&view, args, command == "list_all_operations")
-        }
-        "why" => why::why(&view, args, session.local_time()),
-        "clear" => moves::clear(session, &mut cluster, &view, args),
-        _ => {
-            let id = args
-                .resource
-                .as_deref()
-                .ok_or_else(|| Failed::usage("Must supply a resource ID with -r/--resource"))?;
-            edit::resource(&view.document, id).or_else(|error| {
-                // Parts of bundles and instances are known to the state only.
-                resource_ops::find_views(&view.overview, id).map(|_| view.document.root()).map_err(|_| error)
-            })?;
-            of_resource(session, &mut cluster, &view, args, id, command)
-        }
+impl Args {
+    /// Whether an agent is named rather than a resource.
+    const fn names_agent(&self) -> bool {
+        self.class.is_some() || self.provider.is_some() || self.agent.is_some()
     }
 }
 
-fn of_resource(
-    session: &mut Session<'_>,
-    cluster: &mut Cluster,
-    view: &view::View,
-    args: &Args,
-    id: &str,
-    command: &str,
-) -> anyhow::Result<Report> {
-    match command {
-        "digests" => digests::show(view, args, id, session.local_time()),
-        "validate" | "force_start" | "force_stop" | "force_promote" | "force_demote" | "force_check" => {
-            execute::of_resource(session, view, args, id, command)
-        }
-        "query_xml" => show::query(view, id, false),
-        "query_xml_raw" => show::query(view, id, true),
-        "locate" => show::locate(view, id, args.quiet),
-        "constraints" => Ok(constraints::show(view, id, false, args.force)),
-        "stack" => Ok(constraints::show(view, id, true, args.force)),
-        "get_parameter" | "get_property" => settings::get(view, args, id),
-        "set_parameter" | "set_property" => settings::set(cluster, view, args, id),
-        "delete_parameter" => settings::delete(cluster, view, args, id),
-        "move" => moves::move_away(session, cluster, view, args, id),
-        "ban" => moves::ban(session, cluster, view, args, id),
-        "restart" => {
-            resource_ops::restart(cluster, view, id, duration(args.timeout.as_deref())?)?;
+/// Carries out the command.
+///
+/// # Errors
+/// If there is no such resource or node, or the change cannot be made.
+pub fn perform(session: &mut Session<'_>, args: &Args, command: Command) -> anyhow::Result<Report> {
+    if let (Command::Agent(action), true) = (command, args.names_agent()) {
+        return execute::of_agent(session, args, action);
+    }
+    if command.needs_resource() && args.resource.is_none() && !args.expired {
+        return Err(Failed::usage("Must supply a resource ID with -r/--resource"));
+    }
+    if command.needs_node() && args.node.is_none() {
+        return Err(Failed::usage("Must supply a node name with -N/--node"));
+    }
+    let is_about_cib = !matches!(command, Command::ListOptions | Command::Agents);
+    let mut cluster = if is_about_cib { Some(Cluster::open(session)?) } else { None };
+    let is_about_state = is_about_cib && !matches!(command, Command::Wait | Command::Delete);
+    if let Some(node) = args.node.as_ref().filter(|_| !is_about_state) {
+        // Pacemaker's tool looks for a node where it has not looked at the cluster.
+        return Err(find::no_node(node));
+    }
+    match (command, &mut cluster) {
+        (Command::ListOptions, _) => args
+            .list_options
+            .map(|kind| list_options(kind, args.all))
+            .ok_or_else(|| Failed::usage("no kind of options given")),
+        (Command::Wait, Some(cluster)) => {
+            resource_ops::wait(cluster, duration(args.timeout.as_deref())?)?;
             Ok(Report::silent())
         }
-        other => Err(Failed::usage(format!("--{other} cannot be used here"))),
+        (Command::Delete, Some(cluster)) => delete(cluster, args),
+        (_, Some(cluster)) => with_state(session, cluster, args, command),
+        (_, None) => agents::about(session, args),
+    }
+}
+
+/// Commands that look at the cluster's state.
+fn with_state(
+    session: &mut Session<'_>,
+    cluster: &mut Cluster,
+    args: &Args,
+    command: Command,
+) -> anyhow::Result<Report> {
+    let view = view::look(session, cluster)?;
+    let found = Found::of(&view, args, command, session.local_time())?;
+    let id = args.resource.as_deref().unwrap_or("");
+    match command {
+        Command::ListRaw => Ok(show::list_raw(&view)),
+        Command::ListOperations => Ok(show::operations(&found, args, false)),
+        Command::ListAllOperations => Ok(show::operations(&found, args, true)),
+        Command::Why => Ok(why::why(&found)),
+        Command::Clear => moves::clear(session, cluster, &found, args),
+        Command::Cleanup | Command::Refresh | Command::Fail => {
+            cleanup::perform(session, cluster, &found, args, command)
+        }
+        Command::Digests => digests::show(&found, args),
+        Command::Agent(action) => execute::of_resource(session, &found, args, id, action),
+        Command::QueryXml => show::query(&found, show::Templates::Expanded),
+        Command::QueryXmlRaw => show::query(&found, show::Templates::Named),
+        Command::Locate => show::locate(&found, args, id),
+        Command::Constraints => Ok(constraints::show(&view, id, args.recursive, args.force)),
+        Command::Stack => Ok(constraints::show(&view, id, true, args.force)),
+        Command::GetParameter | Command::GetProperty => settings::get(&found, args),
+        Command::SetParameter | Command::SetProperty => Settings::new(cluster, &found, args, id).set(),
+        Command::DeleteParameter => Settings::new(cluster, &found, args, id).delete(),
+        Command::Move => Moves::new(session, cluster, &found, args, id)?.move_away(session),
+        Command::Ban => Moves::new(session, cluster, &found, args, id)?.ban(session),
+        Command::Restart => {
+            resource_ops::restart(cluster, &view, id, duration(args.timeout.as_deref())?)?;
+            Ok(Report::silent())
+        }
+        Command::List | Command::ListOptions | Command::Agents | Command::Wait | Command::Delete => {
+            Ok(show::list(&view))
+        }
     }
 }
 
 fn duration(text: Option<&str>) -> anyhow::Result<Option<Duration>> {
     text.map(|text| systole_types::parse_duration(text).map_err(|error| Failed::usage(error.to_string())))
         .transpose()
-}
-
-fn cleanup(
-    session: &mut Session<'_>,
-    cluster: &mut Cluster,
-    args: &Args,
-    only_failed: bool,
-) -> anyhow::Result<Report> {
-    let interval = duration(args.interval.as_deref())?;
-    let operation = match (&args.operation, interval) {
-        (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
-        (None, None) => None,
-        (Some(_), _) if !only_failed => {
-            return Err(Failed::usage(
-                "--refresh forgets all history: leave --operation out, or use --cleanup",
-            ));
-        }
-        (Some(name), interval) => Some(super::attributes::failed_operation(name, interval)),
-    };
-    let view = view::look(session, cluster)?;
-    if let Some(id) = &args.resource {
-        resource_ops::find_views(&view.overview, id)?;
-    }
-    if let Some(node) = &args.node {
-        resource_ops::check_node(&view.overview, node)?;
-    }
-    cluster.cleanup(args.resource.as_deref(), args.node.as_deref(), only_failed, operation)?;
-    let what = args.resource.as_deref().unwrap_or("all resources");
-    let place = args.node.as_deref().unwrap_or("all nodes");
-    Ok(Report { text: format!("Cleaned up {what} on {place}\n"), ..Report::default() })
 }
 
 fn delete(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {

@@ -4,7 +4,7 @@ use crate::{
     Cluster, Exit, Failed, Session, edit, exit,
     report::Report,
     resource_ops,
-    tools::crm_attribute::{self, Command, Request},
+    tools::crm_attribute::{self, Command, Request, Section},
     view,
 };
 use clap::Subcommand;
@@ -60,9 +60,9 @@ pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<R
         Verb::Unstandby(nodes) => switch(session, nodes, "standby", None),
         Verb::Maintenance(nodes) => switch(session, nodes, "maintenance", Some("true")),
         Verb::Unmaintenance(nodes) => switch(session, nodes, "maintenance", None),
-        Verb::Capacity { node, pairs } => set_pairs(session, &node, &pairs, "nodes", true),
+        Verb::Capacity { node, pairs } => set_pairs(session, &node, &pairs, Section::Nodes, true),
         Verb::Attribute { node, pairs, transient } => {
-            let section = if transient { "status" } else { "nodes" };
+            let section = if transient { Section::Status } else { Section::Nodes };
             match pairs.is_empty() {
                 true => all_attributes(session, &node),
                 false => set_pairs(session, &node, &pairs, section, false),
@@ -107,7 +107,9 @@ fn switch(
     }
     let mut report = Report::silent();
     for node in names {
-        for section in if value.is_some() { vec!["nodes"] } else { vec!["nodes", "status"] } {
+        for section in
+            if value.is_some() { vec![Section::Nodes] } else { vec![Section::Nodes, Section::Status] }
+        {
             let command = value.map_or(Command::Delete, |value| Command::Update(value.to_owned()));
             crm_attribute::perform(session, request(&node, name, section, command))?;
         }
@@ -121,15 +123,15 @@ fn switch(
     Ok(report)
 }
 
-fn request(node: &str, name: &str, section: &str, command: Command) -> Request {
-    Request { command, section: section.to_owned(), node: Some(node.to_owned()), ..Request::named(name) }
+fn request(node: &str, name: &str, section: Section, command: Command) -> Request {
+    Request { command, node: Some(node.to_owned()), ..Request::named(name, section) }
 }
 
 fn set_pairs(
     session: &mut Session<'_>,
     node: &str,
     pairs: &[String],
-    section: &str,
+    section: Section,
     utilization: bool,
 ) -> anyhow::Result<Report> {
     // All are read before anything is changed.
@@ -146,7 +148,7 @@ fn set_pairs(
             Some((name, value)) => (name, Command::Update(value.to_owned())),
         };
         let is_query = matches!(command, Command::Query);
-        let request = Request { utilization, ..request(node, name, section, command) };
+        let request = Request { utilization, ..request(node, name, section.clone(), command) };
         let one = crm_attribute::perform(session, request).map_err(|error| {
             let is_missing = is_query && exit::exit_of(&error) == Exit::NoSuch;
             if is_missing { Failed::no_such(format!("node {node} has no attribute {name}")) } else { error }

@@ -151,12 +151,12 @@ pub(super) fn run(session: &mut Session<'_>, args: Args) -> anyhow::Result<Exit>
         Verb::Unmanage(several) => change(session, several, "is-managed", Some("false")),
         Verb::Parameter(pairs) => set_pairs(session, pairs, PairKind::Parameter),
         Verb::Meta(pairs) => set_pairs(session, pairs, PairKind::Meta),
-        Verb::Cleanup(forget) => cleanup(session, forget, "cleanup"),
-        Verb::Refresh(forget) => cleanup(session, forget, "refresh"),
+        Verb::Cleanup(forget) => cleanup(session, forget, crm_resource::Command::Cleanup),
+        Verb::Refresh(forget) => cleanup(session, forget, crm_resource::Command::Refresh),
         Verb::Restart(one) => restart(session, one),
-        Verb::Move(place) => constrain(session, place, "move"),
-        Verb::Ban(place) => constrain(session, place, "ban"),
-        Verb::Clear(place) => constrain(session, place, "clear"),
+        Verb::Move(place) => constrain(session, place, crm_resource::Command::Move),
+        Verb::Ban(place) => constrain(session, place, crm_resource::Command::Ban),
+        Verb::Clear(place) => constrain(session, place, crm_resource::Command::Clear),
     }
 }
 
@@ -291,7 +291,11 @@ fn set_pairs(session: &mut Session<'_>, args: Pairs, kind: PairKind) -> anyhow::
     })
 }
 
-fn cleanup(session: &mut Session<'_>, forget: Forget, command: &'static str) -> anyhow::Result<Exit> {
+fn cleanup(
+    session: &mut Session<'_>,
+    forget: Forget,
+    command: crm_resource::Command,
+) -> anyhow::Result<Exit> {
     let args = crm_resource::Args::about(forget.id, forget.node, forget.end.output.clone());
     after(session, &forget.end, args, command)
 }
@@ -306,7 +310,11 @@ fn restart(session: &mut Session<'_>, one: One) -> anyhow::Result<Exit> {
     })
 }
 
-fn constrain(session: &mut Session<'_>, place: Where, command: &'static str) -> anyhow::Result<Exit> {
+fn constrain(
+    session: &mut Session<'_>,
+    place: Where,
+    command: crm_resource::Command,
+) -> anyhow::Result<Exit> {
     let mut args = crm_resource::Args::about(Some(place.id), place.node, place.end.output.clone());
     args.constrain(place.lifetime, place.promoted, place.force);
     after(session, &place.end, args, command)
@@ -316,7 +324,7 @@ fn after(
     session: &mut Session<'_>,
     end: &End,
     args: crm_resource::Args,
-    command: &'static str,
+    command: crm_resource::Command,
 ) -> anyhow::Result<Exit> {
     finish(session, &end.output, |session| {
         let limit = end.limit()?;

@@ -63,6 +63,11 @@ impl Executor {
         self.missed_at
     }
 
+    /// Operations from now on have higher numbers than this.
+    pub fn count_call(&mut self, call: u64) {
+        self.last_call = self.last_call.max(call);
+    }
+
     /// The view changed. What was not handed to the executor before is not handed to it: it was decided without the
     /// nodes that join now, and counts as lost when the executor attaches.
     pub fn detach(&mut self) {
@@ -115,6 +120,15 @@ impl NodeMachine {
         self.local.lose(self.now.mono);
         self.agents.executor_is_gone();
         self.send_all_unsent();
+    }
+
+    /// A result of that number was made up for a node: what is done there next comes after it.
+    pub(super) fn count_call(&mut self, node: &str, call: u64) {
+        if node == self.name {
+            self.local.count_call(call);
+        } else if let Some(executor) = self.connections.executor_mut(node) {
+            executor.count_call(call);
+        }
     }
 
     fn executor_of(&mut self, by: &Hand) -> Option<&mut Executor> {

@@ -137,6 +137,10 @@ impl NodeMachine {
                 let operation = operation.map(|operation| (operation.name, operation.interval_ms));
                 self.wish(from, asker, Wish::Cleanup { resource, node, only_failed, operation });
             }
+            Call::Fail { resource, node } => {
+                let at = self.now.wall.0;
+                self.wish(from, asker, Wish::Fail { node, resource, at });
+            }
             Call::Attribute(update) => self.asked_to_update(from, asker, update),
             Call::Attributes { name, node } => {
                 let values = self.replica.attributes(name.as_deref(), node.as_deref());
@@ -271,6 +275,9 @@ impl NodeMachine {
         let Some(pending) = self.tools.pending.get(&number) else { return };
         let (wish, heard, asker) =
             (Box::new(pending.wish.clone()), pending.everywhere, pending.asker.clone());
+        if self.replica.level < wish.level() {
+            return self.outcome_known(number, Err(too_old()));
+        }
         if self.replica.level < LEVEL_OF_ACCESS && !self.permits(asker.as_ref(), &wish) {
             return self.outcome_known(number, Err(access::denied()));
         }
@@ -377,6 +384,13 @@ impl NodeMachine {
                 let given_up = self.replica.release(&released);
                 self.close_unwanted();
                 self.operations_failed(&given_up);
+                Ok(self.written())
+            }
+            Wish::Fail { node, resource, at } => {
+                let failed = self.replica.fail(node, resource, *at);
+                let failure = failed.map_err(|message| Refusal { kind: RefusalKind::NotFound, message })?;
+                self.count_call(node, failure.operation.call);
+                self.results_known(&[failure]);
                 Ok(self.written())
             }
         }
@@ -516,11 +530,17 @@ fn describe(wish: &Wish) -> &'static str {
         Wish::Attributes(_) | Wish::WriteOut => "a node attribute was changed",
         Wish::ForgetNode { .. } => "a node was removed",
         Wish::ConfirmOff { .. } => "a node was confirmed to be off",
+        Wish::Fail { .. } => "a resource was said to have failed",
     }
 }
 
 fn refused(kind: RefusalKind, message: impl Into<String>) -> Reply {
     Reply::Refused(Refusal { kind, message: message.into() })
+}
+
+fn too_old() -> Refusal {
+    let message = "another member is of an older version, which cannot do this yet".to_owned();
+    Refusal { kind: RefusalKind::NotReady, message }
 }
 
 fn too_many() -> Reply {

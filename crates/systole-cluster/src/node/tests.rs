@@ -14,6 +14,7 @@ use systole_wire::{
 mod access;
 mod agents;
 mod attributes;
+mod failing;
 mod levels;
 mod notifications;
 mod recheck;

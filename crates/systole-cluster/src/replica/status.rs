@@ -314,5 +314,5 @@ fn recorded(digest: &Digest) -> (Option<Arc<str>>, Arc<str>) {
 }
 
 fn changes_state(operation: &Operation) -> bool {
-    operation.interval_ms == 0 && !matches!(operation.operation.as_str(), "monitor" | "notify")
+    operation.interval_ms == 0 && !matches!(operation.operation.as_str(), "monitor" | "asyncmon" | "notify")
 }

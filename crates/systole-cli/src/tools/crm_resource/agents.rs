@@ -16,33 +16,36 @@ use systole_types::OcfRc;
 /// How long an agent may take to describe itself.
 const METADATA_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the tool's options ask about agents; `None` if nothing.
-pub(super) fn about(session: &Session<'_>, args: &Args) -> Option<anyhow::Result<Report>> {
+/// What the tool's options ask about agents.
+pub(super) fn about(session: &Session<'_>, args: &Args) -> anyhow::Result<Report> {
     let mut host = Host::default();
     if let Some(root) = session.var("OCF_ROOT") {
         host.ocf_root = root.into();
     }
     if args.list_standards {
-        return Some(Ok(listed("standards", "standard", standards(&host))));
+        return Ok(listed("standards", "standard", standards(&host)));
     }
     if args.list_ocf_providers {
-        return Some(Ok(listed("providers", "provider", subdirectories(&host))));
+        return Ok(listed("providers", "provider", subdirectories(&host)));
     }
     if let Some(agent) = &args.list_ocf_alternatives {
         let found: Vec<String> = subdirectories(&host)
             .into_iter()
             .filter(|provider| executables(&host.ocf_root.join("resource.d").join(provider)).contains(agent))
             .collect();
-        return Some(if found.is_empty() {
+        return if found.is_empty() {
             Err(Failed::no_such(format!("No OCF providers found for {agent}")))
         } else {
             Ok(listed("providers", "provider", found))
-        });
+        };
     }
     if let Some(spec) = &args.list_agents {
-        return Some(agents(&host, spec));
+        return agents(&host, spec);
     }
-    args.show_metadata.as_ref().map(|spec| metadata(&host, spec))
+    match &args.show_metadata {
+        Some(spec) => metadata(&host, spec),
+        None => Err(Failed::usage("nothing is asked about agents")),
+    }
 }
 
 fn listed(list: &str, item: &str, names: Vec<String>) -> Report {

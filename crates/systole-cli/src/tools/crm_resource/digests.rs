@@ -1,14 +1,10 @@
 //! Digests of a resource's parameters.
 
-use super::Args;
-use crate::{Failed, report::Report, view::View};
+use super::{Args, find::Found};
+use crate::{Exit, Failed, report::Report};
 use std::sync::Arc;
 use systole_output::tree::Tree;
-use systole_scheduler::{
-    Status,
-    status::{Digest, Kind},
-};
-use systole_types::LocalTime;
+use systole_scheduler::status::Digest;
 
 /// `NAME=VALUE`s.
 pub(super) fn pairs(words: &[String]) -> anyhow::Result<Vec<(Arc<str>, Arc<str>)>> {
@@ -20,15 +16,16 @@ pub(super) fn pairs(words: &[String]) -> anyhow::Result<Vec<(Arc<str>, Arc<str>)
 }
 
 /// What the resource's parameters on a node would be known by, were its last operation done again.
-pub(super) fn show(view: &View, args: &Args, id: &str, now: LocalTime) -> anyhow::Result<Report> {
-    let name = args.node.as_deref().ok_or_else(|| Failed::usage("Must supply a node name with -N/--node"))?;
-    let status = Status::unpack(&view.cib, now);
-    let rsc = status
-        .find_resource(id)
-        .filter(|rsc| matches!(status.rsc(*rsc).kind, Kind::Primitive(_)))
-        .ok_or_else(|| Failed::no_such(format!("'{id}' is not a primitive: digests are of primitives")))?;
-    let node = status.find_node(name).ok_or_else(|| Failed::no_such(format!("Node '{name}' not found")))?;
-    let digests = status.digests(rsc, node, &pairs(&args.changed)?);
+pub(super) fn show(found: &Found<'_>, args: &Args) -> anyhow::Result<Report> {
+    let rsc = found.resource()?;
+    let node = found.node.ok_or_else(|| Failed::usage("Must supply a node name with -N/--node"))?;
+    let (resource, name) = (found.status.rsc(rsc), found.node_name(node));
+    let id = resource.id.as_str();
+    if !resource.is_primitive() {
+        let message = format!("'{id}' is not a primitive: digests are of primitives");
+        return Err(Failed::new(Exit::Unimplemented, message).into());
+    }
+    let digests = found.status.digests(rsc, node, &pairs(&args.changed)?);
     let kinds = [
         ("all", "all parameters", Some(&digests.all)),
         ("nonprivate", "non-private parameters", Some(&digests.nonprivate)),

@@ -1,7 +1,7 @@
 //! Agents run by hand: `--validate`, and `--force-start` and its kin, past the cluster.
 
-use super::{Args, digests::pairs};
-use crate::{Exit, Failed, Session, report::Report, view::View};
+use super::{Args, digests::pairs, find::Found};
+use crate::{Exit, Failed, Session, report::Report};
 use std::{collections::BTreeMap, time::Duration};
 use systole_agents::{AgentCall, Host, Outcome};
 use systole_output::{
@@ -23,52 +23,49 @@ struct Job {
     call: AgentCall,
 }
 
-/// The agent's word on parameters, without a resource.
-pub(super) fn validate_agent(
-    session: &Session<'_>,
-    args: &Args,
-    timeout: Option<Duration>,
-) -> anyhow::Result<Report> {
+/// An action of an agent, without a resource.
+pub(super) fn of_agent(session: &Session<'_>, args: &Args, command: &str) -> anyhow::Result<Report> {
     let (Some(class), Some(agent)) = (&args.class, &args.agent) else {
         return Err(Failed::usage("--validate needs --class and --agent, or --resource"));
     };
-    if class == "ocf" && args.provider.is_none() {
-        return Err(Failed::usage("ocf agents have a --provider"));
-    }
     let parameters = pairs(&args.option)?.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     let call = AgentCall {
         class: class.clone(),
         provider: args.provider.clone(),
         agent: agent.clone(),
         instance: "test".to_owned(),
-        action: "validate-all".to_owned(),
+        action: action_of(command).to_owned(),
         parameters,
-        timeout: timeout.unwrap_or(TIME_LIMIT),
+        timeout: super::duration(args.timeout.as_deref())?.unwrap_or(TIME_LIMIT),
     };
-    run(session, Job { command: "validate".to_owned(), resource: None, changed: Vec::new(), call })
+    run(session, Job { command: command.to_owned(), resource: None, changed: Vec::new(), call })
+}
+
+/// The agent's action for a command.
+fn action_of(command: &str) -> &str {
+    match command {
+        "validate" => "validate-all",
+        "force-check" => "monitor",
+        other => other.trim_start_matches("force-"),
+    }
 }
 
 /// An action of a resource, here and now.
 pub(super) fn of_resource(
     session: &Session<'_>,
-    view: &View,
+    found: &Found<'_>,
     args: &Args,
     id: &str,
     command: &str,
 ) -> anyhow::Result<Report> {
-    let command = command.replace('_', "-");
-    let action = match command.as_str() {
-        "validate" => "validate-all",
-        "force-check" => "monitor",
-        other => other.trim_start_matches("force-"),
-    };
-    let status = Status::unpack(&view.cib, session.local_time());
-    let rsc = named(&status, id).and_then(|rsc| only_primitive(&status, rsc)).ok_or_else(|| {
+    let action = action_of(command);
+    let status = &found.status;
+    let rsc = only_primitive(status, found.resource()?).ok_or_else(|| {
         Failed::new(Exit::Unimplemented, format!("'{id}' is no single resource: name one of its members"))
     })?;
     let resource = status.rsc(rsc);
     let takes_up = matches!(action, "start" | "promote" | "demote");
-    if takes_up && !args.force && is_active_clone(&status, rsc) {
+    if takes_up && !args.force && is_active_clone(status, rsc) {
         let message = format!(
             "It is not safe to {action} {id} here: the cluster claims it is already active (--force does it)"
         );
@@ -81,7 +78,7 @@ pub(super) fn of_resource(
     let mut parameters: BTreeMap<String, String> =
         status.parameters(rsc, None).iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     parameters.extend(changed.iter().cloned());
-    if let Some(level) = args.force_check.as_ref().filter(|level| **level != "0") {
+    if let Some(level) = args.force_check.as_ref().or(args.validate.as_ref()).filter(|level| **level != "0") {
         if level.parse::<u32>().is_err() {
             return Err(Failed::usage(format!("Invalid check level setting: {level}")));
         }
@@ -97,14 +94,7 @@ pub(super) fn of_resource(
         parameters,
         timeout: super::duration(args.timeout.as_deref())?.unwrap_or(configured),
     };
-    run(session, Job { command, resource: Some(id.to_owned()), changed, call })
-}
-
-/// The resource of that name; of instances the first.
-fn named(status: &Status<'_>, id: &str) -> Option<RscIdx> {
-    let is_instance = |full: &str| full.rsplit_once(':').is_some_and(|(base, _)| base == id);
-    let instance = || status.iter_resources().find(|(_, rsc)| is_instance(rsc.id.as_str()));
-    status.find_resource(id).or_else(|| instance().map(|(idx, _)| idx))
+    run(session, Job { command: command.to_owned(), resource: Some(id.to_owned()), changed, call })
 }
 
 /// Whether an instance of the clone that a resource is part of is active somewhere.

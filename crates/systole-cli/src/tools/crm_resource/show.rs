@@ -1,7 +1,8 @@
 //! What is known of resources.
 
-use super::Args;
-use crate::{Failed, edit, report::Report, resource_ops, view::View};
+use super::{Args, find::Found};
+use crate::{Exit, edit, report::Report, view::View};
+use systole_cib::xml::{Document, Key};
 use systole_output::{
     outline::Style,
     status::{ListOptions, agent_text, primitives, resource_list, resource_tree},
@@ -11,12 +12,12 @@ use systole_output::{
 use systole_scheduler::overview::{FailureView, Overview, ResourceView, ResourceViewKind};
 use systole_types::Role;
 
-/// All resources with their state.
+/// All resources with their state. None is no success.
 pub(super) fn list(view: &View) -> Report {
     let options = ListOptions { inactive: true, hide_nodes: true, ..ListOptions::default() };
-    let mut list = resource_list(&view.overview, &options);
-    if list.is_empty() {
-        list.push(0, "No resources");
+    let list = resource_list(&view.overview, &options);
+    if view.overview.resources.is_empty() {
+        return Report { text: "No resources\n".to_owned(), ..Report::default() }.ending(Exit::NoSuch);
     }
     let trees = Tree::new("resources").children(view.overview.resources.iter().map(resource_tree));
     Report::new(format!("Full List of Resources:\n{}", list.render(Style::default())), trees)
@@ -24,16 +25,17 @@ pub(super) fn list(view: &View) -> Report {
 
 /// Names of all instances.
 pub(super) fn list_raw(view: &View) -> Report {
-    let mut report = Report::silent();
-    let mut tree = Tree::new("resources");
-    for root in &view.overview.resources {
-        for instance in raw_order(root) {
-            report.text.push_str(&format!("{}\n", instance.full_id));
-            tree.push(Tree::new("resource").attr("id", instance.full_id.as_str()));
-        }
+    let instances: Vec<&ResourceView> = view.overview.resources.iter().flat_map(raw_order).collect();
+    if view.overview.resources.is_empty() {
+        let errors = vec!["NO resources configured\n".to_owned()];
+        return Report { errors, ..Report::default() }.ending(Exit::NoSuch);
     }
-    report.trees.push(tree);
-    report
+    let text = instances.iter().map(|instance| format!("{}\n", instance.full_id)).collect::<String>();
+    let items = instances
+        .iter()
+        .map(|instance| Tree::with_text("item", instance.full_id.as_str()).attr("name", "resource"));
+    let list = Tree::new("list").attr("name", "resource names").attr("count", instances.len().to_string());
+    Report::new(text, list.children(items))
 }
 
 /// Of a bundle, what runs it comes before what it runs.
@@ -45,97 +47,147 @@ fn raw_order(root: &ResourceView) -> Vec<&ResourceView> {
     outer.chain(replicas.iter().filter_map(|replica| replica.child.as_ref())).collect()
 }
 
+/// Whether templates are put into what is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Templates {
+    Expanded,
+    Named,
+}
+
 /// The resource's state and configuration.
-pub(super) fn query(view: &View, id: &str, raw: bool) -> anyhow::Result<Report> {
-    let element = edit::resource(&view.document, id)?;
-    let xml = element.to_text();
+pub(super) fn query(found: &Found<'_>, templates: Templates) -> anyhow::Result<Report> {
+    let rsc = found.resource()?;
     let mut report = Report::silent();
     let mut tree = Tree::new("resource_config");
-    if !raw {
-        let state: Vec<ResourceView> =
-            resource_ops::find_views(&view.overview, id)?.into_iter().cloned().collect();
-        tree = tree.children(state.iter().map(resource_tree));
-        let alone = Overview { resources: state, ..view.overview.clone() };
+    if let Some(state) = found.shown(rsc) {
+        tree = tree.child(resource_tree(state));
+        let alone = Overview { resources: vec![state.clone()], ..found.view.overview.clone() };
         let options = ListOptions { inactive: true, ..ListOptions::default() };
         report.text = resource_list(&alone, &options).render(Style { depth: 0, bullet: "" });
         report.text.push_str("Resource XML:\n");
     }
+    let xml = configuration(found, templates)?;
     report.text.push_str(&xml);
     report.trees.push(tree.child(Tree::with_cdata("xml", xml)));
     Ok(report)
 }
 
+/// The resource's element as the scheduler has it: in clones with the instance's number.
+fn configuration(found: &Found<'_>, templates: Templates) -> anyhow::Result<String> {
+    let resource = found.status.rsc(found.resource()?);
+    let element = edit::resource(&found.view.document, resource.base_id())?;
+    let mut copy = found.view.document.clone();
+    let key = element.key();
+    let members: Vec<Key> =
+        copy.element(key).children_named("primitive").map(|member| member.key()).collect();
+    for key in [key].into_iter().chain(members) {
+        if let Some(number) = resource.instance.filter(|_| !resource.is_clone()) {
+            copy.set_attr(key, "clone", &number.to_string());
+        }
+        if templates == Templates::Expanded {
+            put_in_template(&mut copy, key);
+        }
+    }
+    if resource.is_unique && resource.instance.is_some() {
+        copy.set_attr(key, "id", resource.id.as_str());
+    }
+    Ok(copy.element(key).to_text())
+}
+
+/// A primitive that names a template has what that has, and then its own.
+fn put_in_template(copy: &mut Document, primitive: Key) {
+    let name = copy.element(primitive).attr("template").map(str::to_owned);
+    let template = name.and_then(|name| {
+        let resources = edit::section(copy, "resources")?;
+        resources.children_named("template").find(|it| it.id() == Some(&name)).map(|it| it.key())
+    });
+    let Some(template) = template else { return };
+    copy.remove_attr(primitive, "template");
+    let attrs: Vec<(String, String)> = copy
+        .element(template)
+        .attrs()
+        .filter(|(name, _)| *name != "id")
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let number = copy.element(primitive).attr("clone").map(str::to_owned);
+    copy.remove_attr(primitive, "clone");
+    for (name, value) in attrs {
+        copy.set_attr(primitive, &name, &value);
+    }
+    if let Some(number) = number {
+        copy.set_attr(primitive, "clone", &number);
+    }
+    let source = copy.clone();
+    let first = copy.element(primitive).children().next().map(|child| child.key());
+    let own = source.element(primitive).child("operations");
+    for child in source.element(template).children() {
+        match own.filter(|_| child.is("operations")) {
+            None => _ = copy.import(primitive, first, child),
+            Some(own) => {
+                // Operations of the template that the primitive does not have of its own.
+                let is_own = |op: &systole_cib::xml::Element<'_>| {
+                    own.children().any(|known| {
+                        known.attr("name") == op.attr("name") && known.attr("interval") == op.attr("interval")
+                    })
+                };
+                for op in child.children().filter(|op| !is_own(op)) {
+                    copy.import(own.key(), None, op);
+                }
+            }
+        }
+    }
+}
+
 /// Where the resource runs.
-pub(super) fn locate(view: &View, id: &str, quiet: bool) -> anyhow::Result<Report> {
+pub(super) fn locate(found: &Found<'_>, args: &Args, id: &str) -> anyhow::Result<Report> {
+    let status = &found.status;
+    let rsc = found.resource()?;
+    let resource = status.rsc(rsc);
+    let top = status.top_of(rsc);
+    // All instances of an anonymous clone are meant by the name they have in common.
+    let is_common_name = status.rsc(top).is_clone()
+        && !resource.is_unique
+        && resource.history_id.as_ref().is_some_and(|known| *known == *id)
+        && resource.id != *id;
+    let parts = match (resource.is_clone(), is_common_name) {
+        (true, _) => resource.children.clone(),
+        (_, true) => status.rsc(top).children.clone(),
+        (false, false) => vec![rsc],
+    };
     let mut places = Vec::new();
-    for resource in resource_ops::find_views(&view.overview, id)? {
-        locations(resource, &mut places);
+    for part in parts {
+        let part = status.rsc(part);
+        let is_promoted = part.is_promotable && part.role == Role::Promoted;
+        places.extend(part.running_on.iter().map(|node| (found.node_name(*node), is_promoted)));
     }
     // The reference finds instances in this order, and scripts have been seen to take the first.
     places.reverse();
     let mut report = Report::silent();
     let mut tree = Tree::new("nodes").attr("resource", id);
     for (node, promoted) in &places {
-        report.text.push_str(&if quiet {
+        report.text.push_str(&if args.quiet {
             format!("{node}\n")
         } else {
             format!("resource {id} is running on: {node}{}\n", if *promoted { " Promoted" } else { "" })
         });
-        let place = Tree::with_text("node", node.as_str());
+        let place = Tree::with_text("node", *node);
         tree.push(place.maybe("state", promoted.then_some("promoted")));
     }
-    if places.is_empty() && !quiet {
+    if places.is_empty() && !args.quiet && !args.output.is_for_programs() {
         report.errors.push(format!("resource {id} is NOT running"));
     }
     report.trees.push(tree);
     Ok(report)
 }
 
-fn locations(resource: &ResourceView, places: &mut Vec<(String, bool)>) {
-    match &resource.kind {
-        ResourceViewKind::Primitive(primitive) => {
-            let promoted = primitive.role == Role::Promoted;
-            places.extend(primitive.nodes.iter().map(|place| (place.node.to_string(), promoted)));
-        }
-        ResourceViewKind::Group { members } => {
-            let mut inner = Vec::new();
-            members.iter().for_each(|member| locations(member, &mut inner));
-            for (node, _) in inner {
-                if !places.iter().any(|(known, _)| *known == node) {
-                    places.push((node, false));
-                }
-            }
-        }
-        ResourceViewKind::Clone { instances, .. } => {
-            instances.iter().for_each(|instance| locations(instance, places));
-        }
-        ResourceViewKind::Bundle { replicas, .. } => {
-            for replica in replicas {
-                for part in [Some(&replica.container), replica.child.as_ref()].into_iter().flatten() {
-                    let mut inner = Vec::new();
-                    locations(part, &mut inner);
-                    places.extend(inner.into_iter().map(|(node, _)| (node, false)));
-                }
-            }
-        }
-    }
-}
-
-/// Recorded operations.
-///
-/// # Errors
-/// If there is no such node. A resource that nobody knows has no history, as in the incumbent.
-pub(super) fn operations(view: &View, args: &Args, all: bool) -> anyhow::Result<Report> {
-    let overview = &view.overview;
-    let is_known = |name: &str| overview.nodes.iter().any(|node| node.name.as_str() == name);
-    if let Some(name) = args.node.as_deref().filter(|name| !is_known(name)) {
-        return Err(Failed::no_such(format!("Node '{name}' not found")));
-    }
+/// Recorded operations. A resource that nobody knows has no history, as in the incumbent.
+pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool) -> Report {
+    let overview = &found.view.overview;
     let instances: Vec<&ResourceView> = overview.resources.iter().flat_map(primitives).collect();
     let mut report = Report::silent();
     let mut tree = Tree::new("operations");
     for history in &overview.history {
-        if args.node.as_deref().is_some_and(|wanted| history.node.as_str() != wanted) {
+        if found.given_node().is_some_and(|wanted| history.node.as_str() != wanted) {
             continue;
         }
         for resource in &history.resources {
@@ -179,8 +231,10 @@ pub(super) fn operations(view: &View, args: &Args, all: bool) -> anyhow::Result<
             }
         }
     }
-    report.trees.push(tree);
-    Ok(report)
+    if !tree.is_childless() {
+        report.trees.push(tree);
+    }
+    report
 }
 
 /// Of operations in the order they were called, those since the last start; none if a stop came after it.

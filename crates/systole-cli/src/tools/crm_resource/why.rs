@@ -1,42 +1,33 @@
 //! `crm_resource --why`: the incumbent's own few checks, word for word. `systole explain` knows more.
 
-use super::Args;
-use crate::{Failed, report::Report, view::View};
+use super::find::Found;
+use crate::report::Report;
 use systole_output::tree::Tree;
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
     status::{HealthColor, HealthStrategy},
 };
-use systole_types::{LocalTime, Role};
+use systole_types::Role;
 
 /// Tells what might keep resources from running: all, one, or those of a node.
-pub(super) fn why(view: &View, args: &Args, now: LocalTime) -> anyhow::Result<Report> {
-    let status = Status::unpack(&view.cib, now);
-    let node = match &args.node {
-        None => None,
-        Some(name) => {
-            Some(status.find_node(name).ok_or_else(|| Failed::no_such(format!("Node '{name}' not found")))?)
-        }
-    };
-    let rsc = match &args.resource {
-        None => None,
-        Some(id) => Some(find(&status, id)?),
-    };
+pub(super) fn why(found: &Found<'_>) -> Report {
+    let Found { status, rsc, node, .. } = found;
+    let (rsc, node) = (*rsc, *node);
     let mut report = Report::silent();
     let mut reason = Tree::new("reason");
     match (rsc, node) {
         (Some(rsc), None) => {
-            let running = is_active(&status, rsc, None);
+            let running = is_active(status, rsc, None);
             say(&mut report, format!("Resource {} is {}running", status.rsc(rsc).id, not_unless(running)));
-            reason = reason.attr("running", running).child(check(&status, rsc, None, &mut report));
+            reason = reason.attr("running", running).child(check(status, rsc, None, &mut report));
         }
         (Some(rsc), Some(node)) => {
             let name = &status.node(node).name;
-            let running = is_active(&status, rsc, Some(node));
+            let running = is_active(status, rsc, Some(node));
             let id = &status.rsc(rsc).id;
             say(&mut report, format!("Resource {id} is {}running on host {name}", not_unless(running)));
             reason = reason.maybe("running_on", running.then(|| name.as_str())).child(check(
-                &status,
+                status,
                 rsc,
                 Some(node),
                 &mut report,
@@ -44,10 +35,10 @@ pub(super) fn why(view: &View, args: &Args, now: LocalTime) -> anyhow::Result<Re
         }
         (None, None) => {
             let parts = status.roots.iter().map(|rsc| {
-                let running = is_active(&status, *rsc, None);
+                let running = is_active(status, *rsc, None);
                 let id = &status.rsc(*rsc).id;
                 say(&mut report, format!("Resource {id} is {}running", not_unless(running)));
-                let check = check(&status, *rsc, None, &mut report);
+                let check = check(status, *rsc, None, &mut report);
                 Tree::new("resource").attr("id", id.as_str()).attr("running", running).child(check)
             });
             let parts: Vec<Tree> = parts.collect();
@@ -58,7 +49,7 @@ pub(super) fn why(view: &View, args: &Args, now: LocalTime) -> anyhow::Result<Re
             let parts = status.node(node).running.iter().map(|rsc| {
                 let id = &status.rsc(*rsc).id;
                 say(&mut report, format!("Resource {id} is running on host {name}"));
-                let check = check(&status, *rsc, Some(node), &mut report);
+                let check = check(status, *rsc, Some(node), &mut report);
                 let part = Tree::new("resource").attr("id", id.as_str()).attr("running", true);
                 part.attr("host", name.as_str()).child(check)
             });
@@ -67,18 +58,7 @@ pub(super) fn why(view: &View, args: &Args, now: LocalTime) -> anyhow::Result<Re
         }
     }
     report.trees.push(reason);
-    Ok(report)
-}
-
-/// A resource by its name; of instances named without their number, the first.
-fn find(status: &Status<'_>, id: &str) -> anyhow::Result<RscIdx> {
-    let is_instance = |name: &str| name.rsplit_once(':').is_some_and(|(base, _)| base == id);
-    let by_base =
-        || status.iter_resources().find(|(_, rsc)| is_instance(rsc.id.as_str())).map(|(idx, _)| idx);
-    status
-        .find_resource(id)
-        .or_else(by_base)
-        .ok_or_else(|| Failed::no_such(format!("Resource '{id}' not found")))
+    report
 }
 
 fn say(report: &mut Report, line: String) {
@@ -101,7 +81,7 @@ fn is_active(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>) -> bool {
 }
 
 /// The checks of a resource, told of the outermost it is part of (within a bundle, of what stands in it).
-fn check(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, report: &mut Report) -> Tree {
+pub(super) fn check(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, report: &mut Report) -> Tree {
     let top = status.top_of(rsc);
     let resource = status.rsc(rsc);
     let id = &status.rsc(top).id;

@@ -50,6 +50,9 @@ impl NodeMachine {
                 Ok(released) => self.replica.allows(&acl, |copy| _ = copy.release(&released)),
                 Err(_) => true,
             },
+            Wish::Fail { node, resource, at } => {
+                self.replica.allows(&acl, |copy| _ = copy.fail(node, resource, *at))
+            }
         }
     }
 

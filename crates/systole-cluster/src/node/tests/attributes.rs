@@ -7,7 +7,7 @@ use crate::{
 };
 use systole_wire::api::{AttributeUpdate, Call, FailedOperation, Reply, Request};
 
-fn ask(bench: &mut Bench, call: Call) -> Reply {
+pub(super) fn ask(bench: &mut Bench, call: Call) -> Reply {
     bench.replies.clear();
     let request = Request { id: 1, client: "test".into(), user: None, call };
     bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });

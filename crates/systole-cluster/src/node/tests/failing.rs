@@ -1,0 +1,36 @@
+//! Failures that an administrator makes up.
+
+use super::{attributes::ask, *};
+use systole_wire::api::{Call, RefusalKind, Reply};
+
+fn fail(bench: &mut Bench, resource: &str, node: &str) -> Reply {
+    ask(bench, Call::Fail { resource: resource.into(), node: node.into() })
+}
+
+#[test]
+fn what_is_said_to_have_failed_is_counted_and_recovered() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    bench.wait(5);
+    for count in ["1", "2"] {
+        bench.ran.clear();
+        assert_eq!(fail(&mut bench, "r", "a"), Reply::Done);
+        bench.wait(5);
+        assert_eq!(bench.ran, ["r_stop_0", "r_start_0"], "failure {count}");
+        let counted = bench.machine.replica.attribute("a", "fail-count-r#asyncmon_0");
+        assert_eq!(counted.as_deref(), Some(count));
+        assert!(bench.machine.cib().to_text().contains("exit-reason=\"Simulated failure\""));
+    }
+}
+
+#[test]
+fn nothing_fails_where_nothing_is_known_of_it() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    for (resource, node) in [("nope", "a"), ("r", "nope")] {
+        let Reply::Refused(refusal) = fail(&mut bench, resource, node) else {
+            panic!("{resource} on {node}")
+        };
+        assert_eq!(refusal.kind, RefusalKind::NotFound, "{}", refusal.message);
+    }
+}
