@@ -416,16 +416,18 @@ impl Replica {
         true
     }
 
-    /// The DC says what the membership means. Whether the configuration changed.
-    pub fn apply_membership(&mut self, update: &MembershipUpdate) -> bool {
+    /// The DC says what the membership means. Whether the configuration changed, and the transition keys of what nobody will
+    /// answer any more.
+    pub fn apply_membership(&mut self, update: &MembershipUpdate) -> (bool, Vec<String>) {
+        let mut given_up = Vec::new();
         let root = self.cib.root_key();
         self.cib.set_attr(root, "have-quorum", if update.has_quorum { "1" } else { "0" });
         self.cib.set_attr(root, "dc-uuid", &update.dc.to_string());
         for node in &update.nodes {
             self.status().stand(node);
             match node.standing {
-                // Before this is said there is no plan under way which had something done there.
-                Standing::Off => _ = self.forget_member(node.id, &node.name),
+                // Before this is said there is no plan under way which had something done there; there may be on its guests.
+                Standing::Off => given_up.extend(self.forget_member(node.id, &node.name)),
                 Standing::Lost => {
                     self.ledger.in_flight.retain(|_, perform| perform.node != node.id);
                     self.set_attributes_aside(&node.name);
@@ -436,11 +438,11 @@ impl Replica {
         }
         let is_new = self.write_bootstrap(update);
         self.count(if is_new { Counted::Configuration } else { Counted::Status });
-        is_new
+        (is_new, given_up)
     }
 
-    /// Forgets that there ever was a node. Whether there was.
-    pub fn forget_node(&mut self, name: &str) -> bool {
+    /// Forgets that there ever was a node. The transition keys of what nobody will answer any more; `None` if there was no such node.
+    pub fn forget_node(&mut self, name: &str) -> Option<Vec<String>> {
         let nodes =
             self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
         let entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
@@ -449,10 +451,11 @@ impl Replica {
             entries.filter(|entry| entry.attr("uname") == Some(name)).map(Element::key).collect();
         let id = self.id_of(name);
         if gone.is_empty() && id.is_none() {
-            return false;
+            return None;
         }
+        let mut given_up = Vec::new();
         if let Some(id) = id {
-            self.forget_member(id, name);
+            given_up = self.forget_member(id, name);
             self.ledger.in_flight.retain(|_, perform| perform.node != id);
             self.ledger.nodes.remove(&id);
         }
@@ -461,7 +464,7 @@ impl Replica {
             self.cib.remove(key);
         }
         self.count(Counted::Configuration);
-        true
+        Some(given_up)
     }
 
     /// A node is out of the way for good: what ran there can be recovered. Returns the transition keys of what nobody will

@@ -283,9 +283,12 @@ impl NodeMachine {
     }
 
     pub(super) fn membership_published(&mut self, update: &MembershipUpdate) {
-        if self.replica.apply_membership(update) {
+        let (is_new, given_up) = self.replica.apply_membership(update);
+        if is_new {
             self.configuration_changed();
         }
+        self.close_unwanted();
+        self.operations_failed(&given_up);
         self.plan_anew("the membership changed");
     }
 

@@ -402,9 +402,10 @@ impl NodeMachine {
             return Err(Refusal { kind: RefusalKind::Usage, message });
         }
         self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
-        if !self.replica.forget_node(node) {
-            return Err(Refusal { kind: RefusalKind::NotFound, message: format!("there is no node {node}") });
-        }
+        let unknown = || Refusal { kind: RefusalKind::NotFound, message: format!("there is no node {node}") };
+        let given_up = self.replica.forget_node(node).ok_or_else(unknown)?;
+        self.close_unwanted();
+        self.operations_failed(&given_up);
         Ok(Written { is_configuration: true, ..self.written() })
     }
 

@@ -33,10 +33,24 @@ impl Replica {
             client: write.stamp.client.clone(),
             user: write.stamp.user.clone().unwrap_or_default(),
         };
+        let before = replaces_all(&write.change).then(|| self.cib.clone());
         let applied = ops::apply(&mut self.cib, &write.change, &stamp)?;
+        if let Some(before) = before {
+            self.keep_status(&before);
+        }
         self.ledger.changes += u64::from(applied.changed != Changed::Nothing);
         let is_configuration = applied.changed == Changed::Configuration;
         Ok(Written { version: applied.version, output: applied.output, is_configuration })
+    }
+
+    /// What the nodes do is what their executors and this replica know, whatever a CIB says that takes the place of all: from
+    /// an old one, a resource would seem not to run that does, and a lost node to be out of the way that is not.
+    fn keep_status(&mut self, before: &Document) {
+        let root = self.cib.root_key();
+        let status = self.child_or_new(root, "status");
+        if let Some(kept) = before.root().child("status") {
+            self.cib.replace(status, kept);
+        }
     }
 
     /// Answers a query, as far as an access control list allows it.
@@ -161,6 +175,21 @@ impl Replica {
     }
 }
 
+/// Whether a call brings a whole CIB, or takes all of it away.
+fn replaces_all(call: &CibCall) -> bool {
+    let is_all = match &call.scope {
+        Scope::All => true,
+        Scope::Section(name) => matches!(name.as_str(), "cib" | "all"),
+        Scope::XPath(_) => false,
+    };
+    let brought = || call.xml.as_deref().and_then(|xml| Document::parse(xml).ok());
+    match call.action {
+        CibAction::Erase => true,
+        CibAction::Replace => is_all && brought().is_some_and(|cib| cib.root().is("cib")),
+        _ => false,
+    }
+}
+
 /// A moment as `cib-last-written` has it: `Sun Nov 22 17:05:09 2026`, in UTC, since the members' time zones may differ.
 fn asctime(at: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -188,7 +217,43 @@ fn asctime(at: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::asctime;
+    use super::*;
+    use crate::message::{Ledger, Stamp};
+
+    const CIB: &str = r#"<cib validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="9">
+        <configuration><crm_config/><nodes/><resources/><constraints/></configuration>
+        <status><node_state id="1" uname="a" in_ccm="false" expected="member"/></status></cib>"#;
+
+    fn write(action: CibAction, scope: Scope, xml: Option<&str>) -> Write {
+        let options = CibOptions::default();
+        let change = CibCall { action, scope, xml: xml.map(str::to_owned), options };
+        let stamp = Stamp { origin: "a".into(), client: "test".into(), user: None, at: 0 };
+        Write { change, force: false, stamp }
+    }
+
+    #[test]
+    fn a_cib_that_takes_the_place_of_all_says_nothing_of_what_the_nodes_do() {
+        let older =
+            CIB.replace("epoch=\"5\"", "epoch=\"6\"").replace("expected=\"member\"", "expected=\"down\"");
+        let (bare, status) = older.split_once("<status>").expect("it has one");
+        let bare = format!("{bare}</cib>");
+        let status = format!("<status>{}", status.trim_end_matches("</cib>"));
+        let in_status = || Scope::Section("status".to_owned());
+        let whole = || Scope::Section("cib".to_owned());
+        for (what, write, is_kept) in [
+            ("an old CIB", write(CibAction::Replace, Scope::All, Some(&older)), true),
+            ("an old CIB by the section's name", write(CibAction::Replace, whole(), Some(&older)), true),
+            ("one without a status", write(CibAction::Replace, Scope::All, Some(&bare)), true),
+            ("none at all", write(CibAction::Erase, Scope::All, None), true),
+            ("the section itself", write(CibAction::Replace, in_status(), Some(&status)), false),
+            ("the section, found", write(CibAction::Replace, Scope::All, Some(&status)), false),
+        ] {
+            let mut replica = Replica::read(CIB, 0, Ledger::default()).expect("a CIB");
+            replica.write(&write).expect("it can be made");
+            let state = replica.node_state("a").expect("it is known");
+            assert_eq!(state.attr("expected") == Some("member"), is_kept, "{what}");
+        }
+    }
 
     #[test]
     fn moments_are_written_as_pacemaker_writes_them() {
