@@ -1,7 +1,7 @@
 //! What the node machine is told, and what it asks for: the contract with `systoled`'s hands.
 
 use crate::{InputKind, StartState};
-use std::fmt;
+use std::{fmt, time::Duration};
 use systole_types::CibVersion;
 use systole_wire::{api, exec, hub};
 
@@ -115,6 +115,9 @@ pub enum Effect {
         /// A sentence.
         message: String,
     },
+    /// Leave the cluster layer at once, as if the connection to it were lost ([`Event::ClusterLost`] comes of that), and do not
+    /// join again before so long.
+    StayAway(Duration),
     /// Leave the cluster layer in good order (what was cast before goes out first) and end the program with success.
     LeaveCluster,
     /// End the program with failure, to be started anew: going on would risk the data.

@@ -274,6 +274,40 @@ pub(crate) struct Hello {
     pub disk_error: Option<String>,
 }
 
+/// What can be read of a hello, whatever major part of the protocol its sender speaks: this much of its form stays for good.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Introduction {
+    /// See [`Hello::protocol`].
+    pub protocol: ProtocolVersion,
+    /// See [`Hello::name`].
+    pub name: String,
+    /// See [`Hello::since`].
+    pub since: u64,
+}
+
+impl Introduction {
+    /// Reads a message that may be of any version: the view it was said in, and who says hello.
+    pub fn read(payload: &str) -> Option<(u64, Self)> {
+        #[derive(Deserialize)]
+        struct Outline {
+            view: u64,
+            message: Greeting,
+        }
+        #[derive(Deserialize)]
+        struct Greeting {
+            hello: Introduction,
+        }
+        let outline: Outline = serde_json::from_str(payload).ok()?;
+        Some((outline.view, outline.message.hello))
+    }
+}
+
+impl From<&Hello> for Introduction {
+    fn from(hello: &Hello) -> Self {
+        Self { protocol: hello.protocol, name: hello.name.clone(), since: hello.since }
+    }
+}
+
 /// A whole replica.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Copy {

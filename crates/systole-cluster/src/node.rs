@@ -20,7 +20,7 @@ mod tests;
 
 use crate::{
     Effect, Event, Level, Planner, StartState,
-    message::{Envelope, Message},
+    message::{Envelope, Introduction, Message},
     replica::Replica,
 };
 use agents::Agents;
@@ -32,6 +32,7 @@ use local::Executor;
 use membership::Group;
 use requests::Tools;
 use systole_types::{CibVersion, Monotonic, Now};
+use systole_wire::PROTOCOL;
 
 /// What does not change while the program runs.
 #[derive(Clone, Debug)]
@@ -210,6 +211,12 @@ impl NodeMachine {
         let envelope: Envelope = match serde_json::from_str(payload) {
             Ok(envelope) => envelope,
             Err(error) => {
+                if let Some((view, stranger)) = Introduction::read(payload)
+                    && view == self.group.view_number()
+                    && stranger.protocol.major != PROTOCOL.major
+                {
+                    return self.introduced(from, stranger);
+                }
                 let name = self.replica.name_of(from).unwrap_or("an unknown node").to_owned();
                 return self.log(
                     Level::Warning,

@@ -337,6 +337,7 @@ impl Cluster {
                     self.restart_left_nodes();
                 }
             }
+            Effect::StayAway(_) => self.checker.fail("all members are of one version".to_owned()),
             Effect::Die { reason } => {
                 let name = self.hosts[idx].name.clone();
                 self.checker.fail(format!("{name} stopped itself: {reason}"));

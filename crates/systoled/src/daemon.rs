@@ -364,6 +364,10 @@ impl Daemon {
             }
             Effect::SaveInput { kind, transition, xml } => threads.inputs.keep(kind, transition, xml),
             Effect::Log { level, message } => self.log(level, &message),
+            Effect::StayAway(pause) => {
+                self.hub.stay_away(pause);
+                events.push_back(Event::ClusterLost);
+            }
             Effect::LeaveCluster => self.end = Some(Ok(())),
             Effect::Die { reason } => self.end = Some(Err(anyhow!(reason))),
         }

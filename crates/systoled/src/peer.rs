@@ -65,6 +65,12 @@ impl Peer {
         })
     }
 
+    /// Ends the connection, and makes none before `pause` is over.
+    pub(crate) fn stay_away(&mut self, pause: Duration) {
+        self.connection = None;
+        self.retry_at = Some(Instant::now() + pause);
+    }
+
     /// The connection is of no more use. True if there was one.
     pub(crate) fn lose(&mut self) -> bool {
         self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);

@@ -6,13 +6,16 @@
 
 use super::{Dc, NodeMachine};
 use crate::{
-    Level, Snapshot,
-    message::{Copy, Hand, Hello, Message},
+    Effect, Level, Snapshot,
+    message::{Copy, Hand, Hello, Introduction, Message},
     replica::Replica,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use systole_types::CibVersion;
 use systole_wire::{PROTOCOL, hub::View};
+
+/// How long a node stays out of a cluster that speaks another major part of the protocol before it looks again.
+const STRANGERS_PAUSE: Duration = Duration::from_secs(60);
 
 /// This node's place among the members.
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub(super) struct Group {
     since: Option<u64>,
     phase: Phase,
     hellos: BTreeMap<u32, Hello>,
+    /// Members that speak another major part of the protocol.
+    strangers: BTreeMap<u32, Introduction>,
     /// Whether the replica has lived through a membership.
     live: bool,
 }
@@ -130,6 +135,7 @@ impl NodeMachine {
         self.log(Level::Notice, format!("members are now {} ({quorum} quorum)", names.join(" ")));
         self.group.phase = Phase::Exchanging;
         self.group.hellos.clear();
+        self.group.strangers.clear();
         self.group.view = Some(view);
         self.n_returned = self.n_cast;
         self.local.detach();
@@ -164,14 +170,28 @@ impl NodeMachine {
 
     pub(super) fn hello(&mut self, from: u32, hello: Hello) {
         if hello.protocol.major != PROTOCOL.major {
-            let message =
-                format!("{} speaks protocol {}.x, which this node cannot", hello.name, hello.protocol.major);
-            self.log(Level::Error, message);
+            return self.introduced(from, Introduction::from(&hello));
         }
         self.group.hellos.insert(from, hello);
-        let all_here = self.group.members().iter().all(|(id, _)| self.group.hellos.contains_key(id));
+        self.compare_hellos();
+    }
+
+    /// A member that speaks another major part of the protocol says hello.
+    pub(super) fn introduced(&mut self, from: u32, stranger: Introduction) {
+        self.group.strangers.insert(from, stranger);
+        self.compare_hellos();
+    }
+
+    /// Goes on, once every member has said hello.
+    fn compare_hellos(&mut self) {
+        let Group { hellos, strangers, .. } = &self.group;
+        let has_said = |id: &u32| hellos.contains_key(id) || strangers.contains_key(id);
+        let all_here = self.group.members().iter().all(|(id, _)| has_said(id));
         if self.group.phase != Phase::Exchanging || !all_here {
             return;
+        }
+        if !self.group.strangers.is_empty() {
+            return self.part_from_strangers();
         }
         let dc = elect(&self.group.hellos);
         let best = winner(&self.group.hellos, dc);
@@ -189,13 +209,43 @@ impl NodeMachine {
         }
     }
 
+    /// Members cannot agree with those that speak another major part of the protocol. Who has been a member longest stays, and
+    /// with it all who speak as it does; the others go, so that the next view has one kind only. Nothing is settled before that.
+    fn part_from_strangers(&mut self) {
+        let Group { hellos, strangers, .. } = &self.group;
+        let own = hellos.iter().map(|(id, hello)| (hello.since, *id, PROTOCOL.major, &hello.name));
+        let others = strangers.iter().map(|(id, it)| (it.since, *id, it.protocol.major, &it.name));
+        let Some((_, _, major, eldest)) = own.chain(others).min() else { return };
+        if major != PROTOCOL.major {
+            let text = format!(
+                "the cluster ({eldest} is the longest member) speaks protocol {major}.x, this node {}.x: it stays out. Install the \
+                 version of Systole here that the cluster has, or stop the cluster, upgrade every node, and start it again",
+                PROTOCOL.major
+            );
+            self.log(Level::Error, text);
+            return self.effects.push(Effect::StayAway(STRANGERS_PAUSE));
+        }
+        let texts: Vec<String> = strangers
+            .values()
+            .map(|it| {
+                let (name, theirs) = (&it.name, it.protocol.major);
+                format!(
+                    "{name} speaks protocol {theirs}.x, this cluster {}.x: it is kept out, and until it has left nothing is done. \
+                     Stop Systole there, and install the version that the cluster has",
+                    PROTOCOL.major
+                )
+            })
+            .collect();
+        texts.into_iter().for_each(|text| self.log(Level::Error, text));
+    }
+
     pub(super) fn copied(&mut self, copy: &Copy) {
         let Phase::AwaitingCopy { dc } = self.group.phase else { return };
         match Replica::from_copy(copy) {
             Ok(replica) => self.replica = replica,
             Err(error) => {
                 let reason = format!("the CIB that was received cannot be read: {error}");
-                return self.effects.push(crate::Effect::Die { reason });
+                return self.effects.push(Effect::Die { reason });
             }
         }
         self.settle(dc);

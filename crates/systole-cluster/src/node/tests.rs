@@ -52,6 +52,7 @@ struct Bench {
     running: bool,
     cancelled: Vec<String>,
     has_left: bool,
+    stays_away: bool,
     n_results: u64,
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
@@ -99,6 +100,7 @@ impl Bench {
             running: false,
             cancelled: Vec::new(),
             has_left: false,
+            stays_away: false,
             n_results: 0,
             tokens: Vec::new(),
             casts: Vec::new(),
@@ -149,6 +151,7 @@ impl Bench {
                         self.has_left = true;
                         return;
                     }
+                    Effect::StayAway(_) => self.stays_away = true,
                     Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
                     Effect::Log { message, .. } => self.logs.push(message),
