@@ -3,7 +3,7 @@
 use std::time::Duration;
 use systole_cib::{
     history::{self, History, Join, Membership, MembershipFormat},
-    model::{self, Agent, HistoryEntry},
+    model::{self, Agent, HistoryEntry, Verified},
     xml::{Document, Style},
 };
 use systole_types::{
@@ -61,6 +61,7 @@ fn entry(
         migrate_target: None,
         feature_set: Some("3.19.0".into()),
         origin: Some("test".into()),
+        verified: Verified::default(),
     }
 }
 

@@ -242,5 +242,10 @@ pub fn depends_on_node(sets: &[AttributeSet]) -> bool {
     sets.iter().filter_map(|set| set.rule.as_ref()).any(looks_at_node)
 }
 
+/// Whether any of the sets counts only where a rule holds.
+pub fn are_in(sets: &[AttributeSet]) -> bool {
+    sets.iter().any(|set| set.rule.is_some())
+}
+
 #[cfg(test)]
 mod tests;

@@ -76,14 +76,15 @@ fn parse_with_unit(text: &str) -> Option<Duration> {
     let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(n_digits);
     let number: u64 = number.parse().ok()?;
-    let micros = match unit.trim().to_ascii_lowercase().as_str() {
-        "us" | "usec" => 1,
-        "ms" | "msec" => 1_000,
-        "" | "s" | "sec" => 1_000_000,
-        "m" | "min" => 60_000_000,
-        "h" | "hr" => 3_600_000_000,
-        _ => return None,
-    };
+    const UNITS: [(u64, &[&str]); 5] = [
+        (1_000_000, &["", "s", "sec"]),
+        (1_000, &["ms", "msec"]),
+        (60_000_000, &["m", "min"]),
+        (3_600_000_000, &["h", "hr"]),
+        (1, &["us", "usec"]),
+    ];
+    let is_unit = |name: &&str| name.eq_ignore_ascii_case(unit.trim());
+    let (micros, _) = *UNITS.iter().find(|(_, names)| names.iter().any(is_unit))?;
     Some(Duration::from_micros(number.saturating_mul(micros)))
 }
 

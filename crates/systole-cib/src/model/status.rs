@@ -1,7 +1,10 @@
 //! `<status>`.
 
 use super::{Agent, AttributeSet};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use systole_types::{
     NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionMagic,
 };
@@ -106,6 +109,38 @@ pub struct HistoryEntry {
     pub feature_set: Option<Arc<str>>,
     /// `crm-debug-origin`.
     pub origin: Option<Arc<str>>,
+    /// Whether it is known to be of today's parameters.
+    pub verified: Verified,
+}
+
+/// That the digest of an entry was found to be that of a definition in the same CIB: such a comparison takes longer than all
+/// else a plan does about an operation. It is no content: copies do not have it, and all are equal. What is read anew has not
+/// been compared, and a [`View`](crate::View) reads everything anew when anything but a history has changed.
+#[derive(Debug, Default)]
+pub struct Verified(AtomicUsize);
+
+impl Verified {
+    /// Whether it was compared with that very definition.
+    pub fn is_of<T>(&self, definition: &T) -> bool {
+        self.0.load(Ordering::Relaxed) == std::ptr::from_ref(definition).addr()
+    }
+
+    /// It was, and they are the same.
+    pub fn set_of<T>(&self, definition: &T) {
+        self.0.store(std::ptr::from_ref(definition).addr(), Ordering::Relaxed);
+    }
+}
+
+impl Clone for Verified {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Verified {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A `<ticket_state>`.

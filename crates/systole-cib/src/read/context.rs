@@ -7,7 +7,7 @@ use crate::{
     xml::{Columns, Document, Element},
 };
 use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
-use systole_types::{ElementId, Role, Score, parse_duration};
+use systole_types::{ElementId, ResourceId, Role, Score, parse_duration};
 
 /// More diagnostics than this are counted, not kept.
 const MAX_DIAGNOSTICS: usize = 1000;
@@ -130,6 +130,12 @@ impl<'d> Reader<'d> {
                 ElementId::new("")
             }
         }
+    }
+
+    /// `id` of a resource. Histories say it again and again, and share its text.
+    pub fn resource_id(&mut self, element: Element<'d>) -> Option<ResourceId> {
+        let id = self.required(element, "id")?;
+        Some(ResourceId::from(self.shared(id)))
     }
 
     pub fn required(&mut self, element: Element<'d>, name: &str) -> Option<&'d str> {

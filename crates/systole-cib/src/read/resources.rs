@@ -9,7 +9,7 @@ use crate::{
     xml::Element,
 };
 use std::{collections::BTreeSet, sync::Arc};
-use systole_types::{ElementId, ResourceId, Role};
+use systole_types::{ElementId, Role};
 
 impl<'d> Reader<'d> {
     pub fn resources(&mut self, section: Element<'d>, cib: &mut Cib) {
@@ -41,7 +41,7 @@ impl<'d> Reader<'d> {
     }
 
     fn primitive(&mut self, element: Element<'d>) -> Option<Primitive> {
-        let id = ResourceId::new(self.required(element, "id")?);
+        let id = self.resource_id(element)?;
         self.unknown_children(element);
         let template = match element.attr("template") {
             Some(name) => Some(self.template_of(element, name)?),
@@ -114,7 +114,7 @@ impl<'d> Reader<'d> {
     }
 
     fn group(&mut self, element: Element<'d>) -> Option<Group> {
-        let id = ResourceId::new(self.required(element, "id")?);
+        let id = self.resource_id(element)?;
         let mut members = Vec::new();
         for child in element.children() {
             match child.name() {
@@ -136,7 +136,7 @@ impl<'d> Reader<'d> {
     }
 
     fn clone_resource(&mut self, element: Element<'d>) -> Option<CloneResource> {
-        let id = ResourceId::new(self.required(element, "id")?);
+        let id = self.resource_id(element)?;
         let mut cloned = None;
         for child in element.children() {
             match child.name() {
@@ -164,7 +164,7 @@ impl<'d> Reader<'d> {
     }
 
     fn bundle(&mut self, element: Element<'d>) -> Option<Bundle> {
-        let id = ResourceId::new(self.required(element, "id")?);
+        let id = self.resource_id(element)?;
         let (mut container, mut network, mut primitive) = (None, None, None);
         let mut storage = Vec::new();
         for child in element.children() {

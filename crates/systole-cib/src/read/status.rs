@@ -2,7 +2,7 @@
 
 use super::context::Reader;
 use crate::{
-    model::{Agent, Cib, HistoryEntry, NodeState, ResourceHistory, Ticket},
+    model::{Agent, Cib, HistoryEntry, NodeState, ResourceHistory, Ticket, Verified},
     xml::Element,
 };
 use std::{str::FromStr, sync::Arc, time::Duration};
@@ -195,6 +195,7 @@ impl<'d> Reader<'d> {
             migrate_target: migrate_target.map(|node| self.shared(node).into()),
             feature_set: feature_set.map(|version| self.shared(version)),
             origin: origin.map(|origin| self.shared(origin)),
+            verified: Verified::default(),
         })
     }
 

@@ -5,7 +5,7 @@ use crate::message::{NodeUpdate, Standing};
 use std::sync::Arc;
 use systole_cib::{
     history::{self, History},
-    model::{Agent, HistoryEntry},
+    model::{Agent, HistoryEntry, Verified},
     xml::{Document, Element, Key},
 };
 use systole_scheduler::status::recorded_digest;
@@ -305,6 +305,7 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         migrate_target: migration("CRM_meta_migrate_target"),
         feature_set: Some(super::FEATURE_SET.into()),
         origin: None,
+        verified: Verified::default(),
     })
 }
 

@@ -7,13 +7,13 @@
 //! Source: Pacemaker Explained, "Placing Resources Relative to Other Resources", "Colocation Influence".
 
 use super::{
-    colocation::{Colocation, NO_VALUE},
+    colocation::{Colocation, NO_VALUE, Side},
     location::Host,
     table::{Entry, INFINITY, NodeTable, SPENT, add},
     work::{Assigner, Part},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
-use std::iter::Peekable;
+use std::cell::OnceCell;
 use systole_types::Role;
 
 /// How far wishes are followed from colocation to colocation. What lies beyond does not count, so that a configuration
@@ -44,12 +44,6 @@ pub(super) struct Wishes {
 enum Best<'t> {
     Own(&'t NodeTable),
     ByPlace(Vec<(u32, i32)>),
-}
-
-/// Best scores, being looked up node after node.
-enum Lookup<'t> {
-    Own(Peekable<std::slice::Iter<'t, Entry>>),
-    ByPlace(&'t [(u32, i32)]),
 }
 
 impl<'s> Assigner<'s, '_> {
@@ -383,9 +377,11 @@ impl<'s> Assigner<'s, '_> {
         mut wishes: Wishes,
     ) -> bool {
         if self.any_usable(work) {
-            let chain = if wishes.of_primaries { self.this_with(source) } else { self.with_this(source) };
+            let mut chain = self.spare_lists.pop().unwrap_or_default();
+            let side = if wishes.of_primaries { Side::Primary } else { Side::Dependent };
+            self.gather(source, source, side, &mut chain);
             wishes.only_if_possible = true;
-            for index in chain {
+            for &index in &chain {
                 let next = self.colocations[index as usize];
                 let other = if wishes.of_primaries {
                     next.primary
@@ -397,6 +393,8 @@ impl<'s> Assigner<'s, '_> {
                 let factor = factor * next.score as f32 / INFINITY as f32;
                 self.add_wishes(other, target, work, &next, factor, wishes);
             }
+            chain.clear();
+            self.spare_lists.push(chain);
         } else if wishes.only_if_possible {
             return false;
         }
@@ -417,57 +415,47 @@ impl<'s> Assigner<'s, '_> {
         factor: f32,
         only_positive: bool,
     ) {
-        let best = self.best_scores(source, colocation);
-        // A sum for one node need not pass all those before it.
-        let first = table.iter().next().map(|entry| entry.node);
-        let mut best = match &best {
-            Best::Own(table) => Lookup::Own(table.from(first).iter().peekable()),
-            Best::ByPlace(best) => Lookup::ByPlace(best),
+        let avoidance_counts = OnceCell::new();
+        let is_left_out = |score: i32| {
+            let counts = || *avoidance_counts.get_or_init(|| self.may_count_avoidance(colocation));
+            let stickiness = self.st.rsc(colocation.primary).meta.stickiness.value();
+            factor < 0.0 && score < 0 && !(stickiness < -score && counts())
         };
-        for entry in table.iter_mut() {
-            let score = match &mut best {
-                Lookup::Own(rest) if !self.fixed[target.i()].sees_hosts => {
-                    // Both tables are in the order of nodes.
-                    while rest.next_if(|own| own.node < entry.node).is_some() {}
-                    let own = rest.peek().filter(|own| own.node == entry.node && self.is_available(own.node));
-                    own.map_or(-INFINITY, |own| own.score.max(-INFINITY))
+        match self.best_scores(source, colocation) {
+            Best::Own(own) => {
+                let sees_hosts = self.fixed[target.i()].sees_hosts;
+                for entry in table.iter_mut() {
+                    let node = if sees_hosts {
+                        NodeIdx(self.place_value(entry.node, None, target))
+                    } else {
+                        entry.node
+                    };
+                    let own = own.get(node).filter(|own| self.is_available(own.node));
+                    let score = own.map_or(-INFINITY, |own| own.score.max(-INFINITY));
+                    if !is_left_out(score) {
+                        sum_up(entry, weigh(factor, score), only_positive);
+                    }
                 }
-                Lookup::Own(_) => {
-                    let place = self.place_value(entry.node, None, target);
-                    let own = self.tables[source.i()].get(NodeIdx(place));
-                    let own = own.filter(|own| self.is_available(own.node));
-                    own.map_or(-INFINITY, |own| own.score.max(-INFINITY))
-                }
-                Lookup::ByPlace(best) => {
+            }
+            Best::ByPlace(best) => {
+                for entry in table.iter_mut() {
                     let value = self.place_value(entry.node, colocation.attribute, target);
                     let found = best.binary_search_by_key(&value, |(place, _)| *place);
-                    found.map_or(-INFINITY, |i| best[i].1)
+                    let score = found.map_or(-INFINITY, |i| best[i].1);
+                    if !is_left_out(score) {
+                        sum_up(entry, weigh(factor, score), only_positive);
+                    }
                 }
-            };
-            if factor < 0.0 && score < 0 && !self.double_negative_counts(colocation, score) {
-                continue;
-            }
-            if entry.score == SPENT {
-                continue;
-            }
-            let sum = add(weigh(factor, score), entry.score);
-            if only_positive && sum < 0 && entry.score > 0 {
-                entry.score = SPENT;
-            } else if !(only_positive && sum < 0 && entry.score == 0) {
-                entry.score = sum;
             }
         }
     }
 
     /// What a dependent that has to keep away avoids need not attract its primary; unless the dependent can run on
-    /// just one node, and the primary does not stick to its place.
-    fn double_negative_counts(&self, colocation: &Colocation<'_>, score: i32) -> bool {
-        let primary = colocation.primary;
-        let n_allowed =
-            self.tables[colocation.dependent.i()].iter().filter(|entry| entry.score >= 0).take(2).count();
-        self.st.rsc(primary).meta.stickiness.value() < -score
-            && self.has_influence(colocation, primary)
-            && n_allowed == 1
+    /// just one node (and the primary does not stick to its place).
+    fn may_count_avoidance(&self, colocation: &Colocation<'_>) -> bool {
+        let dependent = &self.tables[colocation.dependent.i()];
+        let n_allowed = dependent.iter().filter(|entry| entry.score >= 0).take(2).count();
+        n_allowed == 1 && self.has_influence(colocation, colocation.primary)
     }
 
     /// The best score of a resource among the nodes of each place.
@@ -518,6 +506,20 @@ impl<'s> Assigner<'s, '_> {
             }
         }
         table
+    }
+}
+
+/// Adds a wish to a node's score.
+#[inline]
+fn sum_up(entry: &mut Entry, wish: i32, only_positive: bool) {
+    if entry.score == SPENT {
+        return;
+    }
+    let sum = add(wish, entry.score);
+    if only_positive && sum < 0 && entry.score > 0 {
+        entry.score = SPENT;
+    } else if !(only_positive && sum < 0 && entry.score == 0) {
+        entry.score = sum;
     }
 }
 

@@ -314,7 +314,8 @@ impl<'s> Assigner<'s, '_> {
         list
     }
 
-    fn gather(&self, rsc: RscIdx, asker: RscIdx, other: Side, list: &mut Vec<u32>) {
+    /// Those colocations, in a list that is there already.
+    pub fn gather(&self, rsc: RscIdx, asker: RscIdx, other: Side, list: &mut Vec<u32>) {
         let own = match other {
             Side::Primary => &self.rsc[rsc.i()].this_with,
             Side::Dependent => &self.rsc[rsc.i()].with_this,
@@ -459,7 +460,7 @@ pub(super) const NO_VALUE: u32 = u32::MAX;
 
 /// Which side of a colocation is another resource than the one asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Primary,
     Dependent,
 }

@@ -46,7 +46,8 @@ impl Assigner<'_, '_> {
     /// Assigns a resource. Primaries are assigned when a dependent asks for their place; those at the end of a very long
     /// chain are assigned beforehand, since the stack has an end.
     fn assign_after_distant_primaries(&mut self, rsc: RscIdx, prefer: Option<NodeIdx>) {
-        let (order, longest) = self.primaries_first(rsc);
+        let may_be_long = self.colocations.len() > LONGEST_CHAIN && !self.primaries(rsc).is_empty();
+        let (order, longest) = if may_be_long { self.primaries_first(rsc) } else { (Vec::new(), 0) };
         if longest > LONGEST_CHAIN {
             for primary in order {
                 self.assign(primary, None, OnFailure::Stop);

@@ -73,9 +73,11 @@ impl<'s> Assigner<'s, '_> {
         }
         let resource = self.st.rsc(rsc);
         let which = if self.rsc[rsc.i()].unassigned { Host::Current } else { Host::Assigned };
+        let node = if resource.meta.attributes_on_host { self.host_of(node, which)? } else { node };
+        let scores = &self.promotion_scores[node.i()];
         let value = |name: &str| {
-            let attribute = format!("master-{name}");
-            self.attribute(node, &attribute, resource.meta.attributes_on_host, which)
+            let found = scores.binary_search_by_key(&name, |(name, _)| name);
+            found.ok().map(|at| scores[at].1)
         };
         let base = base_name(resource.id.as_str());
         let value = value(resource.known_as().as_str()).or_else(|| {

@@ -68,12 +68,6 @@ impl NodeTable {
         self.0.extend_from_slice(&other.0);
     }
 
-    /// The entries of `first` and of all nodes after it; all, if that is `None`.
-    pub(super) fn from(&self, first: Option<NodeIdx>) -> &[Entry] {
-        let at = first.map_or(0, |first| self.position(first).unwrap_or_else(|at| at));
-        &self.0[at..]
-    }
-
     /// The score on a node, if it is in the table.
     pub fn score(&self, node: NodeIdx) -> Option<i32> {
         self.get(node).map(|entry| entry.score)

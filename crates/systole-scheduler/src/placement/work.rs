@@ -15,7 +15,7 @@ use crate::{
     NodeIdx, Note, RscIdx, Status,
     status::{FencingRequest, Kind, NodeSet, PlacementStrategy, Requires},
 };
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Bound};
 use systole_types::{Role, Score};
 
 /// What changes about a resource while placement works.
@@ -107,8 +107,12 @@ pub(super) struct Assigner<'s, 'c> {
     pub attribute_values: Vec<Vec<u32>>,
     pub attribute_names: BTreeMap<&'s str, u32>,
     pub fencing: Vec<FencingRequest>,
+    /// Promotion scores as attributes of nodes tell them, in the order of names: by node, what for and how much.
+    pub promotion_scores: Vec<Vec<(&'s str, &'s str)>>,
     /// Memory of tables that were only needed for a sum.
     pub spare_tables: Vec<NodeTable>,
+    /// Memory of lists of colocations that have been followed.
+    pub spare_lists: Vec<Vec<u32>>,
     /// How many colocations wishes are being followed through.
     pub chain_length: usize,
     /// Instances of promotable clones, by what they are instances of.
@@ -142,7 +146,9 @@ impl<'s, 'c> Assigner<'s, 'c> {
             attribute_values: Vec::new(),
             attribute_names: BTreeMap::new(),
             fencing: Vec::new(),
+            promotion_scores: st.nodes.iter().map(promotion_scores).collect(),
             spare_tables: Vec::new(),
+            spare_lists: Vec::new(),
             chain_length: 0,
             twins: BTreeMap::new(),
             candidates: BTreeMap::new(),
@@ -296,7 +302,8 @@ impl<'s, 'c> Assigner<'s, 'c> {
     /// Whether resources may run on a node, as far as the node goes.
     pub fn is_available(&self, node: NodeIdx) -> bool {
         let node = &self.nodes[node.i()];
-        node.online && !node.shutdown && !node.unclean && !node.standby && !node.maintenance
+        // Asked more than anything else: without branches.
+        node.online & !(node.shutdown | node.unclean | node.standby | node.maintenance)
     }
 
     pub fn is_usable(&self, entry: &Entry) -> bool {
@@ -535,6 +542,14 @@ impl<'s, 'c> Assigner<'s, 'c> {
             self.show_scores(step, self.rsc[rsc.i()].children[i]);
         }
     }
+}
+
+/// Attributes `master-NAME` of a node: names, in their order, and scores.
+fn promotion_scores<'s>(node: &'s crate::Node<'_>) -> Vec<(&'s str, &'s str)> {
+    const PREFIX: &str = "master-";
+    let from_first = node.attributes.range::<str, _>((Bound::Included(PREFIX), Bound::Unbounded));
+    let scores = from_first.map_while(|(name, score)| Some((name.strip_prefix(PREFIX)?, &**score)));
+    scores.collect()
 }
 
 impl Mutable {

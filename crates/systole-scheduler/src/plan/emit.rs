@@ -7,9 +7,8 @@ use super::{
     task::{Key, Task},
     told::Cache,
 };
-use crate::{RscIdx, status::Kind};
+use crate::{RscIdx, rules, status::Kind};
 use std::{sync::Arc, time::Duration};
-use systole_cib::model::AttributeSet;
 use systole_graph::{ActionKind, Synapse, TransitionGraph};
 use systole_types::NodeUuid;
 
@@ -49,12 +48,11 @@ impl Draft<'_, '_> {
 
     /// Rules about operations may say when to look again, for every action that was thought of.
     fn note_rules_of_operations(&self) {
-        let has_rules = |sets: &[AttributeSet]| sets.iter().any(|set| set.rule.is_some());
-        let is_general = has_rules(&self.status.cib.operation_defaults);
+        let is_general = rules::are_in(&self.status.cib.operation_defaults);
         for action in &self.actions {
             let Some(rsc) = action.rsc else { continue };
             let operations = self.r(rsc).primitive().map_or(&[][..], |own| &own.definition.operations);
-            if is_general || operations.iter().any(|operation| has_rules(&operation.meta)) {
+            if is_general || operations.iter().any(|operation| rules::are_in(&operation.meta)) {
                 let interval = Duration::from_millis(action.key.interval_ms().into());
                 self.status.op_meta(rsc, action.made_as.as_str(), interval);
             }

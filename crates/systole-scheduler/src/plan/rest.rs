@@ -23,10 +23,10 @@ use super::{
 use crate::{
     RscIdx, Status,
     placement::Placement,
+    rules,
     status::{Kind, NoQuorum, NodeSet, PlacementStrategy},
 };
 use resource::Rest;
-use systole_cib::model::AttributeSet;
 use systole_types::{Role, Score};
 
 /// The resources that need no plan; `None` if all are planned.
@@ -56,7 +56,6 @@ pub(super) fn left_out(
 /// Whether nothing happens that concerns all resources of a node or of the cluster.
 fn is_calm(status: &Status<'_>, placement: &Placement) -> bool {
     let options = &status.options;
-    let has_rule = |sets: &[AttributeSet]| sets.iter().any(|set| set.rule.is_some());
     let nodes = status.nodes.iter().zip(&placement.nodes);
     (status.has_quorum || options.no_quorum == NoQuorum::Ignore)
         && !options.stop_all
@@ -65,7 +64,7 @@ fn is_calm(status: &Status<'_>, placement: &Placement) -> bool {
         && status.fencing.is_empty()
         && placement.fencing.is_empty()
         // Rules about operations say when to look again, of whatever is planned.
-        && !has_rule(&status.cib.operation_defaults)
+        && !rules::are_in(&status.cib.operation_defaults)
         && nodes.into_iter().all(|(node, outlook)| {
             let is_leaving = outlook.online && outlook.shutdown;
             !outlook.unclean && !is_leaving && !node.unclean && !node.remote_requires_reset

@@ -112,6 +112,7 @@ impl<'a> Unpack<'a> {
         let meta = Meta::read(raw, self.context(is_fence_device, is_remote));
         let node_dependent = rules::depends_on_node(&definition.parameters)
             || inherited.iter().any(|sets| rules::depends_on_node(sets));
+        let has_rules = has_rules(&definition) || inherited.iter().any(|sets| rules::are_in(sets));
         let mut utilization = Attributes::new();
         let input = Input::at(self.local_time());
         rules::merge(
@@ -122,10 +123,11 @@ impl<'a> Unpack<'a> {
             &mut utilization,
             &self.recheck,
         );
-        let id = numbered(definition.id.as_str(), instance);
+        let id = own_id(&definition.id, instance);
         let kind = Kind::Primitive(PrimitiveData {
             inherited,
             node_dependent,
+            has_rules,
             is_fence_device,
             is_remote_connection: is_remote,
             utilization: utilization
@@ -133,7 +135,7 @@ impl<'a> Unpack<'a> {
                 .map(|(name, value)| (name, leading_integer(&value)))
                 .collect(),
             definition,
-            parameters: std::sync::OnceLock::new(),
+            parameters: Arc::default(),
         });
         let mut rsc = Resource::new(id, kind, meta, self.options.maintenance);
         rsc.parent = parent;
@@ -173,8 +175,7 @@ impl<'a> Unpack<'a> {
         let (ordered, colocated) = (unless_false("ordered"), unless_false("collocated"));
         let meta = Meta::read(raw, self.context(false, false));
         let kind = Kind::Group(GroupData { definition: group, ordered, colocated });
-        let mut rsc =
-            Resource::new(numbered(group.id.as_str(), instance), kind, meta, self.options.maintenance);
+        let mut rsc = Resource::new(own_id(&group.id, instance), kind, meta, self.options.maintenance);
         rsc.parent = parent;
         rsc.instance = instance;
         self.set_clone_flags(&mut rsc);
@@ -322,7 +323,7 @@ impl<'a> Unpack<'a> {
 
     fn copy_instance(&mut self, first: RscIdx, number: u32, parent: RscIdx) -> RscIdx {
         let template = self.rsc(first);
-        let id = numbered(template.base_id(), Some(number));
+        let id = numbered(template.base_id(), number);
         let mut copy = template.like(id, number, parent, self.options.maintenance);
         copy.next_role = self.target_role(&copy).unwrap_or_default();
         let members = template.children.clone();
@@ -491,12 +492,21 @@ pub(super) fn may_be_unique(agent: &Agent) -> bool {
     agent.class.eq_ignore_ascii_case("ocf") || agent.class.eq_ignore_ascii_case("stonith")
 }
 
-/// A name with instance number, if there is one.
-pub(super) fn numbered(base: &str, instance: Option<u32>) -> ResourceId {
-    match instance {
-        Some(number) => ResourceId::new(format!("{base}:{number}")),
-        None => ResourceId::new(base),
-    }
+/// Whether some of a primitive's parameters, or properties of its operations, are under a rule.
+fn has_rules(primitive: &Primitive) -> bool {
+    let operations = &primitive.operations;
+    rules::are_in(&primitive.parameters)
+        || operations.iter().any(|op| rules::are_in(&op.parameters) || rules::are_in(&op.meta))
+}
+
+/// The name of what is configured under `id`: of an instance, with its number.
+fn own_id(id: &ResourceId, instance: Option<u32>) -> ResourceId {
+    instance.map_or_else(|| id.clone(), |number| numbered(id.as_str(), number))
+}
+
+/// A name with instance number.
+fn numbered(base: &str, number: u32) -> ResourceId {
+    ResourceId::new(format!("{base}:{number}"))
 }
 
 /// Numbers and flags of a clone by its meta attributes. Source: Pacemaker Explained, "Clone Options".

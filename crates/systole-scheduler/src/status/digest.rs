@@ -7,8 +7,8 @@
 
 use super::{Attributes, NodeIdx, RscIdx, Status, operation};
 use crate::rules::{self, Input, Merge};
-use std::{fmt::Write as _, sync::Arc, time::Duration};
-use systole_cib::model::HistoryEntry;
+use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
+use systole_cib::model::{HistoryEntry, Primitive};
 use systole_types::NodeId;
 
 /// What a comparison of a history entry with today's configuration found.
@@ -161,6 +161,54 @@ impl Status<'_> {
         first: &HistoryEntry,
         host: Option<&NodeId>,
     ) -> DigestChange {
+        let lasting = || self.lasting_definition(rsc);
+        let Some(definition) = self.is_by_itself(entry, first).then(lasting).flatten() else {
+            return self.compare_digests(rsc, node, entry, first, host);
+        };
+        if entry.verified.is_of(definition) {
+            let again = || self.compare_digests(rsc, node, entry, first, host);
+            debug_assert_eq!(again(), DigestChange::None, "{}", entry.id);
+            return DigestChange::None;
+        }
+        let change = self.compare_digests(rsc, node, entry, first, host);
+        if change == DigestChange::None {
+            entry.verified.set_of(definition);
+        }
+        change
+    }
+
+    /// Whether what an entry is compared with depends on no other entry, and its age does not matter.
+    fn is_by_itself(&self, entry: &HistoryEntry, first: &HistoryEntry) -> bool {
+        let has_no_names = entry.digest_restart.is_none() && first.digest_restart.is_none();
+        (has_no_names || std::ptr::eq(entry, first))
+            && !self.is_expired_recurring(entry)
+            && !self.is_expired_recurring(first)
+    }
+
+    /// The definition of a resource in the CIB, if the parameters of its operations depend on nothing but the configuration:
+    /// neither on nodes nor on the moment.
+    fn lasting_definition(&self, rsc: RscIdx) -> Option<&Primitive> {
+        let resource = self.rsc(rsc);
+        let primitive = resource.primitive()?;
+        let has_host_name = primitive.is_remote_connection && resource.container.is_some();
+        match &*primitive.definition {
+            Cow::Borrowed(definition)
+                if !primitive.has_rules && !has_host_name && !rules::are_in(&self.cib.operation_defaults) =>
+            {
+                Some(definition)
+            }
+            _ => None,
+        }
+    }
+
+    fn compare_digests(
+        &self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        entry: &HistoryEntry,
+        first: &HistoryEntry,
+        host: Option<&NodeId>,
+    ) -> DigestChange {
         let interval = Duration::from_millis(entry.interval_ms);
         let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
         let is_expired = self.is_expired_recurring(entry);
@@ -172,14 +220,15 @@ impl Status<'_> {
             && (is_expired || entry.digest_restart.is_some())
         {
             let counts = |name: &str| names.is_none_or(|names| names.split(' ').any(|word| word == name));
-            let restart = || parameter_digest(parameters.iter().filter(|(name, _)| counts(name)));
-            if is_expired || entry.digest_restart.as_ref().is_some_and(|(_, digest)| restart() != **digest) {
+            let differs =
+                |digest: &str| !is_digest_of(digest, parameters.iter().filter(|(name, _)| counts(name)));
+            if is_expired || entry.digest_restart.as_ref().is_some_and(|(_, digest)| differs(digest)) {
                 return DigestChange::Restart;
             }
         }
         match &entry.digest_all {
             None => DigestChange::Unknown,
-            Some(digest) if parameter_digest(parameters.iter()) == **digest => DigestChange::None,
+            Some(digest) if is_digest_of(digest, parameters.iter()) => DigestChange::None,
             Some(_) if interval.is_zero() && parameters.has_own => DigestChange::Restart,
             Some(_) => DigestChange::Reload,
         }
@@ -209,7 +258,7 @@ impl Status<'_> {
         let is_private =
             |name: &str| private.as_ref().is_some_and(|names| names.split(' ').any(|word| word == name));
         parameters.retain(|name, _| !is_private(name));
-        parameter_digest(&parameters) == **digest
+        is_digest_of(digest, &parameters)
     }
 
     /// Parameters that a secure digest may be of. Before feature set 3.16.0 only the resource's own counted, and of fence
@@ -320,8 +369,26 @@ fn is_left_out(name: &str) -> bool {
         )
 }
 
-/// The MD5 of parameters in the order of their names.
+/// The MD5 of parameters in the order of their names, as histories keep it.
 fn parameter_digest<'p, N, V>(parameters: impl IntoIterator<Item = (&'p N, &'p V)>) -> String
+where
+    N: AsRef<str> + 'p,
+    V: AsRef<str> + 'p,
+{
+    let digits = hexadecimal(&md5_of(parameters));
+    digits.iter().copied().map(char::from).collect()
+}
+
+/// Whether a history's digest is that of the parameters.
+fn is_digest_of<'p, N, V>(digest: &str, parameters: impl IntoIterator<Item = (&'p N, &'p V)>) -> bool
+where
+    N: AsRef<str> + 'p,
+    V: AsRef<str> + 'p,
+{
+    digest.as_bytes() == hexadecimal(&md5_of(parameters))
+}
+
+fn md5_of<'p, N, V>(parameters: impl IntoIterator<Item = (&'p N, &'p V)>) -> [u8; 16]
 where
     N: AsRef<str> + 'p,
     V: AsRef<str> + 'p,
@@ -336,22 +403,22 @@ where
         text.push('"');
     }
     text.push_str("/>\n");
-    hexadecimal(&md5::compute(text).0)
+    md5::compute(text).0
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
-    text
+fn hexadecimal(bytes: &[u8; 16]) -> [u8; 32] {
+    let digit = |n: usize| {
+        let byte = bytes[n / 2];
+        b"0123456789abcdef"[usize::from(if n.is_multiple_of(2) { byte >> 4 } else { byte & 15 })]
+    };
+    std::array::from_fn(digit)
 }
 
 /// Writes an attribute's value as Pacemaker does for digests: control characters as `&#xHH;`.
 fn escape_into(text: &mut String, value: &str) {
-    if !value.bytes().any(|b| b.is_ascii_control() || matches!(b, b'<' | b'>' | b'&' | b'"')) {
+    let is_special = |b: u8| b.is_ascii_control() | matches!(b, b'<' | b'>' | b'&' | b'"');
+    // All bytes are looked at, which goes faster than to stop at the first.
+    if !value.bytes().fold(false, |found, b| found | is_special(b)) {
         text.push_str(value);
         return;
     }

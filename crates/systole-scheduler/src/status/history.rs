@@ -60,7 +60,7 @@ impl<'a> Unpack<'a> {
         if history.operations.is_empty() && !self.options.shutdown_lock {
             return None;
         }
-        let rsc = match self.find_instance(node, history.resource.as_str(), namesake) {
+        let rsc = match self.find_instance(node, &history.resource, namesake) {
             Some(rsc) => rsc,
             None if history.operations.is_empty() => return None,
             None => self.removed_resource(history)?,

@@ -93,29 +93,61 @@ pub(super) struct Context<'a> {
 impl Meta {
     /// Reads merged meta attributes. What cannot be read counts as not given.
     pub(super) fn read(raw: Attributes, context: Context<'_>) -> Self {
-        let text = |name: &str| raw.get(name).map(|value| &**value);
-        let container = raw.get("container").cloned();
-        let is_remote_node = context.is_remote_connection && container.is_none();
+        let is_remote_node = context.is_remote_connection && !raw.contains_key("container");
+        let raw = Arc::new(raw);
+        let mut meta = Self::defaults(raw.clone(), context, is_remote_node);
+        for (name, value) in &*raw {
+            meta.set(name, value, context);
+        }
+        meta
+    }
+
+    fn defaults(raw: Arc<Attributes>, context: Context<'_>, allow_migrate: bool) -> Self {
         Self {
-            priority: score(text("priority"), Score::ZERO),
-            stickiness: score(text("resource-stickiness"), Score::ZERO),
-            target_role: text("target-role").and_then(|role| role.parse().ok()),
-            is_managed: text("is-managed").map(|value| parse_bool(value) == Some(true)),
-            maintenance: is_true(text("maintenance")),
-            migration_threshold: migration_threshold(text("migration-threshold")),
-            failure_timeout: text("failure-timeout").map(span).filter(|timeout| !timeout.is_zero()),
-            requires: Requires::read(text("requires"), context),
-            multiple_active: MultipleActive::read(text("multiple-active")),
-            allow_migrate: text("allow-migrate").map_or(is_remote_node, |value| is_true(Some(value))),
-            critical: text("critical").is_none_or(|value| is_true(Some(value))),
-            allow_unhealthy_nodes: is_true(text("allow-unhealthy-nodes")),
-            attributes_on_host: text("container-attribute-target")
-                .is_some_and(|target| target.eq_ignore_ascii_case("host")),
-            agentless: is_true(text("agentless")),
-            notify: is_true(text("notify")),
-            remote_node: text("remote-node").map(NodeId::new),
-            container,
-            raw: Arc::new(raw),
+            priority: Score::ZERO,
+            stickiness: Score::ZERO,
+            target_role: None,
+            is_managed: None,
+            maintenance: false,
+            migration_threshold: Score::INFINITY,
+            failure_timeout: None,
+            requires: Requires::read(None, context),
+            multiple_active: MultipleActive::default(),
+            allow_migrate,
+            critical: true,
+            allow_unhealthy_nodes: false,
+            attributes_on_host: false,
+            agentless: false,
+            notify: false,
+            remote_node: None,
+            container: None,
+            raw,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &Arc<str>, context: Context<'_>) {
+        let text = Some(&**value);
+        match name {
+            "priority" => self.priority = score(text, Score::ZERO),
+            "resource-stickiness" => self.stickiness = score(text, Score::ZERO),
+            "target-role" => self.target_role = value.parse().ok(),
+            "is-managed" => self.is_managed = Some(parse_bool(value) == Some(true)),
+            "maintenance" => self.maintenance = is_true(text),
+            "migration-threshold" => self.migration_threshold = migration_threshold(text),
+            "failure-timeout" => {
+                self.failure_timeout = Some(span(value)).filter(|timeout| !timeout.is_zero())
+            }
+            "requires" => self.requires = Requires::read(text, context),
+            "multiple-active" => self.multiple_active = MultipleActive::read(text),
+            "allow-migrate" => self.allow_migrate = is_true(text),
+            "critical" => self.critical = is_true(text),
+            "allow-unhealthy-nodes" => self.allow_unhealthy_nodes = is_true(text),
+            "container-attribute-target" => self.attributes_on_host = value.eq_ignore_ascii_case("host"),
+            "agentless" => self.agentless = is_true(text),
+            "notify" => self.notify = is_true(text),
+            "remote-node" => self.remote_node = Some(NodeId::from(value.clone())),
+            "container" => self.container = Some(value.clone()),
+            _ => {}
         }
     }
 }

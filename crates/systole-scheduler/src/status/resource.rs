@@ -100,14 +100,16 @@ pub struct PrimitiveData<'a> {
     pub inherited: Vec<&'a [AttributeSet]>,
     /// Parameters differ from node to node.
     pub node_dependent: bool,
+    /// Some parameters, or properties of operations, are under a rule.
+    pub has_rules: bool,
     /// A fence device.
     pub is_fence_device: bool,
     /// A connection to a remote or guest node (`ocf:pacemaker:remote`).
     pub is_remote_connection: bool,
     /// Utilization (for all nodes; rules on it see no node).
     pub utilization: std::collections::BTreeMap<Arc<str>, i64>,
-    /// Parameters where they are the same on all nodes, once asked for.
-    pub(super) parameters: std::sync::OnceLock<Arc<super::Attributes>>,
+    /// Parameters where they are the same on all nodes, once asked for; instances of a clone share them.
+    pub(super) parameters: Arc<std::sync::OnceLock<Arc<super::Attributes>>>,
 }
 
 /// A group.

@@ -10,6 +10,7 @@ use crate::{
         recurring::recurring_operations,
         task::{Key, Task},
     },
+    rules,
     status::{
         BundleData, DigestChange, EarlyAction, Kind, NodeKind, NodeSet, PrimitiveData, Removed, Resource,
         in_order,
@@ -231,7 +232,7 @@ impl<'s, 'a> Rest<'s, 'a> {
     ) -> bool {
         let operations = &primitive.definition.operations;
         // Rules about operations say when to look again, of whatever is planned.
-        if operations.iter().any(|operation| operation.meta.iter().any(|set| set.rule.is_some())) {
+        if operations.iter().any(|operation| rules::are_in(&operation.meta)) {
             return false;
         }
         let begin = self.recurring.partition_point(|(other, _)| *other < rsc);

@@ -7,12 +7,17 @@ use systole_types::ResourceId;
 impl Unpack<'_> {
     /// The instance that the history of `id` on `node` is of; `None` if the resource is not in the configuration any more.
     /// `found` is the resource of that very name.
-    pub(super) fn find_instance(&mut self, node: NodeIdx, id: &str, found: Option<RscIdx>) -> Option<RscIdx> {
+    pub(super) fn find_instance(
+        &mut self,
+        node: NodeIdx,
+        id: &ResourceId,
+        found: Option<RscIdx>,
+    ) -> Option<RscIdx> {
         if found.is_some_and(|rsc| !self.rsc(rsc).is_primitive()) {
             return None;
         }
         let by_base_name = || {
-            let instance = RscIdx(self.first_instances.get(base_name(id))?);
+            let instance = RscIdx(self.first_instances.get(base_name(id.as_str()))?);
             (!self.rsc(instance).is_unique && self.rsc(instance).is_primitive()).then_some(instance)
         };
         let mut rsc = found.or_else(by_base_name)?;
@@ -20,13 +25,12 @@ impl Unpack<'_> {
         if self.rsc(top).is_clone() && !self.rsc(top).is_unique {
             rsc = match self.rsc(top).parent {
                 Some(bundle) => self.replica_child(bundle, node)?,
-                None => self.anonymous_instance(top, node, base_name(id))?,
+                None => self.anonymous_instance(top, node, base_name(id.as_str()))?,
             };
         }
         let instance = &mut self.resources[rsc.i()];
-        if instance.id.as_str() != id && instance.history_id.as_ref().is_none_or(|known| known.as_str() != id)
-        {
-            instance.history_id = Some(ResourceId::new(id));
+        if instance.id != *id && instance.history_id.as_ref() != Some(id) {
+            instance.history_id = Some(id.clone());
         }
         Some(rsc)
     }

@@ -61,8 +61,19 @@ pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: 
         [] | [_] => {}
         [a, b] if is_newer(a, b).is_gt() => ordered.swap(0, 1),
         [_, _] => {}
+        _ if have_calls_of_one_node(entries) => ordered.sort_by_key(|entry| entry.call_id),
         _ => *ordered = merge_sort(std::mem::take(ordered)),
     }
+}
+
+/// Whether all entries can be compared by their call numbers: results of one node, of different calls and operations. That
+/// is a total order, and nearly every history is so.
+fn have_calls_of_one_node(entries: &[HistoryEntry]) -> bool {
+    let has_call = |entry: &HistoryEntry| entry.call_id >= 0 && entry.on_node == entries[0].on_node;
+    let is_new = |(n, entry): (usize, &HistoryEntry)| {
+        entries[..n].iter().all(|other| other.call_id != entry.call_id && other.id != entry.id)
+    };
+    entries.iter().all(has_call) && entries.iter().enumerate().all(is_new)
 }
 
 fn merge_sort(mut entries: Vec<&HistoryEntry>) -> Vec<&HistoryEntry> {
