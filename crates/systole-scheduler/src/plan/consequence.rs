@@ -44,6 +44,9 @@ impl Draft<'_, '_> {
             *n_possible += 1;
         }
         for (kind, filter) in kinds.into_iter().filter(|(kind, _)| relation.has(*kind)) {
+            if self.links[link_idx as usize].relation == Relation::NONE {
+                break;
+            }
             match kind {
                 Relation::NESTED_PROBE => {
                     let stops = first_rsc.is_some_and(|rsc| self.r(rsc).is_active());
@@ -165,16 +168,21 @@ impl Draft<'_, '_> {
             let before = self.a(action).flags;
             self.update(first, action, node, first_flags, filter, kind);
             if only_runnable && self.a(action).flags != before {
-                self.visit_followers(action);
+                for follower in self.followers(action) {
+                    self.visit_meanwhile(follower);
+                }
             }
         }
     }
 
     /// What comes after an action is visited next, the latest first.
     pub(super) fn visit_followers(&mut self, action: ActIdx) {
-        let followers = self.a(action).after.iter().rev();
-        let followers: Vec<ActIdx> = followers.map(|&link| self.links[link as usize].then).collect();
+        let followers = self.followers(action);
         self.to_visit.extend(followers);
+    }
+
+    fn followers(&self, action: ActIdx) -> Vec<ActIdx> {
+        self.a(action).after.iter().rev().map(|&link| self.links[link as usize].then).collect()
     }
 
     /// Applies one kind of relation to the two actions themselves.
@@ -192,7 +200,7 @@ impl Draft<'_, '_> {
         if self.a(then).flags != before.1 {
             self.changed.then = true;
             if self.a(then).rsc.is_some_and(|rsc| self.r(rsc).parent.is_some()) {
-                self.to_visit.push(then);
+                self.visit_meanwhile(then);
             }
         }
     }

@@ -91,6 +91,8 @@ pub struct Draft<'s, 'a> {
     pub left_out: Vec<bool>,
     /// Something has to do with what is left out, after all.
     pub is_overreached: bool,
+    /// How many visits are in the middle of one another.
+    pub(super) depth: usize,
     /// Work left for propagation.
     pub(super) to_visit: Vec<ActIdx>,
     /// What the relation looked at last has changed.
@@ -123,6 +125,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             looks_left: 0,
             left_out,
             is_overreached: false,
+            depth: 0,
             to_visit: Vec::new(),
             changed: super::propagate::Changed::default(),
             singletons: BTreeMap::new(),
@@ -338,13 +341,13 @@ impl<'s, 'a> Draft<'s, 'a> {
         let shorter = if after.len() <= before.len() { after } else { before };
         let is_known = shorter.iter().any(|&link| {
             let link = &self.links[link as usize];
-            link.first == first && link.then == then && link.relation.has_any(relation)
+            link.first == first && link.then == then && link.made_as.has_any(relation)
         });
         if is_known {
             return false;
         }
         let idx = u32::try_from(self.links.len()).expect("fewer than 4 billion links");
-        self.links.push(Link { first, then, relation });
+        self.links.push(Link { first, then, relation, made_as: relation });
         self.a_mut(first).after.push(idx);
         self.a_mut(then).before.push(idx);
         true

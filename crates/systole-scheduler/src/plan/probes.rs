@@ -132,7 +132,7 @@ impl Draft<'_, '_> {
     fn order_after_probe(&mut self, probe: ActIdx) {
         for i in (0..self.a(probe).after.len()).rev() {
             let link = self.links[self.a(probe).after[i] as usize];
-            self.order_instances_after_probe(probe, link.then, link.relation);
+            self.order_instances_after_probe(probe, link.then, link.made_as);
             let mut seen = Vec::new();
             self.order_restart_after_probe(probe, link.then, &mut seen);
             for action in seen {
@@ -195,7 +195,7 @@ impl Draft<'_, '_> {
             .and_then(|collective| self.compatible_instance(probed, collective, false));
         for i in (0..self.a(after).after.len()).rev() {
             let link = self.links[self.a(after).after[i] as usize];
-            if !link.relation.has(Relation::FIRST_FORCES_THEN) {
+            if !link.made_as.has(Relation::FIRST_FORCES_THEN) {
                 let (Some(rsc), Some(next)) = (after_rsc, self.a(link.then).rsc) else { continue };
                 let is_simple = self.r(rsc).is_primitive() || self.r(probed).parent == Some(rsc);
                 let is_member =

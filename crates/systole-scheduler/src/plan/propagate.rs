@@ -12,6 +12,9 @@ use systole_types::Role;
 /// Looks per link, on average, after which propagation is given up: a bound for hostile configurations.
 const MAX_LOOKS_PER_LINK: usize = 200;
 
+/// So many visits may be in the middle of one another.
+const MAX_DEPTH: usize = 100;
+
 /// What the relation looked at last has changed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changed {
@@ -122,6 +125,20 @@ impl Draft<'_, '_> {
     /// Works out what follows for an action, at once.
     pub(super) fn visit_now(&mut self, action: ActIdx) {
         self.visit(action, &mut Vec::new());
+    }
+
+    /// As [`Self::visit_now`], in the middle of another visit: what is left to be looked at there is looked at afterwards. Only
+    /// so deep as the stack allows; beyond that it waits for the end of the link.
+    pub(super) fn visit_meanwhile(&mut self, action: ActIdx) {
+        if self.depth >= MAX_DEPTH {
+            self.to_visit.push(action);
+            return;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        self.depth += 1;
+        self.visit_now(action);
+        self.depth -= 1;
+        self.changed = changed;
     }
 
     pub(super) fn limit_looks(&mut self) {

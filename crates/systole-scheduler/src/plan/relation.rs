@@ -91,8 +91,10 @@ pub struct Link {
     pub first: ActIdx,
     /// Comes after.
     pub then: ActIdx,
-    /// What follows from it.
+    /// What follows from it; `NONE` once it turned out not to apply.
     pub relation: Relation,
+    /// What it was made for. Whoever goes from an action to what comes after it goes by this.
+    pub made_as: Relation,
 }
 
 /// One side of an order: an action, or those of a resource with a key, looked up once all exist.

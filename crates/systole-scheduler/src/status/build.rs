@@ -208,9 +208,13 @@ impl<'a> Unpack<'a> {
         };
         let promotable = is_true(raw.get("promotable").map(|value| &**value));
         let asked = at_least(raw.get("clone-max").map(|value| &**value), 0).unwrap_or(0);
-        if agents.is_empty()
-            || (promotable && !agents.iter().all(|agent| agent.class.eq_ignore_ascii_case("ocf")))
-        {
+        let cannot_be_promoted = agents.iter().find(|agent| !agent.class.eq_ignore_ascii_case("ocf"));
+        if let Some(agent) = cannot_be_promoted.filter(|_| promotable) {
+            // The clone is refused, but what is in it is known by then.
+            self.have_fencing |= agent.class.eq_ignore_ascii_case("stonith");
+            return None;
+        }
+        if agents.is_empty() {
             return None;
         }
         let can_be_unique = agents.iter().all(|agent| may_be_unique(agent));
