@@ -21,7 +21,7 @@ use systole_cluster::{
 use systole_link::{Clock, Poll, Signals, waker};
 use systole_remote::Dialer;
 use systole_wire::{
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
     remote::FromRemote,
 };
 
@@ -33,6 +33,7 @@ case $1 in
 start) : > "$OCF_RESKEY_state";;
 stop) rm -f "$OCF_RESKEY_state";;
 monitor) [ -e "$OCF_RESKEY_state" ] || exit 7;;
+meta-data) echo '<resource-agent name="agent"/>';;
 esac
 "#;
 
@@ -261,9 +262,26 @@ fn expect(client: &mut Client, name: &str, rc: i32, status: i32) {
     assert_eq!(client.outcome(), (name.to_owned(), rc, status));
 }
 
+/// What the daemon's own agent says of itself, and that one which is not there says nothing.
+fn describe(client: &mut Client, daemon: &Daemon) {
+    for (agent, is_there) in [(daemon.agent, true), ("missing", false)] {
+        let provider = Some(daemon.provider.to_owned());
+        let name = AgentName { class: "ocf".into(), provider, agent: agent.into() };
+        client.handle(Event::Told(ToExecutor::Describe(name.clone())));
+        match client.next() {
+            RemoteEvent::Says(FromExecutor::Described { agent, metadata }) => {
+                assert_eq!(agent, name);
+                assert_eq!(metadata.is_some_and(|text| text.contains("<resource-agent")), is_there);
+            }
+            other => panic!("no description but {other:?}"),
+        }
+    }
+}
+
 /// The life of a resource, a wrong key, and the loss of the daemon.
 fn check(mut daemon: Daemon) {
     let mut client = Client::connect_to(&daemon);
+    describe(&mut client, &daemon);
     client.run(daemon.operation(1, "monitor", 0));
     expect(&mut client, "monitor", 7, 0);
     client.run(daemon.operation(2, "start", 0));

@@ -1,13 +1,14 @@
 //! What agents say of themselves, as far as histories have to tell it with each result.
 //!
 //! Operations are handed to whatever executor they are for together with the digests that go into the history: so each
-//! result has them, whoever records it. This node's own executor is asked for agents' metadata also for operations on
-//! remote nodes, as Pacemaker does.
+//! result has them, whoever records it. Whoever is to run an agent is asked for its metadata: a remote node, or the image of a
+//! container, may have another one than this node, or be the only one to have it. (Pacemaker asks its own node always.)
 //!
 //! A start waits for what its agent says today, since the agent may have been updated. Other operations that a later reload
 //! depends on wait only while nothing is known of the agent. What ends or recurs never waits.
 
 use super::NodeMachine;
+use crate::message::Hand;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -31,9 +32,20 @@ const ASKABLE: ProtocolVersion = ProtocolVersion { major: 1, minor: 2 };
 /// Agents of this node's operations.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
-    /// Whether the executor is there and can be asked.
+    /// Whether this node's executor is there and can be asked.
     are_askable: bool,
-    known: BTreeMap<AgentName, Knowledge>,
+    known: BTreeMap<Place, BTreeMap<AgentName, Knowledge>>,
+}
+
+/// Where agents are: on this node, or on a remote one.
+type Place = Option<String>;
+
+/// Where the agents are that a hand runs. Connections are this node's own doing.
+fn place_of(by: &Hand) -> Place {
+    match by {
+        Hand::Executor | Hand::Connections => None,
+        Hand::Remote(name) => Some(name.clone()),
+    }
 }
 
 #[derive(Debug, Default)]
@@ -93,23 +105,36 @@ impl Agents {
     /// There is nobody to ask: nothing waits.
     pub fn executor_is_gone(&mut self) {
         self.are_askable = false;
-        for known in self.known.values_mut().filter(|known| known.asked_at.is_some()) {
+        let here = self.known.get_mut(&None).into_iter().flat_map(BTreeMap::values_mut);
+        for known in here.filter(|known| known.asked_at.is_some()) {
             known.asked_at = None;
             known.asked_for.clear();
         }
     }
 
+    /// A remote node is gone. It may come back with other agents.
+    pub fn remote_is_gone(&mut self, name: &str) {
+        self.known.remove(&Some(name.to_owned()));
+    }
+
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.known.values().filter_map(|known| Some(known.asked_at? + PATIENCE)).min()
+        let known = self.known.values().flat_map(BTreeMap::values);
+        known.filter_map(|known| Some(known.asked_at? + PATIENCE)).min()
     }
 
     /// Whether this operation has to wait for its agent's description, and the agent if it is to be asked now.
-    fn await_for(&mut self, operation: &Operation, now: Monotonic) -> (bool, Option<AgentName>) {
-        if !self.are_askable || need(operation) == Need::Nothing {
+    fn await_for(
+        &mut self,
+        place: Place,
+        operation: &Operation,
+        now: Monotonic,
+    ) -> (bool, Option<AgentName>) {
+        let is_askable = place.is_some() || self.are_askable;
+        if !is_askable || need(operation) == Need::Nothing {
             return (false, None);
         }
         let name = AgentName::of(operation);
-        let known = self.known.entry(name.clone()).or_default();
+        let known = self.known.entry(place).or_default().entry(name.clone()).or_default();
         let is_asked = known.asked_at.is_some();
         if is_asked && need(operation) == Need::Latest {
             known.asked_for.insert(operation.transition_key.clone());
@@ -127,8 +152,8 @@ impl Agents {
     }
 
     /// What the agent says of itself; `None` if it cannot.
-    fn learn(&mut self, agent: AgentName, traits: Option<AgentTraits>, now: Monotonic) {
-        let known = self.known.entry(agent).or_default();
+    fn learn(&mut self, place: Place, agent: AgentName, traits: Option<AgentTraits>, now: Monotonic) {
+        let known = self.known.entry(place).or_default().entry(agent).or_default();
         match traits {
             Some(traits) => {
                 (known.traits, known.asked_at, known.respite) = (Some(traits), None, None);
@@ -139,17 +164,18 @@ impl Agents {
 
     /// No answer is waited for any longer than this. Whether one was.
     fn expire(&mut self, now: Monotonic) -> bool {
-        let overdue = self.known.values_mut().filter(|known| known.is_overdue(now));
+        let known = self.known.values_mut().flat_map(BTreeMap::values_mut);
+        let overdue = known.filter(|known| known.is_overdue(now));
         overdue.map(|known| known.fail(now)).count() > 0
     }
 
     /// Completes an operation by what its agent says of itself.
-    fn complete(&self, operation: &mut Operation) {
+    fn complete(&self, place: &Place, operation: &mut Operation) {
         if !tells_of_agent(operation) {
             return;
         }
-        let known = self.known.get(&AgentName::of(operation)).and_then(|known| known.traits.as_ref());
-        let Some(traits) = known else { return };
+        let known = self.known.get(place).and_then(|known| known.get(&AgentName::of(operation)));
+        let Some(traits) = known.and_then(|known| known.traits.as_ref()) else { return };
         if matches!(operation.operation.as_str(), "reload" | "reload-agent") {
             let action = match traits.reload {
                 Some((ReloadAction::Reload, _)) => "reload",
@@ -213,21 +239,24 @@ fn words(names: &[String]) -> String {
 
 impl NodeMachine {
     /// Has an operation's agent describe itself, if need be. Whether the operation has to wait for that.
-    pub(super) fn awaits_description(&mut self, operation: &Operation) -> bool {
-        let (awaits, to_ask) = self.agents.await_for(operation, self.now.mono);
+    pub(super) fn awaits_description(&mut self, by: &Hand, operation: &Operation) -> bool {
+        let (awaits, to_ask) = self.agents.await_for(place_of(by), operation, self.now.mono);
         if let Some(agent) = to_ask {
-            self.effects.push(super::Effect::ToExecutor(ToExecutor::Describe(agent)));
+            match by {
+                Hand::Remote(name) => self.tell_remote(name, ToExecutor::Describe(agent)),
+                _ => self.effects.push(super::Effect::ToExecutor(ToExecutor::Describe(agent))),
+            }
         }
         awaits
     }
 
     /// Completes an operation before it is handed over.
-    pub(super) fn complete(&self, operation: &mut Operation) {
-        self.agents.complete(operation);
+    pub(super) fn complete(&self, by: &Hand, operation: &mut Operation) {
+        self.agents.complete(&place_of(by), operation);
     }
 
     /// An agent has described itself, or cannot.
-    pub(super) fn described(&mut self, agent: AgentName, metadata: Option<&str>) {
+    pub(super) fn described(&mut self, by: &Hand, agent: AgentName, metadata: Option<&str>) {
         let read = metadata.map(|text| AgentTraits::read(&agent.class, text)).transpose();
         let traits = read.unwrap_or_else(|error| {
             let AgentName { class, provider, agent } = &agent;
@@ -238,7 +267,7 @@ impl NodeMachine {
             );
             None
         });
-        self.agents.learn(agent, traits, self.now.mono);
+        self.agents.learn(place_of(by), agent, traits, self.now.mono);
         self.send_all_unsent();
     }
 

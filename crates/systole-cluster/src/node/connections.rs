@@ -153,8 +153,8 @@ impl NodeMachine {
         self.connections.last_call = self.connections.last_call.max(before) + 1;
         operation.call = self.connections.last_call;
         // No agent is run that could be waited for: the first probe may go without the description, not the start.
-        self.awaits_description(&operation);
-        self.complete(&mut operation);
+        self.awaits_description(&Hand::Connections, &operation);
+        self.complete(&Hand::Connections, &mut operation);
         let deadline = self.now.mono + Duration::from_millis(operation.timeout_ms);
         let is_up = self.is_connected(&name);
         match operation.operation.as_str() {
@@ -240,6 +240,9 @@ impl NodeMachine {
         let by = Hand::Remote(name.clone());
         match event {
             RemoteEvent::Says(FromExecutor::Result(result)) => self.has_result(&by, *result),
+            RemoteEvent::Says(FromExecutor::Described { agent, metadata }) => {
+                self.described(&by, agent, metadata.as_deref());
+            }
             RemoteEvent::Says(welcome) => self.session_is_up(name, &by, welcome),
             RemoteEvent::StartState(state) => {
                 if let Some(link) = self.connections.links.get_mut(&name) {
@@ -253,6 +256,7 @@ impl NodeMachine {
     fn session_is_up(&mut self, name: String, by: &Hand, welcome: FromExecutor) {
         let Some(link) = self.connections.links.get_mut(&name) else { return };
         link.stage = Stage::Up;
+        self.agents.remote_is_gone(&name);
         let (waiting, start_state) = (std::mem::take(&mut link.waiting), link.start_state);
         self.log(Level::Info, format!("connected to the executor of {name}"));
         // Not where only this node's daemon is new: the remote node goes on.
@@ -278,6 +282,7 @@ impl NodeMachine {
                 self.log(Level::Debug, format!("cannot connect to {name} yet: {reason}"));
             }
             Stage::Up => {
+                self.agents.remote_is_gone(name);
                 self.log(Level::Error, format!("the connection to {name} is lost: {reason}"));
                 self.report_break(name, &format!("remote connection unexpectedly dropped: {reason}"));
             }

@@ -159,7 +159,9 @@ impl NodeMachine {
     pub(super) fn executor_says(&mut self, message: FromExecutor) {
         match message {
             FromExecutor::Result(result) => self.has_result(&Hand::Executor, *result),
-            FromExecutor::Described { agent, metadata } => self.described(agent, metadata.as_deref()),
+            FromExecutor::Described { agent, metadata } => {
+                self.described(&Hand::Executor, agent, metadata.as_deref());
+            }
             FromExecutor::Welcome { ref boot_id, last_number, acknowledged, protocol, .. } => {
                 self.agents.executor_is_there(protocol);
                 if *boot_id != self.boot_id {
@@ -395,11 +397,11 @@ impl NodeMachine {
                 continue;
             }
             let is_behind = waiting.iter().any(|other| other.resource == operation.resource);
-            if self.awaits_description(&operation) || is_behind {
+            if self.awaits_description(by, &operation) || is_behind {
                 waiting.push(operation);
                 continue;
             }
-            self.complete(&mut operation);
+            self.complete(by, &mut operation);
             let Some(executor) = self.executor_of(by) else { return };
             executor.take_up(&mut operation);
             self.tell_executor(by, ToExecutor::Run(Box::new(operation)));

@@ -76,6 +76,8 @@ struct Far {
     closed: Vec<crate::SessionId>,
     ran: Vec<String>,
     running: BTreeSet<String>,
+    /// What agents there say of themselves; without an answer if `None`.
+    metadata: Option<String>,
 }
 
 impl Bench {
@@ -220,6 +222,10 @@ impl Bench {
             RemoteCommand::Close => {
                 self.far.closed.push(session);
                 return None;
+            }
+            RemoteCommand::Tell(ToExecutor::Describe(agent)) if self.far.metadata.is_some() => {
+                let metadata = self.far.metadata.clone();
+                RemoteEvent::Says(FromExecutor::Described { agent, metadata })
             }
             RemoteCommand::Tell(_) => return None,
         };

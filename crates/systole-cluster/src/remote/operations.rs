@@ -8,12 +8,18 @@ use crate::{
 use std::{collections::BTreeMap, time::Duration};
 use systole_types::{Now, OcfRc, OpStatus, OperationKey};
 use systole_wire::{
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
     remote::{Call, Done, Recurring, Reply, Run},
 };
 
 /// How many operations may be in flight or recur on one remote node.
 const MAX_OPERATIONS: usize = 4096;
+
+/// The action by which agents describe themselves.
+pub(super) const METADATA: &str = "meta-data";
+
+/// How long that may take: less than it is waited for.
+const DESCRIBING: Duration = Duration::from_secs(4);
 
 /// What is known of the far end's work.
 #[derive(Debug, Default)]
@@ -26,6 +32,8 @@ pub(super) struct Operations {
     recurring: BTreeMap<String, InForce>,
     /// Calls whose reply matters.
     awaited: BTreeMap<u32, Awaited>,
+    /// Agents that are describing themselves, by the resource that stands for one.
+    described: BTreeMap<String, AgentName>,
     /// The number of the last result.
     last_number: u64,
     /// What resources run with, as far as this session knows: the daemons of others do not keep it.
@@ -42,6 +50,8 @@ struct InForce {
 
 #[derive(Debug)]
 enum Awaited {
+    /// An agent's description, by the resource that stands for it.
+    Description(String),
     /// An operation, by its transition key.
     Run(String),
     /// The end of a recurring operation, by its key.
@@ -54,8 +64,9 @@ impl RemoteSession {
             ToExecutor::Run(operation) => self.run(now, *operation),
             ToExecutor::Cancel { key } => self.cancel(&key),
             ToExecutor::Forget { resource } => self.forget(&resource),
-            // The session greets by itself, and keeps nothing for anybody. Agents are described by this node's executor.
-            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } | ToExecutor::Describe(_) => {}
+            ToExecutor::Describe(agent) => self.describe(agent),
+            // The session greets by itself, and keeps nothing for anybody.
+            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } => {}
         }
     }
 
@@ -88,6 +99,37 @@ impl RemoteSession {
         } else {
             self.operations.in_flight.insert(operation.transition_key.clone(), operation);
         }
+    }
+
+    /// Daemons run an agent for its metadata as they do for everything else; a resource of its own stands for it meanwhile.
+    fn describe(&mut self, agent: AgentName) {
+        let AgentName { class, provider, agent: name } = agent.clone();
+        let resource = format!("systole-{class}-{}-{name}", provider.as_deref().unwrap_or_default());
+        self.send(Call::RegisterResource {
+            resource: resource.clone(),
+            class,
+            provider,
+            agent: name,
+            drops_recurring: true,
+        });
+        let run = Run {
+            resource: resource.clone(),
+            operation: METADATA.to_owned(),
+            timeout_ms: u64::try_from(DESCRIBING.as_millis()).unwrap_or(u64::MAX),
+            note: resource.clone(),
+            ..Run::default()
+        };
+        let id = self.send(Call::Run(Box::new(run)));
+        self.operations.awaited.insert(id, Awaited::Description(resource.clone()));
+        self.operations.described.insert(resource, agent);
+    }
+
+    /// An agent has described itself, or cannot.
+    fn described(&mut self, resource: &str, metadata: Option<String>) {
+        let Some(agent) = self.operations.described.remove(resource) else { return };
+        self.send(Call::UnregisterResource { resource: resource.to_owned() });
+        let description = FromExecutor::Described { agent, metadata };
+        self.effects.push(Effect::Tell(RemoteEvent::Says(description)));
     }
 
     /// A daemon runs operations of resources only that were registered in its life.
@@ -159,6 +201,7 @@ impl RemoteSession {
                     self.report(own_result(operation, now, failure, &reason));
                 }
             }
+            Some(Awaited::Description(resource)) if reply.rc < 0 => self.described(&resource, None),
             // The daemon did not know it: then nothing else will tell that it has ended.
             Some(Awaited::Cancel(key)) if reply.rc < 0 => self.cancelled(now, &key),
             _ => {}
@@ -191,6 +234,10 @@ impl RemoteSession {
     /// An operation has a result. Results of what others asked for are told to us too, and passed over.
     pub(super) fn done(&mut self, now: Now, done: Done) {
         let note = &done.run.note;
+        if done.run.operation == METADATA && self.operations.described.contains_key(note) {
+            let is_good = done.rc == 0 && done.status == OpStatus::Done.code();
+            return self.described(&note.clone(), is_good.then_some(done.output));
+        }
         if let Some(operation) = self.operations.in_flight.remove(note) {
             return self.report(result(operation, now, &done));
         }

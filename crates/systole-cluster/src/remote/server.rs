@@ -8,15 +8,16 @@
 mod bridge;
 mod tools;
 
+use super::operations::METADATA;
 use crate::Level;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use systole_types::{Monotonic, Now, OpStatus, OperationKey};
+use systole_types::{Monotonic, Now, OcfRc, OpStatus, OperationKey};
 use systole_wire::{
     PROTOCOL,
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
     remote::{
         Call, Done, FromRemote, Notice, PROTOCOL_VERSION, ProxyBody, ProxyMessage, RC_PROTOCOL, Recurring,
         Registered, Reply, Run, ToRemote, is_compatible, message::Handled,
@@ -155,6 +156,8 @@ pub struct RemoteServer {
     resources: BTreeMap<String, Resource>,
     /// Recurring operations in force, by key.
     recurring: BTreeMap<String, Operation>,
+    /// Agents that are describing themselves, and the calls that want to know.
+    described: Vec<(AgentName, Run, u64)>,
     last_call: u64,
     tools: Tools,
     ending: Ending,
@@ -376,6 +379,14 @@ impl RemoteServer {
         let Some(known) = self.resources.get(&run.resource) else {
             return self.reply(client, Reply { rc: rc::NO_SUCH_RESOURCE, ..reply });
         };
+        if run.operation == METADATA {
+            let agent = AgentName {
+                class: known.class.clone(),
+                provider: known.provider.clone(),
+                agent: known.agent.clone(),
+            };
+            return self.describe(client, reply, agent, run);
+        }
         let interval = Duration::from_millis(run.interval_ms);
         let operation = Operation {
             call: reply.call,
@@ -404,6 +415,31 @@ impl RemoteServer {
         let rc = i32::try_from(reply.call).unwrap_or(i32::MAX);
         self.reply(client, Reply { rc, ..reply });
         self.effects.push(Effect::ToExecutor(ToExecutor::Run(Box::new(operation))));
+    }
+
+    /// Descriptions come by themselves: they do not have to wait for what is done to a resource.
+    fn describe(&mut self, client: RemoteClient, reply: Reply, agent: AgentName, run: Run) {
+        if self.described.len() >= MAX_RESOURCES {
+            return self.reply(client, Reply { rc: rc::NO_SPACE, ..reply });
+        }
+        self.described.push((agent.clone(), run, reply.call));
+        let rc = i32::try_from(reply.call).unwrap_or(i32::MAX);
+        self.reply(client, Reply { rc, ..reply });
+        self.effects.push(Effect::ToExecutor(ToExecutor::Describe(agent)));
+    }
+
+    fn tell_description(&mut self, agent: &AgentName, metadata: Option<&str>) {
+        let (asked, rest) =
+            std::mem::take(&mut self.described).into_iter().partition(|(name, ..)| name == agent);
+        self.described = rest;
+        let asked: Vec<(AgentName, Run, u64)> = asked;
+        for (_, run, call) in asked {
+            let outcome = if metadata.is_some() { OcfRc::Ok } else { OcfRc::Error };
+            let output = metadata.unwrap_or_default().to_owned();
+            let (rc, status) = (outcome.code(), OpStatus::Done.code());
+            let done = Done { run, call, rc, status, output, ..Done::default() };
+            self.tell_all(&FromRemote::Notice(Notice::Done(Box::new(done))));
+        }
     }
 
     fn cancel(
@@ -454,7 +490,9 @@ impl RemoteServer {
                 }
             }
             FromExecutor::Result(result) => self.tell_result(*result),
-            FromExecutor::Described { .. } => {}
+            FromExecutor::Described { agent, metadata } => {
+                self.tell_description(&agent, metadata.as_deref());
+            }
         }
     }
 

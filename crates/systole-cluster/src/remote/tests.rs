@@ -11,7 +11,7 @@ use crate::{
 use std::{collections::VecDeque, time::Duration};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus, OperationKey, Timestamp};
 use systole_wire::{
-    exec::{FromExecutor, Operation, OperationResult, ToExecutor},
+    exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
     remote::{Call, FromRemote, ProxyBody, ProxyMessage, Registered, Reply, ToRemote},
 };
 
@@ -25,6 +25,8 @@ struct World {
     executor: ExecutorMachine,
     /// Whether what is sent arrives.
     is_cut: bool,
+    /// What agents say of themselves there.
+    metadata: Option<String>,
     /// Agents that run.
     running: Vec<(RunId, Operation)>,
     /// What the far end asked of its hand, apart from messages.
@@ -42,6 +44,7 @@ impl World {
             server: RemoteServer::new(),
             executor: ExecutorMachine::new(),
             is_cut: false,
+            metadata: None,
             running: Vec::new(),
             far: Vec::new(),
             out: Vec::new(),
@@ -114,6 +117,10 @@ impl World {
             match effect {
                 executor::Effect::Execute { run, operation } => self.running.push((run, *operation)),
                 executor::Effect::Send(message) => told.extend(self.server(server::Event::Executor(message))),
+                executor::Effect::Describe(agent) => {
+                    let metadata = self.metadata.clone();
+                    told.extend(self.executor(executor::Event::Described { agent, metadata }));
+                }
                 _ => {}
             }
         }
@@ -418,6 +425,20 @@ fn what_others_left_recurring_is_ended() {
     }
     assert_eq!(world.executor.recurring().count(), 1);
     world.connect();
+    assert_eq!(world.executor.recurring().count(), 0);
+}
+
+#[test]
+fn agents_at_the_far_end_describe_themselves() {
+    let mut world = World::connected();
+    let agent = AgentName { class: "ocf".into(), provider: Some("heartbeat".into()), agent: "redis".into() };
+    for metadata in [Some("<resource-agent/>".to_owned()), None] {
+        world.metadata = metadata.clone();
+        world.out.clear();
+        world.tell(Event::Told(ToExecutor::Describe(agent.clone())));
+        let told = FromExecutor::Described { agent: agent.clone(), metadata };
+        assert!(world.out.contains(&Effect::Tell(RemoteEvent::Says(told))), "{:?}", world.out);
+    }
     assert_eq!(world.executor.recurring().count(), 0);
 }
 

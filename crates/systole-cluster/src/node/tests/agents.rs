@@ -1,6 +1,7 @@
 //! What agents say of themselves: what is reloaded instead of restarted, and what histories tell of it.
 
 use super::*;
+use crate::message::Hand;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 
 const METADATA: &str = r#"<?xml version="1.0"?>
@@ -38,7 +39,13 @@ fn running(metadata: Option<String>, is_remote: bool) -> Bench {
             ),
         );
     let mut bench = Bench::with(&cib);
-    bench.metadata = metadata;
+    if is_remote {
+        // Another agent than this node's, or one that only the remote node has.
+        bench.metadata = Some(String::new());
+        bench.far.metadata = metadata;
+    } else {
+        bench.metadata = metadata;
+    }
     bench.view(1);
     bench
 }
@@ -233,11 +240,17 @@ fn only_what_cannot_go_without_it_waits_for_a_description() {
         let mut bench = Bench::start();
         let operation = operation(task, interval_ms);
         let machine = &mut bench.machine;
-        assert_eq!(machine.awaits_description(&operation), if_unknown, "unknown: {task}");
-        machine
-            .described(systole_wire::exec::AgentName::of(&operation), metadata("1.1", "reload").as_deref());
+        assert_eq!(machine.awaits_description(&Hand::Executor, &operation), if_unknown, "unknown: {task}");
+        machine.described(
+            &Hand::Executor,
+            systole_wire::exec::AgentName::of(&operation),
+            metadata("1.1", "reload").as_deref(),
+        );
         let start = Operation { operation: "start".into(), interval_ms: 0, ..operation.clone() };
-        assert!(machine.awaits_description(&Operation { transition_key: "other".into(), ..start }));
-        assert_eq!(machine.awaits_description(&operation), if_known, "known: {task}");
+        assert!(
+            machine
+                .awaits_description(&Hand::Executor, &Operation { transition_key: "other".into(), ..start })
+        );
+        assert_eq!(machine.awaits_description(&Hand::Executor, &operation), if_known, "known: {task}");
     }
 }
