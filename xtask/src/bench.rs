@@ -3,7 +3,7 @@
 mod cases;
 mod control_plane;
 mod growth;
-mod incumbent;
+pub mod incumbent;
 mod live;
 mod outages;
 mod scheduler;

@@ -13,6 +13,7 @@ mod host;
 pub mod openstack;
 mod parameters;
 mod residue;
+mod under_pacemaker;
 
 use crate::{
     lab::{self, Lab},
@@ -40,7 +41,7 @@ pub struct Options {
     /// Test the release build.
     #[arg(long)]
     pub release: bool,
-    /// Also an OpenStack control plane and agentless bundles, which takes minutes. A filter that names their tests does the
+    /// Also an OpenStack control plane, agentless bundles and Pacemaker's own cluster, which takes minutes. A filter that names their tests does the
     /// same.
     #[arg(long)]
     pub slow: bool,
@@ -71,6 +72,7 @@ pub fn run(options: &Options) -> Result<()> {
         (&OPENSTACK, false),
         (&OPENSTACK_OVER_COROSYNC, false),
         (&OPENSTACK_WITH_STOCK_DAEMONS, false),
+        (&UNDER_PACEMAKER, options.keep),
         (&AGENTLESS, options.keep),
     ];
     let groups = quick.into_iter().chain(slow.into_iter().filter(|_| is_slow));
@@ -102,6 +104,13 @@ struct Group {
     /// What its going down is called.
     goes_down: &'static str,
     tests: &'static [&'static [Test]],
+    /// What else has to be done before the tests.
+    begin: fn(&Lab) -> Result<()>,
+}
+
+/// The lab does everything.
+fn at_once(_: &Lab) -> Result<()> {
+    Ok(())
 }
 
 const HUB: Group = Group {
@@ -110,6 +119,7 @@ const HUB: Group = Group {
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
     tests: &[cluster::TESTS, parameters::TESTS],
+    begin: at_once,
 };
 
 const COROSYNC: Group = Group {
@@ -118,6 +128,7 @@ const COROSYNC: Group = Group {
     comes_up: "over Corosync, a cluster comes up from a file and settles",
     goes_down: "over Corosync, down leaves nothing behind",
     tests: &[corosync::TESTS],
+    begin: at_once,
 };
 
 const OPENSTACK: Group = Group {
@@ -126,6 +137,7 @@ const OPENSTACK: Group = Group {
     comes_up: "control plane: it comes up from a file and settles",
     goes_down: "control plane: down leaves nothing behind",
     tests: &[openstack::TESTS, changes::TESTS],
+    begin: at_once,
 };
 
 const OPENSTACK_OVER_COROSYNC: Group = Group {
@@ -134,6 +146,7 @@ const OPENSTACK_OVER_COROSYNC: Group = Group {
     comes_up: "over Corosync, a control plane comes up from a file and settles",
     goes_down: "over Corosync, a control plane's down leaves nothing behind",
     tests: &[openstack::OVER_COROSYNC],
+    begin: at_once,
 };
 
 const OPENSTACK_WITH_STOCK_DAEMONS: Group = Group {
@@ -142,6 +155,17 @@ const OPENSTACK_WITH_STOCK_DAEMONS: Group = Group {
     comes_up: "with Pacemaker's remote daemons, a control plane comes up from a file and settles",
     goes_down: "with Pacemaker's remote daemons, a control plane's down leaves nothing behind",
     tests: &[openstack::WITH_STOCK_DAEMONS],
+    begin: at_once,
+};
+
+/// In a network of its own: it may be up beside the others.
+const UNDER_PACEMAKER: Group = Group {
+    lab: "theirs",
+    up: &["up", openstack::EXAMPLE, "--no-daemons", "--subnet", "10.77.8.0/24"],
+    comes_up: "under Pacemaker, a cluster with our remote daemon in a bundle comes up",
+    goes_down: "under Pacemaker, a lab's down leaves nothing behind",
+    tests: &[under_pacemaker::TESTS],
+    begin: under_pacemaker::begin,
 };
 
 /// In a network of its own: it may be up beside the others.
@@ -151,6 +175,7 @@ const AGENTLESS: Group = Group {
     comes_up: "agentless: it comes up from a file and settles",
     goes_down: "agentless: down leaves nothing behind",
     tests: &[agentless::TESTS],
+    begin: at_once,
 };
 
 struct Runner {
@@ -167,7 +192,7 @@ impl Runner {
         let before = Residue::take(&lab)?;
         println!("systole lab {}, for the tests that follow", group.up.join(" "));
         let since = Instant::now();
-        let up = shell::run(&mut lab.command(group.up));
+        let up = shell::run(&mut lab.command(group.up)).and_then(|()| (group.begin)(&lab));
         let came_up = up.is_ok();
         if !came_up {
             shout(&last_words(&lab));
