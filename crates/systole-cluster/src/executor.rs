@@ -7,7 +7,10 @@ use crate::Level;
 pub(crate) use former::FormerParameters;
 
 use book::{Book, Lane, MAX_QUEUED, Queued, Recurring, Running, Span, Stage};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
@@ -16,6 +19,13 @@ use systole_wire::{
 
 /// How long a process group may take to end after a signal.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long something that appeared may be on its way to be known: an agent ends after what it started, and is asked for a monitor
+/// then. Asked too early, an agent would say that it does not run yet.
+const APPEARANCE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Since which minor part of the protocol `systoled` knows what to do about it.
+const MINOR_OF_APPEARANCES: u16 = 5;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +72,12 @@ pub enum Event {
     /// There is a sign that the resource's state has changed by itself (its container has ended): its monitors take
     /// their turn at once, whatever their interval. What counts is what the monitors say.
     Stirred {
+        /// The instance.
+        resource: String,
+    },
+    /// There is a sign that the resource has begun to run (its container has started), perhaps by nobody's order. If nothing is
+    /// done to it and nothing watches it some time later, `systoled` is told.
+    Appeared {
         /// The instance.
         resource: String,
     },
@@ -153,6 +169,10 @@ pub enum KillSignal {
 #[derive(Debug, Default)]
 pub struct ExecutorMachine {
     book: Book,
+    /// What `systoled` speaks, while it is connected.
+    peer: Option<ProtocolVersion>,
+    /// When to look whether what appeared was asked for, by instance.
+    appeared: BTreeMap<String, Monotonic>,
     last_run: u64,
     changed: bool,
     effects: Vec<Effect>,
@@ -168,7 +188,7 @@ impl ExecutorMachine {
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
         match event {
             Event::Started { boot_id, state } => self.start_up(now, boot_id, state),
-            Event::Connected | Event::Disconnected => {}
+            Event::Connected | Event::Disconnected => self.peer = None,
             Event::Message(message) => self.obey(now, message),
             Event::Spawned { run, process } => self.spawned(run, process),
             Event::Exited { run, exit } => self.exited(now, run, &exit),
@@ -177,6 +197,9 @@ impl ExecutorMachine {
                 self.leftover_ended(now, &process, &AgentExit::unknown());
             }
             Event::Stirred { resource } => self.stir(now, &resource),
+            Event::Appeared { resource } => {
+                self.appeared.insert(resource, now.mono + APPEARANCE_PATIENCE);
+            }
             Event::Described { agent, metadata } => {
                 self.effects.push(Effect::Send(FromExecutor::Described { agent, metadata }));
             }
@@ -193,7 +216,8 @@ impl ExecutorMachine {
     /// When the next [`Event::DeadlineReached`] is due.
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let lanes = self.book.lanes.values().filter_map(Lane::deadline);
-        lanes.chain(self.book.recurring.values().filter_map(|recurring| recurring.due)).min()
+        let recurring = self.book.recurring.values().filter_map(|recurring| recurring.due);
+        lanes.chain(recurring).chain(self.appeared.values().copied()).min()
     }
 
     /// Keys of the recurring operations in force.
@@ -238,6 +262,7 @@ impl ExecutorMachine {
             last_number: self.book.last_number,
             acknowledged: self.book.acknowledged,
         };
+        self.peer = Some(protocol);
         self.effects.push(Effect::Send(welcome));
         let results = self
             .book
@@ -401,6 +426,29 @@ impl ExecutorMachine {
             self.expire_lane(now, &resource);
         }
         self.enqueue_due(now);
+        self.tell_appeared(now);
+    }
+
+    /// Tells of what has begun to run by nobody's order: what is being started has its lane, and what was started its monitor. (A
+    /// resource without one is told of too; `systoled` knows whether it was started.)
+    fn tell_appeared(&mut self, now: Now) {
+        let due: Vec<String> = self
+            .appeared
+            .iter()
+            .filter(|(_, at)| **at <= now.mono)
+            .map(|(resource, _)| resource.clone())
+            .collect();
+        for resource in due {
+            let Some(peer) = self.peer.filter(|_| !self.book.lanes.contains_key(&resource)) else {
+                self.appeared.insert(resource, now.mono + APPEARANCE_PATIENCE);
+                continue;
+            };
+            self.appeared.remove(&resource);
+            let is_watched = self.book.recurring.values().any(|entry| entry.operation.resource == resource);
+            if !is_watched && peer.minor >= MINOR_OF_APPEARANCES {
+                self.effects.push(Effect::Send(FromExecutor::Appeared { resource }));
+            }
+        }
     }
 
     /// A run beyond its time is asked to end, then killed; if it cannot be killed it is reported, and blocks its lane.

@@ -37,6 +37,8 @@ pub(crate) enum Message {
     Attach(Attach),
     /// My executor has been gone for a while.
     Detach,
+    /// There is a sign that this instance runs here, which nobody had started. Not said below [`LEVEL_OF_APPEARANCES`].
+    Appeared { resource: String },
     /// What a tool on the sender's node wants. Applied once, however often it is said.
     Request {
         /// The sender's start: numbers count from 1 in each.
@@ -102,6 +104,9 @@ pub(crate) const LEVEL_OF_ACCESS: u16 = 3;
 /// Since which level a resource can be taken to have failed.
 pub(crate) const LEVEL_OF_MADE_UP_FAILURES: u16 = 4;
 
+/// Since which level members know what to do about what was started behind the cluster's back.
+pub(crate) const LEVEL_OF_APPEARANCES: u16 = 5;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
@@ -129,13 +134,14 @@ impl Message {
                 attach.in_flight.iter_mut().for_each(|perform| forget(&mut perform.operation));
             }
             Self::Perform(perform) => forget(&mut perform.operation),
-            // Nothing of these is newer than the first level, but for wishes (see `Wish::level`). What a copy has, is there
+            // Nothing of these is newer than the first level, but for wishes (see `Wish::level`) and `Appeared`. What a copy has, is there
             // already.
             Self::Hello(_)
             | Self::Copy(_)
             | Self::Stored { .. }
             | Self::DiskState { .. }
             | Self::Detach
+            | Self::Appeared { .. }
             | Self::Request { .. }
             | Self::Heard { .. }
             | Self::WriteOut { .. }

@@ -246,6 +246,7 @@ impl NodeMachine {
             Message::DiskState { error } => self.disk_state(from, error),
             Message::Attach(attach) => self.attached(from, &attach),
             Message::Detach => self.detached(from),
+            Message::Appeared { resource } => self.appeared(from, &resource),
             Message::Request { incarnation, number, wish, heard, asker } => {
                 self.requested(from, (incarnation, number), &wish, asker.as_ref());
                 if heard {

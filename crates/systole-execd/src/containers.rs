@@ -1,8 +1,9 @@
-//! Signs of life, or rather death, of Podman's containers: a container that ends is noticed at once, not at the next
-//! round of its monitor a minute later.
+//! Signs of Podman's containers: one that ends, or begins to run by nobody's order, is noticed at once, not at the next round of
+//! its monitor a minute later, or the next probe.
 //!
-//! Podman has `conmon` leave a file named after a container in its `exits` directory when the container ends. That is a
-//! sign only: it brings the resource's own monitor forward, and what the monitor says counts.
+//! Podman has `conmon` leave a file named after a container in its `exits` directory when the container ends, and its runtime
+//! makes a directory of that name when it starts one. That is a sign only: it brings the resource's own monitor forward, or
+//! has the cluster probe it, and what the agent says counts.
 
 use rustix::{
     fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
@@ -19,76 +20,98 @@ use systole_wire::exec::Operation;
 /// Where root's Podman has its containers' ends noted.
 const EXITS: &str = "/run/libpod/exits";
 
+/// Where the runtimes it uses have what runs.
+const RUNTIMES: [&str; 2] = ["/run/crun", "/run/runc"];
+
 /// Where it keeps their names.
 const NAMES: &str = "/var/lib/containers/storage/overlay-containers/containers.json";
 
 /// Room for some forty notices at a time; more wait in the kernel.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// Watches containers end.
+/// Watches containers start and end.
 pub(crate) struct ContainerWatch {
     notices: OwnedFd,
-    watching: bool,
+    /// What is watched: by the number the kernel gave it.
+    watched: BTreeMap<i32, Sign>,
     /// Instances by the name of their container.
     instances: BTreeMap<String, String>,
+}
+
+/// What a notice from a directory means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// A container has ended.
+    Ended,
+    /// A container has started.
+    Started,
 }
 
 impl ContainerWatch {
     /// Watches nothing yet.
     pub(crate) fn new() -> io::Result<Self> {
         let notices = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        Ok(Self { notices, watching: false, instances: BTreeMap::new() })
+        Ok(Self { notices, watched: BTreeMap::new(), instances: BTreeMap::new() })
     }
 
     /// Learns from an operation about to run which instance has which container.
     pub(crate) fn learn(&mut self, operation: &Operation) {
         let Some(container) = container_name(operation) else { return };
         self.instances.insert(container.to_owned(), operation.resource.clone());
-        // The directory is made by the first container after a boot.
-        if !self.watching {
-            let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
-            self.watching = inotify::add_watch(&self.notices, EXITS, flags).is_ok();
+        // The directories are made by the first container after a boot.
+        if !self.watched.values().any(|sign| *sign == Sign::Ended) {
+            self.watch(EXITS, Sign::Ended);
+        }
+        if !self.watched.values().any(|sign| *sign == Sign::Started) {
+            RUNTIMES.into_iter().for_each(|runtime| self.watch(runtime, Sign::Started));
         }
     }
 
-    /// The instances whose containers have ended since the last call; all, where it is not known which.
-    pub(crate) fn ended(&mut self) -> Vec<String> {
-        let ids = self.read();
-        if ids.is_empty() {
+    fn watch(&mut self, directory: &str, sign: Sign) {
+        let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+        if let Ok(number) = inotify::add_watch(&self.notices, directory, flags) {
+            self.watched.insert(number, sign);
+        }
+    }
+
+    /// The instances whose containers have started or ended since the last call; all, where it is not known which.
+    pub(crate) fn signs(&mut self) -> Vec<(Sign, String)> {
+        let notices = self.read();
+        if notices.is_empty() {
             return Vec::new();
         }
         let names = fs::read(NAMES).map(|bytes| names(&bytes)).unwrap_or_default();
-        let mut ended = Vec::new();
-        for id in ids {
-            match names.get(&id) {
-                Some(names) => {
-                    ended.extend(names.iter().filter_map(|name| self.instances.get(name)).cloned())
-                }
-                None => return self.instances.values().cloned().collect(),
-            }
+        let mut signs = Vec::new();
+        for (sign, id) in notices {
+            let meant: Vec<&String> = match names.get(&id) {
+                Some(names) => names.iter().filter_map(|name| self.instances.get(name)).collect(),
+                None => self.instances.values().collect(),
+            };
+            signs.extend(meant.into_iter().map(|instance| (sign, instance.clone())));
         }
-        ended
+        signs.dedup();
+        signs
     }
 
-    /// Ids of containers that have ended.
-    fn read(&mut self) -> Vec<String> {
+    /// Ids of containers there is a sign of.
+    fn read(&mut self) -> Vec<(Sign, String)> {
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.notices, &mut buffer);
-        let mut ids = Vec::new();
+        let mut notices = Vec::new();
         loop {
             match reader.next() {
                 Ok(event) => {
+                    let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
+                    if let Some(sign) = self.watched.get(&event.wd()).filter(|_| is_id(name)) {
+                        notices.push((*sign, name.to_owned()));
+                    }
                     // The directory is gone: it is looked for again with the next operation.
                     if event.events().contains(ReadFlags::IGNORED) {
-                        self.watching = false;
-                    }
-                    let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
-                    if is_id(name) {
-                        ids.push(name.to_owned());
+                        self.watched.remove(&event.wd());
                     }
                 }
                 Err(Errno::INTR) => {}
-                Err(_) => return ids,
+                Err(_) => return notices,
             }
         }
     }

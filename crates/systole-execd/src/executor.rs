@@ -1,7 +1,11 @@
 //! The executor's machine with its hands: processes, a file under `/run`, a clock. Whom it talks to is left to others.
 
 use crate::{
-    Config, containers::ContainerWatch, description::Descriptions, keeper::replace_file, runner::Runner,
+    Config,
+    containers::{ContainerWatch, Sign},
+    description::Descriptions,
+    keeper::replace_file,
+    runner::Runner,
     watch::ProcessWatch,
 };
 use anyhow::{Context, Result};
@@ -55,7 +59,7 @@ impl Executor {
             runner: Runner::new(config, waker)
                 .with_context(|| format!("cannot make the directory {}", config.run_dir.display()))?,
             wakes,
-            containers: ContainerWatch::new().context("cannot watch for containers that end")?,
+            containers: ContainerWatch::new().context("cannot watch containers")?,
             processes: ProcessWatch::resume(config.state_file.with_extension("processes")),
             state_file: config.state_file.clone(),
             verbose: config.verbose,
@@ -102,9 +106,14 @@ impl Executor {
             self.handle(Event::Described { agent, metadata });
         }
         if ready.has(added.containers) {
-            for resource in self.containers.ended() {
-                self.processes.forget(&resource);
-                self.handle(Event::Stirred { resource });
+            for (sign, resource) in self.containers.signs() {
+                match sign {
+                    Sign::Ended => {
+                        self.processes.forget(&resource);
+                        self.handle(Event::Stirred { resource });
+                    }
+                    Sign::Started => self.handle(Event::Appeared { resource }),
+                }
             }
         }
         self.follow_signs();

@@ -92,6 +92,11 @@ pub enum FromExecutor {
     },
     /// An operation has a result: its only one, or for a recurring one the first and each that differs from the last.
     Result(Box<OperationResult>),
+    /// There is a sign that a resource has begun to run which nobody asked the executor to start. Since protocol 1.5.
+    Appeared {
+        /// The instance.
+        resource: String,
+    },
     /// Answer to [`ToExecutor::Describe`].
     Described {
         /// Which agent.

@@ -24,6 +24,7 @@ pub(super) const TESTS: &[Test] = &[
     ("a node without power gives its addresses to another, and takes part again after a boot", power_off),
     ("a node that is cut off stops what it runs, and takes part again when healed", cut_off),
     ("a broken CIB is refused and changes nothing", broken_cib),
+    ("a user sees and changes what access control lists allow, and no more", limited_user),
     ("a full CIB disk is told of, and gets over", full_disk),
 ];
 
@@ -176,7 +177,7 @@ fn started_by_hand(lab: &Lab) -> Result<()> {
             "8080",
         ],
     )?;
-    shell::output(&mut lab.tool(&node, "crm_resource", &["--refresh", "--resource", "web-bundle"]))?;
+    // Nobody asks: the executor sees it begin to run.
     wait_until("the stray container is stopped", PATIENCE, || {
         ensure!(lab.container_id(&node.name, &container).is_err(), "{container} still runs");
         Ok(())
@@ -260,6 +261,41 @@ fn broken_cib(lab: &Lab) -> Result<()> {
         ensure!(!said.trim().is_empty() && !said.contains("panicked"), "{text:?} was refused with: {said}");
     }
     ensure!((configuration()?, containers(lab)?) == before, "something changed");
+    is_well(lab)
+}
+
+/// What a user with a role may do, who is in `haclient` and so may connect.
+fn limited_user(lab: &Lab) -> Result<()> {
+    const USER: &str = "nobody";
+    const ACLS: &str = r#"<acls><acl_role id="viewer"><acl_permission id="viewer-see" kind="read" xpath="/cib"/>
+        <acl_permission id="viewer-hide" kind="deny" xpath="//bundle[@id='web-bundle']"/>
+        <acl_permission id="viewer-tag" kind="write" xpath="//crm_config"/></acl_role>
+        <acl_target id="nobody"><role id="viewer"/></acl_target></acls>"#;
+    let node = quiet_node(lab)?;
+    let as_root = |tool: &str, args: &[&str]| shell::output(&mut lab.tool(&node, tool, args)).map(drop);
+    let as_user = |words: &[&str]| {
+        let user = ["setpriv", "--reuid", USER, "--regid", "haclient", "--clear-groups"];
+        let output = lab.exec_command(&node.name, &[&user, words].concat()).output()?;
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        anyhow::Ok((output.status.code(), said))
+    };
+    as_root("cibadmin", &["--replace", "--scope", "acls", "--xml-text", ACLS])?;
+    as_root("crm_attribute", &["--name", "enable-acl", "--update", "true"])?;
+    let (_, seen) = as_user(&["cibadmin", "--query", "--scope", "resources"])?;
+    ensure!(seen.contains("haproxy-bundle") && !seen.contains("web-bundle"), "{USER} sees {seen}");
+    for (words, wanted) in [
+        (&["crm_attribute", "--name", "cluster-name", "--update", "renamed"][..], 0),
+        (&["crm_attribute", "--node", &node.name, "--name", "standby", "--update", "on"], 4),
+        (&["attrd_updater", "--name", "ping", "--update", "1", "--node", &node.name], 4),
+        (&["cibadmin", "--delete", "--xml-text", r#"<bundle id="haproxy-bundle"/>"#], 4),
+    ] {
+        let (code, said) = as_user(words)?;
+        ensure!(code == Some(wanted), "{words:?} ends with {code:?}, not {wanted}: {said}");
+        ensure!((wanted == 4) == said.contains("Permission denied"), "{words:?} says {said}");
+    }
+    as_root("crm_attribute", &["--name", "enable-acl", "--delete"])?;
+    as_root("cibadmin", &["--delete", "--xml-text", "<acls/>"])?;
     is_well(lab)
 }
 

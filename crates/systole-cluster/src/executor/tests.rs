@@ -1,7 +1,7 @@
 //! Scripts: a command at the margin, what the machine does about it indented below.
 //!
 //! `run RSC OP INTERVAL_MS`, `ended RUN RC`, `wait MS`, `cancel KEY`, `forget RSC`, `hello`, `acknowledge N`,
-//! `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `restart`, `reboot`.
+//! `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `appeared RSC`, `restart`, `reboot`.
 
 use super::*;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -74,6 +74,7 @@ impl Script {
                 let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
                 Event::Exited { run: RunId(number(1)), exit }
             }
+            "appeared" => Event::Appeared { resource: words[1].to_owned() },
             "stirred" => Event::Stirred { resource: words[1].to_owned() },
             "wait" => return self.wait(number(1), output),
             "restart" => return self.start(output),
@@ -125,6 +126,7 @@ fn describe(effect: &Effect) -> Option<String> {
         Effect::Send(FromExecutor::Described { agent, metadata }) => {
             format!("described {}: {metadata:?}", agent.agent)
         }
+        Effect::Send(FromExecutor::Appeared { resource }) => format!("appeared {resource}"),
         Effect::Describe(agent) => format!("describe {}", agent.agent),
         Effect::Log { level, message } => format!("{level}: {message}"),
         Effect::Persist(_) => return None,
@@ -175,6 +177,47 @@ wait 10000
     execute vip_monitor_10000 as 3
 ended 3 7
     result 2: vip_monitor_10000 rc 7 complete
+",
+    );
+}
+
+#[test]
+fn what_begins_to_run_by_nobodys_order_is_told() {
+    check(
+        "
+hello
+    welcome recurring [] in flight [] calls 0 acknowledged 0
+appeared web
+wait 999
+wait 1
+    appeared web
+run web start 0
+    execute web_start_0 as 1
+appeared web
+wait 1500
+ended 1 0
+    result 1: web_start_0 rc 0 complete
+run web monitor 60000
+    execute web_monitor_60000 as 2
+wait 1000
+ended 2 0
+    result 2: web_monitor_60000 rc 0 complete
+wait 5000
+",
+    );
+}
+
+#[test]
+fn what_appears_while_nobody_listens_is_told_later() {
+    check(
+        "
+appeared web
+wait 5000
+hello
+    welcome recurring [] in flight [] calls 0 acknowledged 0
+wait 1000
+    appeared web
+wait 5000
 ",
     );
 }

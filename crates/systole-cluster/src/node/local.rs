@@ -8,7 +8,7 @@
 use super::NodeMachine;
 use crate::{
     Effect, Level,
-    message::{Attach, Hand, Message, Perform},
+    message::{Attach, Hand, LEVEL_OF_APPEARANCES, Message, Perform},
     replica::Attached,
 };
 use std::{
@@ -159,6 +159,7 @@ impl NodeMachine {
     pub(super) fn executor_says(&mut self, message: FromExecutor) {
         match message {
             FromExecutor::Result(result) => self.has_result(&Hand::Executor, *result),
+            FromExecutor::Appeared { resource } => self.has_appeared(resource),
             FromExecutor::Described { agent, metadata } => {
                 self.described(&Hand::Executor, agent, metadata.as_deref());
             }
@@ -237,6 +238,25 @@ impl NodeMachine {
         self.report(by);
         if was_last_announced {
             self.reconcile_monitors(by);
+        }
+    }
+
+    /// Something runs at this node's executor, it seems, that nobody asked it to start.
+    fn has_appeared(&mut self, resource: String) {
+        let has_news = self.local.results.iter().any(|result| result.operation.resource == resource);
+        let is_news = self.group.is_settled() && self.replica.level >= LEVEL_OF_APPEARANCES && !has_news;
+        if is_news && self.replica.takes_for_stopped(self.group.own_id(), &resource) {
+            self.cast(Message::Appeared { resource });
+        }
+    }
+
+    /// Something seems to run on a member that is taken for stopped there. What is true, a probe has to tell.
+    pub(super) fn appeared(&mut self, from: u32, resource: &str) {
+        let name = self.replica.name_of(from).unwrap_or_default().to_owned();
+        if self.replica.takes_for_stopped(from, resource) && self.replica.forget(&name, resource) {
+            let text = format!("{resource} seems to have been started on {name}, not by the cluster");
+            self.log(Level::Warning, format!("{text}: it will be probed"));
+            self.plan_anew(&text);
         }
     }
 

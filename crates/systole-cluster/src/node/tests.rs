@@ -13,6 +13,7 @@ use systole_wire::{
 
 mod access;
 mod agents;
+mod appearances;
 mod attributes;
 mod failing;
 mod levels;

@@ -493,6 +493,8 @@ impl RemoteServer {
             FromExecutor::Described { agent, metadata } => {
                 self.tell_description(&agent, metadata.as_deref());
             }
+            // A cluster cannot be told: the protocol has no word for it.
+            FromExecutor::Appeared { .. } => {}
         }
     }
 

@@ -212,6 +212,13 @@ impl Replica {
         })
     }
 
+    /// Whether a resource is known not to run on a cluster node, with nothing under way that would start it there.
+    pub fn takes_for_stopped(&self, node: u32, resource: &str) -> bool {
+        let is_there = |perform: &Perform| perform.node == node && perform.operation.resource == resource;
+        let is_asked = self.ledger.in_flight.values().any(is_there);
+        !is_asked && self.name_of(node).is_some_and(|name| self.is_stopped(name, resource))
+    }
+
     /// What a node's history says of a resource.
     fn operations(&self, node: &str, resource: &str) -> impl Iterator<Item = Element<'_>> {
         let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
