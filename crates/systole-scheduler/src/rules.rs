@@ -137,8 +137,10 @@ fn condition_holds(condition: &Condition, input: &Input<'_>, recheck: &Recheck) 
     }
 }
 
-fn attribute_holds(condition: &AttributeCondition, input: &Input<'_>) -> bool {
-    let lookup = |table: Option<&'_ Attributes>, name: &str| table.and_then(|table| table.get(name)).cloned();
+fn attribute_holds<'i>(condition: &'i AttributeCondition, input: &Input<'i>) -> bool {
+    let lookup = |table: Option<&'i Attributes>, name: &str| {
+        table.and_then(|table| table.get(name)).map(|value| &**value)
+    };
     let name = replace_captures(&condition.attribute, input.captures);
     let actual = lookup(input.node, &name);
     let needs_value = !matches!(condition.comparison, Comparison::Defined | Comparison::NotDefined);
@@ -146,11 +148,11 @@ fn attribute_holds(condition: &AttributeCondition, input: &Input<'_>) -> bool {
         return false;
     }
     let reference = condition.value.as_ref().and_then(|value| match condition.value_source {
-        ValueSource::Literal => Some(value.clone()),
+        ValueSource::Literal => Some(&**value),
         ValueSource::Parameter => lookup(input.parameters, value),
         ValueSource::Meta => lookup(input.meta, value),
     });
-    compare::compare(actual.as_deref(), condition.comparison, reference.as_deref(), condition.kind)
+    compare::compare(actual, condition.comparison, reference, condition.kind)
 }
 
 /// Puts what a `rsc-pattern` matched in the place of `%0` (all of it) to `%9` (its groups).

@@ -53,20 +53,16 @@ fn order(a: &str, b: &str, kind: ValueKind) -> Ordering {
 }
 
 fn order_text(a: &str, b: &str) -> Ordering {
-    let lower = |text: &str| text.bytes().map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
-    lower(a).cmp(&lower(b))
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(lower).cmp(b.bytes().map(lower))
 }
 
 /// The whole number a text begins with: `12 apples` is 12. `None` if it begins with none, or one out of range.
 pub(super) fn parse_integer_prefix(text: &str) -> Option<i64> {
     let text = text.trim_ascii_start();
-    let (sign, digits) = match text.as_bytes().first() {
-        Some(b'-') => ("-", &text[1..]),
-        Some(b'+') => ("", &text[1..]),
-        _ => ("", text),
-    };
-    let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
-    format!("{sign}{}", &digits[..n_digits]).parse().ok()
+    let sign = usize::from(text.starts_with(['-', '+']));
+    let n_digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
+    text[..sign + n_digits].parse().ok()
 }
 
 /// The number a text begins with: `1.5GB` is 1.5.
