@@ -6,7 +6,9 @@ use std::{fmt, sync::Arc};
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing: it is understood, but deprecated, pointless or probably not what was meant.
+    /// Understood, though deprecated or without use: no reason to refuse a configuration.
+    Advice,
+    /// Worth knowing: it is understood, but pointless or probably not what was meant.
     Warning,
     /// A part of the CIB is left out of account.
     Error,
@@ -15,7 +17,7 @@ pub enum Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Warning => "warning",
+            Self::Advice | Self::Warning => "warning",
             Self::Error => "error",
         })
     }

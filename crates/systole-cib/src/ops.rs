@@ -65,6 +65,13 @@ pub enum Scope {
     XPath(String),
 }
 
+impl Scope {
+    /// Whether a CIB may have a section of that name.
+    pub fn is_section(name: &str) -> bool {
+        sections::is_known(name)
+    }
+}
+
 /// Modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CibOptions {

@@ -1,9 +1,10 @@
 //! What `crm_verify` says about a configuration, as far as that does not depend on the state of the cluster.
 //!
 //! Errors are what makes the cluster leave something out, or use a default in its place; warnings are what an
-//! administrator should know. Names that are only deprecated are neither. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
+//! administrator should know. What is only deprecated is advice, so that front ends do not refuse a configuration for it. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
 
 mod circles;
+mod deprecated;
 mod resources;
 
 use crate::{
@@ -32,6 +33,7 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
         verifier.circles(configuration, &cib);
+        verifier.deprecated(configuration);
     }
     verifier.found
 }
@@ -101,6 +103,10 @@ impl Verifier {
 
     fn warning(&mut self, element: Element<'_>, message: impl Into<String>) {
         self.found.push(Diagnostic::about(Severity::Warning, element, message));
+    }
+
+    fn advice(&mut self, element: Element<'_>, message: impl Into<String>) {
+        self.found.push(Diagnostic::about(Severity::Advice, element, message));
     }
 
     /// Values of cluster options.

@@ -6,7 +6,7 @@
 //! contains starts-with string-length normalize-space translate concat id`. Anything else (arithmetic, variables) is an error
 //! that says so.
 //!
-//! An expression that ends in an attribute finds the elements that have it, as `cibadmin --xpath` does.
+//! Of an expression that ends in an attribute, [`find`] tells the elements that have it, and [`matches`] which attribute.
 
 mod eval;
 mod parse;
@@ -56,12 +56,40 @@ impl XPath {
     /// # Errors
     /// If the expression does not find elements, or the search takes too long.
     pub fn find<'d>(&self, document: &'d Document) -> Result<Vec<Element<'d>>, XPathError> {
-        let keys = eval::find(&self.expression, document).map_err(|stop| match stop {
+        let mut found: Vec<Element<'d>> = self.matches(document)?.into_iter().map(|it| it.element).collect();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// What is found, in document order.
+    ///
+    /// # Errors
+    /// As [`XPath::find`].
+    pub fn matches<'d>(&self, document: &'d Document) -> Result<Vec<Match<'d>>, XPathError> {
+        let found = eval::find(&self.expression, document).map_err(|stop| match stop {
             eval::Stop::TooCostly => XPathError::TooCostly(self.text.clone()),
             eval::Stop::NotNodes => XPathError::NotElements(self.text.clone()),
         })?;
-        Ok(keys.into_iter().map(|key| document.element(key)).collect())
+        let of = |(key, attribute)| Match { element: document.element(key), attribute };
+        Ok(found.into_iter().map(of).collect())
     }
+}
+
+/// An element that was found, or one of its attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'d> {
+    /// The element that was found, or has what was found.
+    pub element: Element<'d>,
+    /// The name of the attribute that was found.
+    pub attribute: Option<&'d str>,
+}
+
+/// Finds elements and attributes by an expression.
+///
+/// # Errors
+/// As [`find`].
+pub fn matches<'d>(document: &'d Document, expression: &str) -> Result<Vec<Match<'d>>, XPathError> {
+    XPath::parse(expression)?.matches(document)
 }
 
 /// Finds elements by an expression.

@@ -182,7 +182,7 @@ fn what_cannot_be_done_is_refused_in_words() {
         (Create, "resources", "<foo id='f'/>", Failure::Invalid, "<foo> is not known in <resources>"),
         (Create, "resources", "<foo", Failure::BadInput, "the XML given cannot be read: line 1"),
         (Create, "resources", "", Failure::BadInput, "needs XML"),
-        (Create, "", primitive("C").as_str(), Failure::NotFound, "name a section"),
+        (Create, "", primitive("C").as_str(), Failure::Invalid, "name a section"),
         (
             Create,
             "constraints",

@@ -220,3 +220,26 @@ fn an_unchecked_cib_is_told_to_be_one() {
     let told: Vec<_> = found.iter().map(|d| (d.severity, d.element.name.as_str())).collect();
     assert_eq!(told, [(Severity::Warning, "cib"), (Severity::Warning, "foo")]);
 }
+
+#[test]
+fn what_is_deprecated_is_no_reason_to_refuse() {
+    for (parts, message) in [
+        (
+            Parts {
+                inside: "<operations><op id='p' name='monitor' interval='5' role='Slave'/></operations>",
+                ..Parts::default()
+            },
+            "the role Slave",
+        ),
+        (
+            Parts {
+                inside: "<meta_attributes id='m'><nvpair id='m1' name='migration-threshold' value='#default'/></meta_attributes>",
+                ..Parts::default()
+            },
+            "#default",
+        ),
+    ] {
+        check(&parts, Severity::Advice, message);
+        assert!(verify(&cib("pacemaker-3.9", &parts)).iter().all(|found| found.severity == Severity::Advice));
+    }
+}

@@ -46,6 +46,11 @@ fn expressions_of_real_clients_find_what_they_look_for() {
         ("//nvpair[text()='text']", "t1"),
         ("//primitive[@id='g1']/following-sibling::primitive", "g2"),
         ("//resources//*[local-name()='nvpair']", "m1"),
+        ("(//primitive)[2]", "g2"),
+        ("(//primitive | //group)[1]", "g"),
+        ("(//primitive[@id='g2'] | //primitive[@id='g1'])[1]/@class", "g1"),
+        ("(//clone)//nvpair", "m1"),
+        ("//primitive[(meta_attributes)/nvpair]", "c1"),
         ("//nothing", ""),
         ("/configuration", ""),
     ] {

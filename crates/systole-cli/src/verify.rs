@@ -28,9 +28,11 @@ impl Findings {
         self.count(Severity::Error) > 0
     }
 
-    /// Whether anything was found in the configuration, rather than in what is recorded of the cluster's state.
+    /// Whether anything but advice was found in the configuration, rather than in what is recorded of the cluster's state.
     pub fn is_about_configuration(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| !diagnostic.element.name.starts_with("lrm"))
+        self.diagnostics.iter().any(|diagnostic| {
+            !diagnostic.element.name.starts_with("lrm") && diagnostic.severity > Severity::Advice
+        })
     }
 
     /// All findings for people, with their lines of `source`.
@@ -57,7 +59,7 @@ impl Findings {
         format!(
             "{}, {}",
             counted(self.count(Severity::Error), "error"),
-            counted(self.count(Severity::Warning), "warning")
+            counted(self.count(Severity::Warning) + self.count(Severity::Advice), "warning")
         )
     }
 

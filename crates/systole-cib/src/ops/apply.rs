@@ -13,7 +13,7 @@ use crate::{
     upgrade::{self, UpgradeError},
     validate::{self, Finding},
     xml::{Document, Element, Key, Style, XmlError},
-    xpath,
+    xpath::{self, Match},
 };
 use std::{collections::BTreeSet, fmt};
 use systole_types::CibVersion;
@@ -78,7 +78,12 @@ impl From<XmlError> for OpError {
 
 impl From<xpath::XPathError> for OpError {
     fn from(error: xpath::XPathError) -> Self {
-        Self::new(Failure::BadInput, error)
+        let failure = match error {
+            // It may be an expression, but no place.
+            xpath::XPathError::NotElements(_) => Failure::NotFound,
+            _ => Failure::BadInput,
+        };
+        Self::new(failure, error)
     }
 }
 
@@ -218,17 +223,20 @@ fn query(document: &Document, call: &CibCall) -> Result<String, OpError> {
         Scope::Section(name) => Ok(write(sections::find(document, name)?)),
         Scope::XPath(expression) => {
             let found = xpath_matches(document, expression)?;
-            if let [element] = found[..] {
+            if let [Match { element, attribute: None }] = found[..] {
                 return Ok(write(element));
             }
             let mut all = Document::new("xpath-query");
-            for element in found {
-                let root = all.root_key();
-                if call.options.no_children {
-                    let copy = Document::parse(element.tag_to_text())?;
-                    all.import(root, None, copy.root());
-                } else {
-                    all.import(root, None, element);
+            let root = all.root_key();
+            for Match { element, attribute } in found {
+                match attribute {
+                    // Of several attributes of one name the last stays.
+                    Some(name) => _ = all.set_attr(root, name, element.attr(name).unwrap_or("")),
+                    None if call.options.no_children => {
+                        let copy = Document::parse(element.tag_to_text())?;
+                        all.import(root, None, copy.root());
+                    }
+                    None => _ = all.import(root, None, element),
                 }
             }
             Ok(all.write(Style::Indented))
@@ -236,8 +244,8 @@ fn query(document: &Document, call: &CibCall) -> Result<String, OpError> {
     }
 }
 
-fn xpath_matches<'d>(document: &'d Document, expression: &str) -> Result<Vec<Element<'d>>, OpError> {
-    let found = xpath::find(document, expression)?;
+fn xpath_matches<'d>(document: &'d Document, expression: &str) -> Result<Vec<Match<'d>>, OpError> {
+    let found = xpath::matches(document, expression)?;
     if found.is_empty() {
         return Err(OpError::new(Failure::NotFound, format!("XPath {expression:?} finds nothing")));
     }
@@ -250,7 +258,7 @@ fn targets(document: &mut Document, scope: &Scope) -> Result<Vec<Key>, OpError> 
         Scope::All => Ok(vec![document.root_key()]),
         Scope::Section(name) => Ok(vec![sections::find_or_make(document, name)?]),
         Scope::XPath(expression) => {
-            Ok(xpath_matches(document, expression)?.into_iter().map(Element::key).collect())
+            Ok(xpath_matches(document, expression)?.into_iter().map(|found| found.element.key()).collect())
         }
     }
 }
@@ -268,7 +276,7 @@ fn create(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
     let input = input(call)?;
     if call.scope == Scope::All {
         let message = "say where to create it: name a section such as resources, or an XPath";
-        return Err(OpError::new(Failure::NotFound, message));
+        return Err(OpError::new(Failure::Invalid, message));
     }
     let elements = brought(&input, &call.scope)?;
     for parent in targets(document, &call.scope)? {
@@ -342,7 +350,7 @@ fn replace(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
             }
         },
         Scope::XPath(expression) => {
-            let first = xpath_matches(document, expression)?[0];
+            let first = xpath_matches(document, expression)?[0].element;
             if !first.is(root.name()) {
                 let message = format!(
                     "XPath {expression:?} finds {}, which a <{}> cannot replace",
@@ -383,7 +391,14 @@ fn delete(document: &mut Document, call: &CibCall, how_many: HowMany) -> Result<
     let found: Vec<Key> = match &call.scope {
         Scope::XPath(expression) => {
             let most = if how_many == HowMany::First { 1 } else { usize::MAX };
-            xpath::find(document, expression)?.into_iter().map(Element::key).take(most).collect()
+            let found = xpath::matches(document, expression)?.into_iter().take(most);
+            let (attributes, elements): (Vec<_>, Vec<_>) = found
+                .map(|found| (found.element.key(), found.attribute.map(str::to_owned)))
+                .partition(|(_, attribute)| attribute.is_some());
+            for (key, name) in attributes {
+                document.remove_attr(key, name.as_deref().unwrap_or_default());
+            }
+            elements.into_iter().map(|(key, _)| key).collect()
         }
         // Of each element that is given, the first that fits.
         scope => {

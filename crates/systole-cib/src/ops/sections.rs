@@ -37,6 +37,11 @@ fn path(name: &str) -> Result<Vec<&str>, OpError> {
     }
 }
 
+/// Whether a CIB may have a section of that name.
+pub(super) fn is_known(name: &str) -> bool {
+    path(name).is_ok_and(|path| !path.is_empty())
+}
+
 /// The section called `name`.
 pub(super) fn find<'d>(document: &'d Document, name: &str) -> Result<Element<'d>, OpError> {
     path(name)?

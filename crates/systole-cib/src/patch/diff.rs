@@ -30,7 +30,22 @@ pub fn diff(old: &Document, new: &Document, versions: Versions) -> Option<Docume
     let mut differ = Differ { patch, versions };
     differ.document(old, new);
     let has_changes = differ.patch.root().children().count() > n_before;
-    has_changes.then_some(differ.patch)
+    let mut patch = differ.patch;
+    put_deletions_first(&mut patch);
+    has_changes.then_some(patch)
+}
+
+/// As Pacemaker has them: what is deleted is named as it was before anything else is done.
+fn put_deletions_first(patch: &mut Document) {
+    let is_deletion = |change: &Element<'_>| change.attr("operation") == Some("delete");
+    let changes: Vec<Element<'_>> = patch.root().children_named("change").collect();
+    let Some(first) = changes.iter().position(|change| !is_deletion(change)) else { return };
+    let before = changes[first].key();
+    let late: Vec<Key> = changes[first..].iter().filter(|it| is_deletion(it)).map(|it| it.key()).collect();
+    let root = patch.root_key();
+    for deletion in late {
+        patch.move_to(deletion, root, Some(before));
+    }
 }
 
 fn write_versions(patch: &mut Document, old: &Document, new: &Document) {

@@ -17,7 +17,7 @@ impl Verifier {
             let Some(element) = configuration.descendants().find(is_first) else { continue };
             let orders = circle.orders.join(", ");
             let resources = circle.resources.into_iter().collect::<Vec<_>>().join(", ");
-            self.warning(
+            self.advice(
                 element,
                 format!(
                     "order constraints go round in a circle ({orders}): of {resources} each waits for another, and none \

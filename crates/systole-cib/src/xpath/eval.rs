@@ -41,23 +41,21 @@ struct Context {
     last: usize,
 }
 
-pub(super) fn find(expression: &Expr, document: &Document) -> Found<Vec<Key>> {
+/// What is found: elements, and attributes by name with the element that has them; in document order.
+pub(super) fn find<'d>(expression: &Expr, document: &'d Document) -> Found<Vec<(Key, Option<&'d str>)>> {
     let left = Cell::new(VISITS + document.n_nodes().saturating_mul(VISITS_PER_NODE));
     let search = Search { document, left };
     let context = Context { node: Node::Document, position: 1, last: 1 };
     let Value::Nodes(nodes) = search.value(expression, context)? else { return Err(Stop::NotNodes) };
-    let mut seen = BTreeSet::new();
-    let mut keys: Vec<Key> = nodes.into_iter().filter_map(owner).filter(|key| seen.insert(*key)).collect();
-    search.sort(&mut keys);
-    Ok(keys)
-}
-
-/// The element that is, or has, the node.
-fn owner(node: Node) -> Option<Key> {
-    match node {
-        Node::Element(key) | Node::Attribute(key, _) => Some(key),
-        Node::Document | Node::Text(_) => None,
-    }
+    let name = |key, n| document.element(key).attrs().nth(n).map(|(name, _)| name);
+    let nodes = search.in_order(nodes).into_iter();
+    Ok(nodes
+        .filter_map(|node| match node {
+            Node::Element(key) => Some((key, None)),
+            Node::Attribute(key, n) => Some((key, name(key, n))),
+            Node::Document | Node::Text(_) => None,
+        })
+        .collect())
 }
 
 struct Search<'d> {
@@ -71,18 +69,20 @@ impl<'d> Search<'d> {
         Ok(())
     }
 
-    /// Brings keys into document order. Keys are numbered in that order only until the document is edited.
-    fn sort(&self, keys: &mut [Key]) {
-        if keys.len() > 1 {
-            let order: BTreeMap<Key, usize> = self
-                .document
-                .root()
-                .descendants()
-                .enumerate()
-                .map(|(n, element)| (element.key(), n))
-                .collect();
-            keys.sort_by_key(|key| order.get(key).copied());
+    /// Nodes in document order, each once. Keys are numbered in that order only until the document is edited.
+    fn in_order(&self, mut nodes: Vec<Node>) -> Vec<Node> {
+        if nodes.len() > 1 {
+            let all = self.document.root().descendants().enumerate();
+            let order: BTreeMap<Key, usize> = all.map(|(n, element)| (element.key(), n)).collect();
+            let place = |node: &Node| match node {
+                Node::Document => (None, None),
+                Node::Element(key) | Node::Text(key) => (order.get(key).copied(), None),
+                Node::Attribute(key, n) => (order.get(key).copied(), Some(*n)),
+            };
+            nodes.sort_by_key(place);
+            nodes.dedup();
         }
+        nodes
     }
 
     fn value(&self, expression: &Expr, context: Context) -> Found<Value> {
@@ -103,6 +103,11 @@ impl<'d> Search<'d> {
                 Value::Nodes(nodes)
             }
             Expr::Path(path) => Value::Nodes(self.path(path, context.node)?),
+            Expr::Filter(inner, predicates, steps) => {
+                let Value::Nodes(nodes) = self.value(inner, context)? else { return Err(Stop::NotNodes) };
+                let kept = self.kept(self.in_order(nodes), predicates)?;
+                Value::Nodes(self.walk(kept, steps)?)
+            }
             Expr::Literal(text) => Value::Text(text.clone()),
             Expr::Number(number) => Value::Number(*number),
             Expr::Call(function, arguments) => self.call(*function, arguments, context)?,
@@ -129,11 +134,15 @@ impl<'d> Search<'d> {
     }
 
     fn path(&self, path: &Path, from: Node) -> Found<Vec<Node>> {
-        let mut nodes = vec![if path.is_absolute { Node::Document } else { from }];
+        self.walk(vec![if path.is_absolute { Node::Document } else { from }], &path.steps)
+    }
+
+    /// From nodes on by steps.
+    fn walk(&self, mut nodes: Vec<Node>, steps: &[Step]) -> Found<Vec<Node>> {
         let mut at = 0;
-        while let Some(step) = path.steps.get(at) {
+        while let Some(step) = steps.get(at) {
             // `//name` goes through the descendants once, unless a place among siblings is asked for.
-            let next = path.steps.get(at + 1).filter(|next| is_anywhere(step) && is_plain_child(next));
+            let next = steps.get(at + 1).filter(|next| is_anywhere(step) && is_plain_child(next));
             let axis = if next.is_some() { Axis::Descendant } else { step.axis };
             let step = next.unwrap_or(step);
             at += if next.is_some() { 2 } else { 1 };
@@ -151,8 +160,12 @@ impl<'d> Search<'d> {
 
     /// The nodes on the axis from `node` that pass the step's test and predicates.
     fn matching(&self, axis: Axis, step: &Step, node: Node) -> Found<Vec<Node>> {
-        let mut nodes = self.axis(axis, &step.test, node)?;
-        for predicate in &step.predicates {
+        self.kept(self.axis(axis, &step.test, node)?, &step.predicates)
+    }
+
+    /// Of a list of nodes those for which the predicates hold.
+    fn kept(&self, mut nodes: Vec<Node>, predicates: &[Expr]) -> Found<Vec<Node>> {
+        for predicate in predicates {
             let last = nodes.len();
             let mut kept = Vec::new();
             for (n, node) in nodes.into_iter().enumerate() {

@@ -14,6 +14,8 @@ pub(super) enum Expr {
     Compare(Comparison, Box<Expr>, Box<Expr>),
     Union(Vec<Expr>),
     Path(Path),
+    /// What an expression in parentheses finds, less what predicates take away, and from there on.
+    Filter(Box<Expr>, Vec<Expr>, Vec<Step>),
     Literal(String),
     Number(f64),
     Call(Function, Vec<Expr>),
@@ -139,7 +141,7 @@ impl Expr {
                     || matches!(function, Function::StringLength)
                     || arguments.iter().any(Self::is_positional)
             }
-            Self::Union(_) | Self::Path(_) | Self::Literal(_) => false,
+            Self::Union(_) | Self::Path(_) | Self::Filter(..) | Self::Literal(_) => false,
         }
     }
 }
@@ -262,11 +264,13 @@ impl<'t> Parser<'t> {
                 self.at += 1;
                 let inner = self.or()?;
                 self.expect(")")?;
-                let rest = self.rest().trim_start();
-                if rest.starts_with('/') || rest.starts_with('[') {
-                    return Err(self.error("a path or predicate behind parentheses is not covered"));
+                let predicates = self.predicates()?;
+                let mut steps = Vec::new();
+                if self.takes_slash(&mut steps) {
+                    self.steps(&mut steps)?;
                 }
-                Ok(inner)
+                let is_plain = predicates.is_empty() && steps.is_empty();
+                Ok(if is_plain { inner } else { Expr::Filter(Box::new(inner), predicates, steps) })
             }
             Some('$') => Err(self.error("variables are not covered")),
             Some('-' | '+') => Err(self.error("arithmetic is not covered")),
@@ -315,16 +319,27 @@ impl<'t> Parser<'t> {
                 return Ok(path);
             }
         }
+        self.steps(&mut path.steps)?;
+        Ok(path)
+    }
+
+    /// Steps with slashes between them.
+    fn steps(&mut self, steps: &mut Vec<Step>) -> Parsed<()> {
         loop {
-            path.steps.push(self.step()?);
-            self.space();
-            if self.rest().starts_with("//") {
-                self.at += 2;
-                path.steps.push(anywhere());
-            } else if !self.take("/") {
-                return Ok(path);
+            steps.push(self.step()?);
+            if !self.takes_slash(steps) {
+                return Ok(());
             }
         }
+    }
+
+    /// Whether a slash follows. Two stand for a step of their own.
+    fn takes_slash(&mut self, steps: &mut Vec<Step>) -> bool {
+        if self.take("//") {
+            steps.push(anywhere());
+            return true;
+        }
+        self.take("/")
     }
 
     fn step(&mut self) -> Parsed<Step> {
@@ -373,12 +388,16 @@ impl<'t> Parser<'t> {
     }
 
     fn with_predicates(&mut self, axis: Axis, test: Test) -> Parsed<Step> {
+        Ok(Step { axis, test, predicates: self.predicates()? })
+    }
+
+    fn predicates(&mut self) -> Parsed<Vec<Expr>> {
         let mut predicates = Vec::new();
         while self.take("[") {
             predicates.push(self.or()?);
             self.expect("]")?;
         }
-        Ok(Step { axis, test, predicates })
+        Ok(predicates)
     }
 
     /// The name at the current place; empty if there is none. A single colon belongs to it, two do not.

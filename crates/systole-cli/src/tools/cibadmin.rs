@@ -3,6 +3,7 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     cluster::parse,
+    edit,
     report::{OutputArgs, Report},
     runner,
 };
@@ -14,7 +15,7 @@ use systole_cib::{
     ops::{CibAction, CibCall, CibOptions, Scope},
     schema::Schema,
     upgrade,
-    xml::Document,
+    xml::{Document, Element},
 };
 use systole_link::groups_of;
 use systole_output::{
@@ -122,7 +123,22 @@ pub struct Args {
 
 /// Runs the tool.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    runner::run(session, words, |args: &Args| &args.output, perform)
+    runner::run(session, words, |args: &Args| &args.output, perform_and_warn)
+}
+
+/// A scope that is none is told, and taken all the same.
+fn perform_and_warn(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
+    let result = perform(session, args);
+    let wrong = args.scope.as_deref().filter(|scope| args.xpath.is_none() && !Scope::is_section(scope));
+    let Some(scope) = wrong else { return result };
+    let warning = format!("Invalid value '{scope}' for '--scope'. Operation will apply to the entire CIB");
+    let (mut report, error) = match result {
+        Ok(report) => (report, None),
+        Err(error) => (Report::silent().ending(crate::exit::exit_of(&error)), Some(error)),
+    };
+    report.errors.insert(0, warning);
+    report.errors.extend(error.map(|error| format!("cibadmin: {error:#}")));
+    Ok(report)
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
@@ -153,6 +169,12 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     let xml = input(session, args)?;
     let given = xml.clone();
+    match nowhere(session, args, action, given.as_deref()) {
+        Ok(None) => {}
+        Ok(Some(report)) => return Ok(report),
+        Err(error) if args.output.is_for_programs() => return Err(for_programs(error)),
+        Err(error) => return Err(error),
+    }
     let report = apply(
         session,
         Request {
@@ -172,6 +194,38 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         Err(error) if args.output.is_for_programs() => Err(for_programs(error)),
         report => report,
     }
+}
+
+/// What comes of a call about a section that is not there: nothing is deleted, and nothing can be put in. `None` if it is there,
+/// or is made.
+fn nowhere(
+    session: &mut Session<'_>,
+    args: &Args,
+    action: CibAction,
+    input: Option<&str>,
+) -> anyhow::Result<Option<Report>> {
+    let Some(scope) = args.scope.as_deref().filter(|_| args.xpath.is_none()) else { return Ok(None) };
+    if matches!(scope, "all" | "cib") || Scope::is_section(scope) && action == CibAction::Query {
+        return Ok(None);
+    }
+    let is_there = edit::section(&Cluster::open(session)?.cib()?, scope).is_some();
+    if is_there || Scope::is_section(scope) && action == CibAction::Modify {
+        return Ok(None);
+    }
+    let report = match (action, input) {
+        (CibAction::Query, _) => return Err(Failed::no_such(format!("there is no section {scope:?}"))),
+        (CibAction::Delete, _) => Report::silent(),
+        (CibAction::Create, Some(input)) => {
+            let mut report = not_created(Document::parse(input)?.root(), "Invalid argument");
+            report.errors.push("cibadmin: CIB API call failed: Invalid argument".to_owned());
+            report.ending(Exit::Software)
+        }
+        (CibAction::Create | CibAction::Modify | CibAction::Replace, _) => {
+            return Err(Failed::new(Exit::Software, "CIB API call failed: Invalid argument").into());
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(report))
 }
 
 /// What programs look for in place of our own words on why a call failed.
@@ -285,17 +339,20 @@ fn exists_already(error: anyhow::Error, input: Option<&str>) -> anyhow::Result<R
     let is_there = error.downcast_ref::<Failed>().is_some_and(|failed| failed.exit == Exit::Exists);
     let document = input.filter(|_| is_there).and_then(|text| Document::parse(text).ok());
     let Some(document) = document else { return Err(error) };
-    let element = document.root();
+    let mut report = not_created(document.root(), "File exists").ending(Exit::Exists);
+    report.errors.push(format!("cibadmin: {error}"));
+    Ok(report)
+}
+
+fn not_created(element: Element<'_>, reason: &str) -> Report {
     let update = Tree::new("failed_update")
         .maybe("id", element.id())
         .attr("object-type", element.name())
         .attr("operation", "cib_create")
-        .attr("reason", "File exists")
+        .attr("reason", reason)
         .child(Tree::from_element(element));
     let xml = Tree::new("failed").child(update).to_xml();
-    let mut report = Report::new(xml.clone(), Tree::with_cdata("output", xml)).ending(Exit::Exists);
-    report.errors.push(format!("cibadmin: {error}"));
-    Ok(report)
+    Report::new(xml.clone(), Tree::with_cdata("output", xml))
 }
 
 /// The command; of several the one that changes least, so that a slip does no harm.
@@ -337,7 +394,8 @@ fn input(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Option<String
     let (bytes, name) = if let Some(text) = &args.xml_text {
         (text.clone().into_bytes(), "command line".to_owned())
     } else if let Some(path) = args.xml_file.as_ref().filter(|path| path.as_os_str() != "-") {
-        let read = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let read = std::fs::read(path)
+            .map_err(|error| Failed::new(Exit::Data, format!("cannot read {}: {error}", path.display())))?;
         (read, path.to_string_lossy().into_owned())
     } else if args.xml_pipe || args.xml_file.is_some() {
         (session.read_input().context("cannot read standard input")?, "standard input".to_owned())

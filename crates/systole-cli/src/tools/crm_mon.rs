@@ -132,6 +132,16 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
 fn joined(words: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for word in words {
+        let text = word.to_string_lossy();
+        let attached = ["-m", "-L"].iter().find_map(|option| {
+            let value =
+                text.strip_prefix(option).filter(|value| !value.is_empty() && !value.starts_with('='))?;
+            Some(format!("{option}={value}"))
+        });
+        if let Some(attached) = attached {
+            joined.push(OsString::from(attached));
+            continue;
+        }
         let takes_it = joined.last().is_some_and(|last| {
             ["-m", "--fence-history", "-L", "--neg-locations"].iter().any(|option| last == option)
         });

@@ -61,9 +61,9 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     let findings = Findings::of(&document);
     let verdict = match (findings.has_errors(), findings.is_about_configuration()) {
-        (true, _) => "invalid",
-        (false, true) => "may need attention",
-        (false, false) => return Ok(Report::silent()),
+        (true, _) => Some("invalid"),
+        (false, true) => Some("may need attention"),
+        (false, false) => None,
     };
     let is_for_programs = args.output.is_for_programs();
     let mut errors = Vec::new();
@@ -73,13 +73,14 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     } else if args.verbose > u8::from(args.quiet) {
         errors.extend(findings.text(&source).lines().map(str::to_owned));
     }
-    if !args.quiet {
+    if let Some(verdict) = verdict.filter(|_| !args.quiet) {
         let has_said = is_for_programs || args.verbose > 0;
         let hint = if has_said { "" } else { " (-V may provide more detail)" };
         errors.push(format!("Configuration {verdict}{hint}"));
     }
     let trees = if args.output.form() == Form::Json { vec![findings.tree()] } else { Vec::new() };
-    Ok(Report { errors, trees, ..Report::default() }.ending(Exit::Config))
+    let report = Report { errors, trees, ..Report::default() };
+    Ok(if verdict.is_some() { report.ending(Exit::Config) } else { report })
 }
 
 /// The configuration to check, and its name: of several the first.
@@ -104,7 +105,15 @@ fn source(session: &mut Session<'_>, args: &Args) -> anyhow::Result<(Vec<u8>, St
         return Ok((text.clone().into_bytes(), "command line".to_owned()));
     }
     if args.live_check {
-        return Ok((Cluster::open(session)?.cib_text()?.into_bytes(), "cib".to_owned()));
+        let text = Cluster::open(session).and_then(|mut cluster| cluster.cib_text());
+        return match text {
+            Ok(text) => Ok((text.into_bytes(), "cib".to_owned())),
+            Err(error) if matches!(crate::exit::exit_of(&error), Exit::Data | Exit::Config) => {
+                session.complain(&format!("{error:#}"));
+                Err(unreadable())
+            }
+            Err(error) => Err(error),
+        };
     }
     Err(Failed::new(Exit::Error, "No input specified").into())
 }

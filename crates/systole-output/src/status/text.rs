@@ -68,9 +68,8 @@ impl Section {
         Self::Bans,
     ];
 
-    /// The ones above the list of nodes.
-    pub const SUMMARY: &[Self] =
-        &[Self::Stack, Self::Dc, Self::Times, Self::Counts, Self::Options, Self::MaintenanceMode];
+    /// The ones above the list of nodes, but for options.
+    pub const SUMMARY: &[Self] = &[Self::Stack, Self::Dc, Self::Times, Self::Counts, Self::MaintenanceMode];
 }
 
 /// How the text is made.
