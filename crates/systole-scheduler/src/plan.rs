@@ -185,6 +185,9 @@ impl Draft<'_, '_> {
         let leaves_out = self.left_out.contains(&true);
         self.is_sanitized = origin == Origin::Shown;
         self.take_early_actions();
+        if !self.status.lacks_fencing() {
+            self.take_managed();
+        }
         self.clear_outdated_locks();
         self.order_by_constraints(constraints);
         // Not yet in the order of assignment, which capacities have a say in.

@@ -360,6 +360,11 @@ impl<'a> Status<'a> {
         self.rsc(rsc).parent.is_some() && self.rsc(self.root_of(rsc)).is_bundle()
     }
 
+    /// Whether nodes should be fenced, but nothing is there that could do so: then nothing is managed.
+    pub fn lacks_fencing(&self) -> bool {
+        self.options.fencing_enabled && !self.have_fencing
+    }
+
     /// Whether the node could be fenced: by a device, or (a guest node) by stopping what it lives in.
     pub fn can_fence(&self, node: NodeIdx) -> bool {
         self.can_fence_within(node, MAX_NESTING)

@@ -120,8 +120,7 @@ impl Assigner<'_, '_> {
         self.apply_colocations(rsc);
         self.apply_role_limits(rsc);
         self.show_scores("pcmk__primitive_assign", rsc);
-        let options = &self.st.options;
-        if options.fencing_enabled && !options.have_watchdog && !self.has_fence_device {
+        if self.st.lacks_fencing() {
             self.rsc[rsc.i()].managed = false;
         }
         if !self.rsc[rsc.i()].managed {

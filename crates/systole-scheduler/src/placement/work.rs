@@ -118,7 +118,6 @@ pub(super) struct Assigner<'s, 'c> {
     /// Instances of promotable clones, by what they are instances of.
     pub twins: BTreeMap<(RscIdx, usize), Twins>,
     pub candidates: BTreeMap<RscIdx, NodeSet>,
-    pub has_fence_device: bool,
     /// Top-level resources in the order in which they are assigned.
     pub order: Vec<RscIdx>,
     pub detail: Detail,
@@ -152,10 +151,6 @@ impl<'s, 'c> Assigner<'s, 'c> {
             chain_length: 0,
             twins: BTreeMap::new(),
             candidates: BTreeMap::new(),
-            has_fence_device: st
-                .resources
-                .iter()
-                .any(|rsc| rsc.primitive().is_some_and(|data| data.is_fence_device)),
             order: super::by_priority(st),
             detail,
             scores: Vec::new(),

@@ -136,10 +136,14 @@ impl<'s, 'a> Draft<'s, 'a> {
             shutdown: node.shutdown,
             reset: node.remote_requires_reset,
         }));
-        for (state, managed) in draft.rsc.iter_mut().zip(&placement.managed) {
+        draft
+    }
+
+    /// From here on resources are managed as tickets and missing fence devices leave them.
+    pub fn take_managed(&mut self) {
+        for (state, managed) in self.rsc.iter_mut().zip(&self.placement.managed) {
             state.managed = *managed;
         }
-        draft
     }
 
     /// From here on nodes are what they will be with their connections where these were assigned. What has been considered so
@@ -154,6 +158,7 @@ impl<'s, 'a> Draft<'s, 'a> {
                 state.unclean = outlook.unclean;
             }
         }
+        self.take_managed();
     }
 
     /// Whether the plan stands: no node was lost in the making, which would concern all that runs there, and nothing came
