@@ -6,15 +6,17 @@
 //! connection moves from one cluster node to another: all hear every result; what tools say goes to the newest.
 
 mod bridge;
+mod descriptions;
 mod tools;
 
 use super::operations::METADATA;
 use crate::Level;
+use descriptions::Descriptions;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use systole_types::{Monotonic, Now, OcfRc, OpStatus, OperationKey};
+use systole_types::{Monotonic, Now, OpStatus, OperationKey};
 use systole_wire::{
     PROTOCOL,
     exec::{AgentName, FromExecutor, Operation, OperationResult, ToExecutor},
@@ -156,8 +158,7 @@ pub struct RemoteServer {
     resources: BTreeMap<String, Resource>,
     /// Recurring operations in force, by key.
     recurring: BTreeMap<String, Operation>,
-    /// Agents that are describing themselves, and the calls that want to know.
-    described: Vec<(AgentName, Run, u64)>,
+    descriptions: Descriptions,
     last_call: u64,
     tools: Tools,
     ending: Ending,
@@ -415,31 +416,6 @@ impl RemoteServer {
         let rc = i32::try_from(reply.call).unwrap_or(i32::MAX);
         self.reply(client, Reply { rc, ..reply });
         self.effects.push(Effect::ToExecutor(ToExecutor::Run(Box::new(operation))));
-    }
-
-    /// Descriptions come by themselves: they do not have to wait for what is done to a resource.
-    fn describe(&mut self, client: RemoteClient, reply: Reply, agent: AgentName, run: Run) {
-        if self.described.len() >= MAX_RESOURCES {
-            return self.reply(client, Reply { rc: rc::NO_SPACE, ..reply });
-        }
-        self.described.push((agent.clone(), run, reply.call));
-        let rc = i32::try_from(reply.call).unwrap_or(i32::MAX);
-        self.reply(client, Reply { rc, ..reply });
-        self.effects.push(Effect::ToExecutor(ToExecutor::Describe(agent)));
-    }
-
-    fn tell_description(&mut self, agent: &AgentName, metadata: Option<&str>) {
-        let (asked, rest) =
-            std::mem::take(&mut self.described).into_iter().partition(|(name, ..)| name == agent);
-        self.described = rest;
-        let asked: Vec<(AgentName, Run, u64)> = asked;
-        for (_, run, call) in asked {
-            let outcome = if metadata.is_some() { OcfRc::Ok } else { OcfRc::Error };
-            let output = metadata.unwrap_or_default().to_owned();
-            let (rc, status) = (outcome.code(), OpStatus::Done.code());
-            let done = Done { run, call, rc, status, output, ..Done::default() };
-            self.tell_all(&FromRemote::Notice(Notice::Done(Box::new(done))));
-        }
     }
 
     fn cancel(

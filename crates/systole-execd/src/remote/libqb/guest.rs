@@ -225,7 +225,8 @@ impl Guest {
         loop {
             let datagram = match channels.receive(buffer, self.uid) {
                 Ok(Some(length)) => &buffer[..length],
-                Ok(None) => continue,
+                // The others have their turn before the next one: somebody might send such without end.
+                Ok(None) => return Heard::Nothing,
                 Err(error) if is_passing(&error) => {
                     return if self.has_left { Heard::Gone } else { Heard::Nothing };
                 }
