@@ -169,6 +169,30 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_named_after_a_container_is_a_sign_of_what_it_stands_for() {
+        let id = "5f57911fe71281fb6348d1c098b0728b7d3aaeb625cd41f8a980402a1e6f3379";
+        let base = std::env::temp_dir().join(format!("systole-containers-{}", std::process::id()));
+        let (exits, runtime) = (base.join("exits"), base.join("runtime"));
+        for directory in [&exits, &runtime] {
+            fs::create_dir_all(directory).expect("directory");
+        }
+        let mut watch = ContainerWatch::new().expect("inotify");
+        watch.instances.insert("web".to_owned(), "web-podman-0".to_owned());
+        watch.watch(&exits.to_string_lossy(), Sign::Ended);
+        watch.watch(&runtime.to_string_lossy(), Sign::Started);
+        assert_eq!(watch.signs(), []);
+        // Podman does not know this container, so it may be any.
+        for (directory, sign) in [(&runtime, Sign::Started), (&exits, Sign::Ended)] {
+            fs::create_dir(directory.join("something-else")).expect("directory");
+            assert_eq!(watch.signs(), []);
+            fs::create_dir(directory.join(id)).expect("directory");
+            assert_eq!(watch.signs(), [(sign, "web-podman-0".to_owned())]);
+        }
+        fs::remove_dir_all(&base).expect("it is there");
+        assert_eq!((watch.signs(), watch.watched.len()), (Vec::new(), 0));
+    }
+
+    #[test]
     fn files_being_written_are_no_ids() {
         let id = "5f57911fe71281fb6348d1c098b0728b7d3aaeb625cd41f8a980402a1e6f3379";
         for (name, is) in [(id, true), (&format!("{id}.A1B2C3"), false), ("", false)] {
