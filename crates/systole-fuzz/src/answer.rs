@@ -64,7 +64,8 @@ fn sections(out: &str) -> Vec<(String, Vec<String>)> {
 /// What is wrong by an older schema is told in the words of the library that found it, and so is what is lost on the way to
 /// the newest; failed assertions are told too.
 fn is_noise(line: &str) -> bool {
-    let of_upgrade = ["DEBUG: ", "INFO: ", "WARNING: Dropping "].iter().any(|start| line.starts_with(start));
+    let of_upgrade =
+        ["DEBUG: ", "INFO: ", "WARNING: Dropping ", "dropping "].iter().any(|start| line.starts_with(start));
     of_upgrade || line.contains("validity error") || line.contains("fatal assertion")
 }
 

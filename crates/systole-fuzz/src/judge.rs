@@ -121,7 +121,7 @@ fn without_the_impossible(theirs: &TransitionGraph, ours: &TransitionGraph) -> T
     loop {
         let ids: BTreeSet<u32> = possible.synapses.iter().map(|synapse| synapse.action.id).collect();
         possible.synapses.retain(|synapse| {
-            let is_impossible = matches!(synapse.action.kind, ActionKind::Resource(_))
+            let is_impossible = !matches!(synapse.action.kind, ActionKind::Cluster)
                 && synapse.inputs.iter().any(|input| !ids.contains(input));
             !is_impossible || kept.contains(&name(&synapse.action))
         });

@@ -51,7 +51,7 @@ use systole_cib::model::{Cib, HistoryEntry, ResourceSet, Ticket};
 use systole_types::{ElementId, LocalTime, Timestamp};
 
 /// How deep guest nodes may live in guest nodes: beyond it somebody has made them live in each other.
-const MAX_NESTING: usize = 8;
+pub(crate) const MAX_NESTING: usize = 8;
 
 /// Names with values: node attributes, parameters, meta attributes.
 pub type Attributes = BTreeMap<Arc<str>, Arc<str>>;

@@ -155,6 +155,24 @@ fn things_that_contain_themselves_are_planned_for() {
     plan("four of a name", &cib(&twins, "<rsc_order id='o' first='A' then='A'/>"));
 }
 
+/// It is to be fenced by stopping what it lives in, which is where it is.
+#[test]
+fn a_guest_that_lives_in_itself_is_planned_for() {
+    let failed = "<lrm_rsc_op id='A_monitor_10000' operation='monitor' interval='10000' call-id='3' rc-code='0' op-status='0' \
+                  transition-key='3:-1:0:0' op-digest='0'/>";
+    let history = format!("<lrm_resource id='A' class='ocf' provider='p' type='t'>{failed}</lrm_resource>");
+    let guest = format!(
+        "<node_state id='g' uname='g' remote_node='true' in_ccm='true'><lrm id='g'><lrm_resources>{history}</lrm_resources>\
+         </lrm></node_state></status>"
+    );
+    let container = format!(
+        "<primitive id='A' class='ocf' provider='p' type='t'>{}</primitive>",
+        meta(&[("remote-node", "g")])
+    );
+    let cib = cib(&container, "").replace("</status>", &guest);
+    plan("a guest in itself", &cib.replace("value='false'", "value='true'"));
+}
+
 #[test]
 fn numbers_beyond_reason_are_cut() {
     for huge in ["2000000000", "99999999999999999999", "-1"] {

@@ -18,5 +18,5 @@ pub use keys::{KeyError, OperationKey, TransitionKey, TransitionMagic};
 pub use result::{OcfRc, OpStatus};
 pub use role::{Role, UnknownRole};
 pub use score::{Score, ScoreError};
-pub use time::{DurationError, LocalTime, Monotonic, Now, Timestamp, parse_duration};
+pub use time::{DurationError, LocalTime, Monotonic, Now, Timestamp, parse_duration, parse_number_with_unit};
 pub use version::{CibVersion, CibVersionError, FEATURE_SET};

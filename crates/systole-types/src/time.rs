@@ -60,31 +60,44 @@ pub struct Now {
 #[error("{0:?} is not a span of time: write 30, 30s, 500ms, 2min, 1h or an ISO 8601 duration such as PT1M")]
 pub struct DurationError(pub String);
 
-/// Reads a span as the CIB writes it: a whole number with an optional unit (`us`, `ms`, `s`, `min`, `h`...), or an
-/// ISO 8601 duration (`PT30S`). Without a unit the number counts seconds.
+/// Reads a span as the CIB writes it: a number with an optional unit ([`parse_number_with_unit`]), or an ISO 8601 duration
+/// (`PT30S`).
 /// Source: Pacemaker Explained, "Time Values".
 ///
 /// # Errors
 /// If the text is neither.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let trimmed = text.trim();
-    let parsed = if trimmed.starts_with(['P', 'p']) { parse_iso(trimmed) } else { parse_with_unit(trimmed) };
-    parsed.ok_or_else(|| DurationError(text.to_owned()))
+    if !trimmed.starts_with(['P', 'p']) {
+        return parse_number_with_unit(text);
+    }
+    parse_iso(trimmed).ok_or_else(|| DurationError(text.to_owned()))
 }
 
-fn parse_with_unit(text: &str) -> Option<Duration> {
+/// Reads a span as timeouts and start delays are written: a number with an optional unit (`us`, `ms`, `s`, `min`, `h`, and
+/// whatever begins so: `seconds`). Without a unit the number counts seconds. Of a fraction the whole part counts, as with
+/// Pacemaker.
+///
+/// # Errors
+/// If the text is no such thing, or less than nothing.
+pub fn parse_number_with_unit(text: &str) -> Result<Duration, DurationError> {
+    with_unit(text).ok_or_else(|| DurationError(text.to_owned()))
+}
+
+fn with_unit(text: &str) -> Option<Duration> {
+    let text = text.trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text);
     let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(n_digits);
+    let (number, rest) = text.split_at(n_digits);
     let number: u64 = number.parse().ok()?;
-    const UNITS: [(u64, &[&str]); 5] = [
-        (1_000_000, &["", "s", "sec"]),
-        (1_000, &["ms", "msec"]),
-        (60_000_000, &["m", "min"]),
-        (3_600_000_000, &["h", "hr"]),
-        (1, &["us", "usec"]),
-    ];
-    let is_unit = |name: &&str| name.eq_ignore_ascii_case(unit.trim());
-    let (micros, _) = *UNITS.iter().find(|(_, names)| names.iter().any(is_unit))?;
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim_start();
+    const UNITS: [(&str, u64); 5] =
+        [("ms", 1_000), ("us", 1), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
+    let begins = |start: &str| unit.get(..start.len()).is_some_and(|at| at.eq_ignore_ascii_case(start));
+    let micros = match UNITS.iter().find(|(start, _)| begins(start)) {
+        Some((_, micros)) => *micros,
+        None => unit.is_empty().then_some(1_000_000)?,
+    };
     Some(Duration::from_micros(number.saturating_mul(micros)))
 }
 
@@ -137,14 +150,18 @@ mod tests {
             ("2m", 120_000),
             ("1h", 3_600_000),
             (" 30 s ", 30_000),
+            ("1.5s", 1_000),
+            ("+4 seconds", 4_000),
+            ("2 hours", 7_200_000),
             ("PT1M", 60_000),
             ("P1DT2H3S", 93_603_000),
             ("P40S", 40_000),
         ] {
             assert_eq!(parse_duration(text).map(|d| d.as_millis()), Ok(millis), "{text:?}");
         }
-        for bad in ["", "s", "-5", "5 apples", "P", "PT", "P1X", "1.5s"] {
+        for bad in ["", "s", "-5", "5 apples", "P", "PT", "P1X", ".5s"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
+        assert!(parse_number_with_unit("PT1M").is_err(), "timeouts are no ISO 8601 durations");
     }
 }

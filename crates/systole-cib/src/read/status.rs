@@ -239,6 +239,10 @@ impl<'d> Reader<'d> {
                 None
             }
         };
+        if let (Some(magic), None) = (&mut magic, key) {
+            // Only the key counts for what result was expected: without, none was.
+            magic.key.target_rc = OcfRc::from_code(-1);
+        }
         if let (Some(magic), Some(key)) = (&mut magic, key)
             && text.split_once(';').is_none_or(|(_, in_magic)| in_magic != key)
             && let Some(key) = self.transition_key(element, key)

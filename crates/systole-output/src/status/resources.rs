@@ -133,7 +133,10 @@ fn primitive_flags(primitive: &PrimitiveView, view: &ResourceView, at: Option<&L
     }
     match view.flags.target_role {
         Some(Role::Stopped) => flags.push("disabled".to_owned()),
-        Some(Role::Unpromoted) => flags.push("target-role:Unpromoted".to_owned()),
+        Some(Role::Unpromoted) => {
+            let given = view.flags.target_role_text.as_deref().unwrap_or("Unpromoted");
+            flags.push(format!("target-role:{given}"));
+        }
         _ => {}
     }
     if view.flags.blocked {

@@ -135,7 +135,8 @@ impl<'s> Assigner<'s, '_> {
                 self.new_location(Some(&constraint.id), rsc, role, vec![(node, score)], discovery);
             }
             Preference::Rules(rules) => {
-                for rule in rules {
+                // A rule without score says nothing, not even where to look for the resource.
+                for rule in rules.iter().filter(|rule| rule.score.is_some()) {
                     let nodes = self.nodes_of_rule(rule, rsc, captures);
                     let role = location_role(rule.role);
                     self.new_location(Some(&rule.id), rsc, role, nodes, discovery);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
-    status::{NoQuorum, NodeKind, Requires},
+    status::{MAX_NESTING, NoQuorum, NodeKind, Requires},
 };
 use systole_types::Role;
 
@@ -81,9 +81,14 @@ impl Draft<'_, '_> {
 
     /// Whether `node` can be fenced as things stand.
     pub fn can_fence(&self, node: NodeIdx) -> bool {
+        self.can_fence_within(node, MAX_NESTING)
+    }
+
+    fn can_fence_within(&self, node: NodeIdx, nesting: usize) -> bool {
         if let NodeKind::Guest { container, .. } = self.status.node(node).kind {
-            let hosts = &self.r(container).running_on;
-            return hosts.iter().all(|&host| self.node[host.i()].online || self.can_fence(host));
+            let mut hosts = self.r(container).running_on.iter();
+            return nesting > 0
+                && hosts.all(|&host| self.node[host.i()].online || self.can_fence_within(host, nesting - 1));
         }
         let options = &self.status.options;
         options.fencing_enabled

@@ -208,7 +208,7 @@ impl<'a> Unpack<'a> {
         };
         let promotable = is_true(raw.get("promotable").map(|value| &**value));
         let asked = at_least(raw.get("clone-max").map(|value| &**value), 0).unwrap_or(0);
-        let cannot_be_promoted = agents.iter().find(|agent| !agent.class.eq_ignore_ascii_case("ocf"));
+        let cannot_be_promoted = agents.iter().find(|agent| !may_be_promoted(agent));
         if let Some(agent) = cannot_be_promoted.filter(|_| promotable) {
             // The clone is refused, but what is in it is known by then.
             self.have_fencing |= agent.class.eq_ignore_ascii_case("stonith");
@@ -494,6 +494,11 @@ impl<'a> Unpack<'a> {
 /// Whether agents of that class can tell the instances of a clone apart.
 pub(super) fn may_be_unique(agent: &Agent) -> bool {
     agent.class.eq_ignore_ascii_case("ocf") || agent.class.eq_ignore_ascii_case("stonith")
+}
+
+/// Whether agents of that class can promote.
+pub(super) fn may_be_promoted(agent: &Agent) -> bool {
+    agent.class.eq_ignore_ascii_case("ocf")
 }
 
 /// Whether some of a primitive's parameters, or properties of its operations, are under a rule.

@@ -6,7 +6,7 @@
 
 use super::{
     BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
-    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_unique},
+    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_promoted, may_be_unique},
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
@@ -26,6 +26,10 @@ impl<'a> Unpack<'a> {
     /// Expands a bundle; `None` if it cannot be run as configured.
     pub(super) fn bundle(&mut self, bundle: &'a model::Bundle) -> Option<RscIdx> {
         let mut layout = Layout::of(bundle)?;
+        let is_promotable = bundle.container.promoted_max.unwrap_or(0) > 0;
+        if is_promotable && !bundle.primitive.as_ref().is_none_or(|inner| may_be_promoted(&inner.agent)) {
+            return None;
+        }
         // A replica has a container, an address, a connection and what runs inside.
         layout.replicas = layout.replicas.min(self.room_for(4));
         self.say_if_cut_short(&bundle.id, bundle.container.replicas.unwrap_or(0), layout.replicas);

@@ -2,7 +2,7 @@
 
 use super::{
     Attributes, Resource, RscIdx, Status,
-    text::{parse_bool, span},
+    text::{delay, parse_bool},
 };
 use crate::rules::{self, Input, Merge};
 use std::{sync::Arc, time::Duration};
@@ -117,7 +117,7 @@ pub(super) fn effective(status: &Status<'_>, rsc: RscIdx, name: &str, interval: 
 pub(super) fn timeout(status: &Status<'_>, rsc: RscIdx, name: &str, interval: Duration) -> Duration {
     let configured = status.configured_operation(rsc, name, interval);
     let is_plain = |op: &&Operation| op.meta.is_empty() && status.cib.operation_defaults.is_empty();
-    match configured.filter(is_plain).and_then(|op| property(op, "timeout")).map(span) {
+    match configured.filter(is_plain).and_then(|op| property(op, "timeout")).map(delay) {
         // Then only fence devices have a say in it, and they only for starts and probes.
         Some(timeout) if !interval.is_zero() && !timeout.is_zero() => timeout.min(MAX_TIMEOUT),
         _ => effective(status, rsc, name, interval).timeout,
@@ -181,7 +181,7 @@ fn set_timeout(
     {
         raw.insert("timeout".into(), timeout.clone());
     }
-    let given = raw.get("timeout").map(|timeout| span(timeout)).filter(|timeout| !timeout.is_zero());
+    let given = raw.get("timeout").map(|timeout| delay(timeout)).filter(|timeout| !timeout.is_zero());
     let timeout = given.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
     raw.insert("timeout".into(), timeout.as_millis().to_string().into());
     timeout
@@ -189,7 +189,7 @@ fn set_timeout(
 
 fn set_start_delay(status: &Status<'_>, raw: &mut Attributes, interval: Duration) -> Duration {
     let delay = match (raw.get("start-delay"), raw.get("interval-origin")) {
-        (Some(delay), _) => span(delay).min(Duration::from_millis(i32::MAX as u64)),
+        (Some(given), _) => delay(given).min(Duration::from_millis(i32::MAX as u64)),
         (None, Some(origin)) if !interval.is_zero() => match delay_from_origin(status, origin, interval) {
             Some(delay) => delay,
             None => return Duration::ZERO,

@@ -3,7 +3,7 @@
 //! Source: Pacemaker Explained, "Configuration Value Types".
 
 use std::{cmp::Ordering, num::IntErrorKind, time::Duration};
-use systole_types::{Score, parse_duration};
+use systole_types::{Score, parse_duration, parse_number_with_unit};
 
 /// A boolean; `None` if the text is neither.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
@@ -38,6 +38,11 @@ pub(crate) fn read_score(text: &str) -> Option<Score> {
 /// A span of time; zero where it cannot be read.
 pub(crate) fn span(text: &str) -> Duration {
     parse_duration(text).unwrap_or_default()
+}
+
+/// A timeout or start delay, which may not be an ISO 8601 duration; what cannot be read is none at all.
+pub(crate) fn delay(text: &str) -> Duration {
+    parse_number_with_unit(text).unwrap_or_default()
 }
 
 /// Rounds up to whole seconds, as failure timeouts are compared.

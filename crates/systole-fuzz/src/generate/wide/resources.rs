@@ -55,7 +55,7 @@ const CONNECTION: Table<'_> = &[
 ];
 
 /// Class, provider and type.
-const AGENTS: [(&str, &str, &str); 8] = [
+const AGENTS: [(&str, &str, &str); 7] = [
     ("systemd", "", "sshd@tty1"),
     ("lsb", "", "apache2"),
     ("service", "", "nfs-server"),
@@ -63,7 +63,6 @@ const AGENTS: [(&str, &str, &str); 8] = [
     ("ocf", "custom", "Thing"),
     ("ocf", "pacemaker", "ping"),
     ("ocf", "pacemaker", "SysInfo"),
-    ("heartbeat", "", "apache"),
 ];
 
 impl Sketch {
