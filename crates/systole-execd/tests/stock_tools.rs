@@ -295,7 +295,12 @@ impl Peer {
 
     fn let_in(world: &World, service: &str) -> Self {
         let (stream, answer) = Self::greet(world, service);
-        assert_eq!((number(&answer, 16), number(&answer, 24)), (0, 0), "no error, and sockets");
+        Self::named(stream, &answer)
+    }
+
+    /// The peer that was answered so.
+    fn named(stream: UnixStream, answer: &[u8]) -> Self {
+        assert_eq!((number(answer, 16), number(answer, 24)), (0, 0), "no error, and sockets");
         let base = text(&answer[4136..8232]).trim_end_matches('\0').to_owned();
         let socket = UnixDatagram::bind_addr(&address(&format!("{base}-response"))).expect("bound");
         UnixDatagram::bind_addr(&address(&format!("{base}-event"))).map(std::mem::forget).expect("bound");
@@ -305,13 +310,22 @@ impl Peer {
 
     /// Sends a request that wants a response; false if it has to wait.
     fn ask(&self, id: i32, xml: &str) -> bool {
+        self.send(id, 0x200, xml)
+    }
+
+    /// Sends a request that wants none.
+    fn tell(&self, id: i32, xml: &str) -> bool {
+        self.send(id, 0, xml)
+    }
+
+    fn send(&self, id: i32, flags: u32, xml: &str) -> bool {
         let mut datagram = vec![0; 40];
         let length = u32::try_from(xml.len() + 1).expect("short");
         let mut put = |at: usize, field: &[u8]| datagram[at..at + field.len()].copy_from_slice(field);
         put(0, &id.to_ne_bytes());
         put(8, &(length + 40).to_ne_bytes());
         put(24, &length.to_ne_bytes());
-        put(32, &0x200u32.to_ne_bytes());
+        put(32, &flags.to_ne_bytes());
         put(36, &[1]);
         datagram.extend_from_slice(xml.as_bytes());
         datagram.push(0);
@@ -359,6 +373,19 @@ fn who_asks_and_does_not_read_keeps_nobody_out() {
     });
     somebody_is_answered(&world);
     assert!(id < 1000, "{id} requests were taken up");
+}
+
+#[test]
+fn who_says_much_and_leaves_is_forgotten() {
+    let world = World::with_cluster("leaver", cib(10, false));
+    let (stream, answer) = Peer::greet(&world, "cib_rw");
+    let control = PathBuf::from(text(&answer[40..4136]).trim_end_matches('\0'));
+    let peer = Peer::named(stream, &answer);
+    // Without wanting to hear anything: the tool is gone before all of it is read.
+    (0..100).for_each(|id| _ = peer.tell(id, r#"<cib_command cib_op="cib_query" cib_callopt="16"/>"#));
+    drop(peer);
+    until("the end of its connection", || (!control.exists()).then_some(()));
+    somebody_is_answered(&world);
 }
 
 #[test]

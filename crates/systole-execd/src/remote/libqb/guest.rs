@@ -182,15 +182,16 @@ impl Guest {
         &self.stream
     }
 
+    /// Waits for room for what it is to be told, and, if that can be passed on (`takes`), for what it says and for its end.
     pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: bool) -> Vec<usize> {
         let mut indices = Vec::new();
-        if !self.has_left {
-            indices.push(poll.add(&self.stream));
-        }
-        for lane in self.channels.iter().flat_map(|channels| [&channels.requests, &channels.events]) {
+        for lane in self.tied_lanes() {
             if lane.is_sending() && lane.again_at.is_none() {
                 indices.push(poll.add_writing(&lane.socket, true));
             }
+        }
+        if takes {
+            indices.push(poll.add(&self.stream));
         }
         if let Some(channels) = self.channels.as_ref().filter(|_| takes && self.is_heard()) {
             indices.push(poll.add(&channels.requests.socket));
@@ -198,8 +199,14 @@ impl Guest {
         indices
     }
 
+    /// Nothing can be sent before the tool has spoken: until then it is not known whose the other ends are.
+    fn tied_lanes(&self) -> impl Iterator<Item = &Lane> {
+        let tied = self.channels.iter().filter(|channels| channels.is_tied);
+        tied.flat_map(|channels| [&channels.requests, &channels.events])
+    }
+
     fn is_sending(&self) -> bool {
-        self.channels.as_ref().is_some_and(|it| it.requests.is_sending() || it.events.is_sending())
+        self.tied_lanes().any(Lane::is_sending)
     }
 
     /// Whether it has read what it was told, and does not wait for too much.
@@ -209,8 +216,7 @@ impl Guest {
 
     /// How long until something is to be tried again.
     pub(super) fn again_in(&self) -> Option<Duration> {
-        let lanes = self.channels.iter().flat_map(|channels| [&channels.requests, &channels.events]);
-        let at = lanes.filter_map(|lane| lane.again_at).min()?;
+        let at = self.tied_lanes().filter_map(|lane| lane.again_at).min()?;
         Some(at.saturating_duration_since(Instant::now()))
     }
 
