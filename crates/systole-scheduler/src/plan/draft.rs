@@ -65,6 +65,8 @@ pub struct Draft<'s, 'a> {
     pub next_role: Vec<Role>,
     /// Resources, as planning finds them.
     pub rsc: Vec<RscState>,
+    /// Whether places count: until then resources are as configured, and nodes as they are.
+    pub is_placed: bool,
     /// Nodes, as planning finds them.
     pub node: Vec<NodeState>,
     /// All actions, in the order made.
@@ -112,6 +114,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             assigned: placement.assigned.clone(),
             next_role: placement.next_role.clone(),
             rsc: status.resources.iter().map(Self::rsc_state).collect(),
+            is_placed: false,
             node: Vec::with_capacity(status.nodes.len()),
             actions: Vec::with_capacity(n_actions),
             links: Vec::with_capacity(n_actions),
@@ -149,6 +152,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     /// From here on nodes are what they will be with their connections where these were assigned. What has been considered so
     /// far has been for nodes as they are.
     pub fn take_outlook(&mut self) {
+        self.is_placed = true;
         for ((state, outlook), node) in
             self.node.iter_mut().zip(&self.placement.nodes).zip(&self.status.nodes)
         {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    placement::by_priority,
     status::{NodeKind, Requires},
 };
 
@@ -94,10 +95,9 @@ impl Draft<'_, '_> {
         let (mut all, mut secure) = (String::new(), String::new());
         let mut has_changed = false;
         let remembered = |name: &str| status.node(node).attribute(name);
-        for (idx, rsc) in status.iter_resources().collect::<Vec<_>>().into_iter().rev() {
-            let Some(device) = rsc.primitive().filter(|primitive| primitive.is_fence_device) else {
-                continue;
-            };
+        for idx in self.devices().into_iter().rev() {
+            let rsc = status.rsc(idx);
+            let Some(device) = rsc.primitive() else { continue };
             let provides =
                 rsc.meta.raw.get("provides").is_some_and(|what| what.eq_ignore_ascii_case("unfencing"));
             if rsc.meta.requires != Requires::Unfencing && !provides {
@@ -120,6 +120,21 @@ impl Draft<'_, '_> {
         self.add_meta(op, "digests-all", all);
         self.add_meta(op, "digests-secure", secure);
         has_changed
+    }
+
+    /// All fence devices, in the order in which resources are assigned as far as that is known yet.
+    fn devices(&self) -> Vec<RscIdx> {
+        fn collect(draft: &Draft<'_, '_>, rsc: RscIdx, devices: &mut Vec<RscIdx>) {
+            let resource = draft.r(rsc);
+            if resource.primitive().is_some_and(|primitive| primitive.is_fence_device) {
+                devices.push(rsc);
+            }
+            resource.children.iter().for_each(|&child| collect(draft, child, devices));
+        }
+        let mut devices = Vec::new();
+        let roots = if self.is_placed { self.placement.order.clone() } else { by_priority(self.status) };
+        roots.into_iter().for_each(|root| collect(self, root, &mut devices));
+        devices
     }
 
     /// How long fencing of this node waits so that the more important side of a split survives, in seconds.
