@@ -247,6 +247,8 @@ pub enum ResourceViewKind {
         image: Arc<str>,
         /// `replicas-per-host` is more than 1.
         unique: bool,
+        /// More than one replica is asked for, even if there cannot be as many.
+        is_set: bool,
         /// Replicas in order.
         replicas: Vec<ReplicaView>,
     },

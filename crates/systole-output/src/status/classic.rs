@@ -28,13 +28,13 @@ fn resource(view: &ResourceView, depth: usize, out: &mut String) {
             let title = if *promotable { "Master/Slave Set" } else { "Clone Set" };
             collective(view, depth, &format!("{title}: {} [{child}]", view.id), out);
         }
-        ResourceViewKind::Bundle { runtime, image, replicas, .. } => {
+        ResourceViewKind::Bundle { runtime, image, is_set, replicas, .. } => {
             let runtime = match *runtime {
                 "podman" => "Podman",
                 "docker" => "Docker",
                 other => other,
             };
-            let set = if replicas.len() > 1 { " set" } else { "" };
+            let set = if *is_set { " set" } else { "" };
             push(depth, &format!("{runtime} container{set}: {} [{image}]", view.id), out);
             for replica in replicas {
                 replica_line(replica, depth + 1, out);

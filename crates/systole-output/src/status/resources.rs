@@ -364,13 +364,13 @@ impl Lister<'_> {
     }
 
     fn bundle(&self, view: &ResourceView, replicas: &[ReplicaView], depth: usize, outline: &mut Outline) {
-        let ResourceViewKind::Bundle { image, unique, .. } = &view.kind else { return };
+        let ResourceViewKind::Bundle { image, unique, is_set, .. } = &view.kind else { return };
         let named = self.options.names(view);
         outline.push(
             depth,
             format!(
                 "Container bundle{}: {} [{image}]{}{}:",
-                if replicas.len() > 1 { " set" } else { "" },
+                if *is_set { " set" } else { "" },
                 view.id,
                 if *unique { " (unique)" } else { "" },
                 unmanaged_word(&view.flags).map_or(String::new(), |word| format!(" ({word})")),
@@ -381,7 +381,7 @@ impl Lister<'_> {
                 continue;
             }
             if self.options.detail || !named {
-                self.replica_parts(replica, replicas.len() > 1, named, depth + 1, outline);
+                self.replica_parts(replica, *is_set, named, depth + 1, outline);
             } else {
                 outline.push(depth + 1, self.replica_text(replica));
             }

@@ -189,7 +189,7 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
                     .filter(wanted)
                     .map(|instance| resource_part(instance, options, named || options.names(instance))),
             ),
-        ResourceViewKind::Bundle { runtime, image, unique, replicas } => Tree::new("bundle")
+        ResourceViewKind::Bundle { runtime, image, unique, replicas, .. } => Tree::new("bundle")
             .attr("id", view.id.as_str())
             .attr("type", *runtime)
             .attr("image", &**image)

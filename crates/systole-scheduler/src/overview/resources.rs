@@ -237,6 +237,7 @@ fn bundle(status: &Status<'_>, data: &BundleData<'_>, unique: bool) -> ResourceV
         runtime: data.definition.container.runtime.as_str(),
         image: data.definition.container.image.clone(),
         unique,
+        is_set: data.max > 1,
         replicas: data.replicas.iter().map(replica).collect(),
     }
 }

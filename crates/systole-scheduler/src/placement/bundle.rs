@@ -24,11 +24,11 @@ impl<'s> Assigner<'s, '_> {
         on_failure: OnFailure,
     ) -> Option<NodeIdx> {
         let Kind::Bundle(bundle) = self.kind(rsc) else { return None };
-        let (replicas, inner, per_host) = (bundle.replicas.clone(), bundle.inner, bundle.per_host);
+        let (replicas, inner) = (bundle.replicas.clone(), bundle.inner);
+        let (max, per_host) = (bundle.max, bundle.per_host);
         self.rsc[rsc.i()].assigning = true;
         self.show_scores("pcmk__bundle_assign", rsc);
         let containers = self.sort_instances(replicas.iter().map(|replica| replica.container).collect());
-        let max = u32::try_from(replicas.len()).unwrap_or(u32::MAX);
         self.assign_instances(rsc, &containers, max, per_host);
         for replica in &replicas {
             self.assign_replica(replica, prefer, on_failure);

@@ -39,6 +39,7 @@ impl<'a> Unpack<'a> {
             definition: bundle,
             promoted_max: bundle.container.promoted_max.unwrap_or(0),
             per_host: layout.per_host,
+            max: layout.replicas,
             replicas: Vec::new(),
             inner: None,
         };
@@ -48,7 +49,11 @@ impl<'a> Unpack<'a> {
         let idx = self.add(rsc);
         let inner = bundle.primitive.as_ref().map(|primitive| self.inner_clone(idx, &layout, primitive));
         let children = inner.map(|inner| self.rsc(inner).children.clone()).unwrap_or_default();
-        let replicas: Vec<Replica> = (0..layout.replicas)
+        let n_replicas = match inner {
+            Some(_) => u32::try_from(children.len()).unwrap_or(layout.replicas),
+            None => layout.replicas,
+        };
+        let replicas: Vec<Replica> = (0..n_replicas)
             .map(|number| {
                 let child = children.get(number as usize).copied();
                 self.replica(idx, &layout, number, child)
@@ -88,7 +93,9 @@ impl<'a> Unpack<'a> {
         let inherited = vec![bundle.parameters.as_slice()];
         let first = self.primitive(Arc::new(Cow::Borrowed(primitive)), Some(clone), Some(0), inherited);
         self.insert_raw_meta(first, "clone-max", &layout.replicas.to_string());
-        while self.rsc(clone).children.len() < layout.replicas as usize {
+        // A clone that is anonymous only because its content cannot tell instances apart has no more of them than nodes.
+        let max = self.rsc(clone).clone_data().map_or(0, |data| data.max).min(layout.replicas);
+        while self.rsc(clone).children.len() < max as usize {
             self.add_instance(clone);
         }
         for child in self.rsc(clone).children.clone() {

@@ -157,6 +157,8 @@ pub struct BundleData<'a> {
     pub promoted_max: u32,
     /// `replicas-per-host`.
     pub per_host: u32,
+    /// `replicas`: there are fewer if what is inside cannot have so many instances.
+    pub max: u32,
     /// Replicas in order.
     pub replicas: Vec<Replica>,
     /// The clone of the resource inside.
