@@ -8,7 +8,7 @@ use systole_output::tree::{Envelope, Tree};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct OutputArgs {
     /// Form of the output
-    #[arg(long, value_name = "FORM", value_parser = ["text", "console", "xml", "json", "log", "none"], help_heading = "Output", global = true)]
+    #[arg(long, value_name = "FORM", value_parser = ["text", "console", "html", "xml", "json", "log", "none"], help_heading = "Output", global = true)]
     pub output_as: Option<String>,
     /// Write the output to a file instead (`-`: standard output)
     #[arg(long, value_name = "DEST", help_heading = "Output", global = true)]
@@ -25,6 +25,8 @@ pub enum Form {
     Text,
     /// For programs that know Pacemaker's.
     Xml,
+    /// For browsers.
+    Html,
     /// For other programs.
     Json,
     /// Nothing but the exit code.
@@ -37,6 +39,7 @@ impl OutputArgs {
         match self.output_as.as_deref() {
             _ if self.json => Form::Json,
             Some("xml") => Form::Xml,
+            Some("html") => Form::Html,
             Some("json") => Form::Json,
             Some("none") => Form::None,
             _ => Form::Text,
@@ -60,6 +63,8 @@ pub struct Report {
     pub errors: Vec<String>,
     /// How the tool ends.
     pub exit: Option<Exit>,
+    /// For browsers, of tools that have that.
+    pub html: Option<String>,
     /// XML in the root element it had before there was an envelope.
     pub is_legacy: bool,
 }
@@ -103,6 +108,7 @@ pub fn emit(session: &mut Session<'_>, output: &OutputArgs, report: Report) -> a
             }
             report.text
         }
+        Form::Html => report.html.ok_or_else(|| Failed::usage("this tool writes no HTML"))?,
         Form::Xml if report.is_legacy => envelope().to_legacy_xml(crate::args::PACEMAKER_VERSION),
         Form::Xml => envelope().to_xml(),
         Form::Json => envelope().to_json(),

@@ -3,11 +3,13 @@
 //! Layouts are those of Pacemaker's `crm_mon` ([`text`], [`xml`]), and of its releases before 2.0 ([`classic`]).
 
 pub mod classic;
+mod html;
 mod nodes;
 mod resources;
 mod text;
 mod xml;
 
+pub use self::html::{Page, status_html};
 pub use self::xml::{resource_tree, status_tree};
 pub use nodes::{node_list, node_status};
 pub use resources::resource_list;

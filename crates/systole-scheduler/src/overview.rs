@@ -2,6 +2,7 @@
 //!
 //! Built from [`Status`] alone; nothing is planned here.
 
+mod bans;
 mod build;
 mod history;
 mod nodes;

@@ -11,7 +11,7 @@ use crate::{
 use clap::Parser;
 use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 use systole_output::{
-    status::{ListOptions, Section, TextOptions, status_text, status_tree},
+    status::{ListOptions, Page, Section, TextOptions, status_html, status_text, status_tree},
     tree::Tree,
 };
 use systole_scheduler::Overview;
@@ -84,6 +84,12 @@ pub struct Args {
     /// The state as one line of old XML (deprecated: use --output-as=xml)
     #[arg(short = 'X', long)]
     pub as_xml: bool,
+    /// With --output-as=html: the page's title
+    #[arg(long, value_name = "TITLE")]
+    pub html_title: Option<String>,
+    /// With --output-as=html: the address of a style sheet
+    #[arg(long, value_name = "ADDRESS")]
+    pub html_stylesheet: Option<String>,
     /// Look again at least that often
     #[arg(short = 'i', long, value_name = "TIME", default_value = "5s")]
     pub interval: String,
@@ -204,6 +210,8 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
         let mut report = Report {
             text: status_text(overview, &options),
             trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },
+            html: (args.output.form() == Form::Html)
+                .then(|| status_html(overview, &options, &page(args, interval))),
             is_legacy: args.as_xml,
             ..Report::default()
         };
@@ -218,6 +226,11 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
         cluster.next_change(interval)?;
         session.now = crate::session::system_time();
     }
+}
+
+fn page(args: &Args, interval: Duration) -> Page {
+    let refresh = Some(interval.as_secs()).filter(|_| !args.one_shot);
+    Page { title: args.html_title.clone(), stylesheet: args.html_stylesheet.clone(), refresh }
 }
 
 /// What an administrator should know before anything else.

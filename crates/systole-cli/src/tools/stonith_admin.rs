@@ -10,8 +10,8 @@ use crate::{
 use clap::{ArgGroup, Parser};
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 use systole_agents::{AgentCall, Host, Outcome};
-use systole_cib::model::{Cib, Primitive, Resource};
 use systole_output::tree::Tree;
+use systole_scheduler::Status;
 use systole_types::OcfRc;
 
 /// How long an agent may take where `--timeout` does not say.
@@ -110,11 +110,9 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     if args.list_registered {
         let mut cluster = Cluster::open(session)?;
-        return Ok(list(
-            "Registered fence devices",
-            "device",
-            &devices(&view::look(session, &mut cluster)?.cib),
-        ));
+        let view = view::look(session, &mut cluster)?;
+        let devices = devices(&Status::unpack(&view.cib, session.local_time()));
+        return Ok(list("Registered fence devices", "device", &devices));
     }
     if let Some(node) = args.history.as_ref().or(args.last.as_ref()) {
         return history(session, node);
@@ -144,24 +142,19 @@ fn list(title: &str, what: &str, names: &[String]) -> Report {
     Report::new(format!("{lines}{count}\n"), tree)
 }
 
-/// Fence devices that are not to be stopped.
-fn devices(cib: &Cib) -> Vec<String> {
-    let mut found = Vec::new();
-    for resource in &cib.resources {
-        if let Resource::Primitive(primitive) = resource
-            && &*primitive.agent.class == "stonith"
-            && !is_disabled(primitive)
-        {
-            found.push(primitive.id.to_string());
+/// Fence devices that are not to be stopped, wherever they are configured.
+fn devices(status: &Status<'_>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (_, resource) in status.iter_resources() {
+        let is_device = resource.primitive().is_some_and(|primitive| primitive.is_fence_device);
+        let role = resource.meta.raw.get("target-role");
+        let is_disabled = role.is_some_and(|role| role.eq_ignore_ascii_case("stopped"));
+        let id = resource.base_id();
+        if is_device && !is_disabled && resource.removed.is_none() && !found.iter().any(|known| known == id) {
+            found.push(id.to_owned());
         }
     }
     found
-}
-
-fn is_disabled(primitive: &Primitive) -> bool {
-    let mut pairs = primitive.meta.iter().flat_map(|set| &set.pairs);
-    let role = pairs.find(|pair| &*pair.name == "target-role").and_then(|pair| pair.value.as_deref());
-    role.is_some_and(|role| role.eq_ignore_ascii_case("stopped"))
 }
 
 /// Nothing was ever fenced by this cluster. Of nodes that do not exist that is not said.

@@ -142,7 +142,8 @@ pub(super) fn running_on<'a>(overview: &'a Overview, node: &NodeView) -> Vec<&'a
         .collect()
 }
 
-fn wanted_here(overview: &Overview, view: &ResourceView, options: &ListOptions) -> bool {
+/// Whether a resource, or what it is part of, is among those that are wanted.
+pub(super) fn wanted_here(overview: &Overview, view: &ResourceView, options: &ListOptions) -> bool {
     options.names(view)
         || overview
             .resources

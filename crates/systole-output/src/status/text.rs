@@ -123,7 +123,11 @@ pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static
     lists
         .into_iter()
         .flatten()
-        .filter(|(title, list)| !list.is_empty() || *title == histories_title)
+        .filter(|(title, list)| {
+            let is_counted_by_node =
+                options.list.brief && options.list.group_by_node && *title == "Node List";
+            !list.is_empty() || is_counted_by_node || *title == histories_title
+        })
         .collect()
 }
 
@@ -148,7 +152,8 @@ impl Blocks {
     }
 }
 
-fn summary(summary: &Summary, options: &TextOptions) -> Outline {
+/// What stands above the list of nodes.
+pub(super) fn summary(summary: &Summary, options: &TextOptions) -> Outline {
     let mut outline = Outline::new();
     let has = |section| options.sections.contains(&section);
     if has(Section::Stack) {
@@ -219,16 +224,6 @@ fn cluster_options(summary: &Summary, outline: &mut Outline) {
             "demote" => "No quorum policy: Demote promotable resources and stop all other resources",
             "ignore" => "No quorum policy: Ignore",
             _ => "No quorum policy: Fence nodes in partition",
-        },
-    );
-    outline.push(
-        0,
-        if summary.maintenance {
-            "Resource management: DISABLED (the cluster will not attempt to start, stop or recover services)"
-        } else if summary.stop_all {
-            "Resource management: STOPPED (the cluster will keep all resources stopped)"
-        } else {
-            "Resource management: enabled"
         },
     );
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ListOptions, Section, TextOptions, agent_text, histories,
-    nodes::{features_shown, running_on},
+    nodes::{features_shown, running_on, wanted_here},
     parts,
 };
 use crate::{
@@ -137,7 +137,8 @@ fn node_tree(overview: &Overview, node: &NodeView, options: &ListOptions) -> Tre
     if !options.group_by_node {
         return tree;
     }
-    tree.children(running.into_iter().map(|view| primitive_tree(view, true)))
+    let running = running.into_iter().filter(|view| wanted_here(overview, view, options));
+    tree.children(running.map(|view| primitive_tree(view, true)))
 }
 
 fn resources(overview: &Overview, options: &TextOptions) -> Option<Tree> {

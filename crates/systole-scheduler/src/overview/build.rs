@@ -1,11 +1,10 @@
 //! From [`Status`] to [`Overview`].
 
-use super::{BanView, Overview, Summary, TicketView, history, nodes, resources};
+use super::{Overview, Summary, TicketView, bans, history, nodes, resources};
 use crate::Status;
 use std::sync::Arc;
 use std::time::Duration;
-use systole_cib::model::{Constraint, LocationTarget, Preference};
-use systole_types::{ResourceId, Role, Score};
+use systole_types::Role;
 
 /// Builds the whole overview.
 pub(super) fn overview(status: &Status<'_>) -> Overview {
@@ -14,7 +13,7 @@ pub(super) fn overview(status: &Status<'_>) -> Overview {
         nodes: nodes::nodes(status),
         resources: status.roots.iter().map(|&rsc| resources::resource(status, rsc)).collect(),
         failures: status.failed_operations.iter().map(|failure| history::failure(status, failure)).collect(),
-        bans: bans(status),
+        bans: bans::bans(status),
         tickets: tickets(status),
         history: history::history(status),
     }
@@ -52,25 +51,6 @@ fn summary(status: &Status<'_>) -> Summary {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Constraints that keep one resource off one node, the last one first, as the incumbent lists them.
-fn bans(status: &Status<'_>) -> Vec<BanView> {
-    let constraints = status.cib.constraints.iter().rev();
-    constraints
-        .filter_map(|constraint| {
-            let Constraint::Location(location) = constraint else { return None };
-            let LocationTarget::Resource(resource) = &location.resources else { return None };
-            let Preference::Node { node, score } = &location.preference else { return None };
-            (*score < Score::ZERO).then(|| BanView {
-                id: location.id.clone(),
-                resource: ResourceId::new(resource.as_str()),
-                node: node.clone(),
-                score: *score,
-                promoted_only: location.role == Some(Role::Promoted),
-            })
-        })
-        .collect()
 }
 
 fn tickets(status: &Status<'_>) -> Vec<TicketView> {

@@ -10,7 +10,7 @@ use systole_types::{NodeId, ResourceId};
 
 /// A failed operation.
 pub(super) fn failure(status: &Status<'_>, failure: &FailedOperation<'_>) -> FailureView {
-    operation(&status.node(failure.node).name, &status.rsc(failure.rsc).id, failure.entry)
+    operation(&status.node(failure.node).name, &failure.entry.key.resource, failure.entry)
 }
 
 /// Histories of all nodes that the status section knows, in its order.
@@ -46,7 +46,8 @@ fn resource(
     let name = &status.node(node).name;
     ResourceHistoryView {
         resource: shown,
-        removed: status.rsc(rsc).removed.is_some(),
+        // By this name, of instances too.
+        removed: status.rsc(rsc).known_as() != &history.resource && status.find_resource(id).is_none(),
         migration_threshold: status.rsc(rsc).meta.migration_threshold,
         fail_count: failures.count,
         last_failure: failures.last_failure,
