@@ -4,7 +4,10 @@ mod guests;
 
 use crate::{Cluster, Micros, NodeIdx, SECOND, far::Site, plan, station::Place};
 use std::{collections::BTreeMap, fmt};
-use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_cib::{
+    ops::{CibAction, CibCall, CibOptions, Scope},
+    xml::Document,
+};
 use systole_cluster::NodeMachine;
 use systole_wire::api::Call;
 
@@ -206,12 +209,17 @@ pub fn configuration(fencing: bool, no_quorum_policy: &str) -> String {
     )
 }
 
+/// Every so many writes, the whole CIB is replaced instead.
+const REPLACED_EVERY: u64 = 2;
+
 /// A story under way.
 struct Story {
     family: Family,
     cluster: Cluster,
     faults: BTreeMap<Fault, u64>,
     n_writes: u64,
+    /// The CIB as it was when the faults began.
+    first: Document,
     standby: Vec<bool>,
 }
 
@@ -259,7 +267,10 @@ impl Story {
         }
         let warm_up = cluster.random.between(1, 30) * SECOND;
         cluster.run_until(warm_up);
-        Self { family, cluster, faults: BTreeMap::new(), n_writes: 0, standby: vec![false; NODES.len()] }
+        let first =
+            cluster.hosts[0].node.as_ref().map_or_else(|| Document::new("cib"), |node| node.cib().clone());
+        let (faults, standby) = (BTreeMap::new(), vec![false; NODES.len()]);
+        Self { family, cluster, faults, n_writes: 0, first, standby }
     }
 
     fn go_on(&mut self) {
@@ -373,11 +384,27 @@ impl Story {
 
     fn write(&mut self, idx: NodeIdx, force: bool) -> bool {
         self.n_writes += 1;
+        if self.n_writes.is_multiple_of(REPLACED_EVERY) && self.replace_all(idx, force) {
+            return true;
+        }
         let id = format!("write-{}", self.n_writes);
         let xml = format!(
             r#"<cluster_property_set id="writes"><nvpair id="{id}" name="{id}" value="1"/></cluster_property_set>"#
         );
         self.apply(idx, CibAction::Modify, Scope::Section("crm_config".to_owned()), xml, force)
+    }
+
+    /// The whole CIB is replaced by what a node has, with the status section of the story's beginning: what that says of
+    /// resources and lost nodes is out of date.
+    fn replace_all(&mut self, idx: NodeIdx, force: bool) -> bool {
+        let Some(node) = &self.cluster.hosts[idx].node else { return false };
+        let mut cib = node.cib().clone();
+        let status = cib.root().child("status").map(|status| status.key());
+        let (Some(status), Some(old_status)) = (status, self.first.root().child("status")) else {
+            return false;
+        };
+        cib.replace(status, old_status);
+        self.apply(idx, CibAction::Replace, Scope::All, cib.to_text(), force)
     }
 
     fn apply(&mut self, idx: NodeIdx, action: CibAction, scope: Scope, xml: String, force: bool) -> bool {
