@@ -71,7 +71,8 @@ pub fn read(document: &Document) -> (Cib, Vec<Diagnostic>) {
     }
 }
 
-/// The document as the newest schema has it; `None` if it may be read as it is: it fits, or does not want to be checked.
+/// The document as the newest schema has it; `None` if it may be read as it is: it fits from its own schema to the newest, or
+/// does not want to be checked. That it fits the newest alone is not enough: 3.0 refuses names that 4.0 takes for anybody's.
 ///
 /// # Errors
 /// If it cannot be brought there.
@@ -81,7 +82,7 @@ pub fn for_reading(document: &Document) -> Result<Option<Upgraded>, UpgradeError
     }
     let claimed = claimed(document)?;
     let fits = schema::fitting(document);
-    if fits.has(Schema::NEWEST) {
+    if claimed.and_later().without(fits).is_empty() {
         return Ok(None);
     }
     let upgraded = climb(document, claimed, fits)?;

@@ -32,6 +32,11 @@ fn check(schema: &str, parts: &Parts<'_>, found: &[&str]) {
     let upgraded = as_far_as_possible(&document).expect("valid");
     assert_eq!(upgraded.schema, Schema::NEWEST, "{:?}", schema::check(&upgraded.document, Schema::NEWEST));
     assert_eq!(schema::check(&upgraded.document, Schema::NEWEST), []);
+    // It is also what the scheduler reads.
+    let mut read = for_reading(&document).expect("valid").map_or(document, |upgraded| upgraded.document);
+    let root = read.root_key();
+    read.set_attr(root, "validate-with", Schema::NEWEST.name());
+    assert_eq!(read.to_text(), upgraded.document.to_text());
     for expression in found {
         let n = xpath::find(&upgraded.document, expression).expect(expression).len();
         assert_eq!(n, 1, "{expression} in {:?}", upgraded.document);
