@@ -302,6 +302,10 @@ impl Daemon {
                 }
                 FromHub::Nodes { .. } => {}
             }
+            if self.hub.connection().is_none() {
+                // What else it said belongs to the connection that is over, and the machine knows of its end already.
+                return;
+            }
         }
         if let Err(error) = fate
             && self.hub.lose()

@@ -5,7 +5,7 @@
 
 mod actions;
 
-use super::NodeMachine;
+use super::{NodeMachine, isolation::of_one_kept_out};
 use crate::{
     Effect, Level,
     engine::{AbortReason, Busy, Engine, Event as Told},
@@ -369,7 +369,12 @@ impl NodeMachine {
     }
 
     fn plan(&mut self, dc: &mut Dc, why: &str) {
-        let cib = dc.view.of(self.replica.cib());
+        let mut cib = dc.view.of(self.replica.cib());
+        let amended;
+        if self.isolation.is_kept_out() {
+            amended = of_one_kept_out(cib);
+            cib = &amended;
+        }
         let plan = (self.config.planner)(cib, self.now.wall);
         dc.transition += 1;
         dc.planned_at = self.replica.ledger.changes;

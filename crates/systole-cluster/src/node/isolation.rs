@@ -1,11 +1,13 @@
 //! A node whose cluster layer does not come back.
 //!
 //! The others take it for lost, and may have what ran here run elsewhere. So it becomes a partition of its own, without
-//! quorum, and does what the configuration says of such a one: it stops its resources, as a rule.
+//! quorum, and does what the configuration says of such a one: it stops its resources, as a rule. One that is kept out knows
+//! that the others are there: it waits for nothing, and stops its resources whatever the configuration says.
 
 use super::NodeMachine;
 use crate::Level;
 use std::{collections::VecDeque, time::Duration};
+use systole_cib::model::Cib;
 use systole_types::Monotonic;
 use systole_wire::hub::View;
 
@@ -21,6 +23,8 @@ pub(super) struct Isolation {
     /// When to stop waiting for it.
     due: Option<Monotonic>,
     is_alone: bool,
+    /// Whether this node keeps out of a cluster that it knows to be there, and has not agreed with any members since.
+    is_kept_out: bool,
     /// What this node said to itself.
     echoes: VecDeque<String>,
 }
@@ -29,6 +33,21 @@ impl Isolation {
     /// Whether this node is a partition of its own for want of a cluster layer.
     pub fn is_alone(&self) -> bool {
         self.is_alone
+    }
+
+    /// Whether this node is without others though it knows of some that may run what it would.
+    pub fn is_kept_out(&self) -> bool {
+        self.is_kept_out
+    }
+
+    /// This node is about to leave the cluster layer to others.
+    pub fn keep_out(&mut self) {
+        self.is_kept_out = true;
+    }
+
+    /// This node has agreed with all members of the cluster layer.
+    pub fn let_in(&mut self) {
+        self.is_kept_out = false;
     }
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
@@ -47,7 +66,7 @@ impl Isolation {
 
     /// The cluster layer is there.
     pub fn end(&mut self) {
-        *self = Self::default();
+        *self = Self { is_kept_out: self.is_kept_out, ..Self::default() };
     }
 }
 
@@ -55,7 +74,8 @@ impl NodeMachine {
     /// There is no cluster layer: the wait for it begins, if it has not.
     pub(super) fn miss_layer(&mut self) {
         if !self.isolation.is_alone {
-            self.isolation.due.get_or_insert(self.now.mono + LAYER_PATIENCE);
+            let patience = if self.isolation.is_kept_out { Duration::ZERO } else { LAYER_PATIENCE };
+            self.isolation.due.get_or_insert(self.now.mono + patience);
         }
     }
 
@@ -67,8 +87,21 @@ impl NodeMachine {
         self.isolation.due = None;
         let known = self.replica.known_nodes().into_iter().find(|(_, name)| *name == self.name);
         let Some(own) = known else { return };
-        self.log(Level::Error, "the cluster layer does not come back: this node takes itself for cut off");
+        let text = if self.isolation.is_kept_out {
+            "this node is kept out of the cluster: it stops its resources, whatever no-quorum-policy says"
+        } else {
+            "the cluster layer does not come back: this node takes itself for cut off"
+        };
+        self.log(Level::Error, text);
         self.isolation.is_alone = true;
         self.enter(View { number: ALONE, own_id: own.0, members: vec![own], has_quorum: false });
     }
+}
+
+/// What a CIB is for a node that is kept out: the others may run everything, so nothing is to run here.
+pub(super) fn of_one_kept_out(cib: &Cib) -> Cib {
+    let mut cib = cib.clone();
+    let pairs = cib.cluster_options.iter_mut().flat_map(|set| &mut set.pairs);
+    pairs.filter(|pair| &*pair.name == "no-quorum-policy").for_each(|pair| pair.value = Some("stop".into()));
+    cib
 }

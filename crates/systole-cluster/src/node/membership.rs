@@ -10,12 +10,14 @@ use crate::{
     message::{Copy, Hand, Hello, Introduction, Message},
     replica::Replica,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use systole_types::CibVersion;
 use systole_wire::{PROTOCOL, hub::View};
 
-/// How long a node stays out of a cluster that speaks another major part of the protocol before it looks again.
+/// How long a node stays out of a cluster that speaks another major part of the protocol before it looks again. Each look
+/// disturbs the cluster, so it takes twice as long each time, up to the longest.
 const STRANGERS_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// This node's place among the members.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Group {
     hellos: BTreeMap<u32, Hello>,
     /// Members that speak another major part of the protocol.
     strangers: BTreeMap<u32, Introduction>,
+    /// How long this node last stayed out because of them, if it has agreed with nobody since.
+    paused_for: Option<Duration>,
     /// Whether the replica has lived through a membership.
     live: bool,
 }
@@ -209,21 +213,28 @@ impl NodeMachine {
         }
     }
 
-    /// Members cannot agree with those that speak another major part of the protocol. Who has been a member longest stays, and
-    /// with it all who speak as it does; the others go, so that the next view has one kind only. Nothing is settled before that.
+    /// Members cannot agree with those that speak another major part of the protocol. The part that most of them speak stays, of
+    /// several such the one of who has been a member longest; the others go, so that the next view has one kind only. Nothing is
+    /// settled before that.
     fn part_from_strangers(&mut self) {
         let Group { hellos, strangers, .. } = &self.group;
         let own = hellos.iter().map(|(id, hello)| (hello.since, *id, PROTOCOL.major, &hello.name));
         let others = strangers.iter().map(|(id, it)| (it.since, *id, it.protocol.major, &it.name));
-        let Some((_, _, major, eldest)) = own.chain(others).min() else { return };
+        let all: Vec<_> = own.chain(others).collect();
+        let speakers = |part: u16| all.iter().filter(move |(_, _, major, _)| *major == part);
+        let foremost =
+            all.iter().min_by_key(|(since, id, major, _)| (Reverse(speakers(*major).count()), *since, *id));
+        let Some((_, _, major, _)) = foremost.copied() else { return };
         if major != PROTOCOL.major {
+            let names: Vec<&str> = speakers(major).map(|(_, _, _, name)| name.as_str()).collect();
             let text = format!(
-                "the cluster ({eldest} is the longest member) speaks protocol {major}.x, this node {}.x: it stays out. Install the \
-                 version of Systole here that the cluster has, or stop the cluster, upgrade every node, and start it again",
+                "the cluster ({}) speaks protocol {major}.x, this node {}.x: it stays out. Install the version of Systole here \
+                 that the cluster has, or stop the cluster, upgrade every node, and start it again",
+                names.join(" "),
                 PROTOCOL.major
             );
             self.log(Level::Error, text);
-            return self.effects.push(Effect::StayAway(STRANGERS_PAUSE));
+            return self.stay_out();
         }
         let texts: Vec<String> = strangers
             .values()
@@ -237,6 +248,13 @@ impl NodeMachine {
             })
             .collect();
         texts.into_iter().for_each(|text| self.log(Level::Error, text));
+    }
+
+    fn stay_out(&mut self) {
+        let pause = self.group.paused_for.map_or(STRANGERS_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+        self.group.paused_for = Some(pause);
+        self.isolation.keep_out();
+        self.effects.push(Effect::StayAway(pause));
     }
 
     pub(super) fn copied(&mut self, copy: &Copy) {
@@ -263,6 +281,10 @@ impl NodeMachine {
         }
         self.group.phase = Phase::Settled { dc };
         self.group.live = true;
+        if !self.isolation.is_alone() {
+            self.isolation.let_in();
+            self.group.paused_for = None;
+        }
         let name = self.replica.name_of(dc).unwrap_or_default().to_owned();
         self.log(Level::Notice, format!("{name} is the DC; the CIB has version {}", self.replica.version()));
         self.disk.settle(&members);

@@ -21,6 +21,7 @@ mod notifications;
 mod recheck;
 mod remote;
 mod start_state;
+mod strangers;
 
 const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="5" num_updates="0">
   <configuration>
@@ -53,7 +54,7 @@ struct Bench {
     running: bool,
     cancelled: Vec<String>,
     has_left: bool,
-    stays_away: bool,
+    stays_away: Vec<Duration>,
     n_results: u64,
     tokens: Vec<crate::Token>,
     casts: Vec<String>,
@@ -103,7 +104,7 @@ impl Bench {
             running: false,
             cancelled: Vec::new(),
             has_left: false,
-            stays_away: false,
+            stays_away: Vec::new(),
             n_results: 0,
             tokens: Vec::new(),
             casts: Vec::new(),
@@ -154,7 +155,7 @@ impl Bench {
                         self.has_left = true;
                         return;
                     }
-                    Effect::StayAway(_) => self.stays_away = true,
+                    Effect::StayAway(pause) => self.stays_away.push(pause),
                     Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
                     Effect::Log { message, .. } => self.logs.push(message),

@@ -90,34 +90,3 @@ fn what_became_of_connections_is_said_as_a_member_can_read_it_and_once() {
         assert_eq!(reported_starts(&bench), [], "beside one that speaks 1.{minor}");
     }
 }
-
-/// What b says first in view 5, where it speaks another major part of the protocol and has been a member since view `since`.
-fn strange_hello(since: u64, rest: &str) -> Event {
-    let protocol = ProtocolVersion { major: PROTOCOL.major + 1, minor: 0 };
-    let protocol = serde_json::to_string(&protocol).expect("numbers");
-    let hello = format!(r#"{{"protocol":{protocol},"name":"b","since":{since}{rest}}}"#);
-    Event::Delivered { from: 2, payload: format!(r#"{{"view":5,"number":1,"message":{{"hello":{hello}}}}}"#) }
-}
-
-#[test]
-fn of_members_that_cannot_understand_each_other_the_longest_one_stays_and_says_what_to_do() {
-    // As today, and as in a version whose hello has another form.
-    let same_form =
-        r#","boot_id":"x","live":true,"version":"0.9.9","generation":9,"fingerprint":"f","disk_error":null"#;
-    for rest in [same_form, r#","replica":{"form":"new"}"#] {
-        for (since, stays) in [(5, true), (0, false)] {
-            let mut bench = Bench::start();
-            bench.view(1);
-            bench.logs.clear();
-            let members = vec![(1, "a".to_owned()), (2, "b".to_owned())];
-            bench.tell(Event::View(View { number: 5, own_id: 1, members, has_quorum: true }));
-            bench.tell(strange_hello(since, rest));
-            assert!(!bench.machine.group.is_settled(), "nothing is agreed on with b");
-            assert_eq!(bench.stays_away, !stays);
-            assert!(bench.logs.iter().any(|line| line.contains("protocol 2.x") && line.contains("version")));
-            // b is gone, as it is to go.
-            bench.view(6);
-            assert_eq!(bench.machine.settled_view(), Some(6));
-        }
-    }
-}
