@@ -95,8 +95,11 @@ impl<'s> Assigner<'s, '_> {
         self.because(rsc, None, -INFINITY, None, |_| ticket.cause());
     }
 
+    /// A guest is fenced by recovering what it lives in: until then it is no worse off than before.
     fn request_fencing(&mut self, node: NodeIdx) {
-        self.nodes[node.i()].unclean = true;
+        if !self.st.node(node).is_guest() {
+            self.nodes[node.i()].unclean = true;
+        }
         let reason = "deadman ticket was lost".into();
         self.fencing.push(FencingRequest { node, reason, priority_delay: false });
     }

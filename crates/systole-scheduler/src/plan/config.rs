@@ -47,6 +47,10 @@ impl Draft<'_, '_> {
             }
         }
         for request in &self.placement.fencing {
+            if self.status.node(request.node).is_guest() {
+                self.lose_node(request.node, &request.reason, request.priority_delay);
+                continue;
+            }
             self.node[request.node.i()].unclean = true;
             self.fence_op(request.node, None, true, Some(&request.reason), request.priority_delay);
         }
