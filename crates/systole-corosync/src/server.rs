@@ -153,12 +153,7 @@ impl Server {
 
     fn tell(&mut self, told: Told) {
         match told {
-            Told::View(view) => {
-                if let Some(daemon) = &mut self.daemon {
-                    daemon.pulse.owes_a_word();
-                }
-                self.say(&FromHub::View(view));
-            }
+            Told::View(view) => self.say(&FromHub::View(view)),
             Told::Deliver { from, payload } => self.say(&FromHub::Deliver { from, payload }),
         }
     }

@@ -209,13 +209,6 @@ impl Hub {
                 Outgoing::To(link, message) => (vec![link], message),
                 Outgoing::ToAll(links, message) => (links, message),
             };
-            if matches!(message, FromHub::View(_)) {
-                for link in &links {
-                    if let Some(pulse) = self.pulses.get_mut(link) {
-                        pulse.owes_a_word();
-                    }
-                }
-            }
             let line: Arc<[u8]> = systole_wire::encode(&message).into();
             for link in links {
                 let Some(connection) = self.connections.get_mut(&link) else { continue };
