@@ -3,6 +3,7 @@
 //! Pure: the same call on the same document gives the same document on every node.
 
 mod apply;
+mod meaning;
 mod merge;
 mod sections;
 

@@ -51,6 +51,16 @@ impl XPath {
         Ok(Self { text: text.to_owned(), expression })
     }
 
+    /// Whether attributes are found, not elements.
+    pub fn ends_in_attribute(&self) -> bool {
+        self.expression.ends_in_attribute()
+    }
+
+    /// Whether predicates or steps follow parentheses, at any place.
+    pub fn has_filters(&self) -> bool {
+        self.expression.has_filters()
+    }
+
     /// The elements found, each once, in document order.
     ///
     /// # Errors

@@ -107,6 +107,10 @@ pub(crate) const LEVEL_OF_MADE_UP_FAILURES: u16 = 4;
 /// Since which level members know what to do about what was started behind the cluster's back.
 pub(crate) const LEVEL_OF_APPEARANCES: u16 = 5;
 
+/// Since which level a CIB that takes the place of all leaves the status section as it is, and calls mean what they do now
+/// (see [`CibCall::has_changed_its_meaning`]).
+pub(crate) const LEVEL_OF_MEANINGS: u16 = 6;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
@@ -202,10 +206,11 @@ pub(crate) enum Wish {
 }
 
 impl Wish {
-    /// The lowest level at which every member understands it.
-    pub const fn level(&self) -> u16 {
+    /// The lowest level at which every member understands it, and all of them the same by it.
+    pub fn level(&self) -> u16 {
         match self {
             Self::Fail { .. } => LEVEL_OF_MADE_UP_FAILURES,
+            Self::Write(write) if write.change.has_changed_its_meaning() => LEVEL_OF_MEANINGS,
             _ => 0,
         }
     }

@@ -50,6 +50,8 @@ pub struct Applied {
     pub output: Option<String>,
     /// What was changed.
     pub changed: Changed,
+    /// Whether the CIB is another one, of which nothing comes from the old one, the status section included.
+    pub is_another: bool,
     /// The version the CIB has now.
     pub version: CibVersion,
 }
@@ -131,11 +133,18 @@ pub fn apply_as(
             None => query(document, call)?,
             Some(acl) => query(&acl.readable(document).ok_or_else(denied)?, call)?,
         });
-        return Ok(Applied { output, changed: Changed::Nothing, version: version(document) });
+        return Ok(Applied { output, version: version(document), ..Applied::default() });
     }
     let mut new = document.clone();
     new.tidy();
+    let root = new.root_key();
     let has_set_version = perform(&mut new, call)?;
+    let is_another = match call.action {
+        CibAction::Erase => true,
+        // The status section goes along.
+        CibAction::Upgrade => false,
+        _ => new.root_key() != root,
+    };
     let counts_itself = matches!(call.action, CibAction::Bump | CibAction::Erase);
     if acl.is_some_and(|acl| !acl.allows(document, &new) || (counts_itself && !acl.allows_version(document)))
     {
@@ -167,7 +176,7 @@ pub fn apply_as(
         }
     }
     *document = new;
-    Ok(Applied { output: None, changed, version: version(document) })
+    Ok(Applied { output: None, changed, is_another, version: version(document) })
 }
 
 pub(crate) fn version(document: &Document) -> CibVersion {

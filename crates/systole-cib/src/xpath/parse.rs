@@ -144,6 +144,31 @@ impl Expr {
             Self::Union(_) | Self::Path(_) | Self::Filter(..) | Self::Literal(_) => false,
         }
     }
+
+    /// See [`super::XPath::ends_in_attribute`].
+    pub fn ends_in_attribute(&self) -> bool {
+        let is_attribute = |steps: &[Step]| steps.last().is_some_and(|step| step.axis == Axis::Attribute);
+        match self {
+            Self::Path(path) => is_attribute(&path.steps),
+            Self::Filter(inner, _, steps) if steps.is_empty() => inner.ends_in_attribute(),
+            Self::Filter(_, _, steps) => is_attribute(steps),
+            Self::Union(all) => all.iter().any(Self::ends_in_attribute),
+            _ => false,
+        }
+    }
+
+    /// See [`super::XPath::has_filters`].
+    pub fn has_filters(&self) -> bool {
+        match self {
+            Self::Filter(..) => true,
+            Self::Or(all) | Self::And(all) | Self::Union(all) | Self::Call(_, all) => {
+                all.iter().any(Self::has_filters)
+            }
+            Self::Compare(_, a, b) => a.has_filters() || b.has_filters(),
+            Self::Path(path) => path.steps.iter().flat_map(|step| &step.predicates).any(Self::has_filters),
+            Self::Literal(_) | Self::Number(_) => false,
+        }
+    }
 }
 
 pub(super) fn parse(text: &str) -> Result<Expr, XPathError> {

@@ -1,7 +1,7 @@
 //! Changes of the configuration: a tool's, and those the DC makes by itself.
 
 use super::Replica;
-use crate::message::{MembershipUpdate, Write};
+use crate::message::{LEVEL_OF_MEANINGS, MembershipUpdate, Write};
 use systole_cib::{
     acl::Acl,
     history,
@@ -33,9 +33,10 @@ impl Replica {
             client: write.stamp.client.clone(),
             user: write.stamp.user.clone().unwrap_or_default(),
         };
-        let before = replaces_all(&write.change).then(|| self.cib.clone());
+        let before = self.cib.clone();
         let applied = ops::apply(&mut self.cib, &write.change, &stamp)?;
-        if let Some(before) = before {
+        // Members of an older version do as the call says.
+        if applied.is_another && self.level >= LEVEL_OF_MEANINGS {
             self.keep_status(&before);
         }
         self.ledger.changes += u64::from(applied.changed != Changed::Nothing);
@@ -175,21 +176,6 @@ impl Replica {
     }
 }
 
-/// Whether a call brings a whole CIB, or takes all of it away.
-fn replaces_all(call: &CibCall) -> bool {
-    let is_all = match &call.scope {
-        Scope::All => true,
-        Scope::Section(name) => matches!(name.as_str(), "cib" | "all"),
-        Scope::XPath(_) => false,
-    };
-    let brought = || call.xml.as_deref().and_then(|xml| Document::parse(xml).ok());
-    match call.action {
-        CibAction::Erase => true,
-        CibAction::Replace => is_all && brought().is_some_and(|cib| cib.root().is("cib")),
-        _ => false,
-    }
-}
-
 /// A moment as `cib-last-written` has it: `Sun Nov 22 17:05:09 2026`, in UTC, since the members' time zones may differ.
 fn asctime(at: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -238,20 +224,27 @@ mod tests {
         let (bare, status) = older.split_once("<status>").expect("it has one");
         let bare = format!("{bare}</cib>");
         let status = format!("<status>{}", status.trim_end_matches("</cib>"));
-        let in_status = || Scope::Section("status".to_owned());
-        let whole = || Scope::Section("cib".to_owned());
+        let of = |path: &str| Scope::XPath(path.to_owned());
+        let section = |name: &str| Scope::Section(name.to_owned());
         for (what, write, is_kept) in [
             ("an old CIB", write(CibAction::Replace, Scope::All, Some(&older)), true),
-            ("an old CIB by the section's name", write(CibAction::Replace, whole(), Some(&older)), true),
+            ("by the section's name", write(CibAction::Replace, section("cib"), Some(&older)), true),
+            ("by an XPath", write(CibAction::Replace, of("/cib"), Some(&older)), true),
+            ("by another", write(CibAction::Replace, of("//status/.."), Some(&older)), true),
             ("one without a status", write(CibAction::Replace, Scope::All, Some(&bare)), true),
             ("none at all", write(CibAction::Erase, Scope::All, None), true),
-            ("the section itself", write(CibAction::Replace, in_status(), Some(&status)), false),
+            ("the section itself", write(CibAction::Replace, section("status"), Some(&status)), false),
             ("the section, found", write(CibAction::Replace, Scope::All, Some(&status)), false),
         ] {
-            let mut replica = Replica::read(CIB, 0, Ledger::default()).expect("a CIB");
-            replica.write(&write).expect("it can be made");
-            let state = replica.node_state("a").expect("it is known");
-            assert_eq!(state.attr("expected") == Some("member"), is_kept, "{what}");
+            // Below that level, all members do as the older of them.
+            for (level, is_kept) in [(LEVEL_OF_MEANINGS, is_kept), (LEVEL_OF_MEANINGS - 1, false)] {
+                let mut replica = Replica::read(CIB, 0, Ledger::default()).expect("a CIB");
+                replica.level = level;
+                replica.write(&write).expect("it can be made");
+                let state = replica.node_state("a");
+                let expected = state.and_then(|state| state.attr("expected"));
+                assert_eq!(expected == Some("member"), is_kept, "{what}, level {level}");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Members that speak different versions of the protocol.
 
 use super::*;
-use crate::message::{ConnectionReport, Hello, LEVEL_OF_DIGESTS};
+use crate::message::{ConnectionReport, Hello, LEVEL_OF_DIGESTS, LEVEL_OF_MEANINGS};
 use systole_wire::{ProtocolVersion, exec::Digest};
 
 /// A member `b` that speaks the protocol up to a minor part says hello. Its executor does not come.
@@ -88,5 +88,30 @@ fn what_became_of_connections_is_said_as_a_member_can_read_it_and_once() {
         bench.casts.clear();
         bench.view(6);
         assert_eq!(reported_starts(&bench), [], "beside one that speaks 1.{minor}");
+    }
+}
+
+#[test]
+fn a_change_that_older_members_would_make_otherwise_is_refused() {
+    use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+    use systole_wire::api::{Call, RefusalKind, Reply, Request};
+    for (minor, is_made) in [(PROTOCOL.minor, true), (LEVEL_OF_MEANINGS - 1, false)] {
+        let mut bench = Bench::start();
+        join(&mut bench, minor);
+        bench.wait(30);
+        bench.casts.clear();
+        let change = CibCall {
+            action: CibAction::Delete,
+            scope: Scope::XPath("//primitive[@id='r']/@provider".to_owned()),
+            xml: None,
+            options: CibOptions::default(),
+        };
+        let call = Call::Apply { change, force: false };
+        let request = Request { id: 1, client: "test".into(), user: None, call };
+        bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
+        assert_eq!(bench.casts.iter().any(|payload| payload.contains("provider")), is_made, "1.{minor}");
+        let is_too_early =
+            |reply: &Reply| matches!(reply, Reply::Refused(it) if it.kind == RefusalKind::NotReady);
+        assert_eq!(bench.replies.iter().any(is_too_early), !is_made, "{:?}", bench.replies);
     }
 }
