@@ -53,6 +53,7 @@ const TABLES: &[(&str, &str)] = &[
     ("crm_resource", include_str!("compare/tables/crm_resource.txt")),
     ("crm_rule", include_str!("compare/tables/crm_rule.txt")),
     ("crm_shadow", include_str!("compare/tables/crm_shadow.txt")),
+    ("crm_simulate", include_str!("compare/tables/crm_simulate.txt")),
     ("crm_ticket", include_str!("compare/tables/crm_ticket.txt")),
     ("crm_verify", include_str!("compare/tables/crm_verify.txt")),
     ("iso8601", include_str!("compare/tables/iso8601.txt")),

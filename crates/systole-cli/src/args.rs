@@ -58,9 +58,10 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
     }
 }
 
-/// What an option that wants a value is followed by is its value, whatever it looks like.
+/// What an option that wants a value is followed by is its value, whatever it looks like. Of an option that is given twice, the
+/// last counts.
 fn command<T: Parser>() -> clap::Command {
-    T::command().infer_long_args(true).mut_args(|arg| {
+    T::command().infer_long_args(true).args_override_self(true).mut_args(|arg| {
         let wants_value = !arg.is_positional()
             && arg.get_action().takes_values()
             && arg.get_num_args().is_none_or(|range| range.min_values() > 0);

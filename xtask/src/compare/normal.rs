@@ -12,9 +12,10 @@ const RULES: &[(&str, &str)] = &[
     (r#" last-rc-change=["'][^"']*["'],?"#, ""),
     (r#" (api-version|version|cib-last-written|validate-with|crm_feature_set|update-\w+)="[^"]*""#, ""),
     (r#"last-granted="\d+""#, "last-granted"),
+    (r"(last-failure-[^=]*=)\d+", "$1"),
     (r"\(version [^)]*\)", "(version)"),
     (r"^Pacemaker \d.*", "Pacemaker"),
-    (r#"request="[^"]*?(cibadmin|crm_\w+|iso8601|crmadmin|stonith_admin) "#, "request=\"$1 "),
+    (r#"request="[^"]*?(cibadmin|crm_\w+|iso8601|crmadmin|stonith_admin|attrd_updater) "#, "request=\"$1 "),
     (r"\s+", ""),
 ];
 
