@@ -209,7 +209,8 @@ fn stopped_on(status: &Status<'_>, clone: RscIdx, child: &str) -> Vec<(NodeId, O
     let could_run = |node: NodeIdx| {
         if status.options.symmetric {
             let there = status.node(node);
-            there.is_configured && !there.is_bundle()
+            // What bans a resource from all nodes makes it know even those inside bundles.
+            there.is_configured && !there.is_bundle() || is_banned(node)
         } else if bans().next().is_some() {
             is_banned(node)
         } else {
