@@ -64,8 +64,7 @@ impl Acl {
     /// The permissions of `user`, whether they are in force or not.
     pub fn of(document: &Document, user: &str, groups: &[String]) -> Self {
         let mut acl = Self::default();
-        let lists = document.root().descendants().find(|element| element.is("acls"));
-        for list in lists.into_iter().flat_map(Element::children) {
+        for list in lists(document) {
             let name = list.attr("name").or(list.id());
             let is_meant = match list.name() {
                 "acl_target" => name == Some(user),
@@ -84,7 +83,7 @@ impl Acl {
         for child in list.children() {
             match child.name() {
                 "role" => {
-                    let mut roles = document.root().descendants().filter(|element| element.is("acl_role"));
+                    let mut roles = lists(document).filter(|element| element.is("acl_role"));
                     if let Some(role) = roles.find(|role| child.id().is_some() && role.id() == child.id()) {
                         self.permissions.extend(role.children_named("acl_permission").filter_map(permission));
                     }
@@ -216,6 +215,14 @@ impl Marks {
 /// Whether access control does not apply to `user`.
 pub fn is_privileged(user: &str) -> bool {
     user.is_empty() || PRIVILEGED.contains(&user)
+}
+
+/// Targets, groups and roles. Elsewhere in the document, where others may write, such elements mean nothing; of several
+/// sections, all count, so that none can hide another.
+fn lists(document: &Document) -> impl Iterator<Item = Element<'_>> {
+    let root = Some(document.root()).filter(|root| root.is("cib"));
+    let configurations = root.into_iter().flat_map(|root| root.children_named("configuration"));
+    configurations.flat_map(|it| it.children_named("acls")).flat_map(Element::children)
 }
 
 /// Whether the cluster option `enable-acl` is set.

@@ -5,17 +5,25 @@
 
 use std::{
     io, mem,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr,
 };
 
-/// A user and the group it acts as.
+/// A user, the group it acts as, and the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The user number.
     pub uid: u32,
     /// The group number.
     pub gid: u32,
+    /// The process number; 0 if it is in a PID namespace that cannot be seen from here.
+    pub pid: u32,
+}
+
+impl From<libc::ucred> for Credentials {
+    fn from(peer: libc::ucred) -> Self {
+        Self { uid: peer.uid, gid: peer.gid, pid: u32::try_from(peer.pid).unwrap_or(0) }
+    }
 }
 
 /// Who the peer was when it connected.
@@ -38,7 +46,7 @@ pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
         )
     };
     match rc {
-        0 => Ok(Credentials { uid: credentials.uid, gid: credentials.gid }),
+        0 => Ok(credentials.into()),
         _ => Err(io::Error::last_os_error()),
     }
 }
@@ -53,8 +61,12 @@ pub fn receive_from_user(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
 ) -> io::Result<(usize, Option<Credentials>)> {
-    // Words, since headers in there have to be aligned so.
-    let mut control = [0u64; 8];
+    // Room for who sent it and for nothing else: descriptors that come along would be ours, and nobody would close them. Words,
+    // since headers in there have to be aligned so.
+    const USER: libc::c_uint = mem::size_of::<libc::ucred>() as libc::c_uint;
+    // SAFETY: only computes a length.
+    const N_BYTES: usize = unsafe { libc::CMSG_SPACE(USER) } as usize;
+    let mut control = [0u64; N_BYTES / mem::size_of::<u64>()];
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: for this structure of numbers and pointers, all zeros are a value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -65,26 +77,43 @@ pub fn receive_from_user(
     message.msg_controllen = mem::size_of_val(&control) as _;
     // SAFETY: the descriptor is open while it is borrowed; `message` points to `buffer` and `control`, which nobody else
     // uses meanwhile, and says how long they are.
-    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    let length = unsafe {
+        libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC)
+    };
     let Ok(length) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
     // SAFETY: the kernel has filled in `message`, and `control` still is where it points to.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    let wanted = (libc::SOL_SOCKET, libc::SCM_CREDENTIALS);
+    let mut sender = None;
     while !header.is_null() {
         // SAFETY: `header` is not null, so the macros have found it within what the kernel has written, aligned.
-        let (kind, n_bytes) =
-            unsafe { (((*header).cmsg_level, (*header).cmsg_type), (*header).cmsg_len as usize) };
+        let (kind, n_bytes, data) = unsafe {
+            let kind = ((*header).cmsg_level, (*header).cmsg_type);
+            (kind, (*header).cmsg_len as usize, libc::CMSG_DATA(header))
+        };
         // SAFETY: only computes a length.
-        let whole = unsafe { libc::CMSG_LEN(mem::size_of::<libc::ucred>() as u32) } as usize;
-        if kind == wanted && n_bytes >= whole {
-            // SAFETY: the header says that a `ucred`, plain numbers, follows it.
-            let sender: libc::ucred = unsafe { ptr::read_unaligned(libc::CMSG_DATA(header).cast()) };
-            return Ok((length, Some(Credentials { uid: sender.uid, gid: sender.gid })));
+        let length_with = |content: libc::c_uint| unsafe { libc::CMSG_LEN(content) } as usize;
+        match kind {
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if n_bytes >= length_with(USER) => {
+                // SAFETY: the header says that a `ucred`, plain numbers, follows it.
+                let user: libc::ucred = unsafe { ptr::read_unaligned(data.cast()) };
+                sender = Some(user.into());
+            }
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                // Where nobody asked for the sender, they get its place.
+                for idx in 0..n_bytes.saturating_sub(length_with(0)) / mem::size_of::<RawFd>() {
+                    // SAFETY: the header says that so many descriptors follow it. The kernel has just made them for this process,
+                    // so nobody else owns them.
+                    let descriptor =
+                        unsafe { OwnedFd::from_raw_fd(ptr::read_unaligned(data.cast::<RawFd>().add(idx))) };
+                    drop(descriptor);
+                }
+            }
+            _ => {}
         }
         // SAFETY: as above.
         header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
     }
-    Ok((length, None))
+    Ok((length, sender))
 }
 
 #[cfg(test)]
@@ -119,5 +148,28 @@ mod tests {
         let (length, sender) = receive_from_user(here.as_fd(), &mut buffer).expect("two");
         assert_eq!((length, sender.map(|sender| sender.uid)), (16, Some(this_user())));
         assert_eq!(&buffer, b"two and more tha");
+    }
+
+    #[test]
+    fn descriptors_that_come_along_are_not_kept() {
+        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+        use std::{io, io::Read, mem::MaybeUninit};
+        for asks_for_user in [true, false] {
+            let (here, there) = UnixDatagram::pair().expect("sockets");
+            rustix::net::sockopt::set_socket_passcred(&here, asks_for_user).expect("a socket");
+            let (mut watched, sent) = UnixStream::pair().expect("sockets");
+            watched.set_nonblocking(true).expect("a socket");
+            let many = [sent.as_fd(), sent.as_fd(), sent.as_fd(), sent.as_fd()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+            let mut along = SendAncillaryBuffer::new(&mut space);
+            assert!(along.push(SendAncillaryMessage::ScmRights(&many)));
+            let text = [io::IoSlice::new(b"x")];
+            sendmsg(&there, &text, &mut along, SendFlags::empty()).expect("sent");
+            drop(sent);
+            let (length, sender) = receive_from_user(here.as_fd(), &mut [0; 16]).expect("one");
+            assert_eq!((length, sender.is_some()), (1, asks_for_user));
+            // It ends when nobody has the other end any more.
+            assert_eq!(watched.read(&mut [0; 1]).expect("its end"), 0, "{asks_for_user}");
+        }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ops::{self, CibAction, CibCall, CibOptions, Failure, Scope};
 
 /// A CIB with a user `u` whose role has these permissions.
 fn cib(permissions: &str) -> Document {
@@ -134,4 +135,119 @@ fn who_is_privileged_or_where_it_is_disabled_may_do_everything() {
     );
     let by_group = Acl::of(&cib("<acl_permission kind='read' xpath='/cib'/>"), "v", &["g".to_owned()]);
     assert_eq!(by_group.permissions.len(), 1);
+}
+
+/// A call of a user who may see everything but the parameters of `p`, and change transient attributes and `q`.
+fn try_out(
+    document: &Document,
+    action: CibAction,
+    scope: Scope,
+    xml: Option<&str>,
+) -> Result<Document, Failure> {
+    let call = CibCall { action, scope, xml: xml.map(str::to_owned), options: CibOptions::default() };
+    let mut new = document.clone();
+    ops::apply_as(&mut new, &call, &ops::Stamp::default(), Some(&acl(document)))
+        .map_err(|error| error.failure)?;
+    Ok(new)
+}
+
+fn guarded() -> Document {
+    let document = cib(
+        "<acl_permission kind='read' xpath='/cib'/><acl_permission kind='write' reference='q'/>\
+         <acl_permission kind='write' object-type='transient_attributes'/><acl_permission kind='deny' reference='n'/>",
+    );
+    let status =
+        "</configuration><status><node_state id=\"1\"><transient_attributes id=\"1\"/></node_state></status>";
+    Document::parse(document.to_text().replace("</configuration>", status)).expect("XML")
+}
+
+#[test]
+fn nobody_gets_out_of_control_by_another_name_of_the_root() {
+    let document = guarded();
+    let all = cib("<acl_permission kind='read' xpath='/cib'/>");
+    let renamed = Document::parse(all.to_text().replace("<cib", "<x").replace("</cib", "</x")).expect("XML");
+    assert!(!acl(&all).allows(&all, &renamed));
+    let text = renamed.to_text();
+    let text = text.split_once("?>").map_or(&*text, |(_, text)| text);
+    let patch = format!("<diff format='2'><change operation='create' path=''>{text}</change></diff>");
+    assert_eq!(try_out(&all, CibAction::Patch, Scope::All, Some(&patch)).err(), Some(Failure::Denied));
+    for document in [&all, &document] {
+        let call = CibCall {
+            action: CibAction::Patch,
+            scope: Scope::All,
+            xml: Some(patch.clone()),
+            options: CibOptions::default(),
+        };
+        let refused = ops::apply(&mut document.clone(), &call, &ops::Stamp::default()).err();
+        assert_eq!(refused.map(|error| error.failure), Some(Failure::BadInput), "of everybody");
+    }
+}
+
+#[test]
+fn lists_count_only_where_lists_belong() {
+    let document = guarded();
+    let inside = |text: &str| {
+        let patch = format!("<diff format='2'>{text}</diff>");
+        try_out(&document, CibAction::Patch, Scope::All, Some(&patch))
+    };
+    let state = "/cib/status/node_state[@id='1']/transient_attributes[@id='1']";
+    let all = "<acl_permission id='w' kind='write' xpath='/cib'/>";
+    let made = inside(&format!(
+        "<change operation='create' path=\"{state}\"><acls><acl_target id='u'>{all}</acl_target>\
+         <acl_role id='r'>{all}</acl_role></acls></change>"
+    ))
+    .expect("it is the user's to write");
+    assert_eq!(acl(&made).permissions.len(), acl(&document).permissions.len());
+    for (what, text, failure) in [
+        (
+            "another section first",
+            "<change operation='create' path='/cib' position='0'><acls/></change>",
+            Failure::Invalid,
+        ),
+        ("another order", "<change operation='move' path='/cib/status' position='0'/>", Failure::Invalid),
+        (
+            "a second one",
+            "<change operation='create' path='/cib' position='0'><configuration/></change>",
+            Failure::Denied,
+        ),
+        (
+            "an empty list of lists",
+            "<change operation='create' path='/cib/configuration' position='0'><acls/></change>",
+            Failure::Denied,
+        ),
+    ] {
+        assert_eq!(inside(text).err(), Some(failure), "{what}");
+    }
+    let text = document.to_text().replace("<configuration>", "<configuration><acls/>");
+    let twice = Document::parse(text).expect("XML");
+    assert_eq!(acl(&twice).permissions.len(), acl(&document).permissions.len(), "none hides another");
+}
+
+#[test]
+fn what_is_hidden_cannot_be_found_out_by_searching() {
+    let document = guarded();
+    let delete = |xpath: &str| {
+        let scope = Scope::XPath(xpath.to_owned());
+        try_out(&document, CibAction::Delete, scope, None)
+    };
+    for (right, wrong) in [
+        ("//nvpair[@name='x' and @value='1']", "//nvpair[@name='x' and @value='2']"),
+        (
+            "//primitive[@id='q' and //nvpair[@name='x' and @value='1']]",
+            "//primitive[@id='q' and //nvpair[@name='x' and @value='2']]",
+        ),
+        (
+            "//primitive[@id='q' and not(//nvpair[@name='x' and @value='1'])]",
+            "//primitive[@id='q' and not(//nvpair[@name='x' and @value='2'])]",
+        ),
+    ] {
+        assert_eq!(delete(right), delete(wrong), "{right}");
+    }
+    let pattern = |value: &str| {
+        let pattern = format!("<nvpair name='x' value='{value}'/>");
+        try_out(&document, CibAction::Delete, Scope::Section("resources".to_owned()), Some(&pattern))
+    };
+    assert_eq!(pattern("1"), pattern("2"));
+    assert!(delete("//primitive[@id='q']").expect("it may").find_id("q").is_none());
+    assert_eq!(delete("//primitive[@id='p']").err(), Some(Failure::Denied));
 }

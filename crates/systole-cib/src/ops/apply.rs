@@ -127,7 +127,6 @@ pub fn apply_as(
     stamp: &Stamp,
     acl: Option<&Acl>,
 ) -> Result<Applied, OpError> {
-    let denied = || OpError::new(Failure::Denied, "Permission denied");
     if call.action == CibAction::Query {
         let output = Some(match acl {
             None => query(document, call)?,
@@ -138,7 +137,10 @@ pub fn apply_as(
     let mut new = document.clone();
     new.tidy();
     let root = new.root_key();
-    let has_set_version = perform(&mut new, call)?;
+    let has_set_version = match acl {
+        None => perform(&mut new, call, None)?,
+        Some(acl) => perform_within(&mut new, call, acl)?,
+    };
     let is_another = match call.action {
         CibAction::Erase => true,
         // The status section goes along.
@@ -151,6 +153,7 @@ pub fn apply_as(
         return Err(denied());
     }
     check_bounds(&new)?;
+    check_sections(document, &new)?;
     let changed = match call.action {
         // An erasure wins over what other nodes have, even if there was nothing to erase.
         CibAction::Erase | CibAction::Bump => Changed::Configuration,
@@ -183,15 +186,52 @@ pub(crate) fn version(document: &Document) -> CibVersion {
     read::version(document.root())
 }
 
-/// Does what the action says. Whether it has seen to the version itself.
-fn perform(document: &mut Document, call: &CibCall) -> Result<bool, OpError> {
+/// Does what the action says, for somebody who may not see everything: what is hidden is not found by its attributes, and no
+/// error tells of it.
+fn perform_within(document: &mut Document, call: &CibCall, acl: &Acl) -> Result<bool, OpError> {
+    let searches = matches!(call.scope, Scope::XPath(_))
+        || matches!(call.action, CibAction::Delete | CibAction::DeleteAll);
+    let mut sight = match acl.readable(document) {
+        Some(readable) => readable,
+        None if searches => return Err(denied()),
+        None => empty(document),
+    };
+    let is_whole = sight == *document;
+    // A digest is that of everything: who guesses what is hidden would hear of it whether that is right.
+    if call.action == CibAction::Patch && !is_whole && input(call)?.root().attr("digest").is_some() {
+        return Err(denied());
+    }
+    match perform(document, call, Some(&sight)) {
+        Err(error) if !is_whole => {
+            let again = perform(&mut sight, call, None);
+            Err(if again == Err(error.clone()) { error } else { denied() })
+        }
+        done => done,
+    }
+}
+
+/// What is left of a document for whoever may see nothing of it. Keys are the same.
+fn empty(document: &Document) -> Document {
+    let (mut empty, root) = (document.clone(), document.root());
+    document.contents(root.key()).for_each(|(key, _)| empty.remove(key));
+    root.attrs().for_each(|(name, _)| _ = empty.remove_attr(root.key(), name));
+    empty
+}
+
+fn denied() -> OpError {
+    OpError::new(Failure::Denied, "Permission denied")
+}
+
+/// Does what the action says. Whether it has seen to the version itself. What is looked for is looked for in `sight`, which
+/// is the document but for what is hidden; `None`: nothing is.
+fn perform(document: &mut Document, call: &CibCall, sight: Option<&Document>) -> Result<bool, OpError> {
     match call.action {
         CibAction::Query => {}
-        CibAction::Create => create(document, call)?,
-        CibAction::Modify => modify(document, call)?,
-        CibAction::Replace => replace(document, call)?,
-        CibAction::Delete => delete(document, call, HowMany::First)?,
-        CibAction::DeleteAll => delete(document, call, HowMany::All)?,
+        CibAction::Create => create(document, call, sight)?,
+        CibAction::Modify => modify(document, call, sight)?,
+        CibAction::Replace => replace(document, call, sight)?,
+        CibAction::Delete => delete(document, call, HowMany::First, sight)?,
+        CibAction::DeleteAll => delete(document, call, HowMany::All, sight)?,
         CibAction::Erase => erase(document),
         CibAction::Patch => return Ok(patch::apply(document, input(call)?.root())?.is_some()),
         CibAction::Bump => {}
@@ -262,12 +302,13 @@ fn xpath_matches<'d>(document: &'d Document, expression: &str) -> Result<Vec<Mat
 }
 
 /// Where a call changes something: the section it names, which is made if it may be there, or what an XPath finds.
-fn targets(document: &mut Document, scope: &Scope) -> Result<Vec<Key>, OpError> {
+fn targets(document: &mut Document, scope: &Scope, sight: Option<&Document>) -> Result<Vec<Key>, OpError> {
     match scope {
         Scope::All => Ok(vec![document.root_key()]),
         Scope::Section(name) => Ok(vec![sections::find_or_make(document, name)?]),
         Scope::XPath(expression) => {
-            Ok(xpath_matches(document, expression)?.into_iter().map(|found| found.element.key()).collect())
+            let found = xpath_matches(sight.unwrap_or(document), expression)?;
+            Ok(found.into_iter().map(|found| found.element.key()).collect())
         }
     }
 }
@@ -281,14 +322,14 @@ fn brought<'i>(input: &'i Document, scope: &Scope) -> Result<Vec<Element<'i>>, O
     }
 }
 
-fn create(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+fn create(document: &mut Document, call: &CibCall, sight: Option<&Document>) -> Result<(), OpError> {
     let input = input(call)?;
     if call.scope == Scope::All {
         let message = "say where to create it: name a section such as resources, or an XPath";
         return Err(OpError::new(Failure::Invalid, message));
     }
     let elements = brought(&input, &call.scope)?;
-    for parent in targets(document, &call.scope)? {
+    for parent in targets(document, &call.scope, sight)? {
         for element in &elements {
             let is_same = |e: &Element<'_>| e.is(element.name()) && e.id() == element.id();
             if let Some(existing) = document.element(parent).children().find(is_same) {
@@ -306,7 +347,7 @@ pub(super) fn line_of(element: Element<'_>) -> String {
     element.position().map_or_else(String::new, |position| format!(" (line {})", position.line))
 }
 
-fn modify(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+fn modify(document: &mut Document, call: &CibCall, sight: Option<&Document>) -> Result<(), OpError> {
     let input = input(call)?;
     let elements = match &call.scope {
         Scope::Section(name) => match sections::within(&input, name)? {
@@ -316,7 +357,7 @@ fn modify(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
         Scope::All | Scope::XPath(_) => vec![input.root()],
     };
     let merge = Merge { expand_scores: call.options.expand_scores };
-    for target in targets(document, &call.scope)? {
+    for target in targets(document, &call.scope, sight)? {
         for element in &elements {
             match merge::find_to_update(document, target, *element) {
                 Some(key) => merge.update(document, key, *element),
@@ -336,7 +377,7 @@ fn modify(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
     Ok(())
 }
 
-fn replace(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
+fn replace(document: &mut Document, call: &CibCall, sight: Option<&Document>) -> Result<(), OpError> {
     let input = input(call)?;
     let root = input.root();
     match &call.scope {
@@ -359,7 +400,7 @@ fn replace(document: &mut Document, call: &CibCall) -> Result<(), OpError> {
             }
         },
         Scope::XPath(expression) => {
-            let first = xpath_matches(document, expression)?[0].element;
+            let first = xpath_matches(sight.unwrap_or(document), expression)?[0].element;
             if !first.is(root.name()) {
                 let message = format!(
                     "XPath {expression:?} finds {}, which a <{}> cannot replace",
@@ -396,11 +437,16 @@ enum HowMany {
 }
 
 /// Deleting what is not there is no error.
-fn delete(document: &mut Document, call: &CibCall, how_many: HowMany) -> Result<(), OpError> {
+fn delete(
+    document: &mut Document,
+    call: &CibCall,
+    how_many: HowMany,
+    sight: Option<&Document>,
+) -> Result<(), OpError> {
     let found: Vec<Key> = match &call.scope {
         Scope::XPath(expression) => {
             let most = if how_many == HowMany::First { 1 } else { usize::MAX };
-            let found = xpath::matches(document, expression)?.into_iter().take(most);
+            let found = xpath::matches(sight.unwrap_or(document), expression)?.into_iter().take(most);
             let (attributes, elements): (Vec<_>, Vec<_>) = found
                 .map(|found| (found.element.key(), found.attribute.map(str::to_owned)))
                 .partition(|(_, attribute)| attribute.is_some());
@@ -413,8 +459,8 @@ fn delete(document: &mut Document, call: &CibCall, how_many: HowMany) -> Result<
         scope => {
             let input = input(call)?;
             let top = match scope {
-                Scope::Section(name) => sections::find(document, name)?,
-                _ => document.root(),
+                Scope::Section(name) => sections::find(sight.unwrap_or(document), name)?,
+                _ => sight.unwrap_or(document).root(),
             };
             let patterns = brought(&input, scope)?;
             let first =
@@ -519,12 +565,27 @@ fn check_bounds(document: &Document) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Refuses mistakes that were not there before.
-fn check_valid(old: &Document, new: &Document) -> Result<(), OpError> {
+/// Refuses what is no `<cib>` with its sections in their order, by whatever schema: what is found by its place must not be
+/// pushed from there. Pacemaker's schemas refuse it too, but where the CIB is not checked at all. What is there already stays.
+fn check_sections(old: &Document, new: &Document) -> Result<(), OpError> {
     if !new.root().is("cib") {
         let message = format!("the root element must be <cib>, not <{}>", new.root().name());
         return Err(OpError::new(Failure::BadInput, message));
     }
+    let names = |document: &Document| -> Vec<String> {
+        document.root().children().map(|child| child.name().to_owned()).collect()
+    };
+    let mut usual = ["configuration", "status"].into_iter();
+    let sections = names(new);
+    if sections.iter().all(|name| usual.any(|section| section == name)) || sections == names(old) {
+        return Ok(());
+    }
+    let message = format!("<cib> holds <configuration> and then <status>, not <{}>", sections.join(">, <"));
+    Err(OpError::new(Failure::Invalid, message))
+}
+
+/// Refuses mistakes that were not there before.
+fn check_valid(old: &Document, new: &Document) -> Result<(), OpError> {
     let found = validate::configuration(new);
     if found.is_empty() {
         return Ok(());

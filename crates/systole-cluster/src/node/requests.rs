@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 use systole_cib::{
+    acl::Acl,
     ops::{CibAction, CibCall},
     xml::Element,
 };
@@ -340,7 +341,11 @@ impl NodeMachine {
             return;
         }
         (entry.incarnation, entry.requests) = (incarnation, number);
-        let outcome = if self.permits(asker, wish) { self.grant(wish) } else { Err(access::denied()) };
+        let acl = asker.and_then(|asker| self.acl_of(asker));
+        let outcome = match self.permits(asker, wish) {
+            true => self.grant(wish, acl.as_ref()),
+            false => Err(access::denied()),
+        };
         if outcome.is_ok() && self.replica.ledger.changes != changes_before {
             self.plan_anew(describe(wish));
         }
@@ -353,9 +358,10 @@ impl NodeMachine {
         }
     }
 
-    fn grant(&mut self, wish: &Wish) -> Result<Written, Refusal> {
+    /// Carries out what is permitted; a list that is in force also decides what is found by searching.
+    fn grant(&mut self, wish: &Wish, acl: Option<&Acl>) -> Result<Written, Refusal> {
         match wish {
-            Wish::Write(write) => self.grant_write(write),
+            Wish::Write(write) => self.grant_write(write, acl),
             Wish::Cleanup { resource, node, only_failed, operation } => {
                 let what = Cleanup::of(resource, node, *only_failed, operation);
                 let cleaned = self.replica.clean_up(&what);
@@ -409,14 +415,14 @@ impl NodeMachine {
         Ok(Written { is_configuration: true, ..self.written() })
     }
 
-    fn grant_write(&mut self, write: &Write) -> Result<Written, Refusal> {
+    fn grant_write(&mut self, write: &Write, acl: Option<&Acl>) -> Result<Written, Refusal> {
         if !self.group.has_quorum() && !write.force {
             let message =
                 "this partition has no quorum: the change is refused unless it is forced".to_owned();
             return Err(Refusal { kind: RefusalKind::NoQuorum, message });
         }
         self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
-        let written = self.replica.write(write);
+        let written = self.replica.write(write, acl);
         written.map_err(|error| Refusal { kind: RefusalKind::Change(error.failure), message: error.message })
     }
 

@@ -5,7 +5,7 @@
 //! Values of a node go when the node does.
 
 use super::{Counted, Place, Replica};
-use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen};
+use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_MEANINGS};
 use std::collections::BTreeMap;
 use systole_types::Score;
 
@@ -98,11 +98,13 @@ impl Replica {
     /// Takes down what a change says of the attribute itself.
     fn define(&mut self, change: &AttributeChange) {
         let known = self.ledger.attributes.contains_key(&change.name);
+        let is_prompt = self.level >= LEVEL_OF_MEANINGS && is_prompt(&change.name);
         let delay = match change.dampen {
-            Some(Dampen { ms, if_new }) if !if_new || !known => Some(ms),
+            Some(Dampen { ms, if_new }) if (!if_new || !known) && !is_prompt => Some(ms),
             _ => None,
         };
-        let is_plain = delay.unwrap_or(0) == 0 && !change.private && change.set.is_none();
+        let private = change.private && !is_prompt;
+        let is_plain = delay.unwrap_or(0) == 0 && !private && change.set.is_none();
         if is_plain && !known {
             return;
         }
@@ -111,8 +113,34 @@ impl Replica {
             entry.delay_ms = ms;
         }
         if !known {
-            entry.private = change.private;
+            entry.private = private;
             entry.set.clone_from(&change.set);
+        }
+    }
+
+    /// What shows whether somebody may say of an attribute what a change says of it, apart from its value: that would hold for
+    /// all nodes, whoever writes it afterwards. It takes that the value could be changed on each that has one, here and now. Nothing
+    /// if nothing new is said.
+    pub fn changes_like_defining(&self, change: &AttributeChange) -> Vec<AttributeChange> {
+        let mut after = self.clone();
+        after.define(change);
+        if after.ledger.attributes.get(&change.name) == self.ledger.attributes.get(&change.name) {
+            return Vec::new();
+        }
+        let valued = self.attributes(Some(&change.name), None).into_iter();
+        let others = valued.filter(|it| it.node != change.node).map(|it| it.node);
+        let plain = |node: String| {
+            let old = self.written_attributes(&node).remove(&change.name).unwrap_or_default();
+            let to = AttributeValue::Set(format!("{old}+"));
+            AttributeChange { node, name: change.name.clone(), to, ..AttributeChange::default() }
+        };
+        std::iter::once(change.node.clone()).chain(others).map(plain).collect()
+    }
+
+    /// Forgets what is known of an attribute but for its set: values go into the CIB at once then.
+    pub fn make_prompt(&mut self, name: &str) {
+        if let Some(entry) = self.ledger.attributes.get_mut(name) {
+            *entry = AttributeLedger { set: entry.set.take(), ..AttributeLedger::default() };
         }
     }
 
@@ -173,6 +201,11 @@ impl Replica {
             entry.held.remove(node);
         }
     }
+}
+
+/// Whether the cluster itself goes by an attribute's value, which is never held back nor kept from the CIB then.
+fn is_prompt(name: &str) -> bool {
+    name == "shutdown" || name.starts_with("fail-count-") || name.starts_with("last-failure-")
 }
 
 /// A score with something added to it.

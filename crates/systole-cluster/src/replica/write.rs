@@ -25,8 +25,8 @@ pub(crate) struct Written {
 }
 
 impl Replica {
-    /// Makes a tool's change, or says why it cannot be made and leaves everything as it was.
-    pub fn write(&mut self, write: &Write) -> Result<Written, OpError> {
+    /// Makes a tool's change, or says why it cannot be made and leaves everything as it was. What the list hides is not found.
+    pub fn write(&mut self, write: &Write, acl: Option<&Acl>) -> Result<Written, OpError> {
         let stamp = ops::Stamp {
             now_text: asctime(write.stamp.at),
             origin: write.stamp.origin.clone(),
@@ -34,8 +34,9 @@ impl Replica {
             user: write.stamp.user.clone().unwrap_or_default(),
         };
         let before = self.cib.clone();
-        let applied = ops::apply(&mut self.cib, &write.change, &stamp)?;
-        // Members of an older version do as the call says.
+        // Members of an older version find what is hidden, and do as the call says.
+        let acl = acl.filter(|_| self.level >= LEVEL_OF_MEANINGS);
+        let applied = ops::apply_as(&mut self.cib, &write.change, &stamp, acl)?;
         if applied.is_another && self.level >= LEVEL_OF_MEANINGS {
             self.keep_status(&before);
         }
@@ -62,7 +63,14 @@ impl Replica {
 
     /// Whether an access control list allows a tool's change. One that cannot be made at all is not what it is about.
     pub fn allows_write(&self, acl: &Acl, call: &CibCall) -> bool {
-        let tried = ops::apply_as(&mut self.cib.clone(), call, &ops::Stamp::default(), Some(acl));
+        let (mut new, stamp) = (self.cib.clone(), ops::Stamp::default());
+        let tried = ops::apply_as(&mut new, call, &stamp, Some(acl));
+        if self.level < LEVEL_OF_MEANINGS {
+            let mut everywhere = self.cib.clone();
+            if tried.is_ok() && (ops::apply(&mut everywhere, call, &stamp).is_err() || everywhere != new) {
+                return false;
+            }
+        }
         tried.err().is_none_or(|error| error.failure != Failure::Denied)
     }
 
@@ -240,7 +248,7 @@ mod tests {
             for (level, is_kept) in [(LEVEL_OF_MEANINGS, is_kept), (LEVEL_OF_MEANINGS - 1, false)] {
                 let mut replica = Replica::read(CIB, 0, Ledger::default()).expect("a CIB");
                 replica.level = level;
-                replica.write(&write).expect("it can be made");
+                replica.write(&write, None).expect("it can be made");
                 let state = replica.node_state("a");
                 let expected = state.and_then(|state| state.attr("expected"));
                 assert_eq!(expected == Some("member"), is_kept, "{what}, level {level}");

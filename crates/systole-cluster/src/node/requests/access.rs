@@ -2,7 +2,7 @@
 //!
 //! Whatever a request would change in the CIB is held against the lists, by every member alike when it is applied. Changes of
 //! attributes, cleanups and what administrators vouch for are tried on a copy. What is in no CIB is not theirs to guard: private
-//! attributes, values that are not written yet, what a node says of itself.
+//! attributes' values, values that are not written yet, what a node says of itself.
 
 use crate::{
     message::{Asker, AttributeChange, Wish},
@@ -56,8 +56,16 @@ impl NodeMachine {
         }
     }
 
-    /// As if nothing were held back.
+    /// As if nothing were held back. What is said of an attribute itself is permitted to whoever may change its values.
     fn permits_attributes(&self, acl: &Acl, changes: &[AttributeChange]) -> bool {
+        for change in changes {
+            let like = self.replica.changes_like_defining(change);
+            let mut before = self.replica.clone();
+            before.make_prompt(&change.name);
+            if !like.is_empty() && !before.allows(acl, |after| _ = after.set_attributes(&like)) {
+                return false;
+            }
+        }
         let names: Vec<String> = changes.iter().map(|change| change.name.clone()).collect();
         let mut before = self.replica.clone();
         before.write_out_attributes(&names);

@@ -1,7 +1,7 @@
 //! Access control lists: what a user who may not do everything gets to see and to change.
 
 use super::*;
-use crate::message::LEVEL_OF_ACCESS;
+use crate::message::{LEVEL_OF_ACCESS, LEVEL_OF_MEANINGS};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Failure, Scope};
 use systole_wire::api::{AttributeUpdate, Call, Refusal, RefusalKind, Reply, Request};
 
@@ -116,5 +116,81 @@ fn beside_a_member_that_does_not_ask_the_lists_the_one_that_is_asked_does() {
         assert_eq!(bench.casts.iter().any(|payload| payload.contains("forget_node")), is_told);
         assert!(ask(&mut bench, "alice", &["ops"], attribute("pong")) == Some(Reply::Done));
         assert_eq!(bench.casts.iter().any(|payload| payload.contains("alice")), is_told);
+    }
+}
+
+/// Ways to say something of an attribute beside its value.
+fn definitions(name: &str) -> [AttributeUpdate; 3] {
+    let update = || AttributeUpdate {
+        node: "a".into(),
+        name: name.into(),
+        value: Some("5".into()),
+        ..AttributeUpdate::default()
+    };
+    [
+        AttributeUpdate { delay_ms: Some(3_600_000), keep_value: true, ..update() },
+        AttributeUpdate { private: true, ..update() },
+        AttributeUpdate { set: Some("elsewhere".into()), keep_value: true, ..update() },
+    ]
+}
+
+#[test]
+fn only_who_may_change_an_attribute_says_how_it_is_kept() {
+    for name in ["master-r", "standby", "ping"] {
+        for update in definitions(name) {
+            for (groups, is_allowed) in [(&["other"][..], false), (&["ops"], true)] {
+                let mut bench = bench("true");
+                let before = bench.machine.replica.ledger.attributes.clone();
+                let reply = ask(&mut bench, "alice", groups, Call::Attribute(update.clone()));
+                assert_eq!(is_denied(reply.as_ref()), !is_allowed, "{groups:?}: {update:?}");
+                let is_said = bench.machine.replica.ledger.attributes != before;
+                assert_eq!(is_said, is_allowed, "{groups:?}: {update:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_cluster_goes_by_is_never_held_back() {
+    for name in ["shutdown", "fail-count-r#monitor_10000", "last-failure-r#monitor_10000"] {
+        let mut bench = bench("true");
+        for update in definitions(name) {
+            assert_eq!(ask(&mut bench, "root", &[], Call::Attribute(update)), Some(Reply::Done));
+        }
+        let value = AttributeUpdate {
+            node: "a".into(),
+            name: name.into(),
+            value: Some("7".into()),
+            ..AttributeUpdate::default()
+        };
+        ask(&mut bench, "root", &[], Call::Attribute(value));
+        assert!(
+            bench.machine.replica.cib().to_text().contains(&format!("name=\"{name}\" value=\"7\"")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_change_finds_by_searching_only_what_who_asks_may_see() {
+    let delete = |xpath: &str| {
+        let change = CibCall {
+            action: CibAction::Delete,
+            scope: Scope::XPath(xpath.to_owned()),
+            xml: None,
+            options: CibOptions::default(),
+        };
+        Call::Apply { change, force: false }
+    };
+    for level in [PROTOCOL.minor, LEVEL_OF_MEANINGS - 1, LEVEL_OF_ACCESS - 1] {
+        let mut bench = bench("true");
+        let role = r#"<acl_role id="op"><acl_permission id="secret" kind="deny" xpath="//nvpair[@id='acl']"/></acl_role>"#;
+        ask(&mut bench, "root", &[], apply(CibAction::Modify, "acls", Some(role)));
+        bench.machine.replica.level = level;
+        let before = bench.machine.replica.cib().to_text();
+        let reply =
+            ask(&mut bench, "alice", &["ops"], delete("//nvpair[@name='enable-acl' and @value='true']"));
+        assert_eq!(is_denied(reply.as_ref()), level < LEVEL_OF_MEANINGS, "{reply:?}");
+        assert_eq!(bench.machine.replica.cib().to_text(), before);
     }
 }
