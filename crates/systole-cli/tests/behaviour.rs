@@ -234,3 +234,23 @@ fn cluster_options_are_listed_with_what_they_take() {
     assert!(xml.out.contains(parameter), "{xml:?}");
     assert_eq!(place.sh("crm_attribute --list-options=nodes").code, 64);
 }
+
+#[test]
+fn a_section_that_may_not_be_seen_is_not_one_that_is_missing() {
+    let option = "<nvpair id=\"acl-on\" name=\"enable-acl\" value=\"true\"/>";
+    let role = "<acls><acl_role id=\"r\"><acl_permission id=\"p\" kind=\"read\" xpath=\"//crm_config\"/></acl_role>\
+                <acl_target id=\"nobody\"><role id=\"r\"/></acl_target></acls>";
+    let cib = format!(
+        "<cib validate-with=\"pacemaker-4.0\" admin_epoch=\"0\" epoch=\"1\" num_updates=\"0\"><configuration><crm_config>\
+         <cluster_property_set id=\"o\">{option}</cluster_property_set></crm_config><nodes/><resources/><constraints/>{role}\
+         </configuration><status/></cib>"
+    );
+    let place = Place::new().with_cib(&cib);
+    let create =
+        "cibadmin -C -o resources -X '<primitive id=\"n\" class=\"ocf\" provider=\"p\" type=\"Dummy\"/>'";
+    let outcome = place.sh(&format!("CIB_user=nobody {create}"));
+    assert_eq!((outcome.code, outcome.out.as_str()), (4, ""), "{outcome:?}");
+    let missing = place.sh("cibadmin -C -o tags -X '<tag id=\"t\"><obj_ref id=\"n\"/></tag>'");
+    assert_eq!(missing.code, 70, "{missing:?}");
+    assert!(missing.out.contains("Invalid argument"), "{missing:?}");
+}

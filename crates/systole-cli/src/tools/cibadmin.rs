@@ -205,7 +205,11 @@ fn nowhere(
     input: Option<&str>,
 ) -> anyhow::Result<Option<Report>> {
     let Some(scope) = args.scope.as_deref().filter(|_| args.xpath.is_none()) else { return Ok(None) };
-    if matches!(scope, "all" | "cib") || Scope::is_section(scope) && action == CibAction::Query {
+    // Every CIB has these; that they cannot be seen is a matter of permissions.
+    const REQUIRED: [&str; 6] =
+        ["configuration", "status", "crm_config", "nodes", "resources", "constraints"];
+    let is_there = matches!(scope, "all" | "cib") || REQUIRED.contains(&scope);
+    if is_there || Scope::is_section(scope) && action == CibAction::Query {
         return Ok(None);
     }
     let is_there = edit::section(&Cluster::open(session)?.cib()?, scope).is_some();
