@@ -88,9 +88,15 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
         let clients = daemon.clients.iter();
         let clients: Vec<(RemoteClient, usize)> =
             clients.map(|(&id, stream)| (id, poll.add_writing(stream, stream.is_sending()))).collect();
-        let takes = daemon.takes_requests();
-        let tools = daemon.tools.iter().filter(|(_, tool)| takes || tool.is_sending());
-        let tools: Vec<(ToolId, usize)> = tools.map(|(&id, tool)| (id, poll.add_connection(tool))).collect();
+        let takes = |tool| daemon.takes_requests(tool);
+        let mut tools: Vec<(ToolId, usize)> = Vec::new();
+        for (&id, tool) in &daemon.tools {
+            match takes(id) {
+                true => tools.push((id, poll.add_connection(tool))),
+                false if tool.is_sending() => tools.push((id, poll.add_room(tool))),
+                false => {}
+            }
+        }
         let stock_tools = daemon.stock_tools.add_to(&mut poll, takes);
         let server = daemon.executor.clock().until(daemon.server.next_deadline());
         let timeouts = [
@@ -257,7 +263,7 @@ impl Daemon {
 
     fn serve_tools(&mut self, ready: &Ready, tools: &[(ToolId, usize)]) {
         for &(tool, idx) in tools {
-            let takes = self.takes_requests();
+            let takes = self.takes_requests(tool);
             let Some(connection) = self.tools.get_mut(&tool).filter(|_| ready.has(idx)) else { continue };
             let mut lines = Vec::new();
             let fate = connection.flush().and_then(|()| match takes {
@@ -285,10 +291,11 @@ impl Daemon {
         }
     }
 
-    /// Whether what tools ask can be passed on. While a cluster node does not take what waits for it, tools have to wait:
-    /// they must not be able to fill this host's memory, or to have the connection given up.
-    fn takes_requests(&self) -> bool {
-        !self.clients.values().any(SecureStream::is_sending)
+    /// Whether what a tool asks can be passed on. While the cluster node that hears it does not take what waits for it, the tool
+    /// has to wait: tools must not be able to fill this host's memory, or to have the connection given up.
+    fn takes_requests(&self, tool: ToolId) -> bool {
+        let listener = self.server.listener_of(tool).and_then(|client| self.clients.get(&client));
+        !listener.is_some_and(SecureStream::is_sending)
     }
 
     fn serve_stock_tools(&mut self, ready: &Ready, added: &libqb::Added) {
@@ -297,7 +304,7 @@ impl Daemon {
         }
         for tool in self.stock_tools.speakers(ready, added) {
             for _ in 0..REQUESTS_AT_ONCE {
-                let heard = self.takes_requests().then(|| self.stock_tools.hear(tool)).flatten();
+                let heard = self.takes_requests(tool).then(|| self.stock_tools.hear(tool)).flatten();
                 let Some(visit) = heard else { break };
                 self.take_visit(visit);
             }

@@ -36,6 +36,12 @@ impl<'a> Poll<'a> {
         self.fds.len() - 1
     }
 
+    /// Waits for room to write to `fd` or its end, whatever there may be to read.
+    pub fn add_room(&mut self, fd: &'a impl AsFd) -> usize {
+        self.fds.push(PollFd::new(fd, PollFlags::OUT));
+        self.fds.len() - 1
+    }
+
     /// Waits for `connection`: to read, and to write if something waits to be sent.
     pub fn add_connection(&mut self, connection: &'a Connection) -> usize {
         self.add_writing(connection, connection.is_sending())

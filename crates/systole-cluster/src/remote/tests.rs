@@ -543,6 +543,41 @@ fn what_stock_tools_say_is_passed_on_as_it_is() {
 }
 
 #[test]
+fn tools_of_others_leave_room_for_those_of_root() {
+    let mut server = driven_by_a_stock_cluster();
+    let mut is_let_in = |number: usize, user: &str| {
+        let tool = ToolId(number as u64);
+        let service = ToolService::Stock("attrd".into());
+        let event = server::Event::ToolConnected { tool, user: user.into(), service };
+        !server.handle(Now::default(), event).contains(&server::Effect::DropTool(tool))
+    };
+    let n_let_in = (0..server::MAX_TOOLS).filter(|number| is_let_in(*number, "hacluster")).count();
+    assert!((1..server::MAX_TOOLS).contains(&n_let_in), "{n_let_in}");
+    let more = (server::MAX_TOOLS..2 * server::MAX_TOOLS).filter(|number| is_let_in(*number, "root")).count();
+    assert_eq!(n_let_in + more, server::MAX_TOOLS);
+}
+
+#[test]
+fn a_tool_is_heard_by_the_cluster_node_it_began_with() {
+    let mut server = driven_by_a_stock_cluster();
+    let (early, late) = (ToolId(5), ToolId(6));
+    let service = || ToolService::Stock("attrd".into());
+    to_cluster(&mut server, connected(early, service()));
+    let newer = RemoteClient(2);
+    server.handle(Now::default(), server::Event::Connected(newer));
+    let (client, protocol) = ("other".to_owned(), "1.1".to_owned());
+    let call = Call::Register { client, protocol, is_provider: true, speaks_api: false };
+    let message = ToRemote { id: 1, call };
+    server.handle(Now::default(), server::Event::Received { client: newer, message });
+    for is_connected in [false, true] {
+        assert_eq!((server.listener_of(early), server.listener_of(late)), (Some(CLIENT), Some(newer)));
+        if !is_connected {
+            to_cluster(&mut server, connected(late, service()));
+        }
+    }
+}
+
+#[test]
 fn a_stock_tool_that_says_no_xml_is_dropped_and_the_cluster_told() {
     let mut server = driven_by_a_stock_cluster();
     let tool = ToolId(5);

@@ -22,6 +22,9 @@ use systole_wire::libqb::WATCHER;
 /// The longest datagram. A longer one is cut, and refused for that.
 const MAX_DATAGRAM: usize = 1 << 20;
 
+/// How much may wait for all tools together, in bytes.
+const MAX_UNSENT: usize = 128 << 20;
+
 /// How long a tool may take to greet.
 const GREETING: Duration = Duration::from_secs(5);
 
@@ -74,20 +77,21 @@ pub(super) enum Visit {
 impl Counter {
     /// Listens for every service. What of it does not succeed is said in the second part.
     pub(super) fn open(names: &Names) -> (Self, Vec<String>) {
+        guest::sweep();
         let (doors, complaints) = doors::open(names);
         let buffer = vec![0; MAX_DATAGRAM];
         (Self { doors, strangers: Vec::new(), guests: BTreeMap::new(), buffer }, complaints)
     }
 
-    /// Waits for tools; for what they ask only if it can be passed on (`takes`).
-    pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: bool) -> Added {
+    /// Waits for tools; for what one asks only if it can be passed on (`takes`).
+    pub(super) fn add_to<'a>(&'a self, poll: &mut Poll<'a>, takes: impl Fn(ToolId) -> bool) -> Added {
         let doors = match self.hesitates_for() {
             None => self.doors.iter().map(|door| poll.add(door)).collect(),
             Some(_) => Vec::new(),
         };
         let strangers = self.strangers.iter().map(|stranger| poll.add(stranger.guest.stream())).collect();
         let guests = self.guests.iter();
-        let guests = guests.map(|(&tool, guest)| (tool, guest.add_to(poll, takes))).collect();
+        let guests = guests.map(|(&tool, guest)| (tool, guest.add_to(poll, takes(tool)))).collect();
         Added { doors, strangers, guests }
     }
 
@@ -156,7 +160,12 @@ impl Counter {
     /// Tells a tool something.
     pub(super) fn tell(&mut self, tool: ToolId, answers: Option<i32>, xml: &str) -> Result<(), String> {
         let Some(guest) = self.guests.get_mut(&tool) else { return Ok(()) };
-        guest.tell(answers, xml).inspect_err(|_| {
+        let mut told = guest.tell(answers, xml);
+        let n_unsent: usize = self.guests.values().map(Guest::n_unsent).sum();
+        if told.is_ok() && n_unsent > MAX_UNSENT {
+            told = Err("too much waits for tools that do not read".to_owned());
+        }
+        told.inspect_err(|_| {
             self.guests.remove(&tool);
         })
     }

@@ -15,6 +15,9 @@ const HEADER_BYTES: usize = 40;
 /// The longest datagram tools are ready for that take messages in parts; they ask for no other.
 const PART_BYTES: usize = 128 << 10;
 
+/// How many times shorter text may become when it is compressed; where that would not do, the time it takes is saved.
+const MOST_COMPRESSED: usize = 100;
+
 /// The newest version of Pacemaker's header.
 const VERSION: u8 = 1;
 
@@ -219,6 +222,9 @@ fn whole(id: i32, flags: u32, text: &str, max_datagram: usize) -> Result<Vec<u8>
     let mut compressed = 0;
     // Strictly shorter: a tool whose buffer is just full takes the message for a cut one.
     if HEADER_BYTES + length >= max_datagram {
+        if length / MOST_COMPRESSED > max_datagram {
+            return Err(MessageError::AnswerTooLong(text.len()));
+        }
         bytes = compress(&bytes);
         compressed = bytes.len();
         if HEADER_BYTES + compressed >= max_datagram {

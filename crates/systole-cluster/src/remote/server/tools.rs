@@ -19,6 +19,9 @@ use systole_wire::{
 /// How many tools may be connected at once.
 pub const MAX_TOOLS: usize = 256;
 
+/// How many of these only root's can be, which agents are: others must not keep them out.
+const KEPT_FOR_ROOT: usize = 64;
+
 /// What is this much shorter than the longest message fits into one, whatever has to be written in its place in XML.
 const SURELY_FITS: usize = MAX_MESSAGE_BYTES / 8;
 
@@ -81,9 +84,16 @@ impl RemoteServer {
         Some((ToolId(number.parse().ok()?), service))
     }
 
+    /// The client that hears what a tool says; of a tool that is not known yet, the one that would.
+    pub fn listener_of(&self, tool: ToolId) -> Option<RemoteClient> {
+        let session = self.tools.0.get(&tool).map(|session| session.provider);
+        session.or_else(|| self.providers.last().map(|provider| provider.client))
+    }
+
     pub(super) fn tool_connected(&mut self, tool: ToolId, user: String, service: ToolService) {
         let provider = self.providers.last().copied();
-        let Some(provider) = provider.filter(|_| self.tools.0.len() < MAX_TOOLS) else {
+        let most = if user == "root" { MAX_TOOLS } else { MAX_TOOLS - KEPT_FOR_ROOT };
+        let Some(provider) = provider.filter(|_| self.tools.0.len() < most) else {
             self.log(
                 Level::Warning,
                 "a tool is turned away: there is no cluster, or there are too many tools",

@@ -1,12 +1,20 @@
 //! Where tools knock: one listening socket per service, by the name libqb has for it.
 
-use rustix::fs::{Mode, chmod};
+use super::guest::is_trusted;
+use rustix::{
+    fs::{Mode, chmod},
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with},
+};
 use std::{
     fs, io,
     os::{
         fd::{AsFd, BorrowedFd},
         linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener, UnixStream},
+        unix::{
+            fs::{FileTypeExt, MetadataExt},
+            net::{SocketAddr, UnixListener, UnixStream},
+        },
     },
     path::{Path, PathBuf},
 };
@@ -55,7 +63,14 @@ pub fn socket_names(is_container: bool) -> (Names, Option<String>) {
 pub(super) struct Door {
     listener: UnixListener,
     service: &'static str,
-    file: Option<PathBuf>,
+    file: Option<OwnFile>,
+}
+
+/// A socket's file, and by what it is known that it still is this one's.
+struct OwnFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 /// Listens for every service; what of it does not succeed is said in the second part.
@@ -90,17 +105,15 @@ pub(super) fn abstract_address(name: &str) -> io::Result<SocketAddr> {
 
 impl Door {
     fn open(service: &'static str, file: Option<PathBuf>) -> io::Result<Self> {
-        let listener = match &file {
-            None => UnixListener::bind_addr(&abstract_address(service)?)?,
+        let (listener, file) = match file {
+            None => (UnixListener::bind_addr(&abstract_address(service)?)?, None),
             Some(path) => {
-                match fs::remove_file(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-                let listener = UnixListener::bind(path)?;
+                remove_stale(&path)?;
+                let listener = UnixListener::bind(&path)?;
+                let made = fs::symlink_metadata(&path)?;
                 // Who may come in is decided by who comes, as with abstract names.
-                chmod(path, Mode::from_raw_mode(0o777))?;
-                listener
+                chmod(&path, Mode::from_raw_mode(0o777))?;
+                (listener, Some(OwnFile { path, device: made.dev(), inode: made.ino() }))
             }
         };
         listener.set_nonblocking(true)?;
@@ -127,8 +140,54 @@ impl AsFd for Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            let _ = fs::remove_file(file);
+        let Some(OwnFile { path, device, inode }) = &self.file else { return };
+        if fs::symlink_metadata(path).is_ok_and(|it| (it.dev(), it.ino()) == (*device, *inode)) {
+            let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// Removes a socket that nobody listens at any more, or somebody who has no business there.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if is_trusted(found.uid()) && found.file_type().is_socket() {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match connect(&socket, &SocketAddrUnix::new(path)?) {
+            Err(Errno::CONNREFUSED) => {}
+            // Too busy to answer is there, too.
+            Ok(()) | Err(Errno::AGAIN) => return Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_takes_no_place_that_is_in_use_and_gives_up_only_its_own() {
+        let directory = std::env::temp_dir().join(format!("systole-door-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        let path = directory.join("attrd");
+        let open = || Door::open("attrd", Some(path.clone()));
+        let other = UnixListener::bind(&path).expect("a socket");
+        assert_eq!(open().err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+        drop(other);
+        let first = open().expect("nobody answers there");
+        assert!(open().is_err());
+        // Somebody takes the place by force.
+        fs::remove_file(&path).expect("it is there");
+        let second = open().expect("the place is free");
+        drop(first);
+        assert!(path.exists(), "it is the second one's");
+        drop(second);
+        assert!(!path.exists());
+        fs::remove_dir_all(&directory).expect("removed");
     }
 }

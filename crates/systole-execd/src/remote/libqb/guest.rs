@@ -2,7 +2,7 @@
 
 use super::{doors::abstract_address, is_passing};
 use rustix::{
-    fs::{Gid, Uid, chown},
+    fs::{AtFlags, Gid, Mode, OFlags, Uid, chown, unlinkat},
     io::Errno,
     net::sockopt::{set_socket_passcred, set_socket_send_buffer_size, socket_send_buffer_size},
 };
@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     os::{
-        fd::AsFd,
+        fd::{AsFd, OwnedFd},
         unix::{
             fs::{DirBuilderExt, OpenOptionsExt},
             net::{UnixDatagram, UnixStream},
@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use systole_cluster::remote::server::StockRequest;
-use systole_link::{Poll, peer_of, receive_from_user};
+use systole_link::{Credentials, Poll, peer_of, receive_from_user};
 use systole_wire::{
     libqb::{
         Greeting, Inbox, MessageError, Outgoing, accepted,
@@ -38,6 +38,12 @@ const GROUP: &str = "haclient";
 
 /// Where shared files are made.
 const SHARED: &str = "/dev/shm";
+
+/// The file in a directory there that libqb counts in.
+const CONTROL: &str = "control";
+
+/// After how long what is shared has been opened, or will not be.
+const LEFT_BEHIND: Duration = Duration::from_secs(60);
 
 /// Messages shorter than this every tool is ready for; longer than that none asks for (`PCMK_ipc_buffer` aside).
 const MESSAGE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=512 << 10;
@@ -62,8 +68,7 @@ pub(super) enum Heard {
 pub(super) struct Guest {
     stream: UnixStream,
     service: &'static str,
-    uid: u32,
-    gid: u32,
+    peer: Credentials,
     /// As much of it as there is.
     greeting: Vec<u8>,
     asked_bytes: usize,
@@ -81,6 +86,8 @@ struct Channels {
     /// What all names begin with.
     base: String,
     directory: PathBuf,
+    /// The same, wherever its owner, the tool, may have moved it.
+    shared: OwnedFd,
     max_message: usize,
     /// Requests come in here, responses go out.
     requests: Lane,
@@ -104,8 +111,7 @@ impl Guest {
         Some(Self {
             stream,
             service,
-            uid: peer.uid,
-            gid: peer.gid,
+            peer,
             greeting: Vec::new(),
             asked_bytes: 0,
             channels: None,
@@ -118,7 +124,7 @@ impl Guest {
 
     /// Its user's name, or number.
     pub(super) fn user(&self) -> String {
-        systole_link::user_name(self.uid).unwrap_or_else(|| self.uid.to_string())
+        systole_link::user_name(self.peer.uid).unwrap_or_else(|| self.peer.uid.to_string())
     }
 
     pub(super) fn service(&self) -> &'static str {
@@ -148,10 +154,8 @@ impl Guest {
 
     /// Whether it may talk to the cluster.
     pub(super) fn is_allowed(&self) -> bool {
-        self.uid == rustix::process::geteuid().as_raw()
-            || self.uid == 0
-            || systole_link::user(USER).is_some_and(|(uid, _)| uid == self.uid)
-            || systole_link::group(GROUP).is_some_and(|gid| gid == self.gid)
+        is_trusted(self.peer.uid)
+            || systole_link::group(GROUP).is_some_and(|gid| gid == self.peer.gid)
             || systole_link::groups_of(&self.user()).iter().any(|group| group == GROUP)
     }
 
@@ -169,7 +173,7 @@ impl Guest {
         if self.channels.is_some() {
             return Ok(());
         }
-        let channels = Channels::open(self.service, (self.uid, self.gid), self.asked_bytes)?;
+        let channels = Channels::open(self.service, self.peer, self.asked_bytes)?;
         let control = channels.control();
         let max_message = u32::try_from(channels.max_message).unwrap_or(u32::MAX);
         let answer = accepted(&control.to_string_lossy(), &channels.base, max_message);
@@ -187,7 +191,7 @@ impl Guest {
         let mut indices = Vec::new();
         for lane in self.tied_lanes() {
             if lane.is_sending() && lane.again_at.is_none() {
-                indices.push(poll.add_writing(&lane.socket, true));
+                indices.push(poll.add_room(&lane.socket));
             }
         }
         if takes {
@@ -203,6 +207,11 @@ impl Guest {
     fn tied_lanes(&self) -> impl Iterator<Item = &Lane> {
         let tied = self.channels.iter().filter(|channels| channels.is_tied);
         tied.flat_map(|channels| [&channels.requests, &channels.events])
+    }
+
+    /// How much waits for it, in bytes.
+    pub(super) fn n_unsent(&self) -> usize {
+        self.channels.as_ref().map_or(0, |it| it.requests.n_bytes + it.events.n_bytes)
     }
 
     fn is_sending(&self) -> bool {
@@ -229,7 +238,7 @@ impl Guest {
             return if self.has_left { Heard::Gone } else { Heard::Nothing };
         };
         loop {
-            let datagram = match channels.receive(buffer, self.uid) {
+            let datagram = match channels.receive(buffer, self.peer) {
                 Ok(Some(length)) => &buffer[..length],
                 // The others have their turn before the next one: somebody might send such without end.
                 Ok(None) => return Heard::Nothing,
@@ -305,11 +314,12 @@ impl Guest {
 }
 
 impl Channels {
-    fn open(service: &str, (uid, gid): (u32, u32), asked_bytes: usize) -> io::Result<Self> {
-        // Nobody can guess it, and so take the tool's names before the tool does.
+    fn open(service: &str, peer: Credentials, asked_bytes: usize) -> io::Result<Self> {
+        // Nobody can guess it. Names of sockets show in /proc/net/unix once they are there, so who speaks first is looked at, too.
         let unique = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let directory = Path::new(SHARED).join(format!("qb-{}", unique.trim()));
         fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        let shared = open_directory(&directory)?;
         let base = format!("{}-{service}", directory.display());
         let lanes = Lane::bind(&format!("{base}-request"))
             .and_then(|requests| Ok((requests, Lane::bind(&format!("{base}-event-tx"))?)));
@@ -317,25 +327,28 @@ impl Channels {
         let wanted = asked_bytes.clamp(*MESSAGE_BYTES.start(), *MESSAGE_BYTES.end());
         let max_message = wanted.min(requests.room(wanted)?).min(events.room(wanted)?);
         // From here on, dropping it removes the files.
-        let channels = Self { base, directory, max_message, requests, events, is_tied: false };
+        let channels = Self { base, directory, shared, max_message, requests, events, is_tied: false };
         set_socket_passcred(&channels.requests.socket, true)?;
         let control = channels.control();
         let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&control)?;
         file.write_all(&[0; CONTROL_BYTES])?;
         for path in [&control, &channels.directory] {
-            chown(path, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            chown(path, Some(Uid::from_raw(peer.uid)), Some(Gid::from_raw(peer.gid)))?;
         }
         Ok(channels)
     }
 
     fn control(&self) -> PathBuf {
-        self.directory.join("control")
+        self.directory.join(CONTROL)
     }
 
     /// The length of the next datagram; `None` if it is somebody else's.
-    fn receive(&mut self, buffer: &mut [u8], uid: u32) -> io::Result<Option<usize>> {
+    fn receive(&mut self, buffer: &mut [u8], peer: Credentials) -> io::Result<Option<usize>> {
         let (length, sender) = receive_from_user(self.requests.socket.as_fd(), buffer)?;
-        if sender.is_none_or(|sender| sender.uid != uid) {
+        let Some(sender) = sender.filter(|sender| sender.uid == peer.uid) else { return Ok(None) };
+        // Another process of the same user may have read the socket's name. Afterwards, the kernel keeps it out.
+        let is_another = sender.pid != peer.pid && sender.pid != 0 && peer.pid != 0;
+        if !self.is_tied && is_another {
             return Ok(None);
         }
         if !self.is_tied {
@@ -356,9 +369,47 @@ impl Drop for Channels {
             }
         }
         // The tool does so, too.
-        let _ = fs::remove_file(self.control());
-        let _ = fs::remove_dir(&self.directory);
+        remove_shared(&self.shared, &self.directory);
     }
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Removes what was shared with a tool. It is the tool's, which may have put something else there: no link is followed.
+fn remove_shared(shared: &OwnedFd, directory: &Path) {
+    let _ = unlinkat(shared, CONTROL, AtFlags::empty());
+    let _ = fs::remove_dir(directory);
+}
+
+/// Removes what a daemon that was killed has left behind. Tools open what is shared as soon as they are let in, so that nobody
+/// misses what is older than that.
+pub(super) fn sweep() {
+    for entry in fs::read_dir(SHARED).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(is_name_of_ours);
+        let age = entry.metadata().ok().and_then(|it| it.modified().ok()?.elapsed().ok());
+        if is_ours
+            && age.is_some_and(|age| age > LEFT_BEHIND)
+            && let Ok(shared) = open_directory(&entry.path())
+        {
+            remove_shared(&shared, &entry.path());
+        }
+    }
+}
+
+/// Whether it is `qb-` and a UUID. libqb itself has other names.
+fn is_name_of_ours(name: &str) -> bool {
+    let groups = name.strip_prefix("qb-").into_iter().flat_map(|uuid| uuid.split('-'));
+    let is_hex = |group: &str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    groups.map(|group| if is_hex(group) { group.len() } else { 0 }).eq([8, 4, 4, 4, 12])
+}
+
+/// Whether a user may stand for the cluster.
+pub(super) fn is_trusted(uid: u32) -> bool {
+    uid == 0
+        || uid == rustix::process::geteuid().as_raw()
+        || systole_link::user(USER).is_some_and(|(hacluster, _)| hacluster == uid)
 }
 
 impl Lane {
@@ -400,5 +451,56 @@ impl Lane {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_is_removed_where_it_is_and_nowhere_else() {
+        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a number");
+        let root = std::env::temp_dir().join(format!("systole-shared-{}", uuid.trim()));
+        let (mine, moved, others) = (root.join("mine"), root.join("moved"), root.join("others"));
+        for directory in [&mine, &others] {
+            fs::create_dir_all(directory).expect("a directory");
+            fs::write(directory.join(CONTROL), "").expect("a file");
+        }
+        let shared = open_directory(&mine).expect("a directory");
+        fs::rename(&mine, &moved).expect("moved");
+        std::os::unix::fs::symlink(&others, &mine).expect("a link");
+        assert!(open_directory(&mine).is_err(), "a link is not followed");
+        remove_shared(&shared, &mine);
+        assert!(others.join(CONTROL).exists() && !moved.join(CONTROL).exists());
+        fs::remove_dir_all(&root).expect("removed");
+    }
+
+    #[test]
+    fn names_of_ours_are_told_from_those_of_libqb() {
+        for (name, is_ours) in [
+            ("qb-1a2b3c4d-0000-4000-8000-00000000000f", true),
+            ("qb-123-456-7-AbCdEf", false),
+            ("qb-1a2b3c4d-0000-4000-8000-00000000000f-x", false),
+            ("1a2b3c4d-0000-4000-8000-00000000000f", false),
+        ] {
+            assert_eq!(is_name_of_ours(name), is_ours, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tool_is_the_process_that_has_greeted() {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let own = std::process::id();
+        for (pid, is_heard) in [(own, true), (0, true), (own + 1, false)] {
+            let peer = Credentials { uid, gid, pid };
+            let mut channels = Channels::open("attrd", peer, 0).expect("sockets");
+            let name = |end: &str| abstract_address(&format!("{}-{end}", channels.base)).expect("a name");
+            let tool = UnixDatagram::bind_addr(&name("response")).expect("bound");
+            let _events = UnixDatagram::bind_addr(&name("event")).expect("bound");
+            tool.send_to_addr(b"x", &name("request")).expect("sent");
+            let heard = channels.receive(&mut [0; 16], peer).expect("received");
+            assert_eq!(heard, is_heard.then_some(1), "{pid}, sent by {own}");
+        }
     }
 }

@@ -126,3 +126,12 @@ fn a_tool_cannot_fill_the_memory() {
     });
     assert_eq!(fates.find(|fate| fate.is_err()), Some(Err(MessageError::TooLong)));
 }
+
+#[test]
+fn what_no_compression_makes_fit_is_not_even_compressed() {
+    // It would fit: nothing is as easy to compress.
+    let text = "0".repeat(450_000);
+    let written = |max_datagram| Inbox::default().write(Outgoing::Event(1), &text, max_datagram);
+    assert_eq!(written(4000), Err(MessageError::AnswerTooLong(text.len())));
+    assert!(written(5000).is_ok());
+}
