@@ -23,8 +23,11 @@ const EXITS: &str = "/run/libpod/exits";
 /// Where the runtimes it uses have what runs.
 const RUNTIMES: [&str; 2] = ["/run/crun", "/run/runc"];
 
-/// Where it keeps their names.
-const NAMES: &str = "/var/lib/containers/storage/overlay-containers/containers.json";
+/// Where it keeps their names. Later versions have those that are removed when they end (`--rm`) in a list of their own.
+const NAMES: [&str; 2] = [
+    "/var/lib/containers/storage/overlay-containers/containers.json",
+    "/var/lib/containers/storage/overlay-containers/volatile-containers.json",
+];
 
 /// Room for some forty notices at a time; more wait in the kernel.
 const BUFFER_BYTES: usize = 4 << 10;
@@ -74,18 +77,21 @@ impl ContainerWatch {
         }
     }
 
-    /// The instances whose containers have started or ended since the last call; all, where it is not known which.
+    /// The instances whose containers have started or ended since the last call. Where it is not known which has ended, it may be
+    /// any: all are named. What started and has no name any more is gone again, and was nobody's: the cluster's containers stay
+    /// on the list until they are removed.
     pub(crate) fn signs(&mut self) -> Vec<(Sign, String)> {
         let notices = self.read();
         if notices.is_empty() {
             return Vec::new();
         }
-        let names = fs::read(NAMES).map(|bytes| names(&bytes)).unwrap_or_default();
+        let names = all_names();
         let mut signs = Vec::new();
         for (sign, id) in notices {
-            let meant: Vec<&String> = match names.get(&id) {
-                Some(names) => names.iter().filter_map(|name| self.instances.get(name)).collect(),
-                None => self.instances.values().collect(),
+            let meant: Vec<&String> = match (names.get(&id), sign) {
+                (Some(names), _) => names.iter().filter_map(|name| self.instances.get(name)).collect(),
+                (None, Sign::Ended) => self.instances.values().collect(),
+                (None, Sign::Started) => Vec::new(),
             };
             signs.extend(meant.into_iter().map(|instance| (sign, instance.clone())));
         }
@@ -136,8 +142,7 @@ pub(crate) fn container_name(operation: &Operation) -> Option<&str> {
 
 /// The id of Podman's container called `name`, if there is one.
 pub(crate) fn id_of(name: &str) -> Option<String> {
-    let names = names(&fs::read(NAMES).ok()?);
-    names.into_iter().find(|(_, names)| names.iter().any(|one| one == name)).map(|(id, _)| id)
+    all_names().into_iter().find(|(_, names)| names.iter().any(|one| one == name)).map(|(id, _)| id)
 }
 
 /// Whether a file's name is a container's id, and not that of a file still being written.
@@ -145,7 +150,12 @@ fn is_id(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Containers' names by id, out of Podman's own list; nothing if it cannot be read.
+/// Containers' names by id.
+fn all_names() -> BTreeMap<String, Vec<String>> {
+    NAMES.into_iter().filter_map(|list| fs::read(list).ok()).flat_map(|bytes| names(&bytes)).collect()
+}
+
+/// Containers' names by id, out of one of Podman's own lists; nothing if it cannot be read.
 fn names(list: &[u8]) -> BTreeMap<String, Vec<String>> {
     let list: serde_json::Value = serde_json::from_slice(list).unwrap_or_default();
     let containers = list.as_array().into_iter().flatten();
@@ -181,12 +191,13 @@ mod tests {
         watch.watch(&exits.to_string_lossy(), Sign::Ended);
         watch.watch(&runtime.to_string_lossy(), Sign::Started);
         assert_eq!(watch.signs(), []);
-        // Podman does not know this container, so it may be any.
-        for (directory, sign) in [(&runtime, Sign::Started), (&exits, Sign::Ended)] {
+        // Podman does not know this container: any may be the one that ended, but what started is gone again.
+        let all = vec![(Sign::Ended, "web-podman-0".to_owned())];
+        for (directory, signs) in [(&runtime, Vec::new()), (&exits, all)] {
             fs::create_dir(directory.join("something-else")).expect("directory");
             assert_eq!(watch.signs(), []);
             fs::create_dir(directory.join(id)).expect("directory");
-            assert_eq!(watch.signs(), [(sign, "web-podman-0".to_owned())]);
+            assert_eq!(watch.signs(), signs);
         }
         fs::remove_dir_all(&base).expect("it is there");
         assert_eq!((watch.signs(), watch.watched.len()), (Vec::new(), 0));
