@@ -63,6 +63,8 @@ pub struct NodeMachine {
     agents: Agents,
     tools: Tools,
     dc: Option<Dc>,
+    /// The number of the wish that this node's start state be written down, until it is granted.
+    start_wish: Option<u64>,
     /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
     terms: u64,
     /// Messages cast so far, and how many of them came back in the present view or were given up with an earlier one.
@@ -89,6 +91,7 @@ impl NodeMachine {
             agents: Agents::default(),
             tools: Tools::default(),
             dc: None,
+            start_wish: None,
             terms: 0,
             n_cast: 0,
             n_returned: 0,
@@ -130,6 +133,7 @@ impl NodeMachine {
     /// What may have become possible by an event.
     fn follow_up(&mut self) {
         self.miss_executor();
+        self.judge_appearances();
         self.miss_descriptions();
         self.keep_connecting();
         self.direct();

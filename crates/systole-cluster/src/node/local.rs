@@ -24,6 +24,9 @@ use systole_wire::{
 /// How long this node's executor may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many signs of what nobody started are kept until they can be judged; each is of another resource.
+const MAX_APPEARED: usize = 1024;
+
 /// What an executor is known to do.
 #[derive(Debug, Default)]
 pub(super) struct Executor {
@@ -45,6 +48,8 @@ pub(super) struct Executor {
     results: VecDeque<OperationResult>,
     /// A record is under way.
     is_recording: bool,
+    /// What seems to run that nobody asked it to start, as far as that cannot be judged yet: resources.
+    appeared: BTreeSet<String>,
     /// When its absence is told to the members.
     missed_at: Option<Monotonic>,
 }
@@ -128,6 +133,15 @@ impl NodeMachine {
             self.local.count_call(call);
         } else if let Some(executor) = self.connections.executor_mut(node) {
             executor.count_call(call);
+        }
+    }
+
+    /// What is done next comes after all that is on record, made up results included, which the executor knows nothing of.
+    fn reserve_calls(&mut self, by: &Hand) {
+        let Some(place) = self.replica.place(self.group.own_id(), by) else { return };
+        let last = self.replica.last_call_on(&place.name);
+        if let Some(executor) = self.executor_of(by) {
+            executor.count_call(last);
         }
     }
 
@@ -243,10 +257,31 @@ impl NodeMachine {
 
     /// Something runs at this node's executor, it seems, that nobody asked it to start.
     fn has_appeared(&mut self, resource: String) {
-        let has_news = self.local.results.iter().any(|result| result.operation.resource == resource);
-        let is_news = self.group.is_settled() && self.replica.level >= LEVEL_OF_APPEARANCES && !has_news;
-        if is_news && self.replica.takes_for_stopped(self.group.own_id(), &resource) {
-            self.cast(Message::Appeared { resource });
+        if self.local.appeared.len() < MAX_APPEARED {
+            self.local.appeared.insert(resource);
+        }
+    }
+
+    /// Tells the members of what has appeared where it is taken for stopped. While the members are not agreed, or something is under
+    /// way with it that has not been told, it is not known yet what it is taken for.
+    pub(super) fn judge_appearances(&mut self) {
+        if self.local.appeared.is_empty() || !self.group.is_settled() || !self.local.is_attached {
+            return;
+        }
+        let own_id = self.group.own_id();
+        let appeared = std::mem::take(&mut self.local.appeared);
+        let has_news = |resource: &String| {
+            let mut results = self.local.results.iter();
+            results.any(|result| result.operation.resource == *resource)
+        };
+        let is_open = |resource: &String| has_news(resource) || self.replica.has_under_way(own_id, resource);
+        let (open, judged): (BTreeSet<_>, BTreeSet<_>) = appeared.into_iter().partition(is_open);
+        self.local.appeared = open;
+        for resource in judged {
+            if self.replica.level >= LEVEL_OF_APPEARANCES && self.replica.takes_for_stopped(own_id, &resource)
+            {
+                self.cast(Message::Appeared { resource });
+            }
         }
     }
 
@@ -265,6 +300,7 @@ impl NodeMachine {
         if !self.group.is_settled() || !self.look_at(by).is_some_and(Executor::is_there) {
             return;
         }
+        self.reserve_calls(by);
         self.send_unsent(by);
         let own_id = self.group.own_id();
         let (Some(executor), Some(place)) = (self.look_at(by), self.replica.place(own_id, by)) else {

@@ -8,7 +8,7 @@ mod answers;
 
 use super::NodeMachine;
 use crate::{
-    ClientId, Effect,
+    ClientId, Effect, Level,
     message::{Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_ACCESS, Message, Stamp, Wish, Write},
     released::Released,
     replica::{Cleanup, Valued, Written},
@@ -95,6 +95,16 @@ impl Tools {
         self.waiting.retain(|waiting| is_other(&waiting.from));
         self.shutdowns.retain(is_other);
         self.subscribers.remove(&client);
+    }
+
+    /// Whether it is not known yet what came of a request.
+    pub fn is_pending(&self, number: u64) -> bool {
+        self.pending.contains_key(&number)
+    }
+
+    /// The number of the last request.
+    pub fn last_wish(&self) -> u64 {
+        self.last_number
     }
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
@@ -294,6 +304,9 @@ impl NodeMachine {
             Some(entry) if entry.incarnation == self.incarnation() => entry.requests,
             _ => 0,
         };
+        if let Some(wish) = self.start_wish.filter(|number| *number <= applied) {
+            self.start_wish_answered(wish, true);
+        }
         self.tools.heard.clear();
         let version = self.replica.version();
         let mut unsaid = Vec::new();
@@ -449,17 +462,25 @@ impl NodeMachine {
     }
 
     fn outcome_known(&mut self, number: u64, outcome: Result<Written, Refusal>) {
+        self.start_wish_answered(number, outcome.is_ok());
         let Some(pending) = self.tools.pending.get_mut(&number) else { return };
         match outcome {
             Ok(written) => pending.stage = Stage::Applied(written),
             Err(refusal) => {
-                let from = pending.from;
+                let (from, what) = (pending.from, describe(&pending.wish));
                 self.tools.pending.remove(&number);
-                if let Some(from) = from {
-                    self.reply(from, Reply::Refused(refusal));
+                match from {
+                    Some(from) => self.reply(from, Reply::Refused(refusal)),
+                    None => self.log_refusal(what, &refusal),
                 }
             }
         }
+    }
+
+    /// What this node itself wanted was not done.
+    fn log_refusal(&mut self, what: &str, refusal: &Refusal) {
+        let text = format!("of what this node wanted, nothing came ({what}): {}", refusal.message);
+        self.log(Level::Warning, text);
     }
 
     fn reply(&mut self, (client, id): (ClientId, u64), reply: Reply) {

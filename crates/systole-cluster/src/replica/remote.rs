@@ -73,6 +73,15 @@ impl Replica {
         calls.filter_map(|call| u64::try_from(call).ok()).max().unwrap_or(0)
     }
 
+    /// The same, of all resources on a node.
+    pub fn last_call_on(&self, node: &str) -> u64 {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        let entries = resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        let calls = entries.flat_map(|entry| entry.children_named("lrm_rsc_op"));
+        let calls = calls.filter_map(|entry| u64::try_from(number(entry, "call-id")?).ok());
+        calls.max().unwrap_or(0)
+    }
+
     /// What became of a member's connections.
     pub fn connections_reported(&mut self, from: u32, reports: &[ConnectionReport]) -> Reported {
         let mut reported = Reported::default();
@@ -212,11 +221,16 @@ impl Replica {
         })
     }
 
+    /// Whether something was asked of a cluster node about a resource and not answered.
+    pub fn has_under_way(&self, node: u32, resource: &str) -> bool {
+        let is_there = |perform: &Perform| perform.node == node && perform.operation.resource == resource;
+        self.ledger.in_flight.values().any(is_there)
+    }
+
     /// Whether a resource is known not to run on a cluster node, with nothing under way that would start it there.
     pub fn takes_for_stopped(&self, node: u32, resource: &str) -> bool {
-        let is_there = |perform: &Perform| perform.node == node && perform.operation.resource == resource;
-        let is_asked = self.ledger.in_flight.values().any(is_there);
-        !is_asked && self.name_of(node).is_some_and(|name| self.is_stopped(name, resource))
+        !self.has_under_way(node, resource)
+            && self.name_of(node).is_some_and(|name| self.is_stopped(name, resource))
     }
 
     /// What a node's history says of a resource.

@@ -1,8 +1,8 @@
 //! When requests are answered: as soon as their outcome is certain, or their time is over.
 
 use super::{
-    MAX_PENDING, NOTICE_INTERVAL, OWED, PROBE_PATIENCE, Pending, Stage, Waiting, has_attribute, in_doubt,
-    is_shutdown, refused,
+    MAX_PENDING, NOTICE_INTERVAL, OWED, PROBE_PATIENCE, Pending, Stage, Waiting, describe, has_attribute,
+    in_doubt, is_shutdown, refused,
 };
 use crate::{
     Effect,
@@ -60,6 +60,9 @@ impl NodeMachine {
     fn conclude(&mut self, pending: Pending, reply: Reply) {
         let is_done = matches!(reply, Reply::Applied { .. });
         let Some(from) = pending.from else {
+            if let Reply::Refused(refusal) = &reply {
+                self.log_refusal(describe(&pending.wish), refusal);
+            }
             if !is_done && is_shutdown(&pending.wish, &self.name) {
                 // Nobody heard of it, so nobody will tell this node to leave.
                 let waiting = std::mem::take(&mut self.tools.shutdowns);

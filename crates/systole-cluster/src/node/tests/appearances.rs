@@ -46,3 +46,29 @@ fn beside_a_member_that_does_not_know_what_to_do_nothing_is_said() {
     bench.machine.replica.level = LEVEL_OF_APPEARANCES - 1;
     assert_eq!(asked_after_appearance(&mut bench), [""; 0]);
 }
+
+#[test]
+fn what_appears_while_nothing_can_be_said_of_it_is_judged_later() {
+    // Before the members have agreed.
+    let mut bench = Bench::with(&stopped());
+    bench.view(1);
+    bench.lose_layer();
+    bench.ran.clear();
+    bench.running = true;
+    bench.tell(Event::Executor(FromExecutor::Appeared { resource: "r".into() }));
+    bench.view(2);
+    assert_eq!(bench.ran, ["r_monitor_0", "r_stop_0"]);
+    // While a probe is under way, which may have looked before it.
+    let mut bench = Bench::with(&stopped());
+    bench.hangs_from = Some("monitor");
+    bench.view(1);
+    assert_eq!(bench.ran, ["r_monitor_0"]);
+    bench.tell(Event::Executor(FromExecutor::Appeared { resource: "r".into() }));
+    let mut in_flight = bench.machine.replica.ledger.in_flight.values();
+    let probe = in_flight.next().expect("the probe").operation.clone();
+    (bench.hangs_from, bench.running) = (None, true);
+    let result = bench.result(probe, false);
+    bench.tell(Event::Executor(FromExecutor::Result(Box::new(result))));
+    bench.wait(5);
+    assert_eq!(bench.ran, ["r_monitor_0", "r_monitor_0", "r_stop_0"]);
+}

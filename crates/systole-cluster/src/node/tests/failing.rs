@@ -34,3 +34,34 @@ fn nothing_fails_where_nothing_is_known_of_it() {
         assert_eq!(refusal.kind, RefusalKind::NotFound, "{}", refusal.message);
     }
 }
+
+#[test]
+fn what_is_done_by_a_daemon_that_was_restarted_comes_after_failures_that_were_made_up() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    bench.wait(5);
+    for _ in 0..3 {
+        bench.machine.replica.fail("a", "r", bench.now.wall.0).expect("it is known");
+    }
+    // The executor knows nothing of them.
+    bench.machine.local = Executor::default();
+    let FromExecutor::Welcome { protocol, boot_id, recurring, in_flight, unacknowledged, .. } = welcome()
+    else {
+        panic!("a welcome");
+    };
+    let (last_call, last_number, acknowledged) = (2, bench.n_results, bench.n_results);
+    bench.ran.clear();
+    bench.tell(Event::Executor(FromExecutor::Welcome {
+        protocol,
+        boot_id,
+        recurring,
+        in_flight,
+        unacknowledged,
+        last_call,
+        last_number,
+        acknowledged,
+    }));
+    bench.machine.plan_anew("it failed");
+    bench.wait(20);
+    assert_eq!(bench.ran, ["r_stop_0", "r_start_0"]);
+}

@@ -37,14 +37,19 @@ fn a_node_that_begins_in_standby_runs_nothing_and_one_that_begins_online_ends_it
     }
 }
 
-#[test]
-fn what_an_administrator_says_later_counts() {
-    let mut bench = bench(StartState::Standby, CIB);
-    bench.view(1);
+/// An administrator says that a is not in standby.
+fn end_standby(bench: &mut Bench) {
     let change = bench.machine.replica.standby_change("1", "a", false, false);
     let call = systole_wire::api::Call::Apply { change, force: false };
     let request = systole_wire::api::Request { id: 1, client: "test".into(), user: None, call };
     bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
+}
+
+#[test]
+fn what_an_administrator_says_later_counts() {
+    let mut bench = bench(StartState::Standby, CIB);
+    bench.view(1);
+    end_standby(&mut bench);
     bench.view(2);
     assert_eq!(standby(&bench, "a").as_deref(), Some("false"));
     assert!(bench.running);
@@ -64,4 +69,21 @@ fn a_remote_node_is_asked_how_it_begins_when_it_is_connected_to() {
             bench.far.ran
         );
     }
+}
+
+#[test]
+fn a_start_state_that_cannot_be_written_down_is_tried_again_until_it_is() {
+    let mut bench = bench(StartState::Standby, CIB);
+    bench.tell(Event::DiskFailed { token: crate::Token(1), error: "disk full".into() });
+    bench.view(1);
+    assert_eq!(standby(&bench, "a"), None);
+    assert!(bench.logs.iter().any(|line| line.contains("nothing came") && line.contains("disk full")));
+    let token = *bench.tokens.last().expect("the CIB was to be written");
+    bench.tell(Event::Durable(token));
+    bench.view(2);
+    assert_eq!(standby(&bench, "a").as_deref(), Some("true"));
+    // From then on an administrator's word counts.
+    end_standby(&mut bench);
+    bench.view(3);
+    assert_eq!(standby(&bench, "a").as_deref(), Some("false"));
 }
