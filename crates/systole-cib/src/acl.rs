@@ -96,7 +96,7 @@ impl Acl {
 
     /// What the permissions say of the elements of `document`. Where one that denies cannot be searched for, everything is denied.
     pub fn marks(&self, document: &Document) -> Marks {
-        let mut marks = Marks { is_empty: self.permissions.is_empty(), ..Marks::default() };
+        let mut marks = Marks::default();
         for (kind, xpath) in &self.permissions {
             let found = match crate::xpath::find(document, xpath) {
                 Ok(found) => found,
@@ -117,16 +117,21 @@ impl Acl {
         marks
     }
 
-    /// What the user may see of the document; `None` if that is nothing. Of elements that may not be seen but have some in them that
-    /// may, the names and ids are left.
-    pub fn readable(&self, document: &Document) -> Option<Document> {
+    fn hidden(&self, document: &Document) -> Hidden {
         let marks = self.marks(document);
         let mut hidden = Hidden::default();
         for key in &marks.deny {
             hidden.hide(document.element(*key), &marks);
         }
-        let root = document.root();
-        if marks.is_empty || !hidden.hide(root, &marks) || hidden.elements.contains(&root.key()) {
+        hidden.hide(document.root(), &marks);
+        hidden
+    }
+
+    /// What the user may see of the document; `None` if that is nothing. Of elements that may not be seen but have some in them that
+    /// may, the names and ids are left.
+    pub fn readable(&self, document: &Document) -> Option<Document> {
+        let hidden = self.hidden(document);
+        if hidden.elements.contains(&document.root_key()) {
             return None;
         }
         let mut copy = document.clone();
@@ -179,7 +184,6 @@ impl Hidden {
 /// What permissions say of elements.
 #[derive(Debug, Default)]
 pub struct Marks {
-    is_empty: bool,
     read: BTreeSet<Key>,
     write: BTreeSet<Key>,
     deny: BTreeSet<Key>,

@@ -1,6 +1,6 @@
 //! Whether a user may make a change: what is different is held against the permissions, element by element.
 
-use super::{Access, Acl, Marks};
+use super::{Access, Acl, Hidden, Marks};
 use crate::xml::{Document, Element};
 
 impl Acl {
@@ -17,6 +17,49 @@ impl Acl {
     }
 }
 
+impl Acl {
+    /// Whether `change`, which says whether it can be made, sets attributes that are hidden. It is tried with other values in their
+    /// place: to set what is there already is no change, and who guesses would hear of it. The outermost element has no secrets.
+    pub(crate) fn sets_hidden(
+        &self,
+        document: &Document,
+        change: impl FnOnce(&mut Document) -> bool,
+    ) -> bool {
+        let mut hidden = self.hidden(document);
+        hidden.attributes.remove(&document.root_key());
+        let mut before = document.clone();
+        for (key, names) in &hidden.attributes {
+            for name in names {
+                let other = format!("{}?", document.element(*key).attr(name).unwrap_or_default());
+                before.set_attr(*key, name, &other);
+            }
+        }
+        let mut after = before.clone();
+        !change(&mut after) || sets_any(&hidden, before.root(), after.root())
+    }
+}
+
+fn sets_any(hidden: &Hidden, old: Element<'_>, new: Element<'_>) -> bool {
+    if hidden.attributes.contains_key(&old.key()) && is_different(old, new) {
+        return true;
+    }
+    let mut rest: Vec<Element<'_>> = new.children().collect();
+    old.children().any(|child| {
+        let at = rest.iter().position(|other| is_same(child, *other));
+        at.is_some_and(|at| sets_any(hidden, child, rest.remove(at)))
+    })
+}
+
+/// Whether attributes differ.
+fn is_different(old: Element<'_>, new: Element<'_>) -> bool {
+    old.attrs().any(|(name, value)| new.attr(name) != Some(value))
+        || new.attrs().any(|(name, _)| old.attr(name).is_none())
+}
+
+fn is_same(one: Element<'_>, other: Element<'_>) -> bool {
+    other.is(one.name()) && other.id() == one.id()
+}
+
 struct Check {
     before: Marks,
     after: Marks,
@@ -28,14 +71,12 @@ impl Check {
         if !new.is(old.name()) {
             return false;
         }
-        let is_changed = old.attrs().any(|(name, value)| new.attr(name) != Some(value))
-            || new.attrs().any(|(name, _)| old.attr(name).is_none());
-        if is_changed && self.before.access(old) != Access::Writable {
+        if is_different(old, new) && self.before.access(old) != Access::Writable {
             return false;
         }
         let mut rest: Vec<Element<'_>> = new.children().collect();
         for child in old.children() {
-            let at = rest.iter().position(|other| other.is(child.name()) && other.id() == child.id());
+            let at = rest.iter().position(|other| is_same(child, *other));
             let is_allowed = match at {
                 Some(at) => self.allows(child, rest.remove(at)),
                 None => self.before.access(child) == Access::Writable,

@@ -251,3 +251,29 @@ fn what_is_hidden_cannot_be_found_out_by_searching() {
     assert!(delete("//primitive[@id='q']").expect("it may").find_id("q").is_none());
     assert_eq!(delete("//primitive[@id='p']").err(), Some(Failure::Denied));
 }
+
+#[test]
+fn what_is_hidden_cannot_be_found_out_by_writing_it() {
+    let document = guarded();
+    let resources = || Scope::Section("resources".to_owned());
+    let modify = |value: &str| {
+        let xml = format!(
+            "<resources><primitive id='p'><meta_attributes id='m'><nvpair id='n' value='{value}'/></meta_attributes>\
+             </primitive><primitive id='q' description='mine'/></resources>"
+        );
+        try_out(&document, CibAction::Modify, resources(), Some(&xml))
+    };
+    let replace = |value: &str| {
+        let xml = format!(
+            "<primitive id='p' type='d'><meta_attributes id='m'><nvpair id='n' name='x' value='{value}'/></meta_attributes></primitive>"
+        );
+        try_out(&document, CibAction::Replace, resources(), Some(&xml))
+    };
+    for value in ["1", "2"] {
+        assert_eq!(modify(value).err(), Some(Failure::Denied), "{value}");
+        assert_eq!(replace(value).err(), Some(Failure::Denied), "{value}");
+    }
+    let xml = "<resources><primitive id='p'/><primitive id='q' description='mine'/></resources>";
+    let mine = try_out(&document, CibAction::Modify, resources(), Some(xml)).expect("that may be");
+    assert_eq!(mine.find_id("q").and_then(|q| q.attr("description")), Some("mine"));
+}

@@ -201,7 +201,11 @@ fn perform_within(document: &mut Document, call: &CibCall, acl: &Acl) -> Result<
     if call.action == CibAction::Patch && !is_whole && input(call)?.root().attr("digest").is_some() {
         return Err(denied());
     }
+    let before = document.clone();
     match perform(document, call, Some(&sight)) {
+        Ok(_) if !is_whole && acl.sets_hidden(&before, |copy| perform(copy, call, Some(&sight)).is_ok()) => {
+            Err(denied())
+        }
         Err(error) if !is_whole => {
             let again = perform(&mut sight, call, None);
             Err(if again == Err(error.clone()) { error } else { denied() })
