@@ -1,6 +1,6 @@
 //! Whether a user may make a change: what is different is held against the permissions, element by element.
 
-use super::{Access, Acl, Hidden, Marks};
+use super::{Access, Acl, Hidden, Marks, is_enabled};
 use crate::xml::{Document, Element};
 
 impl Acl {
@@ -8,7 +8,7 @@ impl Acl {
     /// has to be writable where it is put, unless it has nothing but an id.
     pub fn allows(&self, old: &Document, new: &Document) -> bool {
         let check = Check { before: self.marks(old), after: self.marks(new) };
-        check.allows(old.root(), new.root())
+        check.allows(old.root(), new.root()) && (!disables(old, new) || check.may_write_options(old))
     }
 
     /// Whether the permissions allow changes of the outermost element, which has the version.
@@ -65,7 +65,20 @@ struct Check {
     after: Marks,
 }
 
+/// Whether access control is enabled before a change and not afterwards.
+fn disables(old: &Document, new: &Document) -> bool {
+    is_enabled(old) && !is_enabled(new)
+}
+
 impl Check {
+    /// Whether all sets of options may be written. Where several say whether access control is enabled their order decides, which
+    /// everybody may change elsewhere.
+    fn may_write_options(&self, old: &Document) -> bool {
+        let configurations = old.root().children_named("configuration");
+        let sections = configurations.flat_map(|it| it.children_named("crm_config"));
+        sections.flat_map(Element::children).all(|set| self.before.access(set) == Access::Writable)
+    }
+
     fn allows(&self, old: Element<'_>, new: Element<'_>) -> bool {
         // Children are paired by their names. Of the outermost element another name would be another document.
         if !new.is(old.name()) {

@@ -277,3 +277,23 @@ fn what_is_hidden_cannot_be_found_out_by_writing_it() {
     let mine = try_out(&document, CibAction::Modify, resources(), Some(xml)).expect("that may be");
     assert_eq!(mine.find_id("q").and_then(|q| q.attr("description")), Some("mine"));
 }
+
+#[test]
+fn another_order_of_sets_of_options_switches_nothing_off() {
+    let off = "<cluster_property_set id=\"a\"><nvpair id=\"f\" name=\"enable-acl\" value=\"false\"/></cluster_property_set>";
+    let see = "<acl_permission kind='read' xpath='/cib'/>";
+    for (write, is_allowed) in [
+        ("", false),
+        ("<acl_permission kind='write' xpath='//cluster_property_set[@id=\"a\"]'/>", false),
+        ("<acl_permission kind='write' xpath='//crm_config'/>", true),
+    ] {
+        let text = cib(&format!("{see}{write}")).to_text().replace("cib-bootstrap-options", "b");
+        let (before, after) = (
+            text.replace("<crm_config>", &format!("<crm_config>{off}")),
+            text.replace("</crm_config>", &format!("{off}</crm_config>")),
+        );
+        let [before, after] = [before, after].map(|text| Document::parse(text).expect("XML"));
+        assert!(Acl::in_force(&after, "u", &[]).is_none(), "the order decides");
+        assert_eq!(acl(&before).allows(&before, &after), is_allowed, "{write}");
+    }
+}
