@@ -386,7 +386,11 @@ fn remove_shared(shared: &OwnedFd, directory: &Path) {
 /// Removes what a daemon that was killed has left behind. Tools open what is shared as soon as they are let in, so that nobody
 /// misses what is older than that.
 pub(super) fn sweep() {
-    for entry in fs::read_dir(SHARED).into_iter().flatten().flatten() {
+    sweep_in(Path::new(SHARED));
+}
+
+fn sweep_in(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(is_name_of_ours);
         let age = entry.metadata().ok().and_then(|it| it.modified().ok()?.elapsed().ok());
         if is_ours
@@ -502,5 +506,29 @@ mod tests {
             let heard = channels.receive(&mut [0; 16], peer).expect("received");
             assert_eq!(heard, is_heard.then_some(1), "{pid}, sent by {own}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_behind_is_removed() {
+        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a number");
+        let root = std::env::temp_dir().join(format!("systole-swept-{}", uuid.trim()));
+        let old = std::time::SystemTime::now() - 2 * LEFT_BEHIND;
+        for (name, is_old, is_kept) in [
+            ("qb-1a2b3c4d-0000-4000-8000-000000000001", true, false),
+            ("qb-1a2b3c4d-0000-4000-8000-000000000002", false, true),
+            ("qb-123-456-7-AbCdEf", true, true),
+        ] {
+            let directory = root.join(name);
+            fs::create_dir_all(&directory).expect("a directory");
+            fs::write(directory.join(CONTROL), "").expect("a file");
+            if is_old {
+                let opened = fs::File::open(&directory).expect("it is there");
+                opened.set_modified(old).expect("set");
+            }
+            sweep_in(&root);
+            assert_eq!(directory.join(CONTROL).exists(), is_kept, "{name}");
+            assert_eq!(directory.exists(), is_kept, "{name}");
+        }
+        fs::remove_dir_all(&root).expect("removed");
     }
 }
