@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn access_is_told_where_it_changes() {
-        let text = "<cib><a x='1'><b/></a><acls><acl_target id='u'><acl_permission kind='read' xpath='/cib'/>\
-                    <acl_permission kind='deny' xpath='//acls'/><acl_permission kind='write' xpath='//a'/></acl_target></acls></cib>";
+        let text = "<cib><configuration><a x='1'><b/></a><acls><acl_target id='u'><acl_permission kind='read' xpath='/cib'/>\
+                    <acl_permission kind='deny' xpath='//acls'/><acl_permission kind='write' xpath='//a'/></acl_target></acls></configuration></cib>";
         let document = Document::parse(text).expect("XML");
         let marks = Acl::of(&document, "u", &[]).marks(&document);
         let begins = |look, expected: &str| {
@@ -128,12 +128,12 @@ mod tests {
         };
         begins(
             Look::Text,
-            "vvv---[ READABLE ]---vvv\n<cib>\n  \n  vvv---[ WRITABLE ]---vvv\n  <a x=\"1\">\n    <b/>\n  </a>\n  \n  \
-             vvv---[ ~DENIED~ ]---vvv\n  <acls>\n",
+            "vvv---[ READABLE ]---vvv\n<cib>\n  <configuration>\n    \n    vvv---[ WRITABLE ]---vvv\n    <a x=\"1\">\n      <b/>\n    </a>\n    \n    \
+             vvv---[ ~DENIED~ ]---vvv\n    <acls>\n",
         );
         begins(
             Look::Color,
-            "\x1b[34m<cib>\n  \x1b[32m<a x=\"1\">\n    \x1b[32m<b/>\x1b[0m\n  \x1b[32m</a>\x1b[0m\n",
+            "\x1b[34m<cib>\n  \x1b[34m<configuration>\n    \x1b[32m<a x=\"1\">\n      \x1b[32m<b/>\x1b[0m\n    \x1b[32m</a>\x1b[0m\n",
         );
         begins(Look::Namespace, "<pcmk-access-readable:cib xmlns:pcmk-access-writable=");
     }
