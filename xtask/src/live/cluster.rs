@@ -280,7 +280,7 @@ fn limited_user(lab: &Lab) -> Result<()> {
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         anyhow::Ok((output.status.code(), said))
     };
-    as_root("cibadmin", &["--replace", "--scope", "acls", "--xml-text", ACLS])?;
+    as_root("cibadmin", &["--modify", "--allow-create", "--scope", "configuration", "--xml-text", ACLS])?;
     as_root("crm_attribute", &["--name", "enable-acl", "--update", "true"])?;
     let (_, seen) = as_user(&["cibadmin", "--query", "--scope", "resources"])?;
     ensure!(seen.contains("haproxy-bundle") && !seen.contains("web-bundle"), "{USER} sees {seen}");

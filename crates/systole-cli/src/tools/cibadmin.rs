@@ -220,9 +220,17 @@ fn nowhere(
         (CibAction::Query, _) => return Err(Failed::no_such(format!("there is no section {scope:?}"))),
         (CibAction::Delete, _) => Report::silent(),
         (CibAction::Create, Some(input)) => {
-            let mut report = not_created(Document::parse(input)?.root(), "Invalid argument");
+            let document = Document::parse(input)?;
+            let root = document.root();
+            // What would be put in is the section's content, if the section itself is given.
+            let first = if root.is(scope) { root.children().next() } else { Some(root) };
+            let Some(first) = first else { return Ok(Some(Report::silent())) };
+            let mut report = not_created(first, "Invalid argument");
             report.errors.push("cibadmin: CIB API call failed: Invalid argument".to_owned());
             report.ending(Exit::Software)
+        }
+        (CibAction::Replace, Some(input)) if Document::parse(input)?.root().is(scope) => {
+            return Err(Failed::no_such(format!("there is no section {scope:?}")));
         }
         (CibAction::Create | CibAction::Modify | CibAction::Replace, _) => {
             return Err(Failed::new(Exit::Software, "CIB API call failed: Invalid argument").into());
