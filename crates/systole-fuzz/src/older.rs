@@ -7,8 +7,8 @@ use crate::judge::{Difference, Level};
 use std::{collections::BTreeMap, path::Path, process::Command};
 use systole_cib::xml::{Document, Element, Key};
 
-/// Names that options had before 3.0.
-const OPTIONS: [(&str, &str); 6] = [
+/// Names that options had before 3.0, and that most administrators still know.
+pub(crate) const OPTIONS: [(&str, &str); 6] = [
     ("fencing-enabled", "stonith-enabled"),
     ("fencing-action", "stonith-action"),
     ("fencing-timeout", "stonith-timeout"),

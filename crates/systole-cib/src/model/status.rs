@@ -116,6 +116,7 @@ pub struct HistoryEntry {
 /// That the digest of an entry was found to be that of a definition in the same CIB: such a comparison takes longer than all
 /// else a plan does about an operation. It is no content: copies do not have it, and all are equal. What is read anew has not
 /// been compared, and a [`View`](crate::View) reads everything anew when anything but a history has changed.
+/// So it rests on nobody editing a configuration inside a [`Cib`](super::Cib) that has been planned from.
 #[derive(Debug, Default)]
 pub struct Verified(AtomicUsize);
 

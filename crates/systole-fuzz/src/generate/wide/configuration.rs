@@ -1,6 +1,9 @@
 //! Cluster options and nodes.
 
-use crate::generate::sketch::{Sketch, Table};
+use crate::{
+    generate::sketch::{Sketch, Table},
+    older,
+};
 
 const OPTIONS: Table<'_> = &[
     ("stop-all-resources", 8, &["true", "false"]),
@@ -23,16 +26,6 @@ const OPTIONS: Table<'_> = &[
     ("cluster-infrastructure", 10, &["corosync"]),
     ("dc-version", 10, &["3.0.2-1"]),
     ("node-health-strategy", 10, &["migrate-on-red", "custom", "only-green", "progressive"]),
-];
-
-/// The names that most administrators know.
-const OTHER_NAMES: [(&str, &str); 6] = [
-    ("fencing-enabled", "stonith-enabled"),
-    ("fencing-action", "stonith-action"),
-    ("fencing-timeout", "stonith-timeout"),
-    ("fencing-watchdog-timeout", "stonith-watchdog-timeout"),
-    ("stop-removed-resources", "stop-orphan-resources"),
-    ("cancel-removed-actions", "stop-orphan-actions"),
 ];
 
 impl Sketch {
@@ -61,7 +54,7 @@ impl Sketch {
 
     /// Calls options by their former names, and fence devices' actions too.
     pub fn spell_options_otherwise(&mut self) {
-        for (name, former) in OTHER_NAMES {
+        for (name, former) in older::OPTIONS {
             let found = self.configured(|element| element.is("nvpair") && element.attr("name") == Some(name));
             if self.random.chance(80) {
                 for pair in found {

@@ -1,6 +1,6 @@
 //! The configuration in the words of an older schema, with what only older schemas have.
 
-use crate::generate::sketch::Sketch;
+use crate::{generate::sketch::Sketch, older};
 use systole_cib::{
     schema::{self, Schema, SchemaSet},
     xml::{Document, Element, Key},
@@ -17,17 +17,9 @@ enum Era {
 
 const ROLES: [(&str, &str); 2] = [("Promoted", "Master"), ("Unpromoted", "Slave")];
 
-/// Names of pairs before 4.0.
-const PAIRS: [(&str, &str); 8] = [
-    ("fencing-enabled", "stonith-enabled"),
-    ("fencing-action", "stonith-action"),
-    ("fencing-timeout", "stonith-timeout"),
-    ("fencing-watchdog-timeout", "stonith-watchdog-timeout"),
-    ("stop-removed-resources", "stop-orphan-resources"),
-    ("cancel-removed-actions", "stop-orphan-actions"),
-    ("promoted-max", "master-max"),
-    ("promoted-node-max", "master-node-max"),
-];
+/// Names that numbers of promoted instances had before 4.0.
+const PROMOTED: [(&str, &str); 2] =
+    [("promoted-max", "master-max"), ("promoted-node-max", "master-node-max")];
 
 /// Cluster options that are gone since 3.0, or called otherwise.
 const EARLY_OPTIONS: [(&str, &str); 11] = [
@@ -220,7 +212,9 @@ fn rename(document: &mut Document) {
         }
         let element = document.element(key);
         if element.is("nvpair") {
-            let name = element.attr("name").and_then(|name| former(&PAIRS, name));
+            let name = element
+                .attr("name")
+                .and_then(|name| former(&older::OPTIONS, name).or_else(|| former(&PROMOTED, name)));
             let is_role = element.attr("name") == Some("target-role");
             let value = element.attr("value").filter(|_| is_role).and_then(|value| former(&ROLES, value));
             for (attr, value) in [("name", name), ("value", value)] {
