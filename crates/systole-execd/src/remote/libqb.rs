@@ -44,6 +44,8 @@ pub(super) struct Counter {
     guests: BTreeMap<ToolId, Guest>,
     /// Datagrams are received into it.
     buffer: Vec<u8>,
+    /// [`MAX_UNSENT`].
+    max_unsent: usize,
 }
 
 /// Somebody who has not greeted yet.
@@ -80,7 +82,8 @@ impl Counter {
         guest::sweep();
         let (doors, complaints) = doors::open(names);
         let buffer = vec![0; MAX_DATAGRAM];
-        (Self { doors, strangers: Vec::new(), guests: BTreeMap::new(), buffer }, complaints)
+        let (strangers, guests) = (Vec::new(), BTreeMap::new());
+        (Self { doors, strangers, guests, buffer, max_unsent: MAX_UNSENT }, complaints)
     }
 
     /// Waits for tools; for what one asks only if it can be passed on (`takes`).
@@ -162,7 +165,7 @@ impl Counter {
         let Some(guest) = self.guests.get_mut(&tool) else { return Ok(()) };
         let mut told = guest.tell(answers, xml);
         let n_unsent: usize = self.guests.values().map(Guest::n_unsent).sum();
-        if told.is_ok() && n_unsent > MAX_UNSENT {
+        if told.is_ok() && n_unsent > self.max_unsent {
             told = Err("too much waits for tools that do not read".to_owned());
         }
         told.inspect_err(|_| {
@@ -224,3 +227,6 @@ impl Counter {
 fn is_passing(error: &std::io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::WOULDBLOCK | Errno::INTR | Errno::NOBUFS))
 }
+
+#[cfg(test)]
+mod tests;
