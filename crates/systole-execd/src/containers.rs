@@ -21,7 +21,7 @@ use systole_wire::exec::Operation;
 const EXITS: &str = "/run/libpod/exits";
 
 /// Where the runtimes it uses have what runs.
-const RUNTIMES: [&str; 2] = ["/run/crun", "/run/runc"];
+pub(crate) const RUNTIMES: [&str; 2] = ["/run/crun", "/run/runc"];
 
 /// Where it keeps their names. Later versions have those that are removed when they end (`--rm`) in a list of their own.
 const NAMES: [&str; 2] = [

@@ -104,6 +104,18 @@ fn everything_runs(lab: &Lab) -> Result<()> {
     ensure!(score.trim().parse::<i32>().is_ok_and(|score| score > 0), "the promotion score is {score:?}");
     let written = inside(lab, &place, &["sh", "-c", "echo >>/run/systole/bin/systole"]);
     ensure!(written.is_err(), "the container can write to the host's programs");
+    is_held(lab, &place)
+}
+
+/// What holds the container's own process holds the daemon: Podman's seccomp filter, too.
+fn is_held(lab: &Lab, place: &Place) -> Result<()> {
+    let bounds = |process: &str| {
+        let kinds = "grep -E '^(CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):'";
+        inside(lab, place, &["sh", "-c", &format!("{kinds} /proc/{process}/status")])
+    };
+    let (own, daemon) = (bounds("1")?, bounds("$(pgrep -o -f pacemaker-remoted)")?);
+    ensure!(own == daemon, "the container's own process has {own:?}, the daemon {daemon:?}");
+    ensure!(own.contains("Seccomp:\t2"), "Podman gives it no seccomp filter: {own:?}");
     Ok(())
 }
 
