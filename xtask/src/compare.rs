@@ -17,6 +17,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
 };
+use table::Deviation;
 
 /// What is compared.
 #[derive(Debug, Args)]
@@ -32,6 +33,9 @@ pub struct Options {
     /// Run only every N-th command line.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
+    /// With --every: so many command lines earlier, for another sample.
+    #[arg(long, default_value_t = 0)]
+    shift: u32,
     /// Lines shown of each kind of difference.
     #[arg(long, default_value_t = 8)]
     lines: usize,
@@ -57,6 +61,7 @@ const TABLES: &[(&str, &str)] = &[
     ("crm_ticket", include_str!("compare/tables/crm_ticket.txt")),
     ("crm_verify", include_str!("compare/tables/crm_verify.txt")),
     ("iso8601", include_str!("compare/tables/iso8601.txt")),
+    ("mistakes", include_str!("compare/tables/mistakes.txt")),
     ("others", include_str!("compare/tables/others.txt")),
 ];
 
@@ -78,13 +83,13 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let pair = Pair { oracle, ours, place: &place };
     let mut differing = 0;
-    println!("{:16} {:>6} {:>6} {:>9} {:>7}", "table", "lines", "run", "differing", "crashes");
+    println!("{:16} {:>6} {:>6} {:>9} {:>7} {:>7}", "table", "lines", "run", "differing", "known", "crashes");
     for (name, text) in TABLES.iter().filter(|(name, _)| wanted(options, name)) {
         let mut counts = Counts::default();
         compare_table(&pair, name, text, options, &mut counts)?;
         counts.tell(options);
-        let Counts { n_all, n_run, n_differing, n_crashes, .. } = counts;
-        println!("{name:16} {n_all:>6} {n_run:>6} {n_differing:>9} {n_crashes:>7}");
+        let Counts { n_all, n_run, n_differing, n_known, n_crashes, .. } = counts;
+        println!("{name:16} {n_all:>6} {n_run:>6} {n_differing:>9} {n_known:>7} {n_crashes:>7}");
         differing += counts.n_differing;
     }
     ensure!(differing == 0, "{differing} command lines differ");
@@ -115,6 +120,8 @@ struct Counts {
     n_all: usize,
     n_run: usize,
     n_differing: usize,
+    /// How often as the table says that they may.
+    n_known: usize,
     /// How often the incumbent crashed: there is nothing to compare with then.
     n_crashes: usize,
     /// By kind: how often, and the first.
@@ -122,11 +129,15 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, difference: Option<Difference>, options: &Options) {
+    fn add(&mut self, difference: Option<Difference>, deviations: &[Deviation], options: &Options) {
         self.n_run += 1;
         let Some(difference) = difference else { return };
         if difference.is_crash() {
             self.n_crashes += 1;
+            return;
+        }
+        if deviations.iter().any(|known| difference.is(known)) {
+            self.n_known += 1;
             return;
         }
         self.n_differing += 1;
@@ -153,17 +164,19 @@ fn compare_table(
     counts: &mut Counts,
 ) -> Result<()> {
     let every = usize::try_from(options.every).unwrap_or(usize::MAX);
-    for block in table::read(text).with_context(|| format!("the table {name}"))? {
+    let shift = usize::try_from(options.shift).unwrap_or_default();
+    let table = table::read(text).with_context(|| format!("the table {name}"))?;
+    for block in table.blocks {
         for cib in cibs::find(&block.cibs, &block.with)? {
             let ids = cib.as_deref().map(cibs::Ids::read).transpose()?.unwrap_or_default();
             for line in block.lines.iter().flat_map(|line| table::expand(line, &ids)) {
                 counts.n_all += 1;
                 let is_out = options.only.as_ref().is_some_and(|only| !line.contains(only));
-                if !counts.n_all.is_multiple_of(every) || is_out {
+                if !(counts.n_all + shift).is_multiple_of(every) || is_out {
                     continue;
                 }
                 let cib = cib.as_deref().map(|path: &Path| Cib { path, via: block.via });
-                counts.add(pair.compare(&line, cib)?, options);
+                counts.add(pair.compare(&line, cib)?, &table.deviations, options);
             }
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! Pure: the same call on the same document gives the same document on every node.
 
+mod accept;
 mod apply;
 mod meaning;
 mod merge;
+mod query;
 mod sections;
 
 pub use apply::{Applied, Changed, OpError, Stamp, apply, apply_as};
@@ -70,6 +72,11 @@ impl Scope {
     /// Whether a CIB may have a section of that name.
     pub fn is_section(name: &str) -> bool {
         sections::is_known(name)
+    }
+
+    /// Whether every CIB has a section of that name.
+    pub fn is_required_section(name: &str) -> bool {
+        sections::is_required(name)
     }
 }
 

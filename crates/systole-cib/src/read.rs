@@ -28,8 +28,8 @@ impl Cib {
     }
 }
 
-pub use view::View;
-pub(crate) use {configuration::version, context::parse_bool, sets::value_of};
+pub(crate) use {configuration::version, sets::value_of};
+pub use {context::parse_bool, view::View};
 
 /// Everything in the configuration that cannot be understood, elements of unknown names included.
 pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {

@@ -59,7 +59,8 @@ impl Cluster {
         let socket = session.var("SYSTOLE_SOCKET").unwrap_or_else(|| systole_wire::api::SOCKET.to_owned());
         // Who asks, the daemon knows by itself; a privileged user may ask as somebody else.
         let user = session.var("CIB_user");
-        Ok(Self::Daemon(Daemon::connect(&PathBuf::from(socket), &session.tool, user)?))
+        let limit = session.answer_limit;
+        Ok(Self::Daemon(Daemon::connect(&PathBuf::from(socket), &session.tool, user, limit)?))
     }
 
     /// Whether this is a running cluster.

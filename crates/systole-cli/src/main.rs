@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             now,
             utc_offset: systole_link::utc_offset(std::env::var("TZ").ok().as_deref(), now),
             rehearsal: None,
+            answer_limit: None,
         },
         &args,
     );

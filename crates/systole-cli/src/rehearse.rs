@@ -56,6 +56,7 @@ pub fn make(session: &Session<'_>, document: &Document, words: &[String]) -> any
         now: session.now,
         utc_offset: session.utc_offset,
         rehearsal: Some(copy.clone()),
+        answer_limit: None,
     };
     let exit = verbs::run(&mut inner, &args)?;
     if exit != Exit::Ok {

@@ -6,7 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, Read, Write},
     rc::Rc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use systole_cib::xml::Document;
 use systole_types::{LocalTime, Timestamp};
@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub utc_offset: i64,
     /// Commands work on this copy of a CIB, and nobody else sees what they do: see [`crate::rehearse`].
     pub rehearsal: Option<Rehearsal>,
+    /// How long a cluster may take to answer, if that was said (`--timeout`).
+    pub answer_limit: Option<Duration>,
 }
 
 impl Session<'_> {

@@ -17,6 +17,7 @@ mod crm_simulate;
 mod crm_ticket;
 mod crm_verify;
 mod crmadmin;
+mod daemons;
 mod iso8601;
 mod stonith_admin;
 
@@ -54,6 +55,11 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "crm_verify", about: "check a configuration for mistakes", run: crm_verify::run },
     Tool { name: "crmadmin", about: "who schedules, and what state controllers are in", run: crmadmin::run },
     Tool { name: "iso8601", about: "read dates as the cluster does", run: iso8601::run },
+    Tool { name: "pacemaker-based", about: "options of the CIB's manager", run: daemons::part },
+    Tool { name: "pacemaker-controld", about: "options of the controller", run: daemons::part },
+    Tool { name: "pacemaker-fenced", about: "parameters of every fence device", run: daemons::part },
+    Tool { name: "pacemaker-schedulerd", about: "options of the scheduler", run: daemons::part },
+    Tool { name: "pacemakerd", about: "what release the tools are of", run: daemons::main },
     Tool {
         name: "stonith_admin",
         about: "fence devices and agents; confirm that a node is off",

@@ -60,6 +60,7 @@ fn run(file: &Path, words: &[&str]) -> (Exit, String) {
         now: NOW,
         utc_offset: 0,
         rehearsal: None,
+        answer_limit: None,
     };
     let words: Vec<_> = words.iter().map(Into::into).collect();
     let exit = systole_cli::run(&mut session, &words);

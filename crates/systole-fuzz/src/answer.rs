@@ -149,6 +149,7 @@ impl Workplace {
             now: system_time(),
             utc_offset: 0,
             rehearsal: None,
+            answer_limit: None,
         };
         let arguments = self.arguments(&graph);
         let exit = catch_unwind(AssertUnwindSafe(|| systole_cli::run(&mut session, &arguments)));

@@ -9,7 +9,7 @@ mod resources;
 mod text;
 mod xml;
 
-pub use self::html::{Page, status_html};
+pub use self::html::{Page, status_html, unreachable_html};
 pub use self::xml::{resource_tree, status_tree};
 pub use nodes::{node_list, node_status};
 pub use resources::resource_list;

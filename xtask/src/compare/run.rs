@@ -1,6 +1,6 @@
 //! Running one command line with both kinds of tools.
 
-use super::normal::Normal;
+use super::{normal::Normal, table::Deviation};
 use anyhow::{Context, Result};
 use std::{
     env, fs,
@@ -194,6 +194,11 @@ fn only_in(what: &str, oracle: &[String], ours: &[String]) -> Vec<String> {
 const CRASHES: [i32; 2] = [134, 139];
 
 impl Difference {
+    /// Whether it is one that is known.
+    pub fn is(&self, known: &Deviation) -> bool {
+        self.codes == known.codes && known.line.is_match(&self.line)
+    }
+
     /// Whether the incumbent crashed.
     pub fn is_crash(&self) -> bool {
         CRASHES.contains(&self.codes.0)

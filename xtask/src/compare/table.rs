@@ -2,11 +2,32 @@
 //!
 //! A line is a command line for the shell. `{a|b|c}` stands for each of its parts in turn, so that a line with several is
 //! their whole matrix; `{$name}` for those of `let name = a|b|c`, and `{x|$name}` for these and `x`. `@resource`, `@node`... stand for ids in the CIB.
+//! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may end with the first code at the incumbent and with the
+//! second here: a difference that `docs/deviations.md` has.
 //! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
 
 use super::{cibs::Ids, run::Via};
 use anyhow::{Context, Result, bail};
+use regex_lite::Regex;
 use std::collections::BTreeMap;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Command lines.
+    pub blocks: Vec<Block>,
+    /// Differences that are known and documented.
+    pub deviations: Vec<Deviation>,
+}
+
+/// A difference that is known and documented.
+#[derive(Debug)]
+pub struct Deviation {
+    /// Exit codes of the incumbent and of ours.
+    pub codes: (i32, i32),
+    /// What the command line looks like.
+    pub line: Regex,
+}
 
 /// Command lines and the CIBs they are run on.
 #[derive(Debug, PartialEq)]
@@ -25,14 +46,17 @@ pub struct Block {
 ///
 /// # Errors
 /// If a line makes no sense.
-pub fn read(text: &str) -> Result<Vec<Block>> {
+pub fn read(text: &str) -> Result<Table> {
     let mut lists: BTreeMap<String, String> = BTreeMap::new();
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut deviations = Vec::new();
     let text = text.replace("\\\n", "");
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(rest) = line.strip_prefix("let ") {
             let (name, parts) = rest.split_once('=').with_context(|| format!("no `=`: {line}"))?;
             lists.insert(name.trim().to_owned(), parts.trim().to_owned());
+        } else if let Some(rest) = line.strip_prefix("deviates ") {
+            deviations.push(deviation(rest).with_context(|| line.to_owned())?);
         } else if let Some(rest) = line.strip_prefix("on ") {
             let (cibs, via) = rest.split_once(" via ").unwrap_or((rest, "file"));
             let via = match via.trim() {
@@ -55,7 +79,13 @@ pub fn read(text: &str) -> Result<Vec<Block>> {
             blocks.last_mut().with_context(|| format!("no `on` before {line}"))?.lines.push(line);
         }
     }
-    Ok(blocks)
+    Ok(Table { blocks, deviations })
+}
+
+fn deviation(text: &str) -> Result<Deviation> {
+    let (codes, pattern) = text.split_once(' ').context("no pattern")?;
+    let (incumbent, ours) = codes.split_once('/').context("no codes")?;
+    Ok(Deviation { codes: (incumbent.parse()?, ours.parse()?), line: Regex::new(pattern.trim())? })
 }
 
 /// All command lines that a line stands for.
@@ -94,7 +124,7 @@ mod tests {
     #[test]
     fn a_line_stands_for_the_matrix_of_its_parts() {
         let table = "let form = |--output-as=xml\non none\niso8601 -d {a|b c} {$form}\n";
-        let blocks = read(table).expect("a table");
+        let blocks = read(table).expect("a table").blocks;
         let lines: Vec<_> = blocks[0].lines.iter().flat_map(|line| expand(line, &Ids::default())).collect();
         assert_eq!(
             lines,

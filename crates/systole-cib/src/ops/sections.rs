@@ -42,6 +42,11 @@ pub(super) fn is_known(name: &str) -> bool {
     path(name).is_ok_and(|path| !path.is_empty())
 }
 
+/// Whether every CIB has the section.
+pub(super) fn is_required(name: &str) -> bool {
+    matches!(name, "configuration" | "status") || OF_CONFIGURATION[..N_REQUIRED].contains(&name)
+}
+
 /// The section called `name`.
 pub(super) fn find<'d>(document: &'d Document, name: &str) -> Result<Element<'d>, OpError> {
     path(name)?
@@ -83,13 +88,11 @@ pub(super) fn within<'i>(input: &'i Document, name: &str) -> Result<Option<Eleme
 /// Sections that every CIB has stay.
 pub(super) fn may_delete(element: Element<'_>) -> Result<(), OpError> {
     let parent = element.parent().map(Element::name);
-    let is_required = match (element.name(), parent) {
-        (_, None) => true,
-        ("configuration" | "status", Some("cib")) => true,
-        (name, Some("configuration")) => OF_CONFIGURATION[..N_REQUIRED].contains(&name),
-        _ => false,
+    let is_section = match (element.name(), parent) {
+        ("configuration" | "status", parent) => parent == Some("cib"),
+        (_, parent) => parent == Some("configuration"),
     };
-    if is_required {
+    if parent.is_none() || (is_section && is_required(element.name())) {
         let message = format!("{} cannot be deleted: replace it with an empty one", ElementName::of(element));
         return Err(OpError::new(Failure::Invalid, message));
     }

@@ -311,7 +311,7 @@ fn place(text: &str) -> u64 {
 }
 
 /// Whether a text means yes or no, the way Pacemaker reads booleans.
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+pub fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "y" | "1" => Some(true),
         "false" | "off" | "no" | "n" | "0" => Some(false),

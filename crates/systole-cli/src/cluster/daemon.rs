@@ -15,8 +15,10 @@ use systole_wire::{
     decode, encode,
 };
 
-/// How long the daemon may take for anything that does not wait for the cluster.
+/// How long the daemon may take for anything that does not wait for the cluster, unless another limit is given.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// A limit that is longer counts as this, which clocks can be set to: ten years.
+const LONGEST_LIMIT: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How long a cleanup may take: probes are run on the way.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(120);
 /// What the daemon gets on top of a limit it keeps itself.
@@ -28,6 +30,7 @@ pub struct Daemon {
     stream: BufReader<UnixStream>,
     client: String,
     user: Option<String>,
+    limit: Duration,
     next_id: u64,
     /// A change was announced while waiting for an answer.
     changed: bool,
@@ -37,7 +40,12 @@ pub struct Daemon {
 
 impl Daemon {
     /// Connects as `client`.
-    pub fn connect(socket: &Path, client: &str, user: Option<String>) -> anyhow::Result<Self> {
+    pub fn connect(
+        socket: &Path,
+        client: &str,
+        user: Option<String>,
+        limit: Option<Duration>,
+    ) -> anyhow::Result<Self> {
         let stream = UnixStream::connect(socket).map_err(|error| {
             let hint = match error.kind() {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => "systoled is not running here",
@@ -56,6 +64,7 @@ impl Daemon {
             stream: BufReader::new(stream),
             client: client.to_owned(),
             user,
+            limit: limit.unwrap_or(ANSWER_LIMIT).min(LONGEST_LIMIT),
             next_id: 1,
             changed: false,
             partial: Vec::new(),
@@ -63,44 +72,44 @@ impl Daemon {
     }
 
     pub(super) fn cib(&mut self) -> anyhow::Result<Document> {
-        match self.call(Call::Cib, ANSWER_LIMIT)? {
+        match self.call(Call::Cib, self.limit)? {
             Reply::Cib { xml } => Document::parse(xml).context("the daemon sent a CIB that cannot be read"),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn apply(&mut self, change: CibCall, force: bool) -> anyhow::Result<Applied> {
-        match self.call(Call::Apply { change, force }, ANSWER_LIMIT)? {
+        match self.call(Call::Apply { change, force }, self.limit)? {
             Reply::Applied { version, output } => Ok(Applied { version, output }),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn node(&mut self) -> anyhow::Result<NodeReport> {
-        match self.call(Call::Node, ANSWER_LIMIT)? {
+        match self.call(Call::Node, self.limit)? {
             Reply::Node(report) => Ok(report),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn update_attribute(&mut self, update: AttributeUpdate) -> anyhow::Result<()> {
-        self.done(Call::Attribute(update), ANSWER_LIMIT)
+        self.done(Call::Attribute(update), self.limit)
     }
 
     pub(super) fn transient_values(&mut self, name: &str) -> anyhow::Result<Vec<(String, String)>> {
         let call = Call::Attributes { name: Some(name.to_owned()), node: None };
-        match self.call(call, ANSWER_LIMIT)? {
+        match self.call(call, self.limit)? {
             Reply::Attributes(values) => Ok(values.into_iter().map(|it| (it.node, it.value)).collect()),
             other => Err(unexpected(&other)),
         }
     }
 
     pub(super) fn write_attributes(&mut self) -> anyhow::Result<()> {
-        self.done(Call::WriteAttributes, ANSWER_LIMIT)
+        self.done(Call::WriteAttributes, self.limit)
     }
 
     pub(super) fn forget_node(&mut self, node: &str) -> anyhow::Result<()> {
-        self.done(Call::ForgetNode { node: node.to_owned() }, ANSWER_LIMIT)
+        self.done(Call::ForgetNode { node: node.to_owned() }, self.limit)
     }
 
     pub(super) fn cleanup(
@@ -120,7 +129,7 @@ impl Daemon {
     }
 
     pub(super) fn fail(&mut self, resource: &str, node: &str) -> anyhow::Result<()> {
-        self.done(Call::Fail { resource: resource.to_owned(), node: node.to_owned() }, ANSWER_LIMIT)
+        self.done(Call::Fail { resource: resource.to_owned(), node: node.to_owned() }, self.limit)
     }
 
     pub(super) fn confirm_off(&mut self, node: &str) -> anyhow::Result<()> {
@@ -134,7 +143,7 @@ impl Daemon {
 
     /// Asks the node to leave the cluster in good order.
     pub fn shutdown(&mut self) -> anyhow::Result<()> {
-        self.done(Call::Shutdown, ANSWER_LIMIT)
+        self.done(Call::Shutdown, self.limit)
     }
 
     pub(super) fn subscribe(&mut self) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Parser;
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 use systole_cib::{
     acl::{self, Acl},
     ops::{CibAction, CibCall, CibOptions, Scope},
@@ -105,9 +105,9 @@ pub struct Args {
     /// Wait for the change (always; taken for compatibility)
     #[arg(short = 's', long)]
     sync_call: bool,
-    /// How long to wait, in seconds (a minute whatever is given; taken for compatibility)
-    #[arg(short = 't', long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    /// How long to wait for an answer, in seconds [default: 60]
+    #[arg(short = 't', long, value_name = "SECONDS", allow_negative_numbers = true)]
+    timeout: Option<i32>,
     /// Act as this user
     #[arg(short = 'U', long, value_name = "USER")]
     user: Option<String>,
@@ -163,6 +163,7 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if let Some(user) = &args.user {
         session.env.insert(OsString::from("CIB_user"), OsString::from(user));
     }
+    session.answer_limit = answer_limit(args);
     let action = action(args)?;
     if args.node_path && action == CibAction::Query {
         return paths(&mut Cluster::open(session)?, args);
@@ -205,10 +206,8 @@ fn nowhere(
     input: Option<&str>,
 ) -> anyhow::Result<Option<Report>> {
     let Some(scope) = args.scope.as_deref().filter(|_| args.xpath.is_none()) else { return Ok(None) };
-    // Every CIB has these; that they cannot be seen is a matter of permissions.
-    const REQUIRED: [&str; 6] =
-        ["configuration", "status", "crm_config", "nodes", "resources", "constraints"];
-    let is_there = matches!(scope, "all" | "cib") || REQUIRED.contains(&scope);
+    // That a section that every CIB has cannot be seen is a matter of permissions.
+    let is_there = matches!(scope, "all" | "cib") || Scope::is_required_section(scope);
     if is_there || Scope::is_section(scope) && action == CibAction::Query {
         return Ok(None);
     }
@@ -270,6 +269,12 @@ fn show_access(session: &mut Session<'_>, args: &Args, look: &str) -> anyhow::Re
     let text = rendered(&document, user, &marks, look);
     let tree = Tree::with_cdata("output", text.trim_end());
     Ok(Report::new(text, tree))
+}
+
+/// No time at all is no limit that was meant.
+fn answer_limit(args: &Args) -> Option<Duration> {
+    let seconds = args.timeout.and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 
 /// What is asked for.

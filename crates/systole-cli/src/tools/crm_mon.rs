@@ -1,20 +1,18 @@
 //! `crm_mon`: the cluster's state.
 
+mod background;
+mod notify;
 pub mod sections;
+mod watch;
 
 use crate::{
-    Cluster, Exit, Failed, Session,
+    Exit, Failed, Session,
     args::{self, Parsed},
-    report::{self, Form, OutputArgs, Report},
-    view::{self, View},
+    report::{self, Form, OutputArgs},
 };
 use clap::Parser;
-use std::{collections::BTreeSet, ffi::OsString, time::Duration};
-use systole_output::{
-    status::{ListOptions, Page, Section, TextOptions, status_html, status_text, status_tree},
-    tree::Tree,
-};
-use systole_scheduler::Overview;
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
+use watch::Watch;
 
 /// Show the state of the cluster.
 #[derive(Parser, Default)]
@@ -93,6 +91,21 @@ pub struct Args {
     /// Look again at least that often
     #[arg(short = 'i', long, value_name = "TIME", default_value = "5s")]
     pub interval: String,
+    /// Go on in the background, and keep the file of --output-to up to date
+    #[arg(short = 'd', long)]
+    pub daemonize: bool,
+    /// With --daemonize: write the background process's number into a file
+    #[arg(short = 'p', long, value_name = "FILE", hide = true)]
+    pub pid_file: Option<PathBuf>,
+    /// Run a program for each operation's result, with CRM_notify_* in its environment
+    #[arg(short = 'E', long, value_name = "FILE")]
+    pub external_agent: Option<PathBuf>,
+    /// With --external-agent: its CRM_notify_recipient
+    #[arg(short = 'e', long, value_name = "RCPT")]
+    pub external_recipient: Option<String>,
+    /// A CIB in a file, instead of the cluster
+    #[arg(short = 'x', long, value_name = "FILE", hide = true)]
+    pub xml_file: Option<PathBuf>,
     /// Do not take the terminal over (nothing here does; taken for compatibility)
     #[arg(short = 'N', long)]
     pub disable_ncurses: bool,
@@ -108,6 +121,9 @@ pub struct Args {
     /// Tell that there is no DC whatever is to be shown, as Pacemaker's tool does.
     #[arg(skip)]
     pub tells_missing_dc: bool,
+    /// Whether --interval was given.
+    #[arg(skip)]
+    pub is_told_how_often: bool,
     /// What --include and --exclude say, in the order in which they were given.
     #[arg(skip)]
     pub sections: Vec<sections::Wish>,
@@ -127,6 +143,10 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         Parsed::Over(exit) => return Ok(exit),
     };
     args.tells_missing_dc = true;
+    args.settle_mode(args::last_given::<Args>(session, words, &MODES));
+    if let Some(file) = &args.xml_file {
+        session.env.insert("CIB_file".into(), file.clone().into());
+    }
     args.sections = args::in_order::<Args>(session, words, &["include", "exclude"])
         .into_iter()
         .map(|(option, name)| sections::Wish { is_included: option == "include", name })
@@ -134,7 +154,8 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
     show(session, args)
 }
 
-/// The words with values of options that may have one joined to them: `-m 3` as `-m=3`.
+/// The words with values of options that may have one joined to them: `-m 3` as `-m=3`; and the `-h FILE` of releases before 3.0, by which
+/// agents still have a page written, in today's words.
 fn joined(words: &[OsString]) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for word in words {
@@ -148,13 +169,20 @@ fn joined(words: &[OsString]) -> Vec<OsString> {
             joined.push(OsString::from(attached));
             continue;
         }
-        let takes_it = joined.last().is_some_and(|last| {
-            ["-m", "--fence-history", "-L", "--neg-locations"].iter().any(|option| last == option)
-        });
+        let last = joined.last().and_then(|last| last.to_str()).unwrap_or_default().to_owned();
+        let is_value = !text.starts_with('-');
         match joined.last_mut() {
-            Some(last) if takes_it && !word.to_string_lossy().starts_with('-') => {
-                last.push("=");
-                last.push(word);
+            Some(before)
+                if is_value && ["-m", "--fence-history", "-L", "--neg-locations"].contains(&&*last) =>
+            {
+                before.push("=");
+                before.push(word);
+            }
+            Some(before) if is_value && last == "-h" => {
+                *before = OsString::from("--output-as=html");
+                let mut destination = OsString::from("--output-to=");
+                destination.push(word);
+                joined.push(destination);
             }
             _ => joined.push(word.clone()),
         }
@@ -182,111 +210,70 @@ fn follow(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Exit> {
     let interval = systole_types::parse_duration(&args.interval)
         .map_err(|error| Failed::usage(format!("--interval: {error}")))?
         .max(Duration::from_millis(100));
-    let mut cluster = Cluster::open(session)?;
-    let again = !args.one_shot
-        && args.output.form() == Form::Text
-        && args.output.output_to.is_none()
-        && session.on_terminal
-        && cluster.is_live();
-    if again {
-        cluster.subscribe()?;
+    let watch = Watch::new(args, sections, interval);
+    match args.mode(session) {
+        Mode::Background if !background::is_there(session) => background::start(session, args),
+        Mode::Background | Mode::File if watches_cluster(session) => watch.keep_file(session),
+        Mode::Screen if watches_cluster(session) => watch.keep_screen(session),
+        _ => watch.once(session),
     }
-    loop {
-        let view = view::look(session, &mut cluster)?;
-        let mut sections = sections.clone();
-        if args.tells_missing_dc && view.overview.summary.dc.is_none() {
-            sections.insert(Section::Dc);
+}
+
+/// Whether there is something that changes by itself.
+fn watches_cluster(session: &Session<'_>) -> bool {
+    ["CIB_file", "CIB_shadow"].iter().all(|name| session.var(name).is_none()) && session.rehearsal.is_none()
+}
+
+/// How long the state is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Once.
+    Once,
+    /// On the terminal, as it changes.
+    Screen,
+    /// In a file, as it changes.
+    File,
+    /// The same by a process in the background.
+    Background,
+}
+
+/// Options that say how long the state is shown: the last one counts.
+const MODES: [&str; 5] = ["one_shot", "as_xml", "xml_file", "daemonize", "interval"];
+
+impl Args {
+    /// Obeys the last of [`MODES`]; an interval says how often a daemon looks, too.
+    fn settle_mode(&mut self, last: Option<&str>) {
+        match last {
+            Some("interval") => {
+                self.is_told_how_often = true;
+                self.one_shot = false;
+            }
+            Some("daemonize") => self.one_shot = false,
+            Some(_) => {
+                self.one_shot = true;
+                self.daemonize = false;
+            }
+            None => {}
         }
-        let options = TextOptions {
-            list: list_options(args, &view),
-            sections,
-            timing: args.timing_details,
-            failure_detail: args.show_detail,
-            ban_prefix: args.neg_locations.clone().unwrap_or_default(),
-            now: session.now,
-            utc_offset: session.utc_offset,
-        };
-        let overview = &view.overview;
-        let mut report = Report {
-            text: status_text(overview, &options),
-            trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },
-            html: (args.output.form() == Form::Html)
-                .then(|| status_html(overview, &options, &page(args, interval))),
-            is_legacy: args.as_xml,
-            ..Report::default()
-        };
-        if args.warnings {
-            warn(&mut report, &warnings(&mut cluster, overview)?);
+    }
+
+    /// Whether the output goes to a file.
+    fn has_file(&self) -> bool {
+        self.output.output_to.as_ref().is_some_and(|path| path.as_os_str() != "-")
+    }
+
+    fn mode(&self, session: &Session<'_>) -> Mode {
+        if self.daemonize {
+            Mode::Background
+        } else if self.one_shot {
+            Mode::Once
+        } else if self.has_file() {
+            if self.is_told_how_often { Mode::File } else { Mode::Once }
+        } else if self.output.form() == Form::Text && session.on_terminal {
+            Mode::Screen
+        } else {
+            Mode::Once
         }
-        if !again {
-            return report::emit(session, &args.output, report);
-        }
-        session.print(&format!("\x1b[H\x1b[2J{}", report.text))?;
-        session.out.flush()?;
-        cluster.next_change(interval)?;
-        session.now = crate::session::system_time();
-    }
-}
-
-fn page(args: &Args, interval: Duration) -> Page {
-    let refresh = Some(interval.as_secs()).filter(|_| !args.one_shot);
-    Page { title: args.html_title.clone(), stylesheet: args.html_stylesheet.clone(), refresh }
-}
-
-/// What an administrator should know before anything else.
-fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    if !overview.summary.fencing_enabled {
-        warnings.push(
-            "data is at risk: fencing is disabled, so after a failure two nodes may write to the same data \
-             (fencing-enabled=false)"
-                .to_owned(),
-        );
-    }
-    if !cluster.is_live() {
-        return Ok(warnings);
-    }
-    let node = cluster.node()?;
-    if !node.has_quorum {
-        warnings.push(format!("the partition of {} has no quorum: {}", node.node, node.members.join(" ")));
-    }
-    if node.dc.is_none() {
-        warnings.push("no DC has been elected yet: nothing is scheduled".to_owned());
-    }
-    if !node.executor {
-        warnings.push(format!(
-            "systole-execd does not answer on {}: nothing is started or stopped there",
-            node.node
-        ));
-    }
-    if let Some(error) = &node.disk_error {
-        warnings.push(format!("{} cannot keep its CIB on disk: {error}", node.node));
-    }
-    Ok(warnings)
-}
-
-/// Puts warnings first.
-fn warn(report: &mut Report, warnings: &[String]) {
-    if warnings.is_empty() {
-        return;
-    }
-    let lines: String = warnings.iter().map(|warning| format!("WARNING: {warning}\n")).collect();
-    report.text = format!("{lines}\n{}", report.text);
-    let tree =
-        Tree::new("warnings").children(warnings.iter().map(|text| Tree::with_text("warning", text.as_str())));
-    report.trees.insert(0, tree);
-}
-
-fn list_options(args: &Args, view: &View) -> ListOptions {
-    ListOptions {
-        inactive: (args.inactive || args.output.is_for_programs()) && !args.hide_inactive,
-        detail: args.show_detail,
-        describe: args.show_description,
-        brief: args.brief,
-        group_by_node: args.group_by_node,
-        hide_nodes: false,
-        nodes: args.node.as_deref().and_then(|name| sections::nodes_named(view, name)),
-        resources: args.resource.as_deref().map(|name| sections::resources_named(view, name)),
     }
 }
 

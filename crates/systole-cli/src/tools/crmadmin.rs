@@ -6,7 +6,7 @@ use crate::{
     runner,
 };
 use clap::Parser;
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 use systole_output::tree::Tree;
 
 /// Ask the cluster's controllers for their state.
@@ -25,7 +25,7 @@ struct Args {
     /// With --nodes: print lines for the shell, NAME=ID
     #[arg(short = 'B', long)]
     bash_export: bool,
-    /// How long to wait
+    /// How long to wait for an answer (0: as long as it takes) [default: 60s]
     #[arg(short = 't', long, value_name = "TIME")]
     timeout: Option<String>,
     /// Print the value alone
@@ -43,10 +43,17 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
     runner::run(session, words, |args: &Args| &args.output, perform)
 }
 
+fn answer_limit(args: &Args) -> anyhow::Result<Option<Duration>> {
+    let limit = args.timeout.as_deref().map(systole_types::parse_duration).transpose();
+    let limit = limit.map_err(|error| Failed::usage(format!("--timeout: {error}")))?;
+    Ok(limit.map(|limit| if limit.is_zero() { Duration::MAX } else { limit }))
+}
+
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if !args.dc_lookup && args.status.is_none() && args.nodes.is_none() {
         return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
     }
+    session.answer_limit = answer_limit(args)?;
     let mut cluster = Cluster::open(session)?;
     if let Some(kinds) = &args.nodes {
         let document = cluster.cib()?;

@@ -39,6 +39,23 @@ pub struct Page {
 
 /// The whole page.
 pub fn status_html(overview: &Overview, options: &TextOptions, page: &Page) -> String {
+    let mut body = String::new();
+    let top = [("Cluster Summary", summary(&overview.summary, options))];
+    for (title, list) in top.into_iter().chain(status_lists(overview, options)) {
+        if !list.is_empty() {
+            body.push_str(&format!("<h2>{}</h2>\n", escaped(title)));
+            nested(&list, &mut body);
+        }
+    }
+    around(&body, page)
+}
+
+/// The page while nothing is known of the cluster, with the reason.
+pub fn unreachable_html(reason: &str, page: &Page) -> String {
+    around(&format!("<p><span class=\"offline\">{}</span></p>\n", escaped(reason)), page)
+}
+
+fn around(body: &str, page: &Page) -> String {
     let title = escaped(page.title.as_deref().unwrap_or("Cluster Status"));
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>{title}</title>\n<meta charset=\"utf-8\">\n"
@@ -51,15 +68,7 @@ pub fn status_html(overview: &Overview, options: &TextOptions, page: &Page) -> S
         let address = escaped(address).replace('"', "&quot;");
         out.push_str(&format!("<link rel=\"stylesheet\" href=\"{address}\">\n"));
     }
-    out.push_str("</head>\n<body>\n");
-    let top = [("Cluster Summary", summary(&overview.summary, options))];
-    for (title, list) in top.into_iter().chain(status_lists(overview, options)) {
-        if !list.is_empty() {
-            out.push_str(&format!("<h2>{}</h2>\n", escaped(title)));
-            nested(&list, &mut out);
-        }
-    }
-    out.push_str("</body>\n</html>\n");
+    out.push_str(&format!("</head>\n<body>\n{body}</body>\n</html>\n"));
     out
 }
 

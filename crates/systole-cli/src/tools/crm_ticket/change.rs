@@ -2,7 +2,10 @@
 
 use super::{NONE, states_in};
 use crate::{Cluster, Exit, Failed, edit, report::Report};
-use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_cib::{
+    ops::{CibAction, CibCall, CibOptions, Scope},
+    parse_bool,
+};
 use systole_output::tree::Tree;
 use systole_types::Timestamp;
 
@@ -36,7 +39,7 @@ impl Danger {
 }
 
 fn is_true(value: &str) -> bool {
-    ["true", "on", "yes", "y", "1"].contains(&value.to_ascii_lowercase().as_str())
+    parse_bool(value) == Some(true)
 }
 
 fn danger_of(changes: &[Change]) -> Option<Danger> {
