@@ -1,7 +1,10 @@
 //! Reading command lines the way Pacemaker's tools do: GNU style, long options abbreviated where unique.
 
 use crate::{Exit, Session};
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ErrorKind},
+};
 use std::ffi::OsString;
 
 /// The release whose behaviour the tools follow, as `--version` says first.
@@ -49,12 +52,21 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
         Ok(parsed) => Ok(Parsed::Go(parsed)),
         Err(error) if error.use_stderr() => {
             session.complain(error.to_string().trim_end());
-            Ok(Parsed::Over(Exit::Usage))
+            Ok(Parsed::Over(exit_of_mistake(&error)))
         }
         Err(help) => {
             session.print(&help.to_string())?;
             Ok(Parsed::Over(Exit::Ok))
         }
+    }
+}
+
+/// A form of output that there is not is no mistake in usage, by Pacemaker's tools.
+fn exit_of_mistake(error: &clap::Error) -> Exit {
+    let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    match (error.kind(), option) {
+        (ErrorKind::InvalidValue, Some(option)) if option.starts_with("--output-as") => Exit::Error,
+        _ => Exit::Usage,
     }
 }
 

@@ -74,11 +74,16 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("crm_failcount -G", 64, "resource"),
         ("attrd_updater -U 1", 64, "name"),
         ("crm_mon -1 --include=nonsense", 64, "nonsense"),
+        ("crm_mon -1 -m 9", 64, "0-3"),
+        ("crm_mon -1 --output-as=nope", 1, "nope"),
+        (": > empty; CIB_file=empty cibadmin -Q", 78, "no XML element"),
+        ("CIB_file=. crm_resource -L", 78, "directory"),
         ("crm_verify", 1, "No input specified"),
         ("iso8601 -d someday", 2, "someday"),
         ("crm_diff -o cib.xml", 64, "--new"),
         ("crm_resource --show-metadata ocf:nobody:Nothing", 105, "ocf:nobody:Nothing"),
-        ("crm_resource --list-agents nonsense", 105, "nonsense"),
+        ("crm_resource --list-agents nonsense", 1, "nonsense"),
+        ("crm_resource --show-metadata nonsense", 105, "nonsense"),
         ("crmadmin", 64, "no command"),
         ("crm_resource -C -r smtp -n start", 0, "Dry run"),
         ("crm_verify -X '<cib'", 78, "1:"),
@@ -253,4 +258,20 @@ fn a_section_that_may_not_be_seen_is_not_one_that_is_missing() {
     let missing = place.sh("cibadmin -C -o tags -X '<tag id=\"t\"><obj_ref id=\"n\"/></tag>'");
     assert_eq!(missing.code, 70, "{missing:?}");
     assert!(missing.out.contains("Invalid argument"), "{missing:?}");
+}
+
+#[test]
+fn who_has_the_file_open_sees_what_was_changed() {
+    use std::io::Read as _;
+    let place = web();
+    let mut open = std::fs::File::open(place.cib()).expect("the CIB is there");
+    assert_eq!(place.sh("crm_attribute -n batch-limit -v 77").code, 0);
+    let mut text = String::new();
+    open.read_to_string(&mut text).expect("it can be read");
+    assert!(text.contains("77") && text.trim_end().ends_with("</cib>"), "{text}");
+    let beside = std::fs::read_dir(&place.dir).expect("the place is there");
+    assert_eq!(
+        beside.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count(),
+        0
+    );
 }

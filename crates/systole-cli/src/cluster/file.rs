@@ -5,7 +5,7 @@ use crate::{Exit, Failed, Session, edit, exit::exit_of_failure, session::Rehears
 use anyhow::Context as _;
 use std::{
     fs,
-    io::Write as _,
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 use systole_cib::{
@@ -47,9 +47,10 @@ impl CibFile {
     pub(super) fn open(path: PathBuf, stamp: Stamp) -> anyhow::Result<Self> {
         let bytes = fs::read(&path).map_err(|error| {
             let exit = match error.kind() {
-                std::io::ErrorKind::NotFound => Exit::NoSuch,
-                std::io::ErrorKind::PermissionDenied => Exit::InsufficientPrivilege,
-                _ => Exit::Io,
+                ErrorKind::NotFound => Exit::NoSuch,
+                ErrorKind::PermissionDenied => Exit::InsufficientPrivilege,
+                // A directory, say.
+                _ => Exit::Config,
             };
             Failed::new(exit, format!("cannot read the CIB in {}: {error}", path.display()))
         })?;
@@ -112,7 +113,7 @@ pub fn parse(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
 /// Reads a CIB: an empty cluster's state must not be told of a file that is something else, nor any of one that a cluster
 /// would not take.
 fn parse_cib(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
-    let document = parse(bytes, name)?;
+    let document = parse(bytes, name).map_err(|error| Failed::new(Exit::Config, error.to_string()))?;
     let root = document.root();
     if !root.is("cib") {
         let message = format!("{name} is not a CIB: its outermost element is <{}>, not <cib>", root.name());
@@ -135,7 +136,7 @@ fn parse_cib(bytes: Vec<u8>, name: &str) -> anyhow::Result<Document> {
 }
 
 impl CibFile {
-    /// Changes the CIB, and writes the file in one step: whoever reads it sees the old or the new CIB.
+    /// Changes the CIB, and writes the file.
     pub(super) fn apply(&mut self, change: &CibCall) -> anyhow::Result<Applied> {
         let mut document = self.document.clone();
         let applied = ops::apply_as(&mut document, change, &self.stamp, self.acl.as_ref())
@@ -210,8 +211,8 @@ impl CibFile {
 
     fn store(&self, document: &Document) -> anyhow::Result<()> {
         match &self.keep {
-            Keep::File(path) => write_atomically(path, document.to_text().as_bytes())
-                .with_context(|| format!("cannot write {}; it is as it was", path.display())),
+            Keep::File(path) => rewrite(path, document.to_text().as_bytes())
+                .with_context(|| format!("cannot write {}", path.display())),
             Keep::Nowhere => Ok(()),
             Keep::Rehearsal(rehearsal) => {
                 rehearsal.replace(document.clone());
@@ -276,6 +277,49 @@ fn without_number(id: &str) -> &str {
     }
 }
 
+/// Writes a file's new content into the file itself: who opened it before (`pcs -f` does) reads the new content from what it opened, as after
+/// Pacemaker's tools. The content is first written beside it where that is allowed, and takes its place if writing fails on the way: the old
+/// or the new one is there in the end, and after a crash the new one is beside it.
+fn rewrite(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if !fs::metadata(&target).is_ok_and(|meta| meta.is_file()) {
+        return write_atomically(&target, content);
+    }
+    let mut file = fs::OpenOptions::new().write(true).open(&target)?;
+    let beside = match write_beside(&target, content) {
+        Ok(beside) => Some(beside),
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let length = content.len() as u64;
+    let written = file.write_all(content).and_then(|()| file.set_len(length)).and_then(|()| file.sync_all());
+    match (written, beside) {
+        (Ok(()), Some(beside)) => Ok(fs::remove_file(&beside)?),
+        (Err(_), Some(beside)) => Ok(fs::rename(&beside, &target)?),
+        (written, None) => Ok(written?),
+    }
+}
+
+/// Writes what is to take a file's place into a file beside it, with the same permissions, which it returns.
+fn write_beside(target: &Path, content: &[u8]) -> io::Result<PathBuf> {
+    let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?.to_string_lossy().into_owned();
+    let beside = target.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = (|| {
+        let mut file = fs::File::create(&beside)?;
+        if let Ok(meta) = fs::metadata(target) {
+            file.set_permissions(meta.permissions())?;
+        }
+        file.write_all(content)?;
+        file.sync_all()
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.map(|()| beside)
+}
+
 /// Replaces a file's content in one step. The file keeps its permissions; a link stays a link.
 ///
 /// # Errors
@@ -287,23 +331,14 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     {
         return Err(Failed::new(Exit::CannotCreate, "this is not a regular file").into());
     }
-    let name = target.file_name().context("the path has no file name")?.to_string_lossy().into_owned();
-    let beside = target.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = (|| {
-        // Putting another file in its place needs no right to write to it: who made it read-only meant it.
-        if target.exists() {
-            fs::OpenOptions::new().write(true).open(&target)?;
-        }
-        let mut file = fs::File::create(&beside)?;
-        if let Ok(meta) = fs::metadata(&target) {
-            file.set_permissions(meta.permissions())?;
-        }
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, &target)
-    })();
-    if written.is_err() {
+    // Putting another file in its place needs no right to write to it: who made it read-only meant it.
+    if target.exists() {
+        fs::OpenOptions::new().write(true).open(&target)?;
+    }
+    let beside = write_beside(&target, content)?;
+    let renamed = fs::rename(&beside, &target);
+    if renamed.is_err() {
         let _ = fs::remove_file(&beside);
     }
-    Ok(written?)
+    Ok(renamed?)
 }

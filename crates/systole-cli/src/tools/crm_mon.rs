@@ -50,7 +50,7 @@ pub struct Args {
     pub neg_locations: Option<String>,
     /// Fencing history (there is none yet; taken for compatibility)
     #[arg(short = 'm', long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
-    pub fence_history: Option<u8>,
+    pub fence_history: Option<String>,
     /// Details: ids of nodes, every instance, every part of a bundle
     #[arg(short = 'R', long)]
     pub show_detail: bool,
@@ -142,6 +142,7 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         Parsed::Go(args) => args,
         Parsed::Over(exit) => return Ok(exit),
     };
+    check_fence_history(args.fence_history.as_deref())?;
     args.tells_missing_dc = true;
     args.settle_mode(args::last_given::<Args>(session, words, &MODES));
     if let Some(file) = &args.xml_file {
@@ -188,6 +189,14 @@ fn joined(words: &[OsString]) -> Vec<OsString> {
         }
     }
     joined
+}
+
+/// What is no number counts as 0, as with Pacemaker's tool.
+fn check_fence_history(level: Option<&str>) -> anyhow::Result<()> {
+    match level.and_then(|level| level.parse::<i64>().ok()).unwrap_or(0) {
+        0..=3 => Ok(()),
+        _ => Err(Failed::usage("Fence history must be 0-3")),
+    }
 }
 
 /// Shows the state, once or (of a running cluster, on a terminal) again and again.

@@ -68,8 +68,8 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
                 continue;
             }
             report.text.push_str(&match (args.bash_export, args.quiet) {
-                (true, _) => format!("export {name}={id}\n"),
-                (false, true) => format!("{name}\n"),
+                (_, true) => format!("{name}\n"),
+                (true, false) => format!("export {name}={id}\n"),
                 (false, false) => format!("{kind} node: {name} ({id})\n"),
             });
             tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));

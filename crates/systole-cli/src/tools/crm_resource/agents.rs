@@ -1,7 +1,7 @@
 //! Agents installed on this host.
 
 use super::Args;
-use crate::{Failed, Session, report::Report};
+use crate::{Exit, Failed, Session, report::Report};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -108,7 +108,7 @@ fn agents(host: &Host, spec: &str) -> anyhow::Result<Report> {
         _ => Vec::new(),
     };
     if found.is_empty() {
-        return Err(Failed::no_such(format!("No agents found for standard {spec}")));
+        return Err(Failed::new(Exit::Error, format!("No agents found for standard '{spec}'")).into());
     }
     Ok(listed("agents", "agent", found))
 }
@@ -120,9 +120,9 @@ fn metadata(host: &Host, spec: &str) -> anyhow::Result<Report> {
         ["ocf", provider, agent] => ("ocf", Some(provider), agent),
         [class, agent] if class != "ocf" => (class, None, agent),
         _ => {
-            return Err(Failed::usage(format!(
-                "{spec:?} names no agent: write ocf:PROVIDER:TYPE or CLASS:TYPE"
-            )));
+            let message =
+                format!("'{spec}' is not a valid agent specification: write ocf:PROVIDER:TYPE or CLASS:TYPE");
+            return Err(Failed::no_such(message));
         }
     };
     let outcome = host.run(
