@@ -169,8 +169,22 @@ impl Agents {
         overdue.map(|known| known.fail(now)).count() > 0
     }
 
+    /// Completes an operation that is to be asked for by what is known of its agent anywhere: so much its history tells until it has a
+    /// result. Whoever has it done knows better, and the result tells that.
+    fn foresee(&self, operation: &mut Operation) {
+        if !tells_of_agent(operation) {
+            return;
+        }
+        let name = AgentName::of(operation);
+        let known = self.known.values().filter_map(|known| known.get(&name)?.traits.as_ref());
+        let mut told =
+            known.map(|traits| digests(operation, traits)).filter(|digests| *digests != Digests::default());
+        operation.digests = told.next().unwrap_or_default();
+    }
+
     /// Completes an operation by what its agent says of itself.
     fn complete(&self, place: &Place, operation: &mut Operation) {
+        operation.digests = Digests::default();
         if !tells_of_agent(operation) {
             return;
         }
@@ -248,6 +262,12 @@ impl NodeMachine {
             }
         }
         awaits
+    }
+
+    /// See [`Agents::foresee`].
+    pub(super) fn foresee(&self, mut operation: Operation) -> Operation {
+        self.agents.foresee(&mut operation);
+        operation
     }
 
     /// Completes an operation before it is handed over.

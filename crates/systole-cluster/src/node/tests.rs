@@ -64,6 +64,7 @@ struct Bench {
     far: Far,
     /// The executor answers nothing that is asked from the first operation with this name on.
     hangs_from: Option<&'static str>,
+    hung: Vec<Operation>,
     /// What agents say of themselves; without it they say nothing.
     metadata: Option<String>,
 }
@@ -113,6 +114,7 @@ impl Bench {
             n_inputs: 0,
             far: Far { is_reachable: true, ..Far::default() },
             hangs_from: None,
+            hung: Vec::new(),
             metadata: Some(String::new()),
         };
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
@@ -132,8 +134,9 @@ impl Bench {
                         events.push_back(Event::Delivered { from: 1, payload });
                     }
                     Effect::ToExecutor(ToExecutor::Run(operation)) if self.hangs(&operation) => {
-                        self.ran.push(operation.key);
-                        self.asked.push(operation.operation);
+                        self.ran.push(operation.key.clone());
+                        self.asked.push(operation.operation.clone());
+                        self.hung.push(*operation);
                     }
                     Effect::ToExecutor(ToExecutor::Run(operation)) => {
                         let result = self.run(*operation);

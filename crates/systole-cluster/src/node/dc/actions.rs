@@ -60,7 +60,8 @@ impl NodeMachine {
             }
             ActionKind::Resource(resource) => match self.member_for(action) {
                 Some(node) => {
-                    let (by, operation) = (hand(action, resource), operation(dc, action, resource));
+                    let operation = self.foresee(operation(dc, action, resource));
+                    let by = hand(action, resource);
                     self.cast(Message::Perform(Box::new(Perform { node, by, operation })));
                 }
                 None => self.action_failed(dc, action, &format!("{name} is not a member of the cluster")),

@@ -124,6 +124,30 @@ fn histories_tell_what_calls_for_a_restart_and_what_is_private_as_pacemaker_does
 }
 
 #[test]
+fn a_change_that_is_made_while_an_operation_is_under_way_is_reloaded_too() {
+    let mut bench = running(metadata("1.1", "reload-agent"), false);
+    bench.asked.clear();
+    bench.hangs_from = Some("start");
+    assert_eq!(changed(&mut bench, "p2", "/run/s"), ["r_stop_0", "r_start_0"]);
+    let start = bench.machine.cib().find_id("r_last_0").expect("it is on record");
+    let digest = |text: &str| systole_cib::digest::md5(text);
+    assert_eq!(start.attr("op-status"), Some("-1"));
+    assert_eq!(start.attr("op-force-restart"), Some("  state  "));
+    assert_eq!(start.attr("op-restart-digest"), Some(&*digest(" <parameters state=\"/run/s\"/>\n")));
+    let open = digest(" <parameters fake=\"1\" state=\"/run/s\"/>\n");
+    assert_eq!(start.attr("op-secure-digest"), Some(&*open));
+
+    assert_eq!(changed(&mut bench, "p1", "2"), [""; 0], "the start is waited for");
+    bench.hangs_from = None;
+    let start = bench.hung.pop().expect("the start");
+    let result = bench.run(start);
+    bench.ran.clear();
+    bench.tell(Event::Executor(FromExecutor::Result(Box::new(result))));
+    bench.wait(2);
+    assert_eq!(bench.ran, ["r_reload-agent_0"]);
+}
+
+#[test]
 fn an_agent_that_says_nothing_of_itself_is_run_a_few_seconds_later_all_the_same() {
     let mut bench = running(None, false);
     assert!(bench.running, "{:?}", bench.ran);
