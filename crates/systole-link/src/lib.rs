@@ -15,7 +15,7 @@ mod zone;
 pub use clock::{Clock, boot_id, log_line};
 pub use connection::{Connection, Limits, LinkError};
 pub use listener::Listener;
-pub use peer::{Credentials, peer_of, receive_from_user};
+pub use peer::{Credentials, ProcessMark, Sender, ask_for_process, peer_of, process_of, receive_from_user};
 pub use poll::{Poll, Ready};
 pub use users::{group, groups_of, user, user_name};
 pub use wake::{Signals, Waker, waker};

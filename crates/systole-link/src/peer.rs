@@ -3,11 +3,24 @@
 //! Asked of the C library itself: a peer outside this PID namespace (a lab's host is) has process number 0, which `rustix` takes for an
 //! error, and with that the user is lost.
 
+use rustix::fs::{fstat, fstatfs};
 use std::{
     io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     ptr,
 };
+
+/// Gives the peer's process as a descriptor, since Linux 6.5. Source: `asm-generic/socket.h`.
+const SO_PEERPIDFD: libc::c_int = 77;
+
+/// Each message brings its sender's process along as a descriptor.
+const SO_PASSPIDFD: libc::c_int = 76;
+
+/// That descriptor. Source: `linux/socket.h`.
+const SCM_PIDFD: libc::c_int = 4;
+
+/// Where descriptors of processes are, since Linux 6.9. Source: `linux/magic.h`.
+const PID_FS: u64 = 0x5049_4446;
 
 /// A user, the group it acts as, and the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,46 +39,91 @@ impl From<libc::ucred> for Credentials {
     }
 }
 
+/// A process, told from every other, also where its number cannot be seen or is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessMark(u64);
+
+impl ProcessMark {
+    /// By a descriptor of the process; `None` before Linux 6.9, where these look all alike.
+    pub fn of(process: &OwnedFd) -> Option<Self> {
+        let is_told = fstatfs(process).is_ok_and(|of| u64::try_from(of.f_type) == Ok(PID_FS));
+        fstat(process).ok().filter(|_| is_told).map(|of| Self(of.st_ino))
+    }
+}
+
+/// Who has sent a message, as far as the socket was told to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// See `SO_PASSCRED`.
+    pub user: Option<Credentials>,
+    /// See [`ask_for_process`].
+    pub process: Option<ProcessMark>,
+}
+
 /// Who the peer was when it connected.
 ///
 /// # Errors
 /// If the kernel does not say.
-#[expect(unsafe_code, reason = "no safe function gives the user of a peer without a process number")]
 pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
-    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
-    let mut length = libc::socklen_t::try_from(mem::size_of_val(&credentials)).expect("it is small");
-    // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most `length` bytes, which is the size of
-    // what the pointer points to, a structure of plain numbers.
-    let rc = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut credentials).cast(),
-            &raw mut length,
-        )
-    };
-    match rc {
-        0 => Ok(credentials.into()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    #[expect(unsafe_code, reason = "no safe function gives the user of a peer without a process number")]
+    // SAFETY: whatever the kernel writes there is a value of a structure of plain numbers.
+    let peer = unsafe { option(socket, libc::SO_PEERCRED, libc::ucred { pid: 0, uid: 0, gid: 0 }) };
+    peer.map(Credentials::from)
 }
 
-/// Receives a datagram without waiting: its length, and who sent it, if the socket was told to ask (`SO_PASSCRED`). What
-/// does not fit into `buffer` is lost.
+/// The process that the peer was when it connected, if the kernel can tell.
+pub fn process_of(socket: BorrowedFd<'_>) -> Option<ProcessMark> {
+    #[expect(unsafe_code, reason = "no safe function asks for it")]
+    // SAFETY: whatever the kernel writes there is a number.
+    let process = unsafe { option::<RawFd>(socket, SO_PEERPIDFD, -1) }.ok().filter(|fd| *fd >= 0)?;
+    #[expect(unsafe_code, reason = "no safe function asks for it")]
+    // SAFETY: the kernel has just made it for this process, so nobody else owns it.
+    let process = unsafe { OwnedFd::from_raw_fd(process) };
+    ProcessMark::of(&process)
+}
+
+/// Whether the sender's process is to be told with each message.
+///
+/// # Errors
+/// If the kernel cannot.
+#[expect(unsafe_code, reason = "no safe function asks for it")]
+pub fn ask_for_process(socket: BorrowedFd<'_>, asks: bool) -> io::Result<()> {
+    let asks = libc::c_int::from(asks);
+    let length = libc::socklen_t::try_from(mem::size_of_val(&asks)).expect("it is small");
+    // SAFETY: the descriptor is open while it is borrowed, and the kernel reads `length` bytes of a number of that size.
+    let rc = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_PASSPIDFD, (&raw const asks).cast(), length)
+    };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// An option of a socket, written over `value`.
+///
+/// # Safety
+/// Every bit pattern has to be a value of `T`.
+#[expect(unsafe_code, reason = "what the kernel writes is up to the caller to know")]
+unsafe fn option<T>(socket: BorrowedFd<'_>, name: libc::c_int, mut value: T) -> io::Result<T> {
+    let mut length = libc::socklen_t::try_from(mem::size_of::<T>()).expect("it is small");
+    // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most `length` bytes, which is the size of
+    // what the pointer points to; the caller says that they are a value.
+    let rc = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut length)
+    };
+    if rc == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Receives a datagram without waiting: its length, and who sent it. What does not fit into `buffer` is lost.
 ///
 /// # Errors
 /// As `recvmsg(2)`.
 #[expect(unsafe_code, reason = "no safe function gives the user of a sender without a process number")]
-pub fn receive_from_user(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, Option<Credentials>)> {
-    // Room for who sent it and for nothing else: descriptors that come along would be ours, and nobody would close them. Words,
-    // since headers in there have to be aligned so.
+pub fn receive_from_user(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Sender)> {
+    // Room for who sent it and for nothing else: few of other descriptors fit, and these are closed. Words, since headers in there
+    // have to be aligned so.
     const USER: libc::c_uint = mem::size_of::<libc::ucred>() as libc::c_uint;
-    // SAFETY: only computes a length.
-    const N_BYTES: usize = unsafe { libc::CMSG_SPACE(USER) } as usize;
+    const PROCESS: libc::c_uint = mem::size_of::<RawFd>() as libc::c_uint;
+    // SAFETY: only computes lengths.
+    const N_BYTES: usize = unsafe { libc::CMSG_SPACE(USER) + libc::CMSG_SPACE(PROCESS) } as usize;
     let mut control = [0u64; N_BYTES / mem::size_of::<u64>()];
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: for this structure of numbers and pointers, all zeros are a value.
@@ -83,7 +141,7 @@ pub fn receive_from_user(
     let Ok(length) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
     // SAFETY: the kernel has filled in `message`, and `control` still is where it points to.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    let mut sender = None;
+    let mut sender = Sender::default();
     while !header.is_null() {
         // SAFETY: `header` is not null, so the macros have found it within what the kernel has written, aligned.
         let (kind, n_bytes, data) = unsafe {
@@ -96,16 +154,18 @@ pub fn receive_from_user(
             (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if n_bytes >= length_with(USER) => {
                 // SAFETY: the header says that a `ucred`, plain numbers, follows it.
                 let user: libc::ucred = unsafe { ptr::read_unaligned(data.cast()) };
-                sender = Some(user.into());
+                sender.user = Some(user.into());
             }
-            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
-                // Where nobody asked for the sender, they get its place.
+            (libc::SOL_SOCKET, kind @ (libc::SCM_RIGHTS | SCM_PIDFD)) => {
+                // What others send gets the place of what nobody asked for.
                 for idx in 0..n_bytes.saturating_sub(length_with(0)) / mem::size_of::<RawFd>() {
                     // SAFETY: the header says that so many descriptors follow it. The kernel has just made them for this process,
                     // so nobody else owns them.
                     let descriptor =
                         unsafe { OwnedFd::from_raw_fd(ptr::read_unaligned(data.cast::<RawFd>().add(idx))) };
-                    drop(descriptor);
+                    if kind == SCM_PIDFD {
+                        sender.process = ProcessMark::of(&descriptor);
+                    }
                 }
             }
             _ => {}
@@ -142,12 +202,33 @@ mod tests {
         let mut buffer = [0; 16];
         assert!(receive_from_user(here.as_fd(), &mut buffer).is_err(), "nothing was sent");
         there.send(b"one").expect("sent");
-        assert_eq!(receive_from_user(here.as_fd(), &mut buffer).expect("one"), (3, None));
+        assert_eq!(receive_from_user(here.as_fd(), &mut buffer).expect("one"), (3, Sender::default()));
         rustix::net::sockopt::set_socket_passcred(&here, true).expect("a socket");
         there.send(b"two and more than fits").expect("sent");
         let (length, sender) = receive_from_user(here.as_fd(), &mut buffer).expect("two");
-        assert_eq!((length, sender.map(|sender| sender.uid)), (16, Some(this_user())));
+        assert_eq!((length, sender.user.map(|user| user.uid)), (16, Some(this_user())));
         assert_eq!(&buffer, b"two and more tha");
+    }
+
+    /// Where the kernel cannot tell, what is heard is compared by numbers.
+    #[test]
+    fn a_datagram_tells_which_process_sent_it() {
+        let (stream, _other) = UnixStream::pair().expect("sockets");
+        let Some(own) = process_of(stream.as_fd()) else {
+            eprintln!("SKIPPED: needs Linux 6.9");
+            return;
+        };
+        let (here, there) = UnixDatagram::pair().expect("sockets");
+        ask_for_process(here.as_fd(), true).expect("the kernel can tell");
+        let next = || receive_from_user(here.as_fd(), &mut [0; 16]).expect("one").1.process;
+        there.send(b"mine").expect("sent");
+        assert_eq!(next(), Some(own));
+        // The child's standard input is the other end.
+        let mut child = std::process::Command::new("sh");
+        let status = child.args(["-c", "printf x >&0"]).stdin(OwnedFd::from(there)).status();
+        assert!(status.expect("sh").success());
+        let other = next();
+        assert!(other.is_some() && other != Some(own), "{other:?}, this process is {own:?}");
     }
 
     #[test]
@@ -167,7 +248,7 @@ mod tests {
             sendmsg(&there, &text, &mut along, SendFlags::empty()).expect("sent");
             drop(sent);
             let (length, sender) = receive_from_user(here.as_fd(), &mut [0; 16]).expect("one");
-            assert_eq!((length, sender.is_some()), (1, asks_for_user));
+            assert_eq!((length, sender.user.is_some()), (1, asks_for_user));
             // It ends when nobody has the other end any more.
             assert_eq!(watched.read(&mut [0; 1]).expect("its end"), 0, "{asks_for_user}");
         }

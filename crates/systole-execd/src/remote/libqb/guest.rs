@@ -21,7 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 use systole_cluster::remote::server::StockRequest;
-use systole_link::{Credentials, Poll, peer_of, receive_from_user};
+use systole_link::{
+    Credentials, Poll, ProcessMark, Sender, ask_for_process, peer_of, process_of, receive_from_user,
+};
 use systole_wire::{
     libqb::{
         Greeting, Inbox, MessageError, Outgoing, accepted,
@@ -68,7 +70,7 @@ pub(super) enum Heard {
 pub(super) struct Guest {
     stream: UnixStream,
     service: &'static str,
-    peer: Credentials,
+    peer: Peer,
     /// As much of it as there is.
     greeting: Vec<u8>,
     asked_bytes: usize,
@@ -79,6 +81,31 @@ pub(super) struct Guest {
     n_in_flight: usize,
     /// Its stream has ended; what it said before is still to be heard.
     has_left: bool,
+}
+
+/// Who has greeted.
+#[derive(Clone, Copy)]
+struct Peer {
+    user: Credentials,
+    /// `None` on kernels that cannot tell.
+    process: Option<ProcessMark>,
+}
+
+impl Peer {
+    /// Whether it is of the same user.
+    fn shares_user(&self, sender: &Sender) -> bool {
+        sender.user.is_some_and(|user| user.uid == self.user.uid)
+    }
+
+    /// Whether it is the same process. Numbers count where the kernel has nothing better, and where they can be seen: not
+    /// across PID namespaces.
+    fn is(&self, sender: &Sender) -> bool {
+        let pid = sender.user.map_or(0, |user| user.pid);
+        match self.process {
+            Some(_) => sender.process == self.process,
+            None => pid == self.user.pid || pid == 0 || self.user.pid == 0,
+        }
+    }
 }
 
 /// The datagram sockets of a tool that was let in.
@@ -107,7 +134,7 @@ struct Lane {
 impl Guest {
     /// Somebody who has not greeted yet, if it is still known who it is.
     pub(super) fn new(stream: UnixStream, service: &'static str) -> Option<Self> {
-        let peer = peer_of(stream.as_fd()).ok()?;
+        let peer = Peer { user: peer_of(stream.as_fd()).ok()?, process: process_of(stream.as_fd()) };
         Some(Self {
             stream,
             service,
@@ -124,7 +151,7 @@ impl Guest {
 
     /// Its user's name, or number.
     pub(super) fn user(&self) -> String {
-        systole_link::user_name(self.peer.uid).unwrap_or_else(|| self.peer.uid.to_string())
+        systole_link::user_name(self.peer.user.uid).unwrap_or_else(|| self.peer.user.uid.to_string())
     }
 
     pub(super) fn service(&self) -> &'static str {
@@ -154,8 +181,8 @@ impl Guest {
 
     /// Whether it may talk to the cluster.
     pub(super) fn is_allowed(&self) -> bool {
-        is_trusted(self.peer.uid)
-            || systole_link::group(GROUP).is_some_and(|gid| gid == self.peer.gid)
+        is_trusted(self.peer.user.uid)
+            || systole_link::group(GROUP).is_some_and(|gid| gid == self.peer.user.gid)
             || systole_link::groups_of(&self.user()).iter().any(|group| group == GROUP)
     }
 
@@ -314,7 +341,7 @@ impl Guest {
 }
 
 impl Channels {
-    fn open(service: &str, peer: Credentials, asked_bytes: usize) -> io::Result<Self> {
+    fn open(service: &str, peer: Peer, asked_bytes: usize) -> io::Result<Self> {
         // Nobody can guess it. Names of sockets show in /proc/net/unix once they are there, so who speaks first is looked at, too.
         let unique = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let directory = Path::new(SHARED).join(format!("qb-{}", unique.trim()));
@@ -329,11 +356,14 @@ impl Channels {
         // From here on, dropping it removes the files.
         let channels = Self { base, directory, shared, max_message, requests, events, is_tied: false };
         set_socket_passcred(&channels.requests.socket, true)?;
+        if peer.process.is_some() {
+            ask_for_process(channels.requests.socket.as_fd(), true)?;
+        }
         let control = channels.control();
         let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&control)?;
         file.write_all(&[0; CONTROL_BYTES])?;
         for path in [&control, &channels.directory] {
-            chown(path, Some(Uid::from_raw(peer.uid)), Some(Gid::from_raw(peer.gid)))?;
+            chown(path, Some(Uid::from_raw(peer.user.uid)), Some(Gid::from_raw(peer.user.gid)))?;
         }
         Ok(channels)
     }
@@ -343,17 +373,18 @@ impl Channels {
     }
 
     /// The length of the next datagram; `None` if it is somebody else's.
-    fn receive(&mut self, buffer: &mut [u8], peer: Credentials) -> io::Result<Option<usize>> {
+    fn receive(&mut self, buffer: &mut [u8], peer: Peer) -> io::Result<Option<usize>> {
         let (length, sender) = receive_from_user(self.requests.socket.as_fd(), buffer)?;
-        let Some(sender) = sender.filter(|sender| sender.uid == peer.uid) else { return Ok(None) };
         // Another process of the same user may have read the socket's name. Afterwards, the kernel keeps it out.
-        let is_another = sender.pid != peer.pid && sender.pid != 0 && peer.pid != 0;
-        if !self.is_tied && is_another {
+        if !peer.shares_user(&sender) || !self.is_tied && !peer.is(&sender) {
             return Ok(None);
         }
         if !self.is_tied {
             self.requests.socket.connect_addr(&abstract_address(&format!("{}-response", self.base))?)?;
             self.events.socket.connect_addr(&abstract_address(&format!("{}-event", self.base))?)?;
+            if peer.process.is_some() {
+                ask_for_process(self.requests.socket.as_fd(), false)?;
+            }
             self.is_tied = true;
         }
         Ok(Some(length))
@@ -461,6 +492,8 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use std::process::Command;
 
     #[test]
     fn what_is_shared_is_removed_where_it_is_and_nowhere_else() {
@@ -492,20 +525,41 @@ mod tests {
         }
     }
 
+    /// Whether the first datagram counts that this process sends where `peer` has greeted.
+    fn is_heard(peer: Peer) -> bool {
+        let mut channels = Channels::open("attrd", peer, 0).expect("sockets");
+        let name = |end: &str| abstract_address(&format!("{}-{end}", channels.base)).expect("a name");
+        let tool = UnixDatagram::bind_addr(&name("response")).expect("bound");
+        let _events = UnixDatagram::bind_addr(&name("event")).expect("bound");
+        tool.send_to_addr(b"x", &name("request")).expect("sent");
+        channels.receive(&mut [0; 16], peer).expect("received") == Some(1)
+    }
+
     #[test]
     fn a_tool_is_the_process_that_has_greeted() {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let own = std::process::id();
-        for (pid, is_heard) in [(own, true), (0, true), (own + 1, false)] {
-            let peer = Credentials { uid, gid, pid };
-            let mut channels = Channels::open("attrd", peer, 0).expect("sockets");
-            let name = |end: &str| abstract_address(&format!("{}-{end}", channels.base)).expect("a name");
-            let tool = UnixDatagram::bind_addr(&name("response")).expect("bound");
-            let _events = UnixDatagram::bind_addr(&name("event")).expect("bound");
-            tool.send_to_addr(b"x", &name("request")).expect("sent");
-            let heard = channels.receive(&mut [0; 16], peer).expect("received");
-            assert_eq!(heard, is_heard.then_some(1), "{pid}, sent by {own}");
+        for (pid, counts) in [(own, true), (0, true), (own + 1, false)] {
+            let peer = Peer { user: Credentials { uid, gid, pid }, process: None };
+            assert_eq!(is_heard(peer), counts, "{pid}, sent by {own}");
         }
+    }
+
+    #[test]
+    fn a_tool_in_another_pid_namespace_is_the_process_that_has_greeted_all_the_same() {
+        let mark = |pid: Pid| ProcessMark::of(&pidfd_open(pid, PidfdFlags::empty()).expect("it runs"));
+        let mut other = Command::new("sleep").arg("60").spawn().expect("sleep");
+        let (own, stranger) = (mark(rustix::process::getpid()), mark(Pid::from_child(&other)));
+        other.kill().and_then(|()| other.wait()).expect("it runs");
+        if own.is_none() {
+            eprintln!("SKIPPED: needs Linux 6.9");
+            return;
+        }
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        // Numbers are not seen.
+        let user = Credentials { uid, gid, pid: 0 };
+        assert!(is_heard(Peer { user, process: own }));
+        assert!(!is_heard(Peer { user, process: stranger }), "numbers would not tell");
     }
 
     #[test]
