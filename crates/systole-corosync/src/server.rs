@@ -6,10 +6,11 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
-use systole_hub::{LIMITS, Pulse};
+use systole_hub::{LIMITS, Pulse, cluster_user, trusted_users};
 use systole_link::{Connection, Listener, Poll, Ready, Signals};
 use systole_wire::{
     PROTOCOL,
@@ -70,6 +71,8 @@ impl std::fmt::Display for CannotListen {
 struct Server {
     daemon: Option<Daemon>,
     listener: Listener,
+    /// Who may be the node's daemon. The socket's mode alone would not tell once it was connected to.
+    users: BTreeSet<u32>,
     corosync: Corosync,
     agreement: Agreement,
     /// Whether Corosync turned down the last message.
@@ -85,15 +88,15 @@ struct Daemon {
 impl Server {
     fn start(socket: &Path) -> Result<Self> {
         let (corosync, ring, has_quorum) = Corosync::connect()?;
-        let listener = Listener::bind(socket, 0o660).with_context(|| CannotListen(socket.to_owned()))?;
-        if let Some(group) = systole_link::group("haclient") {
+        let listener = Listener::bind(socket, 0o600).with_context(|| CannotListen(socket.to_owned()))?;
+        if let Some(user) = cluster_user() {
             // Not ours to give away if we are not root; then the daemon is the same user.
-            let _ = rustix::fs::chown(socket, None, Some(rustix::fs::Gid::from_raw(group)));
+            let _ = rustix::fs::chown(socket, Some(rustix::fs::Uid::from_raw(user)), None);
         }
         let agreement = Agreement::new(corosync.own(), ring, has_quorum);
         corosync.join()?;
         log("info", &format!("in Corosync's group as node {}", corosync.own().node));
-        Ok(Self { corosync, agreement, listener, daemon: None, is_held_up: false })
+        Ok(Self { corosync, agreement, listener, users: trusted_users(), daemon: None, is_held_up: false })
     }
 
     /// Serves until `stop` wakes up.
@@ -182,7 +185,9 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        for connection in self.listener.accept(LIMITS) {
+        for connection in
+            self.listener.accept_from(&self.users, LIMITS, &mut |message| log("warning", &message))
+        {
             if self.daemon.is_some() {
                 self.lose_daemon("another has connected");
             }

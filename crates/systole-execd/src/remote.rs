@@ -87,7 +87,7 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
         let counter = poll.add(&daemon.counter);
         let clients = daemon.clients.iter();
         let clients: Vec<(RemoteClient, usize)> =
-            clients.map(|(&id, stream)| (id, poll.add_writing(stream, stream.is_sending()))).collect();
+            clients.map(|(&id, stream)| (id, stream.add_to(&mut poll))).collect();
         let takes = |tool| daemon.takes_requests(tool);
         let mut tools: Vec<(ToolId, usize)> = Vec::new();
         for (&id, tool) in &daemon.tools {

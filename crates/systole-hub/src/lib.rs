@@ -9,7 +9,9 @@ pub mod control;
 mod pulse;
 mod sequencer;
 mod server;
+mod users;
 
 pub use pulse::{Beat, Pulse};
 pub use sequencer::{Link, Outgoing, Sequencer};
 pub use server::{Hub, HubError, LIMITS};
+pub use users::{cluster_user, trusted_users};

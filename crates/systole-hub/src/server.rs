@@ -1,10 +1,9 @@
 //! The hub's hands: one thread, many sockets.
 
-use crate::{Beat, Link, Outgoing, Pulse, Sequencer};
+use crate::{Beat, Link, Outgoing, Pulse, Sequencer, trusted_users};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs, io,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,9 +13,6 @@ use systole_wire::hub::{FromHub, ToHub};
 
 /// Bounds of each connection: a node may fall this far behind before it is dropped from the membership.
 pub const LIMITS: Limits = Limits { line: 64 << 20, unsent: 64 << 20 };
-
-/// The user `systoled` works as.
-const CLUSTER_USER: &str = "hacluster";
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +54,8 @@ impl Hub {
     pub fn bind(path: &Path, names: impl IntoIterator<Item = String>) -> Result<Self, HubError> {
         let listener = Listener::bind(path, 0o666)
             .map_err(|source| HubError::Listen { path: path.to_owned(), source })?;
-        let owner = fs::metadata(path).map(|socket| socket.uid()).unwrap_or_default();
-        let cluster_user = systole_link::user(CLUSTER_USER).map(|(uid, _)| uid);
         Ok(Self {
-            users: [0, owner].into_iter().chain(cluster_user).collect(),
+            users: trusted_users(),
             listener,
             sequencer: Sequencer::new(names),
             connections: BTreeMap::new(),
@@ -78,7 +72,7 @@ impl Hub {
         Self { limits, ..self }
     }
 
-    /// The same hub, for these users only. By default: root, who runs the hub, and the cluster's user.
+    /// The same hub, for these users only instead of [`trusted_users`].
     #[must_use]
     pub fn with_users(self, users: impl IntoIterator<Item = u32>) -> Self {
         Self { users: users.into_iter().collect(), ..self }
@@ -140,12 +134,8 @@ impl Hub {
     }
 
     fn accept(&mut self) {
-        for connection in self.listener.accept(self.limits) {
-            let user = connection.peer_uid();
-            if !user.as_ref().is_ok_and(|uid| self.users.contains(uid)) {
-                eprintln!("hub: a connection of another user than the cluster's is closed: {user:?}");
-                continue;
-            }
+        let log = &mut |message| eprintln!("hub: {message}");
+        for connection in self.listener.accept_from(&self.users, self.limits, log) {
             self.last_link += 1;
             self.connections.insert(self.last_link, connection);
         }

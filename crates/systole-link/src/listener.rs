@@ -3,6 +3,7 @@
 use crate::{Connection, Limits};
 use rustix::fs::{FlockOperation, Mode, chmod, flock};
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::{
         fd::{AsFd, BorrowedFd},
@@ -55,6 +56,26 @@ impl Listener {
         while let Ok((stream, _)) = self.socket.accept() {
             accepted.extend(Connection::new(stream, limits));
         }
+        accepted
+    }
+
+    /// The same of these users alone, whatever the socket's mode lets in. The connections of others are closed, and `log`
+    /// hears of it.
+    pub fn accept_from(
+        &self,
+        users: &BTreeSet<u32>,
+        limits: Limits,
+        log: &mut dyn FnMut(String),
+    ) -> Vec<Connection> {
+        let mut accepted = self.accept(limits);
+        accepted.retain(|connection| {
+            let user = connection.peer_uid();
+            let is_trusted = user.as_ref().is_ok_and(|uid| users.contains(uid));
+            if !is_trusted {
+                log(format!("a connection of another user than the cluster's is closed: {user:?}"));
+            }
+            is_trusted
+        });
         accepted
     }
 }

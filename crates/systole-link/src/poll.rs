@@ -11,6 +11,8 @@ use std::{io, os::fd::AsFd, time::Duration};
 #[derive(Default)]
 pub struct Poll<'a> {
     fds: Vec<PollFd<'a>>,
+    /// What is ready already, whatever the kernel says.
+    at_once: Vec<usize>,
 }
 
 /// What a round found: by the index that adding gave.
@@ -42,6 +44,11 @@ impl<'a> Poll<'a> {
         self.fds.len() - 1
     }
 
+    /// Does not wait at all, since what was added as `index` has something left of an earlier round.
+    pub fn mark_ready(&mut self, index: usize) {
+        self.at_once.push(index);
+    }
+
     /// Waits for `connection`: to read, and to write if something waits to be sent.
     pub fn add_connection(&mut self, connection: &'a Connection) -> usize {
         self.add_writing(connection, connection.is_sending())
@@ -52,12 +59,17 @@ impl<'a> Poll<'a> {
     /// # Errors
     /// If the kernel cannot do it, which means a bug or no memory.
     pub fn wait(mut self, timeout: Option<Duration>) -> io::Result<Ready> {
+        let timeout = if self.at_once.is_empty() { timeout } else { Some(Duration::ZERO) };
         let timeout = timeout.map(|t| Timespec {
             tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(t.subsec_nanos()),
         });
         match poll(&mut self.fds, timeout.as_ref()) {
-            Ok(_) => Ok(Ready(self.fds.iter().map(|fd| !fd.revents().is_empty()).collect())),
+            Ok(_) => {
+                let mut ready: Vec<bool> = self.fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+                self.at_once.iter().for_each(|&index| ready[index] = true);
+                Ok(Ready(ready))
+            }
             Err(Errno::INTR) => Ok(Ready::default()),
             Err(error) => Err(error.into()),
         }

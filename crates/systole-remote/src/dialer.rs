@@ -61,7 +61,7 @@ impl Dialer {
         match &self.stage {
             Stage::Resolving(_) | Stage::Over(_) => None,
             Stage::Connecting(socket, _) => Some(poll.add_writing(socket, true)),
-            Stage::Secure(stream) => Some(poll.add_writing(stream.as_ref(), stream.is_sending())),
+            Stage::Secure(stream) => Some(stream.add_to(poll)),
         }
     }
 

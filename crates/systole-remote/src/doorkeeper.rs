@@ -74,9 +74,7 @@ impl Doorkeeper {
     /// Waits for peers to connect and to prove themselves.
     pub fn add_to<'a>(&'a self, poll: &mut Poll<'a>) -> Doors {
         let listener = poll.add(&self.listener);
-        let strangers = self.strangers.iter();
-        let strangers =
-            strangers.map(|peer| poll.add_writing(&peer.stream, peer.stream.is_sending())).collect();
+        let strangers = self.strangers.iter().map(|peer| peer.stream.add_to(poll)).collect();
         Doors { listener, strangers }
     }
 

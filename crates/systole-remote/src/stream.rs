@@ -6,11 +6,16 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
+use systole_link::Poll;
 use systole_tls::{Session, TlsError};
 use systole_wire::remote::{Decoder, Frame, FrameError};
 
 /// How much is taken from one peer before the others have their turn, in bytes.
 const READ_AT_ONCE: usize = 256 << 10;
+
+/// How much text is taken from one peer before the others have their turn, in bytes. A few compressed bytes may be
+/// megabytes of text: without this bound the messages of one read could fill the memory.
+const TEXT_AT_ONCE: usize = 1 << 20;
 
 /// How much may wait for a peer that does not read, in bytes.
 const MAX_UNSENT: usize = 64 << 20;
@@ -76,6 +81,10 @@ pub struct SecureStream {
     socket: TcpStream,
     session: Session,
     decoder: Decoder,
+    /// Whether messages may be left in the decoder.
+    has_more: bool,
+    /// What ended the session after the messages that are left.
+    end: Option<End>,
     /// Ciphertext on its way out, and how much of it is written.
     outgoing: Vec<u8>,
     written: usize,
@@ -97,6 +106,8 @@ impl SecureStream {
             socket,
             session,
             decoder: Decoder::default(),
+            has_more: false,
+            end: None,
             outgoing: Vec::new(),
             written: 0,
             last_id: 0,
@@ -157,14 +168,35 @@ impl SecureStream {
         Ok(())
     }
 
-    /// The messages that have come in. After an error nothing more will come.
+    /// Waits for the peer to speak, and to take what waits to be sent.
+    pub fn add_to<'a>(&'a self, poll: &mut Poll<'a>) -> usize {
+        let index = poll.add_writing(self, self.is_sending());
+        if self.has_more {
+            poll.mark_ready(index);
+        }
+        index
+    }
+
+    /// The next messages that have come in, as many as are one peer's turn. After an error nothing more will come.
     ///
     /// # Errors
     /// If the peer is gone, or does not speak as it should; what it said before that is in `messages`.
     pub fn receive(&mut self, messages: &mut Vec<String>) -> Result<(), End> {
         let mut buffer = vec![0; 64 << 10];
-        let mut taken = 0;
-        while taken < READ_AT_ONCE {
+        let (mut taken, mut room) = (0, TEXT_AT_ONCE);
+        loop {
+            self.decode(messages, &mut room)?;
+            if self.has_more {
+                return Ok(());
+            }
+            match self.end.take() {
+                Some(End::Tls(TlsError::Closed)) => return Err(self.closed()),
+                Some(end) => return Err(end),
+                None => {}
+            }
+            if taken >= READ_AT_ONCE {
+                return Ok(());
+            }
             let n = match self.socket.read(&mut buffer) {
                 Ok(0) => return Err(self.closed()),
                 Ok(n) => n,
@@ -173,25 +205,32 @@ impl SecureStream {
                 Err(error) => return Err(self.gone(error)),
             };
             taken += n;
-            self.take_in(&buffer[..n], messages)?;
+            self.end = self.take_in(&buffer[..n]).err();
+        }
+    }
+
+    /// Decodes what has come in until `room` is used up.
+    fn decode(&mut self, messages: &mut Vec<String>, room: &mut usize) -> Result<(), FrameError> {
+        self.has_more = false;
+        while let Some(text) = self.decoder.next()? {
+            *room = room.saturating_sub(text.len());
+            messages.push(text);
+            if *room == 0 {
+                self.has_more = true;
+                break;
+            }
         }
         Ok(())
     }
 
-    fn take_in(&mut self, ciphertext: &[u8], messages: &mut Vec<String>) -> Result<(), End> {
+    fn take_in(&mut self, ciphertext: &[u8]) -> Result<(), End> {
         let mut plaintext = Vec::new();
         let fate = self.session.receive(ciphertext, &mut plaintext);
         self.decoder.push(&plaintext);
-        while let Some(text) = self.decoder.next()? {
-            messages.push(text);
-        }
         // Also after an error: there may be an alert that tells the peer.
         let flushed = self.flush();
-        match fate {
-            Ok(()) => flushed,
-            Err(TlsError::Closed) => Err(self.closed()),
-            Err(error) => Err(error.into()),
-        }
+        fate?;
+        flushed
     }
 
     /// Tells the peer that nothing more will come, if it takes that now.
@@ -222,3 +261,6 @@ impl AsFd for SecureStream {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;
