@@ -14,14 +14,18 @@ use std::{
     fs, io,
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
 };
 use systole_wire::exec::Operation;
 
 /// Where root's Podman has its containers' ends noted.
 const EXITS: &str = "/run/libpod/exits";
 
-/// Where the runtimes it uses have what runs.
+/// Where the runtimes it uses have what runs. The directories are made by the first container after a boot.
 pub(crate) const RUNTIMES: [&str; 2] = ["/run/crun", "/run/runc"];
+
+/// What these directories are in.
+const RUN: &str = "/run";
 
 /// Where it keeps their names. Later versions have those that are removed when they end (`--rm`) in a list of their own.
 const NAMES: [&str; 2] = [
@@ -36,9 +40,24 @@ const BUFFER_BYTES: usize = 4 << 10;
 pub(crate) struct ContainerWatch {
     notices: OwnedFd,
     /// What is watched: by the number the kernel gave it.
-    watched: BTreeMap<i32, Sign>,
+    watched: BTreeMap<i32, Watched>,
     /// Instances by the name of their container.
     instances: BTreeMap<String, String>,
+}
+
+/// A directory, and what it means when something is made in it.
+#[derive(Debug)]
+struct Watched {
+    directory: PathBuf,
+    meaning: Meaning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// There is a sign of the container of that name.
+    Sign(Sign),
+    /// If it is a runtime's directory: the first container has started.
+    Home,
 }
 
 /// What a notice from a directory means.
@@ -61,19 +80,32 @@ impl ContainerWatch {
     pub(crate) fn learn(&mut self, operation: &Operation) {
         let Some(container) = container_name(operation) else { return };
         self.instances.insert(container.to_owned(), operation.resource.clone());
-        // The directories are made by the first container after a boot.
-        if !self.watched.values().any(|sign| *sign == Sign::Ended) {
-            self.watch(EXITS, Sign::Ended);
+        if !self.watches(Meaning::Sign(Sign::Ended)) {
+            self.watch(Path::new(EXITS), Meaning::Sign(Sign::Ended));
         }
-        if !self.watched.values().any(|sign| *sign == Sign::Started) {
-            RUNTIMES.into_iter().for_each(|runtime| self.watch(runtime, Sign::Started));
+        if !self.watches(Meaning::Sign(Sign::Started)) {
+            self.watch_runtimes(Path::new(RUN));
         }
     }
 
-    fn watch(&mut self, directory: &str, sign: Sign) {
+    fn watches(&self, meaning: Meaning) -> bool {
+        self.watched.values().any(|watched| watched.meaning == meaning)
+    }
+
+    /// Watches the directories of runtimes in `run`; while there are none, for one to appear.
+    fn watch_runtimes(&mut self, run: &Path) {
+        if !self.watches(Meaning::Home) {
+            self.watch(run, Meaning::Home);
+        }
+        for name in runtime_names() {
+            self.watch(&run.join(name), Meaning::Sign(Sign::Started));
+        }
+    }
+
+    fn watch(&mut self, directory: &Path, meaning: Meaning) {
         let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
         if let Ok(number) = inotify::add_watch(&self.notices, directory, flags) {
-            self.watched.insert(number, sign);
+            self.watched.insert(number, Watched { directory: directory.to_owned(), meaning });
         }
     }
 
@@ -101,15 +133,23 @@ impl ContainerWatch {
 
     /// Ids of containers there is a sign of.
     fn read(&mut self) -> Vec<(Sign, String)> {
+        let (mut notices, mut appeared) = (Vec::new(), Vec::new());
         let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = Reader::new(&self.notices, &mut buffer);
-        let mut notices = Vec::new();
         loop {
             match reader.next() {
                 Ok(event) => {
                     let name = event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
-                    if let Some(sign) = self.watched.get(&event.wd()).filter(|_| is_id(name)) {
-                        notices.push((*sign, name.to_owned()));
+                    match self.watched.get(&event.wd()) {
+                        Some(Watched { meaning: Meaning::Sign(sign), .. }) if is_id(name) => {
+                            notices.push((*sign, name.to_owned()));
+                        }
+                        Some(Watched { meaning: Meaning::Home, directory })
+                            if runtime_names().any(|runtime| runtime == name) =>
+                        {
+                            appeared.push(directory.join(name));
+                        }
+                        _ => {}
                     }
                     // The directory is gone: it is looked for again with the next operation.
                     if event.events().contains(ReadFlags::IGNORED) {
@@ -117,9 +157,17 @@ impl ContainerWatch {
                     }
                 }
                 Err(Errno::INTR) => {}
-                Err(_) => return notices,
+                Err(_) => break,
             }
         }
+        for directory in appeared {
+            self.watch(&directory, Meaning::Sign(Sign::Started));
+            // What was made in it before it was watched; perhaps told twice.
+            let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+            notices.extend(names.filter(|name| is_id(name)).map(|name| (Sign::Started, name)));
+        }
+        notices
     }
 }
 
@@ -143,6 +191,11 @@ pub(crate) fn container_name(operation: &Operation) -> Option<&str> {
 /// The id of Podman's container called `name`, if there is one.
 pub(crate) fn id_of(name: &str) -> Option<String> {
     all_names().into_iter().find(|(_, names)| names.iter().any(|one| one == name)).map(|(id, _)| id)
+}
+
+/// What the runtimes' directories are called.
+fn runtime_names() -> impl Iterator<Item = &'static str> {
+    RUNTIMES.into_iter().filter_map(|directory| Path::new(directory).file_name()?.to_str())
 }
 
 /// Whether a file's name is a container's id, and not that of a file still being written.
@@ -182,15 +235,19 @@ mod tests {
     fn a_directory_named_after_a_container_is_a_sign_of_what_it_stands_for() {
         let id = "5f57911fe71281fb6348d1c098b0728b7d3aaeb625cd41f8a980402a1e6f3379";
         let base = std::env::temp_dir().join(format!("systole-containers-{}", std::process::id()));
-        let (exits, runtime) = (base.join("exits"), base.join("runtime"));
-        for directory in [&exits, &runtime] {
-            fs::create_dir_all(directory).expect("directory");
-        }
+        let (exits, runtime) = (base.join("exits"), base.join("runc"));
+        fs::create_dir_all(&exits).expect("directory");
         let mut watch = ContainerWatch::new().expect("inotify");
         watch.instances.insert("web".to_owned(), "web-podman-0".to_owned());
-        watch.watch(&exits.to_string_lossy(), Sign::Ended);
-        watch.watch(&runtime.to_string_lossy(), Sign::Started);
+        watch.watch(&exits, Meaning::Sign(Sign::Ended));
+        watch.watch_runtimes(&base);
         assert_eq!(watch.signs(), []);
+        // By the first container after a boot.
+        fs::create_dir_all(runtime.join(id)).expect("directory");
+        fs::create_dir(base.join("something-else")).expect("directory");
+        assert_eq!(watch.read(), [(Sign::Started, id.to_owned())]);
+        fs::remove_dir(runtime.join(id)).expect("it is there");
+        assert_eq!(watch.read(), []);
         // Podman does not know this container: any may be the one that ended, but what started is gone again.
         let all = vec![(Sign::Ended, "web-podman-0".to_owned())];
         for (directory, signs) in [(&runtime, Vec::new()), (&exits, all)] {
