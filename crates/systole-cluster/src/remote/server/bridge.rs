@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use systole_wire::{
-    api::{Refusal, RefusalKind, Reply, Request, Response},
+    api::{Call, Refusal, RefusalKind, Reply, Request, Response},
     remote::{
         ProxyBody,
         proxy::{PROXIED, WANTS_RESPONSE},
-        stock::ask::{Step, next},
+        stock::ask::{Question, Step, change_told, next, subscription},
     },
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Bridge {
     open: BTreeSet<&'static str>,
     pending: Vec<Pending>,
     last_id: i32,
+    /// The request by which the tool wants to hear of changes.
+    subscription: Option<Request>,
 }
 
 /// A request under way.
@@ -52,6 +54,11 @@ impl Bridge {
     /// The tool asks something.
     pub fn ask(&mut self, request: Request, user: &str) -> Said {
         let mut said = Said::default();
+        if request.call == Call::Subscribe {
+            self.subscription = Some(request.clone());
+            self.put(&request, subscription(), user, &mut said);
+            return said;
+        }
         if self.pending.len() >= MAX_PENDING {
             said.to_tool.push(refusal(&request, RefusalKind::Busy, "too many requests at once"));
             return said;
@@ -73,7 +80,10 @@ impl Bridge {
         };
         match &body {
             ProxyBody::Response { xml, .. } | ProxyBody::Event { xml } => {
-                let Some(idx) = self.pending.iter().position(is_answer) else { return said };
+                let Some(idx) = self.pending.iter().position(is_answer) else {
+                    said.to_tool.extend(self.notice(change_told(xml)));
+                    return said;
+                };
                 let mut pending = self.pending.remove(idx);
                 pending.answers.push(xml.clone());
                 self.go_on(pending.request, pending.answers, user, &mut said);
@@ -88,34 +98,57 @@ impl Bridge {
                     refusal(&pending.request, RefusalKind::NotReady, "the cluster's service has gone away")
                 };
                 said.to_tool.extend(lost.into_iter().map(answer));
+                // What changes meanwhile is not told: it has to look again, and with that comes a new session.
+                if service == subscription().service {
+                    said.to_tool.extend(self.notice(Some(Reply::Changed { version: String::new() })));
+                }
             }
             _ => {}
         }
         said
     }
 
+    /// What a tool that wants to hear of changes is told.
+    fn notice(&self, reply: Option<Reply>) -> Option<Response> {
+        Some(Response { id: self.subscription.as_ref()?.id, reply: reply? })
+    }
+
     fn go_on(&mut self, request: Request, answers: Vec<String>, user: &str, said: &mut Said) {
-        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        let id = self.last_id;
+        let id = self.last_id.checked_add(1).unwrap_or(1);
         let question = match next(&request.call, id, &answers) {
             Step::Ask(question) => question,
             Step::Done(reply) => return said.to_tool.push(Response { id: request.id, reply }),
         };
+        let (service, by_event) = (question.service, question.by_event);
+        let id = self.put(&request, question, user, said);
+        self.pending.push(Pending { request, answers, service, id, by_event });
+    }
+
+    /// Puts a question to its service; its number.
+    fn put(&mut self, request: &Request, question: Question, user: &str, said: &mut Said) -> i32 {
         let service = question.service;
-        if self.open.insert(service) {
+        let is_new = self.open.insert(service);
+        if is_new {
             said.to_cluster.push((service, ProxyBody::New { service: service.to_owned() }));
         }
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        let id = self.last_id;
         // As with the API, only root speaks for others.
-        let user = request.user.as_deref().filter(|_| user == "root").unwrap_or(user).to_owned();
+        let meant = request.user.as_deref().filter(|_| user == "root").unwrap_or(user).to_owned();
         let ask = ProxyBody::Request {
             id,
             flags: WANTS_RESPONSE | PROXIED,
             client: request.client.clone(),
-            user,
+            user: meant,
             xml: question.xml,
         };
         said.to_cluster.push((service, ask));
-        self.pending.push(Pending { request, answers, service, id, by_event: question.by_event });
+        let subscription_is_lost =
+            is_new && service == subscription().service && request.call != Call::Subscribe;
+        if let Some(request) = self.subscription.clone().filter(|_| subscription_is_lost) {
+            self.put(&request, subscription(), user, said);
+        }
+        id
     }
 }
 
@@ -173,6 +206,38 @@ mod tests {
         assert!(matches!(&said.to_tool[..], [Response { id: 1, reply: Reply::Refused(_) }]), "{said:?}");
         let again = bridge.ask(request(3, Call::Cib), "root");
         assert!(matches!(again.to_cluster[0], ("cib_rw", ProxyBody::New { .. })), "a new session");
+    }
+
+    #[test]
+    fn who_wants_to_hear_of_changes_hears_of_each_and_of_the_end_of_the_service() {
+        let notice = r#"<notify t="cib_notify"><cib_update_result><diff><version>
+            <target admin_epoch="0" epoch="7" num_updates="2"/></version></diff></cib_update_result></notify>"#;
+        let notice = || ProxyBody::Event { xml: notice.into() };
+        let changed = |version: &str| {
+            let reply = Reply::Changed { version: version.into() };
+            Said { to_tool: vec![Response { id: 5, reply }], ..Said::default() }
+        };
+        let mut bridge = Bridge::default();
+        let asked_for_notices = |said: &Said| {
+            let is_it = |body: &ProxyBody| matches!(body, ProxyBody::Request { xml, .. } if xml.contains("cib_diff_notify"));
+            said.to_cluster.iter().filter(|(_, body)| is_it(body)).count()
+        };
+        let said = bridge.ask(request(5, Call::Subscribe), "root");
+        assert_eq!(said.to_cluster[0], ("cib_rw", ProxyBody::New { service: "cib_rw".into() }));
+        assert_eq!((asked_for_notices(&said), said.to_tool), (1, vec![]));
+        let heard = ProxyBody::Response { id: 1, xml: "<ack/>".into() };
+        assert_eq!(bridge.hear("cib_rw", heard, "root"), Said::default());
+        assert_eq!(bridge.hear("cib_rw", notice(), "root"), changed("0.7.2"));
+        // Asking goes on beside it.
+        assert_eq!(asked_for_notices(&bridge.ask(request(6, Call::Cib), "root")), 0);
+        assert_eq!(bridge.hear("cib_rw", notice(), "root"), changed("0.7.2"));
+        let cib = r#"<cib-reply cib_rc="0"><cib_calldata><cib/></cib_calldata></cib-reply>"#;
+        let said = bridge.hear("cib_rw", ProxyBody::Response { id: 2, xml: cib.into() }, "root");
+        assert!(matches!(&said.to_tool[..], [Response { id: 6, reply: Reply::Cib { .. } }]), "{said:?}");
+
+        assert_eq!(bridge.hear("cib_rw", ProxyBody::Destroy, "root"), changed(""));
+        let said = bridge.ask(request(7, Call::Cib), "root");
+        assert_eq!(asked_for_notices(&said), 1, "with the new session");
     }
 
     #[test]

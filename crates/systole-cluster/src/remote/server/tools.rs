@@ -64,7 +64,7 @@ struct Session {
 #[derive(Debug)]
 enum Speaks {
     Api,
-    ApiToStock(Bridge),
+    ApiToStock(Box<Bridge>),
     Stock(String),
 }
 
@@ -103,7 +103,7 @@ impl RemoteServer {
         let speaks = match service {
             ToolService::Stock(service) => Speaks::Stock(service),
             ToolService::Api if provider.speaks_api => Speaks::Api,
-            ToolService::Api => Speaks::ApiToStock(Bridge::default()),
+            ToolService::Api => Speaks::ApiToStock(Box::default()),
         };
         let opened = match &speaks {
             Speaks::Api => Some(API_SERVICE.to_owned()),

@@ -79,6 +79,26 @@ pub fn next(call: &Call, id: i32, answers: &[String]) -> Step {
     }
 }
 
+/// Has the CIB's service tell of each change from now on, by an event. The response says only that this was heard.
+pub fn subscription() -> Question {
+    let request = Builder::new("cib-callback")
+        .set("cib_op", "cib_notify")
+        .set("cib_notify_type", "cib_diff_notify")
+        .set("cib_notify_activate", 1);
+    Question { service: "cib_rw", xml: request.text(), by_event: true }
+}
+
+/// What a tool is to be told of an event of the CIB's service; `None` if it tells of no change.
+pub fn change_told(event: &str) -> Option<Reply> {
+    let document = Document::parse(event).ok()?;
+    let notice = document.root();
+    let result = notice.child("cib_update_result").filter(|_| notice.attr("t") == Some("cib_notify"))?;
+    let version = result.child("diff").and_then(|diff| diff.child("version")?.child("target"));
+    let part = |name: &str| version.and_then(|version| version.attr(name)).unwrap_or("0");
+    let version = ["admin_epoch", "epoch", "num_updates"].map(part).join(".");
+    Some(Reply::Changed { version })
+}
+
 fn refuse(kind: RefusalKind, message: &str) -> Step {
     Step::Done(Reply::Refused(Refusal { kind, message: message.to_owned() }))
 }
@@ -329,13 +349,22 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_of_a_change_tells_the_version_and_others_are_none() {
+        assert!(subscription().xml.contains("cib_notify_type=\"cib_diff_notify\""));
+        let notice = r#"<notify t="cib_notify" subt="cib_diff_notify" cib_rc="0"><cib_update_result><diff format="2">
+            <version><source admin_epoch="1" epoch="4" num_updates="9"/><target admin_epoch="1" epoch="5" num_updates="0"/>
+            </version></diff></cib_update_result></notify>"#;
+        assert_eq!(change_told(notice), Some(Reply::Changed { version: "1.5.0".into() }));
+        for other in ["<notify t=\"cib_notify\"/>", "<cib-reply cib_rc=\"0\"/>", "no XML"] {
+            assert_eq!(change_told(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn what_pacemaker_has_no_service_for_is_refused() {
-        for call in [
-            Call::Subscribe,
-            Call::Shutdown,
-            Call::WaitIdle { timeout_ms: 1 },
-            Call::Attributes { name: None, node: None },
-        ] {
+        for call in
+            [Call::Shutdown, Call::WaitIdle { timeout_ms: 1 }, Call::Attributes { name: None, node: None }]
+        {
             assert!(matches!(reply(&call, &[]), Reply::Refused(_)), "{call:?}");
         }
     }
