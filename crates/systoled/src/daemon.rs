@@ -35,7 +35,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the program waits at its end for a disk that does not answer.
 const LAST_WRITE: Duration = Duration::from_secs(20);
 
-/// How long a node that is told to end waits for a cluster layer that is not there.
+/// How long a node that is told to end waits for a cluster layer that is not there, if it was never in a cluster.
 const LONELY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The client number of requests that come from signals; no tool has it.
@@ -249,9 +249,11 @@ impl Daemon {
         Ok(())
     }
 
-    /// How much longer to wait for the cluster layer before ending without it.
+    /// How much longer to wait for the cluster layer before ending without it. A node that was in a cluster stops its
+    /// resources alone, which takes as long as it takes: others may start them.
     fn patience_left(&self) -> Option<Duration> {
-        let since = self.leaving_since.filter(|_| self.hub.connection().is_none())?;
+        let is_stuck = self.hub.connection().is_none() && !self.machine.goes_on_alone();
+        let since = self.leaving_since.filter(|_| is_stuck)?;
         Some(LONELY_PATIENCE.saturating_sub(since.elapsed()))
     }
 

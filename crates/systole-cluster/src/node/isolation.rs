@@ -79,14 +79,23 @@ impl NodeMachine {
         }
     }
 
+    /// Whether this node stops its resources by itself if the cluster layer stays away, and then leaves if it is to.
+    pub fn goes_on_alone(&self) -> bool {
+        self.own_entry().is_some()
+    }
+
+    /// This node among those that the cluster was ever made of.
+    fn own_entry(&self) -> Option<(u32, String)> {
+        self.replica.known_nodes().into_iter().find(|(_, name)| *name == self.name)
+    }
+
     /// Goes on alone once the wait is over. A node that never was in a cluster has nothing to go on with.
     pub(super) fn isolate_if_due(&mut self) {
         if self.isolation.due.is_none_or(|due| due > self.now.mono) {
             return;
         }
         self.isolation.due = None;
-        let known = self.replica.known_nodes().into_iter().find(|(_, name)| *name == self.name);
-        let Some(own) = known else { return };
+        let Some(own) = self.own_entry() else { return };
         let text = if self.isolation.is_kept_out {
             "this node is kept out of the cluster: it stops its resources, whatever no-quorum-policy says"
         } else {

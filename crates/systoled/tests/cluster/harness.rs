@@ -34,7 +34,7 @@ state=$node/active/$OCF_RESOURCE_INSTANCE
 echo "$1" >> "$node/log/$1-$OCF_RESOURCE_INSTANCE"
 case $1 in
 start) : > "$state";;
-stop) rm -f "$state";;
+stop) [ ! -e "$node/slow" ] || sleep 2; rm -f "$state";;
 monitor) [ -e "$state" ] || exit 7;;
 reload-agent) ;;
 meta-data) cat <<END
@@ -200,6 +200,17 @@ impl Cluster {
         for name in ["boot-id", "execd.state"] {
             fs::remove_file(self.dir(node).join(name)).expect("what a boot clears");
         }
+    }
+
+    /// Has agents on the node take two seconds to stop a resource.
+    pub fn slow_down(&self, node: &str) {
+        fs::write(self.dir(node).join("slow"), "").expect("directory");
+    }
+
+    /// The cluster layer ends, for good.
+    pub fn lose_layer(&mut self) {
+        self.stop_hub.wake();
+        self.hub.take().expect("it runs").join().expect("hub");
     }
 
     /// SIGTERM to `systoled`, until it has ended.

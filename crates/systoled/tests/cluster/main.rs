@@ -104,6 +104,19 @@ fn a_node_that_is_told_to_end_lets_its_resources_move_first() {
 }
 
 #[test]
+fn a_node_that_is_told_to_end_without_a_cluster_layer_stops_its_resources_first() {
+    let mut cluster = Cluster::start("lonely", 2);
+    cluster.load(&["one"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    cluster.slow_down(home);
+    cluster.lose_layer();
+    let status = cluster.terminate(home);
+    assert!(status.success(), "{status}");
+    assert!(!cluster.is_active(home, "one"), "it left with its resource running");
+}
+
+#[test]
 fn bad_requests_are_answered_and_change_nothing() {
     let cluster = Cluster::start("bad", 3);
     cluster.load(&["one"]);
