@@ -33,7 +33,10 @@ impl Answer {
             read_graph(&text).map_err(|error| format!("graph: {error}"))
         };
         let graph = read().map_err(|error| failure.clone().unwrap_or(error));
-        let complaints = err.lines().filter(|line| !is_noise(line)).map(str::to_owned).collect();
+        // After an assertion of its own that failed, an incumbent prints what else it noticed, which it keeps to itself otherwise.
+        let has_failed = err.contains("fatal assertion");
+        let is_aside = |line: &str| is_noise(line) || (has_failed && line.starts_with('('));
+        let complaints = err.lines().filter(|line| !is_aside(line)).map(str::to_owned).collect();
         Self { graph, failure, sections: sections(out), complaints }
     }
 

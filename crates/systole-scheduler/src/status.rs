@@ -286,6 +286,17 @@ impl<'a> Status<'a> {
         self.tagged(name).into_iter().map_while(|id| self.find_for_constraint(id.as_str())).collect()
     }
 
+    /// The resource of that name, or each that a tag or template names, if there is any such; `None` in the list: there is
+    /// no resource of that name.
+    pub fn stands_for(&self, name: &str) -> Option<Vec<Option<RscIdx>>> {
+        if let Some(rsc) = self.find_for_constraint(name) {
+            return Some(vec![Some(rsc)]);
+        }
+        let members = self.tagged(name);
+        let members = members.into_iter().map(|id| self.find_for_constraint(id.as_str())).collect();
+        Some(members).filter(|members: &Vec<_>| !members.is_empty())
+    }
+
     /// What a tag or template stands for, each once.
     fn tagged(&self, name: &str) -> Vec<&'a ElementId> {
         let tags = self.cib.templates.iter().chain(&self.cib.tags).filter(|tag| tag.id.as_str() == name);

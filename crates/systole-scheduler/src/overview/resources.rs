@@ -113,7 +113,11 @@ fn primitive(status: &Status<'_>, idx: RscIdx, data: &PrimitiveData<'_>) -> Prim
         nodes: rsc.running_on.iter().map(|&node| location(status, node)).collect(),
         pending: rsc.pending.as_ref().and_then(pending_word),
         pending_on: rsc.pending.as_ref().map(|pending| status.node(pending.node).name.clone()),
-        failed_probe: failed_probe(status, idx, shown_at),
+        failed_probe: failed_probe(
+            status,
+            idx,
+            host_in_bundle(status, idx).map_or(shown_at, |host| host.or(lock)),
+        ),
         current: current.map(|node| location(status, node)),
         shown_at: shown_at.map(|node| location(status, node)),
         locked_at: lock.map(|node| location(status, node)),
@@ -149,6 +153,15 @@ fn pending_word(pending: &Pending) -> Option<&'static str> {
         "monitor" => Some("Monitoring"),
         _ => None,
     }
+}
+
+/// Of what is part of a bundle's replica: the node that its line shows, where the container is.
+fn host_in_bundle(status: &Status<'_>, idx: RscIdx) -> Option<Option<NodeIdx>> {
+    let bundle = status.rsc(status.root_of(idx)).bundle()?;
+    let is_part = |replica: &&Replica| {
+        [replica.ip, Some(replica.container), replica.remote, replica.child].contains(&Some(idx))
+    };
+    bundle.replicas.iter().find(is_part).map(|replica| status.current_node(replica.container))
 }
 
 /// The result of a probe that failed in a way that counts as "not running", on `node` or anywhere.

@@ -52,9 +52,14 @@ impl Draft<'_, '_> {
         for action in &self.actions {
             let Some(rsc) = action.rsc else { continue };
             let operations = self.r(rsc).primitive().map_or(&[][..], |own| &own.definition.operations);
+            let interval = Duration::from_millis(action.key.interval_ms().into());
             if is_general || operations.iter().any(|operation| rules::are_in(&operation.meta)) {
-                let interval = Duration::from_millis(action.key.interval_ms().into());
                 self.status.op_meta(rsc, action.made_as.as_str(), interval);
+            }
+            if let Some(node) = action.node
+                && operations.iter().any(|operation| rules::are_in(&operation.parameters))
+            {
+                self.status.operation_parameters(rsc, node, action.made_as.as_str(), interval);
             }
         }
     }

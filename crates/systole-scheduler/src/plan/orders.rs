@@ -197,18 +197,10 @@ impl<'s, 'a> Constraints<'s, 'a> {
                     self.order_pair(order, (first, first_task), (then, then_task));
                     return;
                 }
-                // A tag or template stands for all its members, in no particular order.
-                let set = |name: &str, action: Option<OrderAction>| Set {
-                    id: "",
-                    sequential: false,
-                    has_speaker: false,
-                    require_all: true,
-                    kind: None,
-                    task: task(action),
-                    members: self.status.constraint_targets(name),
-                };
-                let sets = [set(first, *first_action), set(then, *then_action)];
-                if sets.iter().all(|set| !set.members.is_empty()) {
+                let names = [(first, *first_action), (then, *then_action)];
+                if names.iter().all(|(name, _)| self.status.stands_for(name).is_some()) {
+                    let sets: Vec<Set<'_>> =
+                        names.iter().map_while(|(name, action)| self.unordered_set(name, *action)).collect();
                     self.order_sets(order, &sets);
                 }
             }
@@ -220,6 +212,20 @@ impl<'s, 'a> Constraints<'s, 'a> {
                 self.order_sets(order, &sets);
             }
         }
+    }
+
+    /// A resource, or all that a tag or template stands for, in no particular order; `None` if any of it does not exist.
+    fn unordered_set(&self, name: &str, action: Option<OrderAction>) -> Option<Set<'static>> {
+        let members = self.status.stands_for(name)?;
+        Some(Set {
+            id: "",
+            sequential: false,
+            has_speaker: false,
+            require_all: true,
+            kind: None,
+            task: task(action),
+            members: members.into_iter().collect::<Option<_>>()?,
+        })
     }
 
     fn order_pair(&mut self, order: &model::Order, first: (RscIdx, Task), then: (RscIdx, Task)) {

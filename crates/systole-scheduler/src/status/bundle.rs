@@ -125,8 +125,8 @@ impl<'a> Unpack<'a> {
         let definition = layout.container(number, child.is_some());
         let container =
             self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited.clone());
-        let ip = address.as_ref().map(|address| {
-            let definition = layout.address(number, address);
+        let ip = layout.has_addresses().then(|| {
+            let definition = layout.address(number, address.as_ref());
             self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited)
         });
         let (remote, node) = match child {
@@ -195,13 +195,18 @@ impl<'a> Unpack<'a> {
 /// More replicas than this no bundle gets: each is a node, and what runs in one may be on any of them.
 const MAX_REPLICAS: u32 = 128;
 
+/// What stands where a replica's address would, were there one: beyond the end of the range. Pacemaker prints a missing string,
+/// and in names what may not be there as dots.
+const NO_ADDRESS: &str = "(null)";
+const NO_ADDRESS_IN_ID: &str = ".null.";
+
 /// What the replicas of a bundle have in common.
 struct Layout<'a> {
     bundle: &'a model::Bundle,
     replicas: u32,
     per_host: u32,
     control_port: &'a str,
-    /// Addresses of the replicas, as far as the range goes.
+    /// Addresses of the replicas; `None` where the range has come to its end, or there is none.
     addresses: Vec<Option<Arc<str>>>,
     /// What the container's host table gets.
     host_entries: String,
@@ -223,8 +228,8 @@ impl<'a> Layout<'a> {
         }
         let addresses = addresses(range_start, replicas);
         let mut host_entries = String::new();
-        for (number, address) in addresses.iter().enumerate() {
-            let Some(address) = address else { continue };
+        for (number, address) in addresses.iter().enumerate().take_while(|_| range_start.is_some()) {
+            let address = address.as_deref().unwrap_or(NO_ADDRESS);
             let entry = if network.is_some_and(|network| network.add_host) {
                 format!(" --add-host={}-{number}:{address}", bundle.id)
             } else {
@@ -353,12 +358,13 @@ impl<'a> Layout<'a> {
     }
 
     /// The address resource of a replica.
-    fn address(&self, number: u32, address: &Arc<str>) -> Primitive {
+    fn address(&self, number: u32, address: Option<&Arc<str>>) -> Primitive {
         let network = self.bundle.network.as_ref();
-        let id = format!("{}-ip-{address}", self.bundle.id);
+        let in_id = address.map_or(NO_ADDRESS_IN_ID, |address| &**address);
+        let id = format!("{}-ip-{in_id}", self.bundle.id);
         let netmask = network.and_then(|network| network.host_netmask.clone());
         let parameters = [
-            ("ip", Some(address.clone())),
+            ("ip", address.cloned()),
             ("nic", network.and_then(|network| network.host_interface.clone())),
             ("cidr_netmask", Some(netmask.unwrap_or_else(|| "32".into()))),
         ];
@@ -368,17 +374,19 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Addresses for `n` replicas: consecutive, after .254 comes .1 of the next third part, none after third part 253.
+/// Addresses for `n` replicas: consecutive, after .254 comes .1 of the next third part, none after third part 253. After the
+/// one without begins the range again.
 fn addresses(start: Option<Ipv4Addr>, n: u32) -> Vec<Option<Arc<str>>> {
     let mut next = start;
     let mut addresses = Vec::new();
     for _ in 0..n {
         addresses.push(next.map(|address| address.to_string().into()));
-        next = next.and_then(|address| match address.octets() {
-            [_, _, 254..=255, _] => None,
-            [a, b, c, 254..=255] => Some(Ipv4Addr::new(a, b, c + 1, 1)),
-            [a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d + 1)),
-        });
+        next = match next.map(|address| address.octets()) {
+            None => start,
+            Some([_, _, 254..=255, _]) => None,
+            Some([a, b, c, 254..=255]) => Some(Ipv4Addr::new(a, b, c + 1, 1)),
+            Some([a, b, c, d]) => Some(Ipv4Addr::new(a, b, c, d + 1)),
+        };
     }
     addresses
 }
@@ -394,6 +402,6 @@ mod tests {
             addresses.into_iter().map(|address| address.map_or("-".into(), |text| text.to_string())).collect()
         };
         assert_eq!(texts([10, 0, 0, 253], 3), ["10.0.0.253", "10.0.0.254", "10.0.1.1"]);
-        assert_eq!(texts([10, 0, 254, 7], 2), ["10.0.254.7", "-"]);
+        assert_eq!(texts([10, 0, 254, 7], 4), ["10.0.254.7", "-", "10.0.254.7", "-"]);
     }
 }

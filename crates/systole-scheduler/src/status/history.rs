@@ -362,9 +362,9 @@ impl<'a> Unpack<'a> {
             let mut up = parent;
             while let Some(parent) = up {
                 let parent = &mut self.resources[parent.i()];
-                if !parent.running_on.contains(&node) {
-                    parent.running_on.push(node);
-                }
+                // Once for each unmanaged member: Pacemaker counts the node as often, and takes such an instance for one that
+                // is active in several places.
+                parent.running_on.push(node);
                 up = parent.parent;
             }
             return;

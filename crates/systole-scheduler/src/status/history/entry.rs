@@ -494,6 +494,9 @@ impl<'a> Unpack<'a> {
 
 /// Whether `failure` is how the operation of `entry` (which has no result yet) ended.
 fn is_failure_of(failure: &HistoryEntry, entry: &HistoryEntry) -> bool {
-    let (Some(then), Some(since)) = (failure.last_rc_change, entry.last_rc_change) else { return false };
-    failure.operation == entry.operation && failure.interval_ms == entry.interval_ms && then >= since
+    // Whatever does not say when it was is as old as can be.
+    let at = |entry: &HistoryEntry| entry.last_rc_change.map_or(0, |at| at.0);
+    failure.operation == entry.operation
+        && failure.interval_ms == entry.interval_ms
+        && at(failure) >= at(entry)
 }
