@@ -9,6 +9,7 @@ mod options;
 mod resources;
 mod rules;
 mod sketch;
+mod strewn;
 mod wide;
 
 use sketch::Sketch;
@@ -22,6 +23,8 @@ pub enum Family {
     /// All that the configuration language has.
     #[default]
     Wide,
+    /// All that the language has, in few resources, and states that no plan led to.
+    Strewn,
 }
 
 /// A CIB with status. The same family and seed give the same CIB.
@@ -48,16 +51,27 @@ pub fn life(family: Family, seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Do
 
 fn born(family: Family, seed: u64) -> Sketch {
     let mut sketch = Sketch::new(seed);
+    if family == Family::Strewn {
+        sketch.draw_few_themes();
+    }
     sketch.add_nodes();
     sketch.add_resources();
     sketch.add_options();
     sketch.add_constraints();
-    if family == Family::Wide {
+    if family != Family::Classic {
+        sketch.widen_configuration();
+    }
+    if family == Family::Strewn {
+        // More of it, since there is less of everything else.
         sketch.widen_configuration();
     }
     sketch.add_status();
-    sketch.live();
-    if family == Family::Wide {
+    if family == Family::Strewn {
+        sketch.strew_states();
+    } else {
+        sketch.live();
+    }
+    if family != Family::Classic {
         sketch.widen_status();
     }
     sketch

@@ -3,6 +3,7 @@
 //! Nothing is invented where it can be taken from the corpus: an attribute gets a value that it has in some other case.
 
 mod configuration;
+mod graft;
 mod status;
 
 use crate::NOW;
@@ -134,7 +135,7 @@ impl Patient<'_> {
     /// Does one thing to it, and says what.
     fn alter(&mut self) -> String {
         for _ in 0..20 {
-            let done = match self.random.between(0, 33) {
+            let done = match self.random.between(0, 38) {
                 0..3 => self.drop_any("configuration"),
                 3..6 => self.drop_any("status"),
                 6..9 => self.change_attribute("configuration"),
@@ -154,6 +155,8 @@ impl Patient<'_> {
                 30 => self.add_set_constraint(),
                 31 => self.add_ticket(),
                 32 => self.disturb_node(),
+                33..37 => self.graft_resource(),
+                37 => self.graft_section(),
                 _ => self.change_root(),
             };
             if let Some(done) = done {

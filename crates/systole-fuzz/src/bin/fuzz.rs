@@ -40,7 +40,7 @@ struct Options {
     /// Where CIBs with differences are kept
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
-    /// What clusters are made of: `classic`, or `wide`, all that the language has
+    /// What clusters are made of: `classic`; `wide`, all that the language has; `strewn`, the same with states that no plan led to
     #[arg(long, default_value = "wide", value_parser = family)]
     family: Family,
     /// Print how many of the clusters had each part of the language
@@ -144,7 +144,8 @@ fn family(name: &str) -> Result<Family, String> {
     match name {
         "classic" => Ok(Family::Classic),
         "wide" => Ok(Family::Wide),
-        _ => Err("classic or wide".to_owned()),
+        "strewn" => Ok(Family::Strewn),
+        _ => Err("classic, wide or strewn".to_owned()),
     }
 }
 

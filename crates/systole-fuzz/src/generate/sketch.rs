@@ -54,7 +54,8 @@ pub enum Theme {
     Utilization,
 }
 
-const THEMES: [Theme; 28] = [
+/// All of them.
+pub const THEMES: [Theme; 28] = [
     Theme::Bundles,
     Theme::Clones,
     Theme::Dates,

@@ -6,7 +6,7 @@ use systole_cib::xml::{Element, Key};
 const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
 const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
 
-fn is_resource(element: Element<'_>) -> bool {
+pub(super) fn is_resource(element: Element<'_>) -> bool {
     RESOURCES.contains(&element.name())
 }
 

@@ -101,7 +101,7 @@ impl Patient<'_> {
         Some(format!("{} has {name}={value}", self.document.element(state).attr("uname")?))
     }
 
-    fn set_transient_to(&mut self, state: Key, name: &str, value: &str) {
+    pub(super) fn set_transient_to(&mut self, state: Key, name: &str, value: &str) {
         let id = self.document.element(state).id().unwrap_or_default().to_owned();
         let attributes = self.document.element(state).child("transient_attributes").map(Element::key);
         let attributes =
