@@ -175,6 +175,13 @@ pub const CLUSTER_OPTIONS: &[OptionInfo] = &[
         about: "Whether access control lists count",
     },
     OptionInfo {
+        name: "cluster-ipc-limit",
+        kind: Kind::Integer,
+        default: "",
+        audience: Audience::Experts,
+        about: "Without effect: what waits for a client has bounds of its own",
+    },
+    OptionInfo {
         name: "symmetric-cluster",
         kind: Kind::Boolean,
         default: "true",

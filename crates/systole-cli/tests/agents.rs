@@ -114,6 +114,29 @@ fn programs_get_what_an_agent_said_in_a_form_of_its_own() {
 const FENCE_AGENT: &str = "#!/bin/sh\nall=$(cat)\ncase $all in *action=metadata*) echo '<resource-agent name=\"fence_x\"/>';;\n\
     *bad=*) echo 'no such thing: bad' >&2; exit 1;; *) echo checked;; esac\n";
 
+fn with_fence_agent() -> Place {
+    let place = place();
+    let agent = place.dir.join("fence_x");
+    fs::write(&agent, FENCE_AGENT).expect("the disk has room");
+    fs::set_permissions(agent, fs::Permissions::from_mode(0o755)).expect("ours");
+    place
+}
+
+#[test]
+fn fence_agents_are_of_a_class_of_their_own() {
+    for (words, code, said) in [
+        ("--list-standards", 0, "service\nstonith\n"),
+        ("--list-agents stonith", 0, "fence_x\n"),
+        ("--show-metadata stonith:fence_x", 0, "<resource-agent name=\"fence_x\"/>"),
+        ("--show-metadata stonith:fence_none", 105, "stonith:fence_none"),
+    ] {
+        let outcome = with_fence_agent().sh(&format!("SYSTOLE_FENCE_AGENTS=$PWD crm_resource {words}"));
+        assert_eq!(outcome.code, code, "{words}: {outcome:?}");
+        let all = format!("{}{}", outcome.out, outcome.err);
+        assert!(all.contains(said), "{words}: {outcome:?}");
+    }
+}
+
 #[test]
 fn fence_devices_and_agents_are_told_and_no_node_is_said_to_be_fenced() {
     for (words, code, said) in [
@@ -136,18 +159,15 @@ fn fence_devices_and_agents_are_told_and_no_node_is_said_to_be_fenced() {
         ("-H '*' -V", 0, "no fencing is recorded"),
         ("-H nope", 105, "Node 'nope' not found"),
         // What is not done is not said to be done.
-        ("-F a", 3, "not carried out"),
-        ("-B a -t 5", 3, "not carried out"),
-        ("-U a", 3, "not carried out"),
-        ("-Q fence", 3, "not carried out"),
+        ("-F a", 102, "running cluster"),
+        ("-B a -t 5", 102, "running cluster"),
+        ("-U a", 102, "running cluster"),
+        ("-Q fence", 102, "running cluster"),
         ("-C a", 102, "running cluster"),
         ("-L -I", 64, "cannot be used with"),
         ("", 64, "required"),
     ] {
-        let place = place();
-        let agent = place.dir.join("fence_x");
-        fs::write(&agent, FENCE_AGENT).expect("the disk has room");
-        fs::set_permissions(agent, fs::Permissions::from_mode(0o755)).expect("ours");
+        let place = with_fence_agent();
         let outcome = place.sh(&format!("SYSTOLE_FENCE_AGENTS=$PWD stonith_admin {words}"));
         let all = format!("{}{}", outcome.out, outcome.err);
         assert_eq!(outcome.code, code, "{words}: {outcome:?}");

@@ -62,8 +62,9 @@ fn every_tool_refuses_what_is_no_cib_and_says_why() {
             "systole plan bad.xml",
         ] {
             let outcome = place.sh(command);
-            // Whatever is wrong, crm_verify says of it that it is no valid configuration.
-            let code = if command.starts_with("crm_verify") { 78 } else { 65 };
+            // Whatever is wrong with what stands for the cluster's CIB, it is no valid configuration.
+            let is_cib = command.starts_with("crm_verify") || command.starts_with("CIB_file");
+            let code = if is_cib { 78 } else { 65 };
             assert_eq!(outcome.code, code, "{command} with {name}: {outcome:?}");
             assert!(outcome.err.contains(said), "{command} with {name} says {:?}, not {said:?}", outcome.err);
             assert!(outcome.err.len() < 2000, "{command} with {name} says {} bytes", outcome.err.len());

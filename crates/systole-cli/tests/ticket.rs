@@ -29,11 +29,11 @@ const CIB: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0"
 fn queries_print_what_scripts_read() {
     let place = Place::new().with_cib(CIB);
     for (command, code, out) in [
-        ("-w", 0, "tA\ntB\ntC\n"),
+        ("-w", 0, "tA\ntC\ntB\n"),
         (
             "-l",
             0,
-            "tA\tgranted last-granted=\"Sun Sep 13 12:26:40 2020\"\ntB\trevoked [standby]\ntC\trevoked\n",
+            "tA\tgranted last-granted=\"Sun Sep 13 12:26:40 2020\"\ntC\trevoked\ntB\trevoked [standby]\n",
         ),
         ("-L -t tB", 0, "tB\trevoked [standby]\t(granted=false, standby=true, owner=1)\n"),
         ("-G granted -t tA", 0, "true\n"),
@@ -56,6 +56,7 @@ fn queries_print_what_scripts_read() {
         ("-t tA", 64, ""),
         ("-g", 64, ""),
         ("-t tA -S foo", 64, ""),
+        ("-t tA -v foo", 64, ""),
     ] {
         let outcome = place.sh(&format!("crm_ticket {command}"));
         assert_eq!((outcome.code, outcome.out.as_str()), (code, out), "{command}: {outcome:?}");
@@ -80,7 +81,9 @@ fn what_may_stop_or_fence_something_wants_force() {
 fn changes_are_made_at_once() {
     for (command, state) in [
         ("-s -t tA", "id=\"tA\" granted=\"true\" last-granted=\"1600000000\" standby=\"true\""),
-        ("-a -D owner -t tB", "id=\"tB\" granted=\"false\" standby=\"false\"/"),
+        ("-a -D owner -t tB", "id=\"tB\" granted=\"false\" standby=\"true\"/"),
+        ("-S a -v 1 -S b -v 2 -t tC", "id=\"tC\" a=\"1\" b=\"2\"/"),
+        ("-g -r -f -t tB", "id=\"tB\" granted=\"false\" standby=\"true\" owner=\"1\"/"),
         ("-s -t tC", "id=\"tC\" standby=\"true\"/"),
         ("-r -f -t tA", "id=\"tA\" granted=\"false\" last-granted=\"1600000000\""),
         ("-S owner -v 2 -t tB", "owner=\"2\""),

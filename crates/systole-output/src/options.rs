@@ -105,7 +105,7 @@ pub enum Daemon {
     Scheduler,
 }
 
-const OF_BASED: &[&str] = &["enable-acl"];
+const OF_BASED: &[&str] = &["enable-acl", "cluster-ipc-limit"];
 const OF_CONTROLLER: &[&str] = &[
     "dc-version",
     "cluster-infrastructure",

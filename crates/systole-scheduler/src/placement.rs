@@ -12,7 +12,7 @@ mod bundle;
 mod colocation;
 mod criteria;
 mod group;
-mod hash_order;
+pub(crate) mod hash_order;
 mod instances;
 mod location;
 mod primitive;

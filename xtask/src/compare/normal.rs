@@ -15,6 +15,7 @@ const RULES: &[(&str, &str)] = &[
     (r"(last-failure-[^=]*=)\d+", "$1"),
     (r"\(version [^)]*\)", "(version)"),
     (r"^Pacemaker \d.*", "Pacemaker"),
+    (r"^(Written by Andrew Beekhof|Part of Systole).*", ""),
     (r#"request="[^"]*?(cibadmin|crm_\w+|iso8601|crmadmin|stonith_admin|attrd_updater) "#, "request=\"$1 "),
     (r"\s+", ""),
 ];

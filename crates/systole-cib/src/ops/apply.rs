@@ -162,9 +162,6 @@ pub fn apply_as(
         CibAction::Upgrade => changes(document, &new, call.action).max(Changed::Status),
         action => changes(document, &new, action),
     };
-    if changed == Changed::Configuration {
-        check_valid(document, &new)?;
-    }
     if version(&new) < version(document) {
         let message = format!(
             "the CIB has version {}, the new one would have {}: fetch the CIB again and make the change there",
@@ -172,6 +169,9 @@ pub fn apply_as(
             version(&new)
         );
         return Err(OpError::new(Failure::OldVersion, message));
+    }
+    if changed == Changed::Configuration {
+        check_valid(document, &new)?;
     }
     if !has_set_version {
         count(&mut new, changed);

@@ -16,6 +16,7 @@ use systole_cib::{
     schema::Schema,
     upgrade,
     xml::{Document, Element},
+    xpath::XPathError,
 };
 use systole_link::groups_of;
 use systole_output::{
@@ -166,7 +167,10 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     session.answer_limit = answer_limit(args);
     let action = action(args)?;
     if args.node_path && action == CibAction::Query {
-        return paths(&mut Cluster::open(session)?, args);
+        return match paths(&mut Cluster::open(session)?, args) {
+            Err(error) if args.output.is_for_programs() => Err(for_programs(error)),
+            result => result,
+        };
     }
     let xml = input(session, args)?;
     let given = xml.clone();
@@ -442,8 +446,10 @@ fn check_input(request: &Request) -> anyhow::Result<()> {
 fn paths(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {
     let xpath = args.xpath.as_deref().ok_or_else(|| Failed::usage("--node-path needs --xpath"))?;
     let document = cluster.cib()?;
-    let found = systole_cib::xpath::find(&document, xpath)
-        .map_err(|error| Failed::new(Exit::Data, format!("XPath {xpath}: {error}")))?;
+    let found = systole_cib::xpath::find(&document, xpath).map_err(|error| {
+        let exit = if matches!(error, XPathError::NotElements(_)) { Exit::NoSuch } else { Exit::Data };
+        Failed::new(exit, format!("XPath {xpath}: {error}"))
+    })?;
     if found.is_empty() {
         return Err(Failed::no_such(format!("nothing found by {xpath}")));
     }

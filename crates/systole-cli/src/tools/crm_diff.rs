@@ -83,7 +83,11 @@ fn patched(args: &Args, mut document: Document, mut patch: Document) -> anyhow::
         Failed::new(exit, format!("Could not apply patch: {error}"))
     })?;
     let text = document.to_text();
-    Ok(Report::new(text.clone(), Tree::with_cdata("updated", text)))
+    let mut report = Report::new(text.clone(), Tree::with_cdata("updated", text));
+    if args.no_version {
+        report.errors.push("Warning: -u/--no-version ignored with -p/--patch".to_owned());
+    }
+    Ok(report)
 }
 
 fn difference(args: &Args, old: &Document, new: &Document) -> Report {

@@ -108,10 +108,10 @@ impl Kind {
             }
             Self::Return => system(number),
             // It used to be of no account whether a code was negated.
-            Self::Legacy => {
-                let number = number.checked_abs().unwrap_or(0);
-                in_table(LEGACY, number).unwrap_or_else(|| system(number))
-            }
+            Self::Legacy => match number.checked_abs() {
+                Some(number) => in_table(LEGACY, number).unwrap_or_else(|| system(number)),
+                None => ("Unknown", "Error".to_owned()),
+            },
         }
     }
 }

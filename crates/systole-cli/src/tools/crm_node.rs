@@ -63,6 +63,16 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             return Ok(Report::new(format!("{name}\n"), Tree::new("node-info").attr("uname", name)));
         }
     }
+    let has_command = args.name
+        || args.cluster_id
+        || args.quorum
+        || args.list
+        || args.partition
+        || args.name_for_id.is_some()
+        || args.remove.is_some();
+    if !has_command {
+        return Err(Failed::usage("no command given: try --name or --list, or --help"));
+    }
     let mut cluster = Cluster::open(session)?;
     if let Some(name) = &args.remove {
         return remove(&mut cluster, name, args.force);
@@ -94,14 +104,8 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if args.list {
         return Ok(list(&document, &report.members, args.partition));
     }
-    if args.partition {
-        let trees = report.members.iter().map(|name| Tree::new("node").attr("name", name.as_str()));
-        return Ok(Report::new(
-            format!("{}\n", report.members.join(" ")),
-            Tree::new("nodes").children(trees),
-        ));
-    }
-    Err(Failed::usage("no command given: try --name or --list, or --help"))
+    let trees = report.members.iter().map(|name| Tree::new("node").attr("name", name.as_str()));
+    Ok(Report::new(format!("{}\n", report.members.join(" ")), Tree::new("nodes").children(trees)))
 }
 
 /// Ids and names of configured nodes.

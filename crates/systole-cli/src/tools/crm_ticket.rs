@@ -56,10 +56,10 @@ struct Args {
     activate: bool,
     /// Set an attribute of the ticket
     #[arg(short = 'S', long, value_name = "ATTRIBUTE", help_heading = "Commands")]
-    set_attr: Option<String>,
+    set_attr: Vec<String>,
     /// With --set-attr: the value
     #[arg(short = 'v', long, value_name = "VALUE", help_heading = "Commands")]
-    attr_value: Option<String>,
+    attr_value: Vec<String>,
     /// Delete an attribute of the ticket
     #[arg(short = 'D', long, value_name = "ATTRIBUTE", help_heading = "Commands")]
     delete_attr: Vec<String>,
@@ -103,12 +103,18 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
         |args: &Args| &args.output,
         |session, args| {
             let query = args::last_given::<Args>(session, words, &QUERIES);
-            perform(session, args, query)
+            let pairs = args::in_order::<Args>(session, words, &["set_attr", "attr_value"]);
+            perform(session, args, query, &pairs)
         },
     )
 }
 
-fn perform(session: &mut Session<'_>, args: &Args, query: Option<&str>) -> anyhow::Result<Report> {
+fn perform(
+    session: &mut Session<'_>,
+    args: &Args,
+    query: Option<&str>,
+    pairs: &[(&str, String)],
+) -> anyhow::Result<Report> {
     // Without a cluster it does not matter what is asked.
     let mut cluster = Cluster::open(session)?;
     let ticket = args.ticket.as_deref();
@@ -124,7 +130,7 @@ fn perform(session: &mut Session<'_>, args: &Args, query: Option<&str>) -> anyho
         Some("constraints") => constraints(&mut cluster, ticket),
         Some(listing) => list(session, &mut cluster, ticket, listing),
         None => {
-            let changes = args.changes()?;
+            let changes = args.changes(pairs)?;
             if changes.is_empty() {
                 return Err(Failed::usage("Must supply a command"));
             }
@@ -140,9 +146,13 @@ fn perform(session: &mut Session<'_>, args: &Args, query: Option<&str>) -> anyho
 }
 
 impl Args {
-    /// Attributes to set, or (without a value) to delete.
-    fn changes(&self) -> anyhow::Result<Vec<change::Change>> {
-        let mut changes = Vec::new();
+    /// Attributes to set, or (without a value) to delete: where some are to be deleted, nothing is set, as with Pacemaker's tool. `pairs`
+    /// are names and values as they were given.
+    fn changes(&self, pairs: &[(&str, String)]) -> anyhow::Result<Vec<change::Change>> {
+        let mut changes = set_in_order(pairs)?;
+        if !self.delete_attr.is_empty() {
+            return Ok(self.delete_attr.iter().map(|name| (name.clone(), None)).collect());
+        }
         for (is_asked_for, name, value) in [
             (self.grant, "granted", "true"),
             (self.revoke, "granted", "false"),
@@ -153,13 +163,25 @@ impl Args {
                 changes.push((name.to_owned(), Some(value.to_owned())));
             }
         }
-        if let Some(name) = &self.set_attr {
-            let value = self.attr_value.clone();
-            let missing = || Failed::usage(format!("Must supply value with -v for -S {name}"));
-            changes.push((name.clone(), Some(value.ok_or_else(missing)?)));
-        }
-        changes.extend(self.delete_attr.iter().map(|name| (name.clone(), None)));
         Ok(changes)
+    }
+}
+
+/// Each value goes with the name before it.
+fn set_in_order(pairs: &[(&str, String)]) -> anyhow::Result<Vec<change::Change>> {
+    let mut changes: Vec<change::Change> = Vec::new();
+    let mut name: Option<&String> = None;
+    for (option, text) in pairs {
+        if *option == "set_attr" {
+            name = Some(text);
+            continue;
+        }
+        let without_name = || Failed::usage(format!("Must supply attribute name with -S for -v {text}"));
+        changes.push((name.ok_or_else(without_name)?.clone(), Some(text.clone())));
+    }
+    match name.filter(|name| !changes.iter().any(|(known, _)| known == *name)) {
+        Some(name) => Err(Failed::usage(format!("Must supply value with -v for -S {name}"))),
+        None => Ok(changes),
     }
 }
 
@@ -227,8 +249,8 @@ fn detailed_line(view: &TicketView, state: Option<Element<'_>>, utc_offset: i64)
     if attributes.is_empty() {
         return line(view, utc_offset);
     }
-    let standby = if view.standby { "[standby]" } else { "" };
-    format!("{}\t{} {standby}\t({})\n", view.id, status_word(view), attributes.join(", "))
+    let standby = if view.standby { " [standby]" } else { "" };
+    format!("{}\t{}{standby}\t({})\n", view.id, status_word(view), attributes.join(", "))
 }
 
 fn element(view: &TicketView, state: Option<Element<'_>>, utc_offset: i64) -> Tree {

@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::Parser;
 use std::{ffi::OsString, time::Duration};
-use systole_output::tree::Tree;
+use systole_output::{tree::Tree, words::date_text};
 
 /// Ask the cluster's controllers for their state.
 #[derive(Parser, Default)]
@@ -19,6 +19,12 @@ struct Args {
     /// Print the state of a node's controller
     #[arg(short = 'S', long, value_name = "NODE")]
     status: Option<String>,
+    /// Print whether the cluster's daemon runs here
+    #[arg(short = 'P', long)]
+    pacemakerd: bool,
+    /// With --pacemakerd: a name to ask by (has no effect)
+    #[arg(short = 'i', long, value_name = "NAME", hide = true)]
+    ipc_name: Option<String>,
     /// List nodes that are configured: all, or only cluster, guest, remote ones (several with commas)
     #[arg(short = 'N', long, value_name = "KIND", num_args = 0..=1, default_missing_value = "all", value_delimiter = ',')]
     nodes: Option<Vec<String>>,
@@ -50,7 +56,7 @@ fn answer_limit(args: &Args) -> anyhow::Result<Option<Duration>> {
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
-    if !args.dc_lookup && args.status.is_none() && args.nodes.is_none() {
+    if !args.dc_lookup && !args.pacemakerd && args.status.is_none() && args.nodes.is_none() {
         return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
     }
     session.answer_limit = answer_limit(args)?;
@@ -81,6 +87,15 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         return Ok(report);
     }
     let local = cluster.node()?;
+    if args.pacemakerd {
+        let at = date_text(session.now, session.utc_offset);
+        let tree = Tree::new("pacemakerd").attr("sys_from", "pacemakerd").attr("state", "running");
+        let text = match args.quiet {
+            true => "running\n".to_owned(),
+            false => format!("Status of pacemakerd: 'Pacemaker is running' (last updated {at})\n"),
+        };
+        return Ok(Report::new(text, tree.attr("last_updated", at)));
+    }
     if let Some(node) = &args.status {
         if !local.members.contains(node) {
             return Err(Failed::no_such(format!("no controller answers on {node}")));

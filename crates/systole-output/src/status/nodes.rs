@@ -106,7 +106,7 @@ fn node_with_resources(overview: &Overview, node: &NodeView, options: &ListOptio
     outline.push(0, line + ":");
     outline.push(1, "Resources:");
     if options.brief {
-        for text in resources::brief_counts(&running, false, Some(node.name.as_str())) {
+        for text in resources::brief_counts(&running, false, resources::Names::Hidden) {
             outline.push(2, text);
         }
         return;

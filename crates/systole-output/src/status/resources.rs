@@ -22,7 +22,7 @@ pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
             .filter(|view| matches!(view.kind, ResourceViewKind::Primitive(_)) && options.wants(view))
             .filter(|view| options.is_at_wanted_node(view))
             .collect();
-        for line in brief_counts(&loose, options.inactive, None) {
+        for line in brief_counts(&loose, options.inactive, Names::Shown) {
             outline.push(0, line);
         }
     }
@@ -34,24 +34,30 @@ pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
     outline
 }
 
+/// Whether lines of counts name the node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    Shown,
+    /// They stand below one. What is active on others too is counted for each of them, in a line that looks the same, as with Pacemaker.
+    Hidden,
+}
+
 /// Counts of instances by agent and node: `1/2\t(ocf:pacemaker:Dummy):\tActive node-a`.
-pub(super) fn brief_counts(views: &[&ResourceView], totals: bool, only_at: Option<&str>) -> Vec<String> {
+pub(super) fn brief_counts(views: &[&ResourceView], totals: bool, names: Names) -> Vec<String> {
     let mut by_agent: BTreeMap<String, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
     for view in views {
         let ResourceViewKind::Primitive(primitive) = &view.kind else { continue };
         let (total, at) = by_agent.entry(agent_text(&primitive.agent)).or_default();
         *total += 1;
         for place in &primitive.nodes {
-            if only_at.is_none_or(|only| place.node.as_str() == only) {
-                *at.entry(place.node.as_str()).or_default() += 1;
-            }
+            *at.entry(place.node.as_str()).or_default() += 1;
         }
     }
     let mut lines = Vec::new();
     for (agent, (total, at)) in &by_agent {
         for (node, count) in at {
             let count = if totals { format!("{count}/{total}") } else { count.to_string() };
-            let node = if only_at.is_some() { "" } else { node };
+            let node = if names == Names::Hidden { "" } else { node };
             lines.push(format!("{count}\t({agent}):\tActive {node}"));
         }
         if at.is_empty() && totals {
@@ -226,7 +232,7 @@ impl Lister<'_> {
             .filter(|member| named || self.options.wants(member) || self.is_under_wanted(view))
             .collect();
         if self.options.brief {
-            for line in brief_counts(&shown, true, None) {
+            for line in brief_counts(&shown, true, Names::Shown) {
                 outline.push(depth + 1, line);
             }
             return;

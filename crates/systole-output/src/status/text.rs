@@ -124,8 +124,10 @@ pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static
         .into_iter()
         .flatten()
         .filter(|(title, list)| {
-            let is_counted_by_node =
-                options.list.brief && options.list.group_by_node && *title == "Node List";
+            let is_counted_by_node = options.list.brief
+                && options.list.group_by_node
+                && *title == "Node List"
+                && !overview.nodes.is_empty();
             !list.is_empty() || is_counted_by_node || *title == histories_title
         })
         .collect()

@@ -1,7 +1,7 @@
 //! From [`Status`] to [`Overview`].
 
 use super::{Overview, Summary, TicketView, bans, history, nodes, resources};
-use crate::Status;
+use crate::{Status, placement::hash_order::hash_order};
 use std::sync::Arc;
 use std::time::Duration;
 use systole_types::Role;
@@ -54,8 +54,11 @@ fn millis(span: Duration) -> u64 {
 }
 
 fn tickets(status: &Status<'_>) -> Vec<TicketView> {
-    let tickets = status.tickets.iter();
-    tickets
+    let tickets: Vec<_> = status.tickets.iter().collect();
+    let ids: Vec<&str> = tickets.iter().map(|(id, _)| &***id).collect();
+    hash_order(&ids)
+        .into_iter()
+        .map(|at| tickets[at])
         .map(|(id, state)| TicketView {
             id: id.clone(),
             granted: state.granted,

@@ -103,9 +103,10 @@ fn expected_pings(status: &Status<'_>, node: &Node<'_>, name: &Arc<str>) -> Opti
         }
         let parameters = status.parameters(rsc, None);
         let own_name = parameters.get("name").map_or("pingd", |name| &**name);
-        let hosts = parameters.get("host_list")?;
+        let hosts = parameters.get("host_list").map_or("", |hosts| &**hosts);
         let multiplier = parameters.get("multiplier").and_then(|text| text.parse().ok()).unwrap_or(1);
-        let n_hosts = i64::try_from(hosts.split(' ').count()).ok()?;
+        let n_hosts = if hosts.is_empty() { 0 } else { hosts.split(' ').count() };
+        let n_hosts = i64::try_from(n_hosts).ok()?;
         (own_name == &**name).then_some(n_hosts * multiplier)
     })
 }

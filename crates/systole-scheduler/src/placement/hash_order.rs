@@ -3,13 +3,14 @@
 //! It keeps nodes in GLib's hash tables by id, and where it takes the first of several equal ones, or sorts by a comparison
 //! that contradicts itself (free capacity of several kinds does), the outcome depends on the table's order. Copied for that
 //! reason alone: nodes of equal capacity, more than three, are otherwise filled in another order than there.
+//! Tickets are listed in such an order, too.
 
 /// Slots and divisors of tables of growing size: 8, 16, 32... slots.
 const DIVISORS: [u32; 15] =
     [7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16_381, 32_749, 65_521, 131_071];
 
 /// Positions in `ids` in the order in which a table that they were put into one after the other yields them.
-pub(super) fn hash_order(ids: &[&str]) -> Vec<usize> {
+pub(crate) fn hash_order(ids: &[&str]) -> Vec<usize> {
     let mut table = Table { size: 0, slots: vec![None; 8] };
     for (position, id) in ids.iter().enumerate() {
         table.insert((position, hash(id)));

@@ -22,6 +22,9 @@ pub(super) fn about(session: &Session<'_>, args: &Args) -> anyhow::Result<Report
     if let Some(root) = session.var("OCF_ROOT") {
         host.ocf_root = root.into();
     }
+    if let Some(folder) = session.var("SYSTOLE_FENCE_AGENTS") {
+        host.fence_dir = folder.into();
+    }
     if args.list_standards {
         return Ok(listed("standards", "standard", standards(&host)));
     }
@@ -61,6 +64,9 @@ fn standards(host: &Host) -> Vec<String> {
         found.push("lsb".to_owned());
     }
     found.push("service".to_owned());
+    if !host.fence_agents().is_empty() {
+        found.push("stonith".to_owned());
+    }
     if is_systemd {
         found.push("systemd".to_owned());
     }
@@ -105,6 +111,7 @@ fn agents(host: &Host, spec: &str) -> anyhow::Result<Report> {
             all.into_iter().collect()
         }
         ("lsb" | "service", None) => executables(&host.lsb_dir),
+        ("stonith", None) => host.fence_agents(),
         _ => Vec::new(),
     };
     if found.is_empty() {
@@ -125,18 +132,20 @@ fn metadata(host: &Host, spec: &str) -> anyhow::Result<Report> {
             return Err(Failed::no_such(message));
         }
     };
-    let outcome = host.run(
-        &AgentCall {
-            class: class.to_owned(),
-            provider: provider.map(str::to_owned),
-            agent: agent.to_owned(),
-            instance: "metadata".to_owned(),
-            action: "meta-data".to_owned(),
-            parameters: BTreeMap::new(),
-            timeout: METADATA_LIMIT,
-        },
-        &mut |_| {},
-    );
+    let is_fence_agent = class == "stonith";
+    let call = AgentCall {
+        class: class.to_owned(),
+        provider: provider.map(str::to_owned),
+        agent: agent.to_owned(),
+        instance: "metadata".to_owned(),
+        action: if is_fence_agent { "metadata" } else { "meta-data" }.to_owned(),
+        parameters: BTreeMap::new(),
+        timeout: METADATA_LIMIT,
+    };
+    let outcome = match is_fence_agent {
+        true => host.run_fence_agent(&call, &mut |_| {}),
+        false => host.run(&call, &mut |_| {}),
+    };
     if outcome.rc != OcfRc::Ok || outcome.stdout.trim().is_empty() {
         let why =
             if outcome.exit_reason.is_empty() { outcome.status.to_string() } else { outcome.exit_reason };

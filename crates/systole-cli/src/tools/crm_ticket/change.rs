@@ -73,10 +73,11 @@ pub fn make(
     let mut new = old.clone();
     for (name, value) in changes {
         set(&mut new, name, value.as_deref());
-        let was_granted = old.iter().any(|(name, value)| name == "granted" && is_true(value));
-        if name == "granted" && value.as_deref().is_some_and(is_true) && !was_granted {
-            set(&mut new, "last-granted", Some(&now.0.to_string()));
-        }
+    }
+    let is_granted =
+        |state: &[(String, String)]| state.iter().any(|(name, value)| name == "granted" && is_true(value));
+    if is_granted(&new) && !is_granted(&old) {
+        set(&mut new, "last-granted", Some(&now.0.to_string()));
     }
     if new == old {
         return Ok(Report::silent());
