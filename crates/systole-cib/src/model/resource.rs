@@ -1,7 +1,10 @@
 //! `<resources>`.
 
 use super::{AttributeSet, Operation};
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, OnceLock},
+};
 use systole_types::{ElementId, ResourceId};
 
 /// A configured resource of any kind.
@@ -14,7 +17,7 @@ pub enum Resource {
     /// `<clone>`, or the older `<master>`.
     Clone(CloneResource),
     /// `<bundle>`.
-    Bundle(Bundle),
+    Bundle(Box<Bundle>),
 }
 
 impl Resource {
@@ -134,6 +137,48 @@ pub struct Bundle {
     pub storage: Vec<StorageMapping>,
     /// The resource inside, if any: with one, every replica is a guest node.
     pub primitive: Option<Primitive>,
+    /// What its replicas consist of.
+    pub expansion: Expansion,
+}
+
+/// The primitives that a bundle's replicas consist of, kept with the bundle once they have been made: they are made of nothing
+/// else, and every plan needs them. They are no content: copies do not have them, and all are equal. As [`Verified`] this
+/// rests on nobody editing a configuration inside a [`Cib`](super::Cib) that has been planned from.
+///
+/// [`Verified`]: super::Verified
+#[derive(Debug, Default)]
+pub struct Expansion(OnceLock<Vec<ReplicaParts>>);
+
+/// The primitives that nobody wrote down of which a bundle's replica consists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaParts {
+    /// The address as text, where the range goes so far.
+    pub address: Option<Arc<str>>,
+    /// The container.
+    pub container: Primitive,
+    /// The resource of the address, if replicas have addresses.
+    pub ip: Option<Primitive>,
+    /// The connection to the guest node inside, if there is a resource inside.
+    pub connection: Option<Primitive>,
+}
+
+impl Expansion {
+    /// The parts of the first replicas, made by `make` if nobody has asked before.
+    pub fn get_or_make(&self, make: impl FnOnce() -> Vec<ReplicaParts>) -> &[ReplicaParts] {
+        self.0.get_or_init(make)
+    }
+}
+
+impl Clone for Expansion {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Expansion {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Which container runtime runs a bundle.

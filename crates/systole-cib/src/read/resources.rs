@@ -3,8 +3,8 @@
 use super::context::Reader;
 use crate::{
     model::{
-        Agent, Bundle, BundleNetwork, Cib, CloneChild, CloneResource, Container, ContainerRuntime, Group,
-        Operation, PortMapping, Primitive, Resource, StorageMapping, StorageSource, Tag,
+        Agent, Bundle, BundleNetwork, Cib, CloneChild, CloneResource, Container, ContainerRuntime, Expansion,
+        Group, Operation, PortMapping, Primitive, Resource, StorageMapping, StorageSource, Tag,
     },
     xml::Element,
 };
@@ -18,7 +18,7 @@ impl<'d> Reader<'d> {
                 "primitive" => self.primitive(element).map(Resource::Primitive),
                 "group" => self.group(element).map(Resource::Group),
                 "clone" | "master" => self.clone_resource(element).map(Resource::Clone),
-                "bundle" => self.bundle(element).map(Resource::Bundle),
+                "bundle" => self.bundle(element).map(|bundle| Resource::Bundle(Box::new(bundle))),
                 "template" => {
                     cib.templates.extend(self.template(element, section));
                     None
@@ -199,6 +199,7 @@ impl<'d> Reader<'d> {
             network,
             storage,
             primitive,
+            expansion: Expansion::default(),
         })
     }
 

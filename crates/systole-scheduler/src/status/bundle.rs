@@ -10,7 +10,7 @@ use super::{
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
-use systole_cib::model::{self, ContainerRuntime, PortMapping, Primitive, StorageSource};
+use systole_cib::model::{self, ContainerRuntime, PortMapping, Primitive, ReplicaParts, StorageSource};
 use systole_types::{ResourceId, Score};
 
 /// Where the remote daemon listens unless `control-port` says otherwise.
@@ -31,7 +31,7 @@ impl<'a> Unpack<'a> {
             return None;
         }
         // A replica has a container, an address, a connection and what runs inside.
-        layout.replicas = layout.replicas.min(self.room_for(4));
+        layout.replicas = layout.asked.min(self.room_for(4));
         self.say_if_cut_short(&bundle.id, bundle.container.replicas.unwrap_or(0), layout.replicas);
         let raw = self.merge_meta(&bundle.meta, None, None);
         let meta = Meta::read(raw, self.context(false, false));
@@ -54,9 +54,10 @@ impl<'a> Unpack<'a> {
             None => layout.replicas,
         };
         let replicas: Vec<Replica> = (0..n_replicas)
-            .map(|number| {
+            .zip(layout.parts(n_replicas))
+            .map(|(number, parts)| {
                 let child = children.get(number as usize).copied();
-                self.replica(idx, &layout, number, child)
+                self.replica(idx, &layout, number, parts, child)
             })
             .collect();
         if let Some(inner) = inner {
@@ -118,24 +119,22 @@ impl<'a> Unpack<'a> {
         parent: RscIdx,
         layout: &Layout<'a>,
         number: u32,
+        parts: Cow<'a, ReplicaParts>,
         child: Option<RscIdx>,
     ) -> Replica {
-        let address = layout.addresses.get(number as usize).cloned().flatten();
+        let address = parts.address.clone();
+        let (container, ip, connection) = apart(parts);
         let inherited = vec![layout.bundle.parameters.as_slice()];
-        let definition = layout.container(number, child.is_some());
-        let container =
-            self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited.clone());
-        let ip = layout.has_addresses().then(|| {
-            let definition = layout.address(number, address.as_ref());
-            self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited)
-        });
-        let (remote, node) = match child {
-            Some(child) => {
+        let container = self.primitive(Arc::new(container), Some(parent), None, inherited.clone());
+        let ip = ip.map(|ip| self.primitive(Arc::new(ip), Some(parent), None, inherited));
+        let (remote, node) = match (child, connection) {
+            (Some(child), Some(connection)) => {
                 self.move_utilization(child, container);
-                let (remote, node) = self.connection(parent, layout, number, child, container);
+                let place = (number, child, container);
+                let (remote, node) = self.connection(parent, layout, connection, address.as_ref(), place);
                 (Some(remote), Some(node))
             }
-            None => (None, None),
+            _ => (None, None),
         };
         if let (Some(child), Some(address)) = (child, &address) {
             self.insert_raw_meta(child, "external-ip", address);
@@ -159,30 +158,19 @@ impl<'a> Unpack<'a> {
         &mut self,
         parent: RscIdx,
         layout: &Layout<'a>,
-        number: u32,
-        child: RscIdx,
-        container: RscIdx,
+        mut definition: Cow<'a, Primitive>,
+        address: Option<&Arc<str>>,
+        (number, child, container): (u32, RscIdx, RscIdx),
     ) -> (RscIdx, NodeIdx) {
-        let mut name = layout.replica_name(number);
+        let mut name = definition.id.to_string();
         if self.find_resource(&name).is_some() {
             name = format!("pcmk-internal-{}-remote-{number}", self.rsc(child).id);
+            definition = Cow::Owned(layout.connection(number, &name, address));
         }
-        let address = layout.addresses.get(number as usize).cloned().flatten();
-        let container_id = self.rsc(container).id.clone();
-        let definition = Connection {
-            name: &name,
-            container: Some(container_id.as_str()),
-            allow_migrate: None,
-            is_managed: None,
-            start_timeout: None,
-            address: Some(address.unwrap_or_else(|| "#uname".into())),
-            port: Some(layout.control_port.into()),
-        }
-        .definition();
         let node = self.ensure_remote_node(&name);
         self.nodes[node.i()].base_score = Score::MINUS_INFINITY;
         let inherited = vec![layout.bundle.parameters.as_slice()];
-        let remote = self.primitive(Arc::new(Cow::Owned(definition)), Some(parent), None, inherited);
+        let remote = self.primitive(Arc::new(definition), Some(parent), None, inherited);
         self.resources[remote.i()].remote_node = Some(node);
         let there = &mut self.nodes[node.i()];
         there.kind = NodeKind::Guest { connection: remote, container, is_bundle: true };
@@ -200,16 +188,29 @@ const MAX_REPLICAS: u32 = 128;
 const NO_ADDRESS: &str = "(null)";
 const NO_ADDRESS_IN_ID: &str = ".null.";
 
+/// The container, the address and the connection of a replica: borrowed where it is.
+fn apart(parts: Cow<'_, ReplicaParts>) -> (Part<'_>, Option<Part<'_>>, Option<Part<'_>>) {
+    match parts {
+        Cow::Borrowed(ReplicaParts { container, ip, connection, .. }) => {
+            (Cow::Borrowed(container), ip.as_ref().map(Cow::Borrowed), connection.as_ref().map(Cow::Borrowed))
+        }
+        Cow::Owned(ReplicaParts { container, ip, connection, .. }) => {
+            (Cow::Owned(container), ip.map(Cow::Owned), connection.map(Cow::Owned))
+        }
+    }
+}
+
+type Part<'a> = Cow<'a, Primitive>;
+
 /// What the replicas of a bundle have in common.
 struct Layout<'a> {
     bundle: &'a model::Bundle,
+    /// How many replicas are asked for.
+    asked: u32,
+    /// How many there are.
     replicas: u32,
     per_host: u32,
     control_port: &'a str,
-    /// Addresses of the replicas; `None` where the range has come to its end, or there is none.
-    addresses: Vec<Option<Arc<str>>>,
-    /// What the container's host table gets.
-    host_entries: String,
 }
 
 impl<'a> Layout<'a> {
@@ -218,39 +219,90 @@ impl<'a> Layout<'a> {
         let container = &bundle.container;
         let network = bundle.network.as_ref();
         let promoted_max = container.promoted_max.unwrap_or(0);
-        let replicas = container.replicas.unwrap_or(promoted_max).clamp(1, MAX_REPLICAS);
+        let asked = container.replicas.unwrap_or(promoted_max).clamp(1, MAX_REPLICAS);
         let mut per_host = container.replicas_per_host.unwrap_or(1).max(1);
-        let range_start = network.and_then(|network| network.ip_range_start);
+        let has_addresses = network.is_some_and(|network| network.ip_range_start.is_some());
         let control_port = network.and_then(|network| network.control_port.as_deref());
-        if bundle.primitive.is_some() && range_start.is_none() {
+        if bundle.primitive.is_some() && !has_addresses {
             control_port?;
             per_host = 1;
         }
-        let addresses = addresses(range_start, replicas);
-        let mut host_entries = String::new();
-        for (number, address) in addresses.iter().enumerate().take_while(|_| range_start.is_some()) {
-            let address = address.as_deref().unwrap_or(NO_ADDRESS);
-            let entry = if network.is_some_and(|network| network.add_host) {
-                format!(" --add-host={}-{number}:{address}", bundle.id)
-            } else {
-                format!(" --hosts-entry={address}={}-{number}", bundle.id)
-            };
-            host_entries.push_str(&entry);
-        }
         let control_port = control_port.unwrap_or(DEFAULT_REMOTE_PORT);
-        Some(Self { bundle, replicas, per_host, control_port, addresses, host_entries })
+        Some(Self { bundle, asked, replicas: asked, per_host, control_port })
+    }
+
+    /// What each of the first `n` replicas consists of.
+    fn parts(&self, n: u32) -> Vec<Cow<'a, ReplicaParts>> {
+        let made = self.bundle.expansion.get_or_make(|| self.make_parts(n));
+        // How many there is room for may depend on what the status section knows beside the configuration.
+        match made.get(..n as usize) {
+            Some(made) => made.iter().map(Cow::Borrowed).collect(),
+            None => self.make_parts(n).into_iter().map(Cow::Owned).collect(),
+        }
+    }
+
+    fn make_parts(&self, n: u32) -> Vec<ReplicaParts> {
+        let range_start = self.bundle.network.as_ref().and_then(|network| network.ip_range_start);
+        let addresses = addresses(range_start, self.asked);
+        let host_entries = self.host_entries(&addresses);
+        let make = |(number, address): (u32, &Option<Arc<str>>)| {
+            let name = self.replica_name(number);
+            ReplicaParts {
+                container: self.container(number, address.as_ref(), &host_entries),
+                ip: self.has_addresses().then(|| self.address(number, address.as_ref())),
+                connection: self.has_child().then(|| self.connection(number, &name, address.as_ref())),
+                address: address.clone(),
+            }
+        };
+        (0..n).zip(&addresses).map(make).collect()
+    }
+
+    fn has_child(&self) -> bool {
+        self.bundle.primitive.is_some()
+    }
+
+    /// What the container's host table gets.
+    fn host_entries(&self, addresses: &[Option<Arc<str>>]) -> String {
+        let mut host_entries = String::new();
+        for (number, address) in addresses.iter().enumerate().take_while(|_| self.has_addresses()) {
+            let address = address.as_deref().unwrap_or(NO_ADDRESS);
+            let _ = if self.bundle.network.as_ref().is_some_and(|network| network.add_host) {
+                write!(host_entries, " --add-host={}-{number}:{address}", self.bundle.id)
+            } else {
+                write!(host_entries, " --hosts-entry={address}={}-{number}", self.bundle.id)
+            };
+        }
+        host_entries
     }
 
     fn replica_name(&self, number: u32) -> String {
         format!("{}-{number}", self.bundle.id)
     }
 
+    /// The connection to what is inside of a replica.
+    fn connection(&self, number: u32, name: &str, address: Option<&Arc<str>>) -> Primitive {
+        let container = self.container_name(number);
+        let connection = Connection {
+            name,
+            container: Some(&container),
+            allow_migrate: None,
+            is_managed: None,
+            start_timeout: None,
+            address: Some(address.cloned().unwrap_or_else(|| "#uname".into())),
+            port: Some(self.control_port.into()),
+        };
+        connection.definition()
+    }
+
+    fn container_name(&self, number: u32) -> String {
+        format!("{}-{}-{number}", self.bundle.id, self.bundle.container.runtime.as_str())
+    }
+
     /// The container of a replica.
-    fn container(&self, number: u32, has_child: bool) -> Primitive {
+    fn container(&self, number: u32, address: Option<&Arc<str>>, host_entries: &str) -> Primitive {
         let container = &self.bundle.container;
-        let runtime = container.runtime.as_str();
-        let id = format!("{}-{runtime}-{number}", self.bundle.id);
-        let run_command = match (&container.run_command, has_child) {
+        let id = self.container_name(number);
+        let run_command = match (&container.run_command, self.has_child()) {
             (Some(command), _) => Some(command.clone()),
             (None, true) => Some(REMOTE_DAEMON.into()),
             (None, false) => None,
@@ -260,18 +312,19 @@ impl<'a> Layout<'a> {
             ("allow_pull", Some("true".into())),
             ("force_kill", Some("false".into())),
             ("reuse", Some("false".into())),
-            ("run_opts", Some(self.run_options(number, has_child).into())),
-            ("mount_points", Some(self.mount_points(number, has_child).into())),
+            ("run_opts", Some(self.run_options(number, address, host_entries).into())),
+            ("mount_points", Some(self.mount_points(number).into())),
             ("run_cmd", run_command),
             ("monitor_cmd", Some("/bin/true".into())),
         ];
         let set = implicit_set(format!("{}-attributes-{number}", self.bundle.id), parameters);
         let monitor = implicit_op(&id, "monitor", "60s", None);
-        implicit_primitive(&id, ("heartbeat", runtime), Vec::new(), vec![set], vec![monitor])
+        let agent = ("heartbeat", container.runtime.as_str());
+        implicit_primitive(&id, agent, Vec::new(), vec![set], vec![monitor])
     }
 
     /// Options that the container is created with.
-    fn run_options(&self, number: u32, has_child: bool) -> String {
+    fn run_options(&self, number: u32, address: Option<&Arc<str>>, host_entries: &str) -> String {
         let container = &self.bundle.container;
         let mut text = String::new();
         if container.runtime == ContainerRuntime::Docker {
@@ -285,18 +338,18 @@ impl<'a> Layout<'a> {
             let _ = write!(text, " --net={network}");
         }
         let _ = write!(text, " -e PCMK_remote_port={}", self.control_port);
-        for (source, target, options) in self.mounts(number, has_child) {
+        for (source, target, options) in self.mounts(number) {
             let _ = write!(text, " -v {source}:{target}");
             if let Some(options) = options {
                 let _ = write!(text, ":{options}");
             }
         }
-        self.write_ports(&mut text, number, has_child);
+        self.write_ports(&mut text, address);
         if let Some(options) = &container.options {
             let _ = write!(text, " {options}");
         }
         // The list begins with a space of its own, and the space before it is there even if the list is empty.
-        let _ = write!(text, " {}", self.host_entries);
+        let _ = write!(text, " {host_entries}");
         text
     }
 
@@ -305,7 +358,7 @@ impl<'a> Layout<'a> {
     }
 
     /// Source, target and options of every mount, those for the remote daemon last.
-    fn mounts(&self, number: u32, has_child: bool) -> Vec<(String, &str, Option<&str>)> {
+    fn mounts(&self, number: u32) -> Vec<(String, &str, Option<&str>)> {
         let replica = self.replica_name(number);
         let mut mounts: Vec<(String, &str, Option<&str>)> = Vec::new();
         for mapping in &self.bundle.storage {
@@ -315,7 +368,7 @@ impl<'a> Layout<'a> {
             };
             mounts.push((source, &mapping.target_dir, mapping.options.as_deref()));
         }
-        if has_child {
+        if self.has_child() {
             let needs_log = mounts.iter().all(|(_, target, _)| *target != "/var/log");
             mounts.push((AUTH_KEY.into(), AUTH_KEY, None));
             if needs_log {
@@ -326,26 +379,25 @@ impl<'a> Layout<'a> {
     }
 
     /// Directories that the agent has to create: those per replica.
-    fn mount_points(&self, number: u32, has_child: bool) -> String {
+    fn mount_points(&self, number: u32) -> String {
         let replica = self.replica_name(number);
         let roots = self.bundle.storage.iter().filter_map(|mapping| match &mapping.source {
             StorageSource::Root(root) => Some(&**root),
             StorageSource::Dir(_) => None,
         });
         let has_log = self.bundle.storage.iter().any(|mapping| &*mapping.target_dir == "/var/log");
-        let log = (has_child && !has_log).then_some(LOG_ROOT);
+        let log = (self.has_child() && !has_log).then_some(LOG_ROOT);
         let points: Vec<String> = roots.chain(log).map(|root| format!("{root}/{replica}")).collect();
         points.join(",")
     }
 
-    fn write_ports(&self, text: &mut String, number: u32, has_child: bool) {
+    fn write_ports(&self, text: &mut String, address: Option<&Arc<str>>) {
         let configured: &[PortMapping] = self.bundle.network.as_ref().map_or(&[], |network| &network.ports);
         let mappings = configured.iter().map(|mapping| (&*mapping.port, &*mapping.internal_port));
-        let control = has_child.then_some((self.control_port, self.control_port));
-        let address = self.addresses.get(number as usize).cloned().flatten();
+        let control = self.has_child().then_some((self.control_port, self.control_port));
         let is_host_network = self.bundle.container.network.as_deref() == Some("host");
         for (outside, inside) in mappings.chain(control) {
-            match &address {
+            match address {
                 Some(address) => {
                     let _ = write!(text, " -p {address}:{outside}:{inside}");
                 }

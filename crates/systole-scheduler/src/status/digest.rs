@@ -177,6 +177,13 @@ impl Status<'_> {
         change
     }
 
+    /// Whether an entry is known to be of today's parameters, whatever other of a history without digests of some parameters
+    /// alone it is compared with.
+    pub fn is_verified(&self, rsc: RscIdx, entry: &HistoryEntry) -> bool {
+        !self.is_expired_recurring(entry)
+            && self.lasting_definition(rsc).is_some_and(|definition| entry.verified.is_of(definition))
+    }
+
     /// Whether what an entry is compared with depends on no other entry, and its age does not matter.
     fn is_by_itself(&self, entry: &HistoryEntry, first: &HistoryEntry) -> bool {
         let has_no_names = entry.digest_restart.is_none() && first.digest_restart.is_none();
@@ -188,15 +195,12 @@ impl Status<'_> {
     /// The definition of a resource in the CIB, if the parameters of its operations depend on nothing but the configuration:
     /// neither on nodes nor on the moment.
     fn lasting_definition(&self, rsc: RscIdx) -> Option<&Primitive> {
-        let resource = self.rsc(rsc);
-        let primitive = resource.primitive()?;
-        let has_host_name = primitive.is_remote_connection && resource.container.is_some();
+        let primitive = self.rsc(rsc).primitive()?;
+        let depends_on_more = primitive.has_rules
+            || rules::are_in(&self.cib.operation_defaults)
+            || (primitive.is_remote_connection && self.needs_host_name(rsc));
         match &*primitive.definition {
-            Cow::Borrowed(definition)
-                if !primitive.has_rules && !has_host_name && !rules::are_in(&self.cib.operation_defaults) =>
-            {
-                Some(definition)
-            }
+            Cow::Borrowed(definition) if !depends_on_more => Some(definition),
             _ => None,
         }
     }
