@@ -12,7 +12,7 @@ pub(super) use order::is_newer;
 use order::put_in_order;
 
 use super::{
-    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, RscIdx, build::implicit_primitive,
+    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, Resource, RscIdx, build::implicit_primitive,
     text::whole_seconds, unpack::Unpack,
 };
 
@@ -79,6 +79,10 @@ impl<'a> Unpack<'a> {
         if self.options.shutdown_lock {
             self.shutdown_lock(rsc, node, history);
         }
+        if history.is_mere_absence && is_plain(self.rsc(rsc)) {
+            self.absent(rsc, node);
+            return Some(rsc);
+        }
         let saved_role = std::mem::take(&mut self.resources[rsc.i()].role);
         let on_fail = self.entries_of(rsc, node, history);
         self.settle(rsc, node, on_fail);
@@ -103,6 +107,14 @@ impl<'a> Unpack<'a> {
         self.active_recurring(rsc, node, &entries);
         self.entries = entries;
         verdict.on_fail
+    }
+
+    /// What [`Self::settle`] comes to where nothing but an absence is known: that of nearly all histories.
+    fn absent(&mut self, rsc: RscIdx, node: NodeIdx) {
+        let role = &mut self.resources[rsc.i()].role;
+        *role = Role::Stopped.max(*role);
+        self.mark_known(rsc, node);
+        self.make_stops_optional(rsc, node);
     }
 
     /// It is known not to run, whatever was known before.
@@ -449,6 +461,16 @@ impl<'a> Unpack<'a> {
             }
         }
     }
+}
+
+/// Whether there is nothing about a resource that another history without anything but its absence could change.
+fn is_plain(rsc: &Resource<'_>) -> bool {
+    rsc.next_role == Role::Unknown
+        && rsc.meta.target_role.is_none()
+        && rsc.meta.failure_timeout.is_none()
+        && rsc.partial_migration.is_none()
+        && rsc.remote_node.is_none()
+        && rsc.history_id.is_none()
 }
 
 /// What a history's entries add up to.

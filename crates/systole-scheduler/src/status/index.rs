@@ -97,7 +97,11 @@ impl NodeSet {
     /// All, ascending.
     pub fn iter(&self) -> impl Iterator<Item = NodeIdx> + '_ {
         self.words().enumerate().flat_map(|(i, word)| {
-            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| NodeIdx::new(i * 64 + bit))
+            // Each step takes the lowest bit away.
+            let rests = std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
+            rests
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| NodeIdx::new(i * 64 + rest.trailing_zeros() as usize))
         })
     }
 

@@ -17,6 +17,7 @@ use crate::{
     },
 };
 use std::time::Duration;
+use systole_cib::model::HistoryEntry;
 use systole_types::Role;
 
 /// How a resource at rest is: up, or down where it should be down.
@@ -258,23 +259,38 @@ impl<'s, 'a> Rest<'s, 'a> {
 
     /// Whether the operations of the present run are still as they are configured.
     fn is_unchanged(&self, rsc: RscIdx, node: NodeIdx) -> bool {
-        let resource = self.status.rsc(rsc);
-        let histories = resource.histories.iter().filter(|(there, _)| *there == node);
+        let histories = self.status.rsc(rsc).histories.iter().filter(|(there, _)| *there == node);
         let mut histories = histories.map(|(_, at)| &self.status.node(node).histories[*at as usize]);
+        histories.all(|history| {
+            let history = &history.history.operations;
+            self.is_verified(rsc, history) || self.is_run_unchanged(rsc, node, history)
+        })
+    }
+
+    /// Whether all operations of a history are known to be as they are configured, those before the present run too: then it
+    /// does not matter when that began.
+    fn is_verified(&self, rsc: RscIdx, history: &[HistoryEntry]) -> bool {
+        let resource = self.status.rsc(rsc);
+        history.iter().all(|entry| {
+            let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
+            entry.digest_restart.is_none()
+                && (!is_looked_at(entry) || is_wanted && self.status.is_verified(rsc, entry))
+        })
+    }
+
+    fn is_run_unchanged(&self, rsc: RscIdx, node: NodeIdx, history: &[HistoryEntry]) -> bool {
+        let resource = self.status.rsc(rsc);
         let host = resource.container.and_then(|container| {
             self.placement.assigned[container.i()].or_else(|| self.status.current_node(container))
         });
         let host = host.map(|host| &self.status.node(host).name);
-        histories.all(|history| {
-            let history = &history.history.operations;
-            let entries = in_order(history);
-            let entries = since_last_start(&entries);
-            entries.iter().all(|entry| {
-                let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
-                let first = || self.status.first_compared(rsc, history, entries, entry);
-                let change = || self.status.digest_change(rsc, node, entry, first(), host);
-                !is_looked_at(entry) || is_wanted && change() == DigestChange::None
-            })
+        let entries = in_order(history);
+        let entries = since_last_start(&entries);
+        entries.iter().all(|entry| {
+            let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
+            let first = || self.status.first_compared(rsc, history, entries, entry);
+            let change = || self.status.digest_change(rsc, node, entry, first(), host);
+            !is_looked_at(entry) || is_wanted && change() == DigestChange::None
         })
     }
 

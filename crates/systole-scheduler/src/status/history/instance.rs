@@ -28,9 +28,11 @@ impl Unpack<'_> {
                 None => self.anonymous_instance(top, node, base_name(id.as_str()))?,
             };
         }
-        let instance = &mut self.resources[rsc.i()];
-        if instance.id != *id && instance.history_id.as_ref() != Some(id) {
-            instance.history_id = Some(id.clone());
+        if found != Some(rsc) {
+            let instance = &mut self.resources[rsc.i()];
+            if instance.id != *id && instance.history_id.as_ref() != Some(id) {
+                instance.history_id = Some(id.clone());
+            }
         }
         Some(rsc)
     }
