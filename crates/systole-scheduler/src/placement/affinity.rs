@@ -7,9 +7,9 @@
 //! Source: Pacemaker Explained, "Placing Resources Relative to Other Resources", "Colocation Influence".
 
 use super::{
-    colocation::{Colocation, NO_VALUE, Side},
+    colocation::{Colocation, NO_VALUE},
     location::Host,
-    table::{Entry, INFINITY, NodeTable, SPENT, add},
+    table::{INFINITY, NodeTable, SPENT, add},
     work::{Assigner, Part},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
@@ -153,8 +153,7 @@ impl<'s> Assigner<'s, '_> {
             }
         }
         if change != 0 {
-            let priority = &mut self.rsc[dependent.i()].priority;
-            *priority = add(change, *priority);
+            self.set_priority(dependent, add(change, self.rsc[dependent.i()].priority));
         }
         change
     }
@@ -252,8 +251,7 @@ impl<'s> Assigner<'s, '_> {
             (false, _) => return 0,
         };
         let change = sign * colocation.score;
-        let priority = &mut self.rsc[dependent.i()].priority;
-        *priority = add(change, *priority);
+        self.set_priority(dependent, add(change, self.rsc[dependent.i()].priority));
         change
     }
 
@@ -377,24 +375,15 @@ impl<'s> Assigner<'s, '_> {
         mut wishes: Wishes,
     ) -> bool {
         if self.any_usable(work) {
-            let mut chain = self.spare_lists.pop().unwrap_or_default();
-            let side = if wishes.of_primaries { Side::Primary } else { Side::Dependent };
-            self.gather(source, source, side, &mut chain);
+            let chain =
+                if wishes.of_primaries { self.this_with(source).into() } else { self.wishing(source) };
             wishes.only_if_possible = true;
-            for &index in &chain {
+            for &index in &*chain {
                 let next = self.colocations[index as usize];
-                let other = if wishes.of_primaries {
-                    next.primary
-                } else if self.has_influence(&next, next.primary) {
-                    next.dependent
-                } else {
-                    continue;
-                };
+                let other = if wishes.of_primaries { next.primary } else { next.dependent };
                 let factor = factor * next.score as f32 / INFINITY as f32;
                 self.add_wishes(other, target, work, &next, factor, wishes);
             }
-            chain.clear();
-            self.spare_lists.push(chain);
         } else if wishes.only_if_possible {
             return false;
         }
@@ -421,33 +410,29 @@ impl<'s> Assigner<'s, '_> {
             let stickiness = self.st.rsc(colocation.primary).meta.stickiness.value();
             factor < 0.0 && score < 0 && !(stickiness < -score && counts())
         };
+        let weighed = |score: i32| (!is_left_out(score)).then(|| weigh(factor, score));
         match self.best_scores(source, colocation) {
+            // Nearly all colocations are musts of nodes: their scores count as they are.
+            Best::Own(own) if factor == 1.0 && !self.fixed[target.i()].sees_hosts => {
+                sum_up(table, only_positive, |node| Some(self.own_score(own, node)));
+            }
             Best::Own(own) => {
-                let sees_hosts = self.fixed[target.i()].sees_hosts;
-                for entry in table.iter_mut() {
-                    let node = if sees_hosts {
-                        NodeIdx(self.place_value(entry.node, None, target))
-                    } else {
-                        entry.node
-                    };
-                    let own = own.get(node).filter(|own| self.is_available(own.node));
-                    let score = own.map_or(-INFINITY, |own| own.score.max(-INFINITY));
-                    if !is_left_out(score) {
-                        sum_up(entry, weigh(factor, score), only_positive);
-                    }
-                }
+                let host = |node| NodeIdx(self.place_value(node, None, target));
+                sum_up(table, only_positive, |node| weighed(self.own_score(own, host(node))));
             }
             Best::ByPlace(best) => {
-                for entry in table.iter_mut() {
-                    let value = self.place_value(entry.node, colocation.attribute, target);
-                    let found = best.binary_search_by_key(&value, |(place, _)| *place);
-                    let score = found.map_or(-INFINITY, |i| best[i].1);
-                    if !is_left_out(score) {
-                        sum_up(entry, weigh(factor, score), only_positive);
-                    }
-                }
+                let value = |node| self.place_value(node, colocation.attribute, target);
+                let found = |node| best.binary_search_by_key(&value(node), |(place, _)| *place);
+                let score = |node| found(node).map_or(-INFINITY, |i| best[i].1);
+                sum_up(table, only_positive, |node| weighed(score(node)));
             }
         }
+    }
+
+    /// A resource's score on a node, by its own table.
+    fn own_score(&self, own: &NodeTable, node: NodeIdx) -> i32 {
+        let entry = own.get(node).filter(|entry| self.is_available(entry.node));
+        entry.map_or(-INFINITY, |entry| entry.score.max(-INFINITY))
     }
 
     /// What a dependent that has to keep away avoids need not attract its primary; unless the dependent can run on
@@ -509,17 +494,17 @@ impl<'s> Assigner<'s, '_> {
     }
 }
 
-/// Adds a wish to a node's score.
+/// Adds to each node's score what is wished of it.
 #[inline]
-fn sum_up(entry: &mut Entry, wish: i32, only_positive: bool) {
-    if entry.score == SPENT {
-        return;
-    }
-    let sum = add(wish, entry.score);
-    if only_positive && sum < 0 && entry.score > 0 {
-        entry.score = SPENT;
-    } else if !(only_positive && sum < 0 && entry.score == 0) {
-        entry.score = sum;
+fn sum_up(table: &mut NodeTable, only_positive: bool, wish: impl Fn(NodeIdx) -> Option<i32>) {
+    for entry in table.iter_mut().filter(|entry| entry.score != SPENT) {
+        let Some(wish) = wish(entry.node) else { continue };
+        let sum = add(wish, entry.score);
+        if !only_positive || sum >= 0 || entry.score < 0 {
+            entry.score = sum;
+        } else if entry.score > 0 {
+            entry.score = SPENT;
+        }
     }
 }
 
@@ -530,9 +515,6 @@ pub(super) fn factor_of(score: i32) -> f32 {
 
 /// A score times a factor, rounded; never nothing of something.
 fn weigh(factor: f32, score: i32) -> i32 {
-    if factor == 1.0 {
-        return score;
-    }
     let product = f64::from(factor * score as f32);
     let rounded = (if product < 0.0 { product - 0.5 } else { product + 0.5 }) as i32;
     match rounded {

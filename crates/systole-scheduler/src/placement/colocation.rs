@@ -10,7 +10,7 @@ use crate::{
     RscIdx,
     status::{Kind, SetMember},
 };
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, rc::Rc, sync::Arc};
 use systole_cib::model::{self, ColocationMembers, ResourceSet};
 use systole_types::{ElementId, Role, Score};
 
@@ -268,6 +268,7 @@ impl<'s> Assigner<'s, '_> {
         let (dependent, primary) = (colocation.dependent, colocation.primary);
         let index = u32::try_from(self.colocations.len()).expect("fewer than 4 billion of them");
         self.colocations.push(colocation);
+        self.wishing.forget();
         let mut list = std::mem::take(&mut self.rsc[dependent.i()].this_with);
         self.insert_sorted(&mut list, index, Side::Primary);
         self.rsc[dependent.i()].this_with = list;
@@ -314,8 +315,36 @@ impl<'s> Assigner<'s, '_> {
         list
     }
 
+    /// Those of them whose dependents have a say in where the resource goes. Asked for again and again while wishes are
+    /// followed, so they are kept as long as nothing changes them: a new colocation, or another priority of a dependent.
+    pub fn wishing(&mut self, rsc: RscIdx) -> Rc<[u32]> {
+        if let Some(known) = &self.wishing.lists[rsc.i()] {
+            return known.clone();
+        }
+        let mut list = self.with_this(rsc);
+        list.retain(|index| {
+            let colocation = &self.colocations[*index as usize];
+            self.has_influence(colocation, colocation.primary)
+        });
+        let list: Rc<[u32]> = list.into();
+        // Which of a bundle's colocations count for what is inside changes in the course of the assignment.
+        if !self.st.rsc(self.st.root_of(rsc)).is_bundle() {
+            self.wishing.keep(rsc, &list);
+        }
+        list
+    }
+
+    /// Changes a resource's priority, and with it the order of colocations.
+    pub fn set_priority(&mut self, rsc: RscIdx, priority: i32) {
+        let state = &mut self.rsc[rsc.i()];
+        if state.priority != priority && !state.this_with.is_empty() {
+            self.wishing.forget();
+        }
+        state.priority = priority;
+    }
+
     /// Those colocations, in a list that is there already.
-    pub fn gather(&self, rsc: RscIdx, asker: RscIdx, other: Side, list: &mut Vec<u32>) {
+    fn gather(&self, rsc: RscIdx, asker: RscIdx, other: Side, list: &mut Vec<u32>) {
         let own = match other {
             Side::Primary => &self.rsc[rsc.i()].this_with,
             Side::Dependent => &self.rsc[rsc.i()].with_this,
@@ -455,12 +484,36 @@ impl<'s> Assigner<'s, '_> {
     }
 }
 
+/// Lists of [`Assigner::wishing`] that were asked for.
+pub(super) struct Wishing {
+    lists: Vec<Option<Rc<[u32]>>>,
+    kept: Vec<RscIdx>,
+}
+
+impl Wishing {
+    /// None yet, for so many resources.
+    pub fn new(n_resources: usize) -> Self {
+        Self { lists: vec![None; n_resources], kept: Vec::new() }
+    }
+
+    fn keep(&mut self, rsc: RscIdx, list: &Rc<[u32]>) {
+        self.lists[rsc.i()] = Some(list.clone());
+        self.kept.push(rsc);
+    }
+
+    fn forget(&mut self) {
+        for rsc in self.kept.drain(..) {
+            self.lists[rsc.i()] = None;
+        }
+    }
+}
+
 /// The number of "no such attribute".
 pub(super) const NO_VALUE: u32 = u32::MAX;
 
 /// Which side of a colocation is another resource than the one asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+enum Side {
     Primary,
     Dependent,
 }

@@ -279,15 +279,16 @@ impl Assigner<'_, '_> {
     fn update_remote_node(&mut self, connection: RscIdx) {
         let Some(node) = self.st.rsc(connection).remote_node else { return };
         let state = &self.rsc[connection.i()];
-        let data = &mut self.nodes[node.i()];
-        if state.assigned.is_some() && state.next_role != Role::Stopped {
-            data.online = true;
-            if self.st.node(node).unseen {
-                // The connection will show how it is; no need to fence it before.
-                data.unclean = false;
+        let is_up = state.assigned.is_some() && state.next_role != Role::Stopped;
+        // The connection will show how it is; no need to fence it before.
+        let will_be_seen = self.st.node(node).unseen;
+        self.nodes[node.i()].change(|node| {
+            if is_up {
+                node.online = true;
+                node.unclean &= !will_be_seen;
+            } else {
+                node.shutdown = true;
             }
-        } else {
-            data.shutdown = true;
-        }
+        });
     }
 }

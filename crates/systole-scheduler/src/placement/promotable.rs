@@ -51,8 +51,7 @@ impl<'s> Assigner<'s, '_> {
                     entry.score = add(entry.score, score);
                     self.because(child, Some(entry.node), score, None, |_| Cause::Promotion);
                 }
-                let priority = &mut self.rsc[child.i()].priority;
-                *priority = score.max(*priority);
+                self.set_priority(child, score.max(self.rsc[child.i()].priority));
             }
             self.tables[child.i()] = table;
         }
@@ -124,7 +123,7 @@ impl<'s> Assigner<'s, '_> {
                 let twins = self.twins.entry((clone, position));
                 let twins = twins
                     .or_insert_with(|| Twins { active: vec![None; n_nodes], known_on: NodeSet::default() });
-                for node in &self.fixed[member.i()].active {
+                for node in &*self.fixed[member.i()].active {
                     twins.active[node.i()].get_or_insert(member);
                 }
                 for node in self.st.rsc(member).known_on.iter() {
@@ -194,18 +193,17 @@ impl<'s> Assigner<'s, '_> {
         match next_role {
             // −1 lets a location constraint make an instance eligible, but none is without any.
             Role::Started | Role::Unknown => {
-                self.rsc[instance.i()].priority = self.promotion_score(instance, node).unwrap_or(-1);
+                self.set_priority(instance, self.promotion_score(instance, node).unwrap_or(-1));
             }
-            Role::Unpromoted | Role::Stopped => self.rsc[instance.i()].priority = -INFINITY,
+            Role::Unpromoted | Role::Stopped => self.set_priority(instance, -INFINITY),
             Role::Promoted => {}
         }
         for source in [instance, clone] {
             for index in self.rsc[source.i()].locations.clone() {
                 let location = &self.locations[index as usize];
                 let found = location.nodes.iter().find(|(place, _)| *place == node);
-                if let (Role::Promoted, Some((_, score))) = (location.role, found) {
-                    let priority = &mut self.rsc[instance.i()].priority;
-                    *priority = add(*priority, *score);
+                if let (Role::Promoted, Some(&(_, score))) = (location.role, found) {
+                    self.set_priority(instance, add(self.rsc[instance.i()].priority, score));
                 }
             }
         }
@@ -375,16 +373,13 @@ impl<'s> Assigner<'s, '_> {
         colocation: &Colocation<'s>,
     ) -> i32 {
         let found = self.compatible_instance(dependent, clone, colocation.primary_role, colocation.attribute);
-        let priority = &mut self.rsc[dependent.i()].priority;
-        if found.is_some() {
-            *priority = add(*priority, colocation.score);
-            colocation.score
-        } else if colocation.score >= INFINITY {
-            *priority = -INFINITY;
-            -INFINITY
-        } else {
-            0
-        }
+        let (priority, change) = match found {
+            Some(_) => (add(self.rsc[dependent.i()].priority, colocation.score), colocation.score),
+            None if colocation.score >= INFINITY => (-INFINITY, -INFINITY),
+            None => return 0,
+        };
+        self.set_priority(dependent, priority);
+        change
     }
 }
 

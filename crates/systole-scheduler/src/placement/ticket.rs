@@ -78,7 +78,7 @@ impl<'s> Assigner<'s, '_> {
             LossPolicy::Demote => self.ban_without(rsc, ticket),
             LossPolicy::Fence if role_matches => {
                 self.ban_without(rsc, ticket);
-                for node in self.fixed[rsc.i()].active.clone() {
+                for &node in &*self.fixed[rsc.i()].active.clone() {
                     self.request_fencing(node);
                 }
             }
@@ -98,7 +98,7 @@ impl<'s> Assigner<'s, '_> {
     /// A guest is fenced by recovering what it lives in: until then it is no worse off than before.
     fn request_fencing(&mut self, node: NodeIdx) {
         if !self.st.node(node).is_guest() {
-            self.nodes[node.i()].unclean = true;
+            self.nodes[node.i()].change(|node| node.unclean = true);
         }
         let reason = "deadman ticket was lost".into();
         self.fencing.push(FencingRequest { node, reason, priority_delay: false });

@@ -2,7 +2,7 @@
 
 use super::{
     Detail, Locked, Placement, ScoreLine,
-    colocation::Colocation,
+    colocation::{Colocation, Wishing},
     hash_order::hash_order,
     instances::merge_sort,
     location::Location,
@@ -15,7 +15,7 @@ use crate::{
     NodeIdx, Note, RscIdx, Status,
     status::{FencingRequest, Kind, NodeSet, PlacementStrategy, Requires},
 };
-use std::{cmp::Ordering, collections::BTreeMap, ops::Bound};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, ops::Bound};
 use systole_types::{Role, Score};
 
 /// What changes about a resource while placement works.
@@ -56,9 +56,9 @@ pub(super) struct Mutable {
 
 /// What never changes about a resource but is not handy in [`Status`].
 #[derive(Clone, Debug)]
-pub(super) struct Fixed {
+pub(super) struct Fixed<'s> {
     /// Nodes it is active on; for collectives too.
-    pub active: Vec<NodeIdx>,
+    pub active: Cow<'s, [NodeIdx]>,
     /// The bundle's replica it is the container, address, connection or content of.
     pub replica: Option<(RscIdx, u32)>,
     pub part: Part,
@@ -84,17 +84,28 @@ pub(super) struct NodeState {
     pub unclean: bool,
     pub standby: bool,
     pub maintenance: bool,
+    /// Resources may run there, as far as the node goes: follows from the above, and is asked more than anything else.
+    is_available: bool,
     /// Its name is one of its attributes.
     pub is_named: bool,
     pub n_assigned: u32,
     pub free: Capacities,
 }
 
+impl NodeState {
+    /// Changes what is known of a node.
+    pub fn change(&mut self, change: impl FnOnce(&mut Self)) {
+        change(self);
+        self.is_available =
+            self.online && !(self.shutdown || self.unclean || self.standby || self.maintenance);
+    }
+}
+
 /// Placement at work. Fields are filled in the order of [`super::assign_in_detail`].
 pub(super) struct Assigner<'s, 'c> {
     pub st: &'s Status<'c>,
     pub rsc: Vec<Mutable>,
-    pub fixed: Vec<Fixed>,
+    pub fixed: Vec<Fixed<'s>>,
     pub tables: Vec<NodeTable>,
     pub nodes: Vec<NodeState>,
     /// Every node's name is one of its attributes.
@@ -111,8 +122,8 @@ pub(super) struct Assigner<'s, 'c> {
     pub promotion_scores: Vec<Vec<(&'s str, &'s str)>>,
     /// Memory of tables that were only needed for a sum.
     pub spare_tables: Vec<NodeTable>,
-    /// Memory of lists of colocations that have been followed.
-    pub spare_lists: Vec<Vec<u32>>,
+    /// Colocations that wishes are followed through.
+    pub wishing: Wishing,
     /// How many colocations wishes are being followed through.
     pub chain_length: usize,
     /// Instances of promotable clones, by what they are instances of.
@@ -147,7 +158,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             fencing: Vec::new(),
             promotion_scores: st.nodes.iter().map(promotion_scores).collect(),
             spare_tables: Vec::new(),
-            spare_lists: Vec::new(),
+            wishing: Wishing::new(st.resources.len()),
             chain_length: 0,
             twins: BTreeMap::new(),
             candidates: BTreeMap::new(),
@@ -166,6 +177,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 unclean: node.unclean,
                 standby: node.standby || node.standby_on_fail,
                 maintenance: node.maintenance,
+                is_available: false,
                 is_named: node.attribute("#uname").is_some(),
                 n_assigned: 0,
                 // Where capacity decides nothing it is kept only to be shown.
@@ -175,6 +187,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
                 },
             })
             .collect();
+        work.nodes.iter_mut().for_each(|node| node.change(|_| {}));
         for i in 0..st.resources.len() {
             let active = work.active_nodes(RscIdx::new(i));
             let sees_hosts = st.resources[i].meta.attributes_on_host;
@@ -206,19 +219,20 @@ impl<'s, 'c> Assigner<'s, 'c> {
     }
 
     /// Nodes a resource is active on; a collective's are its children's unless the history names some itself.
-    fn active_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
-        let resource = self.st.rsc(rsc);
-        let mut active = resource.running_on.clone();
-        if active.is_empty() {
-            for child in &resource.children {
-                for node in self.active_nodes(*child) {
-                    if !active.contains(&node) {
-                        active.push(node);
-                    }
+    fn active_nodes(&self, rsc: RscIdx) -> Cow<'s, [NodeIdx]> {
+        let resource = &self.st.resources[rsc.i()];
+        if !resource.running_on.is_empty() || resource.children.is_empty() {
+            return Cow::Borrowed(&resource.running_on);
+        }
+        let mut active = Vec::new();
+        for child in &resource.children {
+            for node in &*self.active_nodes(*child) {
+                if !active.contains(node) {
+                    active.push(*node);
                 }
             }
         }
-        active
+        Cow::Owned(active)
     }
 
     pub fn strategy(&self) -> PlacementStrategy {
@@ -296,9 +310,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
 
     /// Whether resources may run on a node, as far as the node goes.
     pub fn is_available(&self, node: NodeIdx) -> bool {
-        let node = &self.nodes[node.i()];
-        // Asked more than anything else: without branches.
-        node.online & !(node.shutdown | node.unclean | node.standby | node.maintenance)
+        self.nodes[node.i()].is_available
     }
 
     pub fn is_usable(&self, entry: &Entry) -> bool {
