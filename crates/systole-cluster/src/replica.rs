@@ -286,7 +286,7 @@ impl Replica {
     }
 
     /// Whether anything is known to have been done on a node.
-    fn has_history(&self, node: &str) -> bool {
+    pub fn has_history(&self, node: &str) -> bool {
         let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
         resources.is_some_and(|resources| resources.children().next().is_some())
     }

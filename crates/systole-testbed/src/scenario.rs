@@ -324,7 +324,9 @@ impl Story {
                 cluster.restart_node(idx, away);
             }
             Fault::RestartExecutor if is_on => {
-                let away = cluster.random.between(20_000, 3_000_000);
+                let is_long = cluster.random.chance(25);
+                let longest = if is_long { 40 * SECOND } else { 3 * SECOND };
+                let away = cluster.random.between(20_000, longest);
                 cluster.restart_executor(idx, away);
             }
             Fault::CrashResource if cluster.hosts[idx].station.agents.active.contains(&resource) => {

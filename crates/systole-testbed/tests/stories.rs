@@ -309,3 +309,35 @@ changes
 ",
     );
 }
+
+#[test]
+fn what_runs_on_a_member_without_executor_is_not_started_elsewhere() {
+    for fencing in [false, true] {
+        check(
+            fencing,
+            &format!(
+                "{UP}\
+changes
+    5
+restart execd b 40000
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+crash r0
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+settle
+crash r1
+settle
+changes
+    2
+"
+            ),
+        );
+    }
+}

@@ -4,6 +4,7 @@
 //! for, and every operation of an earlier plan was answered.
 
 mod actions;
+mod without_executor;
 
 use super::{NodeMachine, isolation::of_one_kept_out};
 use crate::{
@@ -11,10 +12,15 @@ use crate::{
     engine::{AbortReason, Busy, Engine, Event as Told},
     message::{MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
 use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
 use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
+use without_executor::{in_maintenance, leave_out};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
 const RESTART_GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +48,8 @@ pub(super) struct Dc {
     view: View,
     /// What the CIB was last told.
     published: Option<Vec<NodeUpdate>>,
+    /// Members without executor that it was last planned around.
+    without_executor: BTreeSet<NodeId>,
     /// Why a new plan is needed, if it is.
     stale: Option<String>,
     /// The same, but the present plan may be carried out to its end first.
@@ -71,6 +79,7 @@ impl Dc {
             since: now,
             view: View::default(),
             published: None,
+            without_executor: BTreeSet::new(),
             stale: Some("a new DC was elected".to_owned()),
             stale_after: None,
             recheck_at: None,
@@ -199,7 +208,7 @@ impl NodeMachine {
         let mut updates = Vec::new();
         for (id, name) in self.replica.known_nodes() {
             let standing = if self.group.is_member(id) {
-                self.standing_of_member(dc, id)?
+                self.standing_of_member(dc, id, &name)?
             } else if self.replica.node_state(&name).is_none() {
                 // The replica comes from disk. Whoever is not here yet may be restarting, with all its resources.
                 if !self.patience_over(dc, RESTART_GRACE) {
@@ -222,11 +231,14 @@ impl NodeMachine {
         connections.any(|entry| !entry.attached && !entry.lost && self.group.is_member(entry.host))
     }
 
-    fn standing_of_member(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
+    /// One whose executor is away stays what it was for the CIB, and is planned around.
+    fn standing_of_member(&self, dc: &mut Dc, id: u32, name: &str) -> Option<Standing> {
         if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached) {
             return Some(Standing::Member);
         }
-        self.patience_over(dc, ATTACH_PATIENCE).then_some(Standing::Pending)
+        let without =
+            if self.may_run_without_executor(id, name) { Standing::Member } else { Standing::Pending };
+        self.patience_over(dc, ATTACH_PATIENCE).then_some(without)
     }
 
     fn standing_of_absent(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
@@ -369,13 +381,21 @@ impl NodeMachine {
     }
 
     fn plan(&mut self, dc: &mut Dc, why: &str) {
+        let away = self.without_executor();
+        self.tell_without_executor(dc, &away);
         let mut cib = dc.view.of(self.replica.cib());
         let amended;
         if self.isolation.is_kept_out() {
             amended = of_one_kept_out(cib);
             cib = &amended;
         }
-        let plan = (self.config.planner)(cib, self.now.wall);
+        let around;
+        if !away.is_empty() {
+            around = in_maintenance(cib, &away);
+            cib = &around;
+        }
+        let mut plan = (self.config.planner)(cib, self.now.wall);
+        leave_out(&mut plan.graph, &away);
         dc.transition += 1;
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(cib, plan.recheck);
