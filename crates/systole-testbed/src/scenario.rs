@@ -293,11 +293,26 @@ impl Story {
                 && self.inject(fault)
             {
                 *self.faults.entry(fault).or_default() += 1;
+                if matches!(fault, Fault::Write | Fault::ForcedWrite) && self.cluster.random.chance(40) {
+                    self.interrupt();
+                }
             }
             let pause = if self.cluster.random.chance(50) { 3 * SECOND } else { 20 * SECOND };
             let end = self.cluster.now + self.cluster.random.between(0, pause);
             self.cluster.run_until(end);
             self.cluster.checker.check_replicas(&self.cluster.hosts, &self.cluster.network);
+        }
+    }
+
+    /// Something happens before it is known what came of a write.
+    fn interrupt(&mut self) {
+        let end = self.cluster.now + self.cluster.random.between(0, 40_000);
+        self.cluster.run_until(end);
+        let fault = *self.cluster.random.pick(&[Fault::PowerOff, Fault::Partition, Fault::RestartNode]);
+        for _ in 0..self.cluster.random.between(1, 2) {
+            if self.inject(fault) {
+                *self.faults.entry(fault).or_default() += 1;
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod agents;
 mod appearances;
 mod attributes;
 mod failing;
+mod keeping;
 mod levels;
 mod notifications;
 mod recheck;

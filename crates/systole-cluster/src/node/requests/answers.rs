@@ -34,6 +34,7 @@ impl NodeMachine {
     fn verdict(&self, pending: &Pending) -> Option<Reply> {
         let is_late = pending.deadline <= self.now.mono;
         match &pending.stage {
+            Stage::Applied(_) if self.may_be_outvoted(&pending.wish) => Some(in_doubt()),
             Stage::Applied(written) => {
                 let kept = if written.is_configuration { self.is_kept(written.version) } else { Kept::Yes };
                 let done =
@@ -55,6 +56,17 @@ impl NodeMachine {
                 )
             }),
         }
+    }
+
+    /// Whether a change that was granted with quorum is in a partition now that has none. It may not have reached the others, or
+    /// not their disks, and theirs is the replica that wins.
+    fn may_be_outvoted(&self, wish: &Wish) -> bool {
+        let takes_quorum = match wish {
+            Wish::Write(write) => !write.force,
+            Wish::ForgetNode { .. } => true,
+            _ => false,
+        };
+        takes_quorum && self.group.is_settled() && !self.group.has_quorum()
     }
 
     fn conclude(&mut self, pending: Pending, reply: Reply) {
