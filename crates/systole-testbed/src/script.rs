@@ -14,6 +14,7 @@
 //! | `write NODE NAME`, `force NODE NAME` | a tool there adds a cluster option |
 //! | `has NODE NAME` | whether the node's CIB has the option |
 //! | `confirm NODE` | an administrator vouches that a host is off |
+//! | `forget NODE OTHER` | a tool on a node has another one forgotten |
 //! | `stop NODE` | the node leaves in good order |
 //! | `begin stop NODE` | the same, without waiting for it |
 //! | `wait SECS` | lets time pass |
@@ -87,6 +88,7 @@ impl Player {
                 let witness = (0..scenario::NODES.len()).find(|idx| self.cluster.hosts[*idx].node.is_some());
                 self.ask(witness.expect("some node runs"), Call::ConfirmOff { node: name.to_owned() });
             }
+            ["forget", name, other] => self.ask(node(name), Call::ForgetNode { node: other.to_owned() }),
             ["has", name, option] => {
                 let daemon = self.cluster.hosts[node(name)].node.as_ref();
                 let has = daemon.is_some_and(|daemon| daemon.cib().find_id(option).is_some());

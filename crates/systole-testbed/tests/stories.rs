@@ -341,3 +341,49 @@ changes
         );
     }
 }
+
+#[test]
+fn a_lost_node_is_not_forgotten_before_it_is_known_to_be_off() {
+    with_fencing(
+        "
+kill a
+wait 1
+forget b a
+    refused: a was a member until just now: try again
+wait 59
+forget b a
+    refused: a is lost, and what ran there may still run: switch it off and confirm that it is off first (stonith_admin --confirm)
+show
+    a: off
+    b: members b c, quorum, DC b
+    c: members b c, quorum, DC b, runs g0 g1
+confirm a
+    done
+forget b a
+    done
+settle
+show
+    a: off
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
+fn without_fencing_a_lost_node_is_forgotten_but_not_without_quorum() {
+    without_fencing(
+        "
+kill a
+settle
+forget b a
+    done
+forget b c
+    refused: c is a member of the cluster: stop it first
+cut c
+settle
+forget c a
+    refused: this partition has no quorum: the change is refused unless it is forced
+",
+    );
+}

@@ -5,6 +5,7 @@
 
 mod access;
 mod answers;
+mod forgetting;
 
 use super::NodeMachine;
 use crate::{
@@ -289,6 +290,11 @@ impl NodeMachine {
         if self.replica.level < wish.level() {
             return self.outcome_known(number, Err(too_old()));
         }
+        if let Wish::ForgetNode { node } = &*wish
+            && let Some(refusal) = self.refuses_to_forget(node)
+        {
+            return self.outcome_known(number, Err(refusal));
+        }
         if self.replica.level < LEVEL_OF_ACCESS && !self.permits(asker.as_ref(), &wish) {
             return self.outcome_known(number, Err(access::denied()));
         }
@@ -429,10 +435,8 @@ impl NodeMachine {
     }
 
     fn grant_write(&mut self, write: &Write, acl: Option<&Acl>) -> Result<Written, Refusal> {
-        if !self.group.has_quorum() && !write.force {
-            let message =
-                "this partition has no quorum: the change is refused unless it is forced".to_owned();
-            return Err(Refusal { kind: RefusalKind::NoQuorum, message });
+        if let Some(refusal) = self.lacks_quorum_for_changes().filter(|_| !write.force) {
+            return Err(refusal);
         }
         self.can_keep().map_err(|message| Refusal { kind: RefusalKind::Disk, message })?;
         let written = self.replica.write(write, acl);
