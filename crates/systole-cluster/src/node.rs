@@ -119,7 +119,7 @@ impl NodeMachine {
             Event::ClientGone(client) => self.tools.forget(client),
             Event::Durable(token) => self.durable(token),
             Event::DiskFailed { token, error } => self.disk_failed(token, error),
-            Event::DeadlineReached => self.retry_disk(),
+            Event::DeadlineReached => self.disk_is_late(),
         }
         self.isolate_if_due();
         self.follow_up();

@@ -15,6 +15,10 @@ use systole_types::{CibVersion, Monotonic};
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// How long a write may take before the disk counts as one that does not work. Less than a request may take, so that a disk
+/// that hangs does not keep the others' changes from being acknowledged.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// How many writes are known that a disk has not answered. It may hang: it is busy with the oldest then, and will go on
 /// with the newest, which supersedes what was asked for in between.
 const MAX_ASKED: usize = 64;
@@ -28,6 +32,8 @@ pub(super) struct Disk {
     /// Why this node cannot write, if so.
     error: Option<String>,
     retry_at: Option<Monotonic>,
+    /// Since when it has been busy with a write.
+    busy_since: Option<Monotonic>,
     /// Versions on members' disks in this view.
     stored: BTreeMap<u32, CibVersion>,
     /// Members who cannot write.
@@ -51,7 +57,17 @@ impl Disk {
     }
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.retry_at
+        self.retry_at.into_iter().chain(self.hangs_at()).min()
+    }
+
+    /// When it counts as one that hangs, if it is not known already that it does not work.
+    fn hangs_at(&self) -> Option<Monotonic> {
+        self.busy_since.filter(|_| self.error.is_none()).map(|since| since + PATIENCE)
+    }
+
+    /// It has answered: if there is more to write, it is busy with that from now on.
+    fn answered(&mut self, now: Monotonic) {
+        self.busy_since = (!self.asked.is_empty()).then_some(now);
     }
 
     /// How many writes have not been answered.
@@ -76,6 +92,7 @@ impl NodeMachine {
         self.disk.last += 1;
         let token = Token(self.disk.last);
         let snapshot = self.replica.snapshot();
+        self.disk.busy_since.get_or_insert(self.now.mono);
         if self.disk.asked.len() >= MAX_ASKED {
             self.disk.asked.pop_last();
         }
@@ -86,6 +103,7 @@ impl NodeMachine {
     pub(super) fn durable(&mut self, token: Token) {
         let later = self.disk.asked.split_off(&Token(token.0 + 1));
         let done = std::mem::replace(&mut self.disk.asked, later).into_iter().next_back();
+        self.disk.answered(self.now.mono);
         self.disk.retry_at = None;
         if self.disk.error.take().is_some() {
             self.log(Level::Notice, "the CIB can be written to disk again");
@@ -99,7 +117,12 @@ impl NodeMachine {
 
     pub(super) fn disk_failed(&mut self, token: Token, error: String) {
         self.disk.asked = self.disk.asked.split_off(&Token(token.0 + 1));
+        self.disk.answered(self.now.mono);
         self.disk.retry_at = Some(self.now.mono + RETRY);
+        self.disk_does_not_work(error);
+    }
+
+    fn disk_does_not_work(&mut self, error: String) {
         if self.disk.error.as_ref() != Some(&error) {
             self.log(Level::Error, format!("cannot write the CIB to disk: {error}"));
             self.disk.error = Some(error);
@@ -113,10 +136,20 @@ impl NodeMachine {
         }
     }
 
-    pub(super) fn retry_disk(&mut self) {
+    /// The members go by what this node said when the view began: since then its disk may have failed, or work again.
+    pub(super) fn correct_disk_state(&mut self) {
+        if self.disk.broken.get(&self.group.own_id()) != self.disk.error.as_ref() {
+            self.tell_disk_state();
+        }
+    }
+
+    pub(super) fn disk_is_late(&mut self) {
         if self.disk.retry_at.is_some_and(|at| at <= self.now.mono) {
             self.disk.retry_at = None;
             self.persist();
+        }
+        if self.disk.hangs_at().is_some_and(|at| at <= self.now.mono) {
+            self.disk_does_not_work("the disk does not answer".to_owned());
         }
     }
 

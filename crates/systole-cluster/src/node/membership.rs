@@ -289,6 +289,7 @@ impl NodeMachine {
         self.log(Level::Notice, format!("{name} is the DC; the CIB has version {}", self.replica.version()));
         self.disk.settle(&members);
         self.persist();
+        self.correct_disk_state();
         self.terms += u64::from(dc == self.group.own_id());
         self.dc = (dc == self.group.own_id()).then(|| Dc::new(self.seed, self.terms, self.now.mono));
         self.repeat_requests();
