@@ -24,4 +24,4 @@ pub mod xml;
 pub mod xpath;
 
 pub use diagnostic::{Diagnostic, ElementName, Severity};
-pub use read::{View, parse_bool, read, rule};
+pub use read::{View, date_condition, parse_bool, read, rule};

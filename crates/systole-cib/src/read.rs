@@ -13,7 +13,7 @@ mod view;
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
-    model::{Cib, Rule},
+    model::{Cib, DateCondition, Rule},
     xml::{Document, Element, XmlError},
 };
 use context::Reader;
@@ -48,6 +48,11 @@ pub(crate) fn errors_of_configuration(document: &Document) -> Vec<Diagnostic> {
 /// Reads one `<rule>` of a document, wherever it stands. `None`: it refers to itself, or to what is not there.
 pub fn rule(element: Element<'_>) -> Option<Rule> {
     Reader::new(element.document().root()).rule(element)
+}
+
+/// Reads one `<date_expression>` of a document. `None`: something is missing that its operation needs.
+pub fn date_condition(element: Element<'_>) -> Option<DateCondition> {
+    Reader::new(element.document().root()).date_condition(element)
 }
 
 /// Reads the typed view of a CIB. Who reads the same document again and again has a [`View`].

@@ -30,6 +30,7 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
     if let Some(configuration) = root.child("configuration") {
         verifier.options(configuration);
         verifier.resources(configuration);
+        verifier.names(configuration);
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
         verifier.circles(configuration, &cib);
@@ -119,6 +120,27 @@ impl Verifier {
                 self.error(
                     pair,
                     format!("using default value for cluster option '{name}' because '{value}' is invalid"),
+                );
+            }
+        }
+    }
+
+    /// Nodes are told apart by their names; tags and templates stand for resources one at a time.
+    fn names(&mut self, configuration: Element<'_>) {
+        let mut nodes = BTreeSet::new();
+        for node in configuration.children_named("nodes").flat_map(|nodes| nodes.children_named("node")) {
+            if let Some(name) = node.attr("uname").filter(|name| !nodes.insert(*name)) {
+                self.warning(node, format!("another node is named {name:?}, too"));
+            }
+        }
+        let several = configuration.descendants().filter(|e| e.is("tag") || e.is("template"));
+        let several: BTreeSet<&str> = several.filter_map(Element::id).collect();
+        for constraint in configuration.descendants().filter(|e| e.is("rsc_colocation")) {
+            let is_of_several = |name| constraint.attr(name).is_some_and(|id| several.contains(id));
+            if is_of_several("rsc") && is_of_several("with-rsc") {
+                self.error(
+                    constraint,
+                    "ignoring the constraint because two templates or tags cannot be colocated",
                 );
             }
         }

@@ -243,3 +243,38 @@ fn what_is_deprecated_is_no_reason_to_refuse() {
         assert!(verify(&cib("pacemaker-3.9", &parts)).iter().all(|found| found.severity == Severity::Advice));
     }
 }
+
+#[test]
+fn meta_attributes_that_are_scores_are_scores() {
+    for (name, value, is_valid) in [
+        ("priority", "infinity", false),
+        ("priority", "5x", true),
+        ("resource-stickiness", "INFINITY", true),
+        ("resource-stickiness", "much", false),
+        ("migration-threshold", " 3", true),
+        ("migration-threshold", "", false),
+    ] {
+        let inside = format!(
+            "<meta_attributes id='m'><nvpair id='x' name='{name}' value='{value}'/></meta_attributes>"
+        );
+        let message = if is_valid { "" } else { "is not a score" };
+        check(&Parts { inside: &inside, ..Parts::default() }, Severity::Warning, message);
+    }
+}
+
+#[test]
+fn a_guest_node_has_a_name() {
+    let inside = "<meta_attributes id='m'><nvpair id='x' name='remote-node' value=''/></meta_attributes>";
+    check(&Parts { inside, ..Parts::default() }, Severity::Error, "there is no guest node");
+}
+
+#[test]
+fn tags_are_not_colocated_with_one_another() {
+    let sections = "<tags><tag id='T'><obj_ref id='A'/></tag><tag id='U'><obj_ref id='A'/></tag></tags>";
+    for (with, message) in [("U", "two templates or tags cannot be colocated"), ("B", "")] {
+        let constraints = format!("<rsc_colocation id='c' rsc='T' with-rsc='{with}' score='5'/>");
+        let resources = "<primitive id='B' class='ocf' provider='p' type='Dummy'/>";
+        let parts = Parts { constraints: &constraints, resources, sections, ..Parts::default() };
+        check(&parts, Severity::Error, message);
+    }
+}

@@ -1,8 +1,13 @@
 //! Checks of a configuration, with the lines that are wrong.
 
 use crate::report::Report;
-use systole_cib::{Diagnostic, Severity, verify::verify, xml::Document};
+use systole_cib::{
+    Diagnostic, Severity, date_condition,
+    verify::verify,
+    xml::{Document, Element},
+};
 use systole_output::{diagnose, tree::Tree};
+use systole_scheduler::rules::date_defect;
 
 /// What is wrong with a CIB.
 pub struct Findings {
@@ -10,10 +15,23 @@ pub struct Findings {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Rules whose dates cannot be read: they are never fulfilled, whatever they are to bring about or to prevent.
+fn dates(document: &Document) -> Vec<Diagnostic> {
+    let configuration = document.root().child("configuration");
+    let elements = configuration.into_iter().flat_map(Element::descendants);
+    let dates = elements.filter(|element| element.is("date_expression") && element.attr("id-ref").is_none());
+    let defects = dates.filter_map(|element| {
+        let defect = date_defect(&date_condition(element)?)?;
+        Some(Diagnostic::about(Severity::Error, element, format!("{defect}: it is never fulfilled")))
+    });
+    defects.collect()
+}
+
 impl Findings {
     /// Checks a CIB.
     pub fn of(document: &Document) -> Self {
         let mut diagnostics = verify(document);
+        diagnostics.extend(dates(document));
         diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
         Self { diagnostics }
     }

@@ -10,6 +10,7 @@ mod phase;
 mod span;
 
 pub use calendar::{Civil, DateForm};
+pub use date::defect as date_defect;
 pub use iso8601::{parse_civil, parse_date_time, parse_local_time};
 pub use phase::{Phase, phase_of};
 pub use span::{Period, Span};

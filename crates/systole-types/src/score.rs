@@ -95,12 +95,12 @@ pub struct ScoreError(pub String);
 impl FromStr for Score {
     type Err = ScoreError;
 
-    /// Reads a whole number, `INFINITY`, `+INFINITY` or `-INFINITY`. Numbers out of range become ±INFINITY.
+    /// Reads a whole number, `INFINITY`, `+INFINITY` or `-INFINITY`, in capital letters. Numbers out of range become ±INFINITY.
     fn from_str(text: &str) -> Result<Self, ScoreError> {
-        match text.trim() {
-            "INFINITY" | "+INFINITY" | "infinity" | "+infinity" => Ok(Self::INFINITY),
-            "-INFINITY" | "-infinity" => Ok(Self::MINUS_INFINITY),
-            number => parse_saturating(number).ok_or_else(|| ScoreError(text.to_owned())),
+        match text {
+            "INFINITY" | "+INFINITY" => Ok(Self::INFINITY),
+            "-INFINITY" => Ok(Self::MINUS_INFINITY),
+            number => parse_saturating(number.trim()).ok_or_else(|| ScoreError(text.to_owned())),
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!("+INFINITY".parse::<Score>(), Ok(Score::INFINITY));
         assert_eq!("99999999999999999999999".parse::<Score>(), Ok(Score::INFINITY));
         assert_eq!("-99999999999999999999999".parse::<Score>(), Ok(Score::MINUS_INFINITY));
-        for bad in ["", "-", "ten", "1.5", "0x10"] {
+        for bad in ["", "-", "ten", "1.5", "0x10", "infinity", "-Infinity", "INFINITY "] {
             assert!(bad.parse::<Score>().is_err(), "{bad:?}");
         }
     }

@@ -112,7 +112,7 @@ impl<'d> Reader<'d> {
         })
     }
 
-    fn date_condition(&mut self, element: Element<'d>) -> Option<DateCondition> {
+    pub fn date_condition(&mut self, element: Element<'d>) -> Option<DateCondition> {
         let operation = element.attr("operation").unwrap_or("in_range").to_ascii_lowercase();
         let (start, end) = (self.text(element, "start"), self.text(element, "end"));
         let missing = |reader: &mut Self, what: &str| {

@@ -3,7 +3,7 @@
 use super::Verifier;
 use crate::{read, xml::Element};
 use std::{collections::BTreeMap, time::Duration};
-use systole_types::{Role, parse_duration};
+use systole_types::{Role, Score, parse_duration};
 
 impl Verifier {
     pub fn resources(&mut self, configuration: Element<'_>) {
@@ -86,6 +86,12 @@ impl Verifier {
                 }
                 Ok(_) => {}
             },
+            "remote-node" if value.is_empty() => {
+                self.error(pair, "ignoring 'remote-node' because it is empty: there is no guest node");
+            }
+            "priority" | "resource-stickiness" | "migration-threshold" if !begins_with_score(value) => {
+                self.warning(pair, format!("using default for '{name}' because '{value}' is not a score"));
+            }
             "requires" if !REQUIRES.contains(&value) => {
                 self.error(
                     pair,
@@ -108,6 +114,13 @@ const ON_FAIL: [&str; 9] =
     ["ignore", "block", "stop", "demote", "restart", "fence", "standby", "restart-container", "nothing"];
 const REQUIRES: [&str; 4] = ["nothing", "quorum", "fencing", "unfencing"];
 const MULTIPLE_ACTIVE: [&str; 5] = ["block", "stop_only", "stop_start", "stop_unexpected", "unexpected"];
+
+/// Whether a value is read as a score: what follows a number is left out of account.
+fn begins_with_score(value: &str) -> bool {
+    let number = value.trim_start();
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    digits.starts_with(|c: char| c.is_ascii_digit()) || value.parse::<Score>().is_ok()
+}
 
 /// Whether a meta attribute stands in, or around, a resource that can be promoted, or where that cannot be known.
 fn may_be_promoted(pair: Element<'_>) -> bool {

@@ -316,10 +316,10 @@ fn location_role(role: Option<Role>) -> Role {
 
 /// A score as node attributes give it: a number or ±INFINITY, or one of the colours of node health.
 pub(super) fn parse_score(text: &str) -> Option<i32> {
-    match text.to_ascii_lowercase().as_str() {
+    match text {
         "" => None,
-        "red" => Some(-INFINITY),
-        "yellow" | "green" => Some(0),
+        _ if text.eq_ignore_ascii_case("red") => Some(-INFINITY),
+        _ if text.eq_ignore_ascii_case("yellow") || text.eq_ignore_ascii_case("green") => Some(0),
         _ => read_score(text).map(Score::value),
     }
 }

@@ -69,13 +69,15 @@ impl Draft<'_, '_> {
         let raw = |names: &[&str], default: &str| -> Arc<str> {
             names.iter().find_map(|name| options.raw.get(*name)).cloned().unwrap_or_else(|| default.into())
         };
+        let batch_limit = raw(&["batch-limit"], "0");
+        let batch_limit = if batch_limit.parse::<i64>().is_ok() { batch_limit } else { "0".into() };
         let start_offset = if options.start_failure_is_fatal { "INFINITY" } else { "1" };
         let mut properties: Vec<(Arc<str>, Arc<str>)> = vec![
             ("cluster-delay".into(), raw(&["cluster-delay"], "60s")),
             ("fencing-timeout".into(), raw(&["fencing-timeout", "stonith-timeout"], "60s")),
             ("failed-stop-offset".into(), "INFINITY".into()),
             ("failed-start-offset".into(), start_offset.into()),
-            ("batch-limit".into(), raw(&["batch-limit"], "0")),
+            ("batch-limit".into(), batch_limit),
             ("transition_id".into(), "1".into()),
         ];
         let limit = raw(&["migration-limit"], "-1");

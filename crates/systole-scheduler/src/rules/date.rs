@@ -36,6 +36,32 @@ pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Rech
     }
 }
 
+/// What of the condition cannot be read, whatever the time: such a condition is never fulfilled.
+pub fn defect(condition: &DateCondition) -> Option<String> {
+    let date = |what: &str, text: &Option<Arc<str>>| {
+        let text = text.as_deref()?;
+        let is_date = iso8601::parse_civil(text, Timestamp(0), 0).is_some();
+        (!is_date).then(|| format!("{what}: {text:?} is not an ISO 8601 date and time"))
+    };
+    match condition {
+        DateCondition::After { start } => date("start", &Some(start.clone())),
+        DateCondition::Before { end } => date("end", &Some(end.clone())),
+        DateCondition::InRange { start, end, duration } => date("start", start)
+            .or_else(|| date("end", end))
+            .or_else(|| duration.as_deref().filter(|_| end.is_none()).and_then(defect_of_duration)),
+        DateCondition::Spec(fields) => fields.iter().find_map(|(name, range)| {
+            let is_bad = FIELDS.contains(&&**name) && range_phase(0, range).is_none();
+            is_bad.then(|| format!("{name}: {range:?} is neither a number nor a range of numbers"))
+        }),
+    }
+}
+
+fn defect_of_duration(duration: &[(Arc<str>, Arc<str>)]) -> Option<String> {
+    let (unit, number) =
+        duration.iter().find(|(unit, number)| UNITS.contains(&&**unit) && amount(number).is_none())?;
+    Some(format!("duration: {unit}: {number:?} is not a number in the range allowed here"))
+}
+
 fn after(now: Timestamp, start: Timestamp, recheck: &Recheck) -> Phase {
     if now <= start {
         recheck.by(Timestamp(start.0.saturating_add(1)));
@@ -72,18 +98,26 @@ fn in_range(now: Timestamp, start: Option<Timestamp>, end: Option<Timestamp>, re
 fn add_duration(start: Civil, duration: &[(Arc<str>, Arc<str>)]) -> Option<Civil> {
     let amount = |unit: &str| match duration.iter().find(|(name, _)| &**name == unit) {
         None => Some(0),
-        Some((_, number)) => parse_integer_prefix(number).filter(|n| i32::try_from(*n).is_ok()),
+        Some((_, number)) => amount(number),
     };
+    let [years, months, weeks, days, hours, minutes, seconds] = UNITS.map(amount);
     Some(
         start
-            .add_years(amount("years")?)
-            .add_months(amount("months")?)
-            .add_days(amount("weeks")? * 7)
-            .add_days(amount("days")?)
-            .add_seconds(amount("hours")? * 3600)
-            .add_seconds(amount("minutes")? * 60)
-            .add_seconds(amount("seconds")?),
+            .add_years(years?)
+            .add_months(months?)
+            .add_days(weeks? * 7)
+            .add_days(days?)
+            .add_seconds(hours? * 3600)
+            .add_seconds(minutes? * 60)
+            .add_seconds(seconds?),
     )
+}
+
+/// The units of a `<duration>`, large ones first.
+const UNITS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "minutes", "seconds"];
+
+fn amount(number: &str) -> Option<i64> {
+    parse_integer_prefix(number).filter(|number| i32::try_from(*number).is_ok())
 }
 
 /// Fields of a `<date_spec>`, in the order in which they are looked at: the first that does not fit says whether the moment
@@ -159,6 +193,27 @@ mod tests {
             let input = Input::at(Timestamp(now));
             holds(&range(&format!("{year}-001"), "", &pairs), &input, &Recheck::default());
             holds(&DateCondition::Spec(vec![("weekyears".into(), "1-".into())]), &input, &Recheck::default());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_defect() {
+        let spec = |field: &str, range: &str| DateCondition::Spec(vec![(field.into(), range.into())]);
+        for (condition, what) in [
+            (range("2024-02-30", "", &[]), Some("start")),
+            (range("2024-02-29", "2024-W54-1", &[]), Some("end")),
+            (range("2024-02-29", "", &[("seconds", "-99999999999")]), Some("duration: seconds")),
+            (range("2024-02-29", "2024-03-01", &[("seconds", "many")]), None),
+            (DateCondition::After { start: "now".into() }, Some("start")),
+            (DateCondition::Before { end: "20240101T000060Z".into() }, Some("end")),
+            (spec("months", "junk"), Some("months")),
+            (spec("hours", "-"), Some("hours")),
+            (spec("moon", "blue"), None),
+            (spec("weekdays", "9-1"), None),
+        ] {
+            let defect = defect(&condition);
+            assert_eq!(defect.is_some(), what.is_some(), "{condition:?}: {defect:?}");
+            assert!(defect.unwrap_or_default().starts_with(what.unwrap_or_default()), "{condition:?}");
         }
     }
 

@@ -437,7 +437,8 @@ impl<'a> Unpack<'a> {
 
     /// The implicit connection to the guest node of a primitive with `remote-node`.
     fn guest_connection(&mut self, primitive: &Primitive) {
-        let Some(name) = plain_meta(primitive, "remote-node") else { return };
+        let name = plain_meta(primitive, "remote-node").filter(|name| !name.is_empty());
+        let Some(name) = name else { return };
         let connection = Connection {
             name: &name,
             container: Some(primitive.id.as_str()),

@@ -145,7 +145,9 @@ impl Meta {
             "container-attribute-target" => self.attributes_on_host = value.eq_ignore_ascii_case("host"),
             "agentless" => self.agentless = is_true(text),
             "notify" => self.notify = is_true(text),
-            "remote-node" => self.remote_node = Some(NodeId::from(value.clone())),
+            "remote-node" => {
+                self.remote_node = Some(value.clone()).filter(|name| !name.is_empty()).map(NodeId::from)
+            }
             "container" => self.container = Some(value.clone()),
             _ => {}
         }

@@ -30,9 +30,10 @@ pub(crate) fn score(text: Option<&str>, default: Score) -> Score {
 
 /// A score as people write it. What follows a number is left out of account: `1.0` is 1.
 pub(crate) fn read_score(text: &str) -> Option<Score> {
-    let is_number = |c: char| c.is_ascii_digit() || c == '-' || c == '+';
-    let number = || text.trim_start().split(|c| !is_number(c)).next().and_then(|number| number.parse().ok());
-    text.parse().ok().or_else(number)
+    let digits = text.trim_start();
+    let digits = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    text.parse().ok().or_else(|| is_number.then(|| Score::finite(leading_integer(text))))
 }
 
 /// A span of time; zero where it cannot be read.
