@@ -120,7 +120,7 @@ struct Counts {
     n_all: usize,
     n_run: usize,
     n_differing: usize,
-    /// How often as the table says that they may.
+    /// How often as the table says that they may, or in a count of changes only.
     n_known: usize,
     /// How often the incumbent crashed: there is nothing to compare with then.
     n_crashes: usize,
@@ -136,7 +136,7 @@ impl Counts {
             self.n_crashes += 1;
             return;
         }
-        if deviations.iter().any(|known| difference.is(known)) {
+        if difference.is_about_counting() || deviations.iter().any(|known| difference.is(known)) {
             self.n_known += 1;
             return;
         }

@@ -275,3 +275,25 @@ fn who_has_the_file_open_sees_what_was_changed() {
         0
     );
 }
+
+#[test]
+fn constraints_of_a_resource_are_listed_with_rules_that_hold_and_roles() {
+    let cib = r##"<cib validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/>
+        <nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes><resources>
+        <primitive id="a" class="ocf" provider="p" type="t"/>
+        <clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+        <primitive id="b" class="ocf" provider="p" type="t"/></clone></resources><constraints>
+        <rsc_location id="l1" rsc="a" node="n1" score="5"/>
+        <rsc_location id="l2" rsc="a"><rule id="r2" score="-7"><expression id="e" attribute="#uname" operation="eq" value="n2"/>
+        </rule></rsc_location><rsc_colocation id="k" rsc="a" with-rsc="c" with-rsc-role="Promoted" score="3"/>
+        </constraints></configuration><status/></cib>"##;
+    let place = Place::new().with_cib(cib);
+    assert_eq!(
+        place.sh("crm_resource -a -r a").out,
+        "Locations:\n  * Node n2 (score=-7, id=r2, rsc=a)\n  * Node n1 (score=5, id=l1, rsc=a)\n\
+         Resources a is colocated with:\n  * c (score=3, with role=Promoted, id=k)\n"
+    );
+    let xml = place.sh("crm_resource -A -r c --output-as=xml").out;
+    assert!(xml.contains("score=\"3\" node-attribute=\"#uname\" with-rsc-role=\"Promoted\"/>"), "{xml}");
+    assert!(place.sh("crm_resource -A -r c").out.contains("a (score=3, needs role=Promoted, id=k)"));
+}

@@ -13,6 +13,7 @@ use systole_cib::model::{Agent, LastChange};
 use systole_types::{ElementId, NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Role, Score, Timestamp};
 
 use crate::Status;
+pub use bans::wishes;
 
 /// The present state of the cluster.
 #[derive(Clone, Debug, PartialEq)]

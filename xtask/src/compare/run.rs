@@ -2,6 +2,7 @@
 
 use super::{normal::Normal, table::Deviation};
 use anyhow::{Context, Result};
+use regex_lite::Regex;
 use std::{
     env, fs,
     io::Write,
@@ -196,7 +197,19 @@ const CRASHES: [i32; 2] = [134, 139];
 impl Difference {
     /// Whether it is one that is known.
     pub fn is(&self, known: &Deviation) -> bool {
-        self.codes == known.codes && known.line.is_match(&self.line)
+        let (incumbent, ours) = self.codes;
+        known.codes.is_match(&format!("{incumbent}/{ours}")) && known.line.is_match(&self.line)
+    }
+
+    /// Whether the CIBs differ in nothing but how often the status changed: a change that changes nothing is counted there, and here not.
+    pub fn is_about_counting(&self) -> bool {
+        let counted = Regex::new(r#"num_updates="\d+""#).expect("it is a regular expression");
+        let without = |mark: &str| -> Vec<String> {
+            let lines = self.lines.iter().filter_map(|line| line.strip_prefix(mark));
+            lines.map(|line| counted.replace_all(line, "").into_owned()).collect()
+        };
+        let (incumbent, ours) = (without("- cib "), without("+ cib "));
+        self.codes.0 == self.codes.1 && incumbent.len() + ours.len() == self.lines.len() && incumbent == ours
     }
 
     /// Whether the incumbent crashed.

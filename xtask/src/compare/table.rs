@@ -2,8 +2,8 @@
 //!
 //! A line is a command line for the shell. `{a|b|c}` stands for each of its parts in turn, so that a line with several is
 //! their whole matrix; `{$name}` for those of `let name = a|b|c`, and `{x|$name}` for these and `x`. `@resource`, `@node`... stand for ids in the CIB.
-//! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may end with the first code at the incumbent and with the
-//! second here: a difference that `docs/deviations.md` has.
+//! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may differ if they end with the first code at the incumbent
+//! and with the second here (patterns too): a difference that `docs/deviations.md` has.
 //! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
 
 use super::{cibs::Ids, run::Via};
@@ -23,8 +23,8 @@ pub struct Table {
 /// A difference that is known and documented.
 #[derive(Debug)]
 pub struct Deviation {
-    /// Exit codes of the incumbent and of ours.
-    pub codes: (i32, i32),
+    /// What the exit codes look like: the incumbent's, a slash, and ours.
+    pub codes: Regex,
     /// What the command line looks like.
     pub line: Regex,
 }
@@ -84,8 +84,7 @@ pub fn read(text: &str) -> Result<Table> {
 
 fn deviation(text: &str) -> Result<Deviation> {
     let (codes, pattern) = text.split_once(' ').context("no pattern")?;
-    let (incumbent, ours) = codes.split_once('/').context("no codes")?;
-    Ok(Deviation { codes: (incumbent.parse()?, ours.parse()?), line: Regex::new(pattern.trim())? })
+    Ok(Deviation { codes: Regex::new(&format!("^({codes})$"))?, line: Regex::new(pattern.trim())? })
 }
 
 /// All command lines that a line stands for.
@@ -135,6 +134,14 @@ mod tests {
                 "iso8601 -d b c --output-as=xml"
             ]
         );
+    }
+
+    #[test]
+    fn a_known_deviation_is_known_by_its_codes_and_its_command_line() {
+        let table = read("deviates 0/(78|105) ^crm_mon .*-x\non none\ncrm_mon\n").expect("a table");
+        let known = &table.deviations[0];
+        assert!(known.codes.is_match("0/78") && !known.codes.is_match("10/78"));
+        assert!(known.line.is_match("crm_mon -1 -x f") && !known.line.is_match("crm_mon -1"));
     }
 
     #[test]

@@ -390,8 +390,10 @@ fn with_state(
         Command::QueryXml => show::query(&found, show::Templates::Expanded),
         Command::QueryXmlRaw => show::query(&found, show::Templates::Named),
         Command::Locate => show::locate(&found, args, id),
-        Command::Constraints => Ok(constraints::show(&view, id, args.recursive, args.force)),
-        Command::Stack => Ok(constraints::show(&view, id, true, args.force)),
+        Command::Constraints => {
+            Ok(constraints::show(&view, session.local_time(), id, args.recursive, args.force))
+        }
+        Command::Stack => Ok(constraints::show(&view, session.local_time(), id, true, args.force)),
         Command::GetParameter | Command::GetProperty => settings::get(&found, args),
         Command::SetParameter | Command::SetProperty => Settings::new(cluster, &found, args, id).set(),
         Command::DeleteParameter => Settings::new(cluster, &found, args, id).delete(),

@@ -21,6 +21,13 @@ pub(super) fn bans(status: &Status<'_>) -> Vec<BanView> {
 }
 
 fn of_location(status: &Status<'_>, location: &Location) -> Vec<BanView> {
+    let mut views = wishes(status, location);
+    views.retain(|view| view.score < Score::ZERO);
+    views
+}
+
+/// What a constraint of one resource says of which nodes: the one that is named, or those where a rule holds, by the rule's id.
+pub fn wishes(status: &Status<'_>, location: &Location) -> Vec<BanView> {
     let LocationTarget::Resource(resource) = &location.resources else { return Vec::new() };
     let ban = |id: &ElementId, node: &NodeId, score: Score, role: Option<Role>| BanView {
         id: id.clone(),
@@ -30,9 +37,7 @@ fn of_location(status: &Status<'_>, location: &Location) -> Vec<BanView> {
         promoted_only: role == Some(Role::Promoted),
     };
     match &location.preference {
-        Preference::Node { node, score } if *score < Score::ZERO => {
-            vec![ban(&location.id, node, *score, location.role)]
-        }
+        Preference::Node { node, score } => vec![ban(&location.id, node, *score, location.role)],
         Preference::Rules(all) => {
             let now = Input::at(status.local_time());
             if location.lifetime.iter().any(|rule| !rules::holds(rule, &now, &status.recheck)) {
@@ -40,17 +45,17 @@ fn of_location(status: &Status<'_>, location: &Location) -> Vec<BanView> {
             }
             let of_rule = |rule: &Rule| {
                 let role = rule.role.or(location.role);
-                let nodes = banned_by(status, resource.as_str(), rule);
+                let nodes = where_it_holds(status, resource.as_str(), rule);
                 nodes.into_iter().map(|(node, score)| ban(&rule.id, &node, score, role)).collect::<Vec<_>>()
             };
             all.iter().rev().flat_map(of_rule).collect()
         }
-        Preference::Node { .. } | Preference::None => Vec::new(),
+        Preference::None => Vec::new(),
     }
 }
 
-/// Nodes, the last one first, where a rule holds and takes away.
-fn banned_by(status: &Status<'_>, resource: &str, rule: &Rule) -> Vec<(NodeId, Score)> {
+/// Nodes, the last one first, where a rule holds, and what it gives there.
+fn where_it_holds(status: &Status<'_>, resource: &str, rule: &Rule) -> Vec<(NodeId, Score)> {
     let Some(rsc) = status.constraint_targets(resource).first().copied() else { return Vec::new() };
     let mut found = Vec::new();
     for (node, data) in status.iter_nodes() {
@@ -66,7 +71,6 @@ fn banned_by(status: &Status<'_>, resource: &str, rule: &Rule) -> Vec<(NodeId, S
             Some(RuleScore::NodeAttribute(name)) => data.attribute(name).and_then(|value| value.parse().ok()),
             None => None,
         };
-        let score = score.filter(|score| *score < Score::ZERO);
         if let Some(score) = score.filter(|_| rules::holds(rule, &input, &status.recheck)) {
             found.push((data.name.clone(), score));
         }

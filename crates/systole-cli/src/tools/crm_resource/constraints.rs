@@ -1,21 +1,25 @@
 //! Location and colocation constraints of a resource, and of what it depends on.
 
 use crate::{report::Report, resource_ops::enclosing_clone, view::View};
-use systole_cib::model::{Colocation, ColocationMembers, Constraint, Location, LocationTarget, Preference};
+use systole_cib::model::{Colocation, ColocationMembers, Constraint, Location, LocationTarget};
 use systole_output::{
     outline::{Outline, Style},
     tree::Tree,
 };
+use systole_scheduler::{Status, overview::wishes};
+use systole_types::{LocalTime, Role};
 
 /// Lists constraints of `id`; with `recursive`, also those of what it is colocated with.
-pub(super) fn show(view: &View, id: &str, recursive: bool, force: bool) -> Report {
+pub(super) fn show(view: &View, now: LocalTime, id: &str, recursive: bool, force: bool) -> Report {
     // What is inside of a clone or group is placed with the whole.
     let whole = crate::edit::find_resource(&view.document, id).and_then(|element| {
         let group = element.parent().filter(|parent| parent.is("group"));
         enclosing_clone(element).or(group).and_then(|whole| whole.id().map(str::to_owned))
     });
     let top = if force { id.to_owned() } else { whole.unwrap_or_else(|| id.to_owned()) };
-    let mut lister = Lister { view, recursive, chain: Vec::new(), text: Outline::new(), trees: Vec::new() };
+    let status = &Status::unpack(&view.cib, now);
+    let mut lister =
+        Lister { view, status, recursive, chain: Vec::new(), text: Outline::new(), trees: Vec::new() };
     lister.resource(&top, 0, true, Direction::Both);
     Report {
         text: lister.text.render_without_first_bullets(Style { depth: 0, bullet: "* " }),
@@ -34,6 +38,7 @@ enum Direction {
 
 struct Lister<'v> {
     view: &'v View,
+    status: &'v Status<'v>,
     recursive: bool,
     /// Resources from the first down to the one at hand.
     chain: Vec<String>,
@@ -61,6 +66,8 @@ impl Lister<'_> {
             .cib
             .constraints
             .iter()
+            // The last first, as Pacemaker's tool lists them.
+            .rev()
             .filter_map(|constraint| match constraint {
                 Constraint::Location(location) => Some(location),
                 _ => None,
@@ -71,15 +78,16 @@ impl Lister<'_> {
             .collect();
         let mut lines = Vec::new();
         for location in found {
-            let Preference::Node { node, score } = &location.preference else { continue };
-            lines.push(format!("Node {node} (score={score}, id={}, rsc={id})", location.id));
-            self.trees.push(
-                Tree::new("rsc_location")
-                    .attr("node", node.as_str())
-                    .attr("rsc", id)
-                    .attr("id", location.id.as_str())
-                    .attr("score", score.to_string()),
-            );
+            for wish in wishes(self.status, location) {
+                lines.push(format!("Node {} (score={}, id={}, rsc={id})", wish.node, wish.score, wish.id));
+                self.trees.push(
+                    Tree::new("rsc_location")
+                        .attr("node", wish.node.as_str())
+                        .attr("rsc", id)
+                        .attr("id", wish.id.as_str())
+                        .attr("score", wish.score.to_string()),
+                );
+            }
         }
         if !lines.is_empty() {
             self.text.push(depth, "Locations:");
@@ -92,24 +100,29 @@ impl Lister<'_> {
     /// Colocations in which `id` is the primary (`of_dependents`), or the dependent.
     fn colocations(&mut self, id: &str, depth: usize, of_dependents: bool) {
         let view = self.view;
-        let mut found: Vec<(&Colocation, &str, &str)> = view
+        let mut found: Vec<(&Colocation, &str, &str, [Option<Role>; 2])> = view
             .cib
             .constraints
             .iter()
             .filter_map(|constraint| match constraint {
                 Constraint::Colocation(colocation) => match &colocation.members {
-                    ColocationMembers::Pair { dependent, primary, .. } => {
-                        Some((colocation, dependent.as_str(), primary.as_str()))
-                    }
+                    ColocationMembers::Pair { dependent, primary, dependent_role, primary_role } => Some((
+                        colocation,
+                        dependent.as_str(),
+                        primary.as_str(),
+                        [*dependent_role, *primary_role],
+                    )),
                     ColocationMembers::Sets(_) => None,
                 },
                 _ => None,
             })
-            .filter(|(_, dependent, primary)| if of_dependents { *primary == id } else { *dependent == id })
+            .filter(
+                |(_, dependent, primary, _)| if of_dependents { *primary == id } else { *dependent == id },
+            )
             .collect();
         found.sort_by(|(a, ..), (b, ..)| a.id.cmp(&b.id));
         let mut has_title = false;
-        for (colocation, dependent, primary) in found {
+        for (colocation, dependent, primary, roles) in found {
             let other = if of_dependents { dependent } else { primary };
             if !has_title {
                 has_title = true;
@@ -127,7 +140,10 @@ impl Lister<'_> {
                 if is_loop {
                     format!("{other} (id={} - loop)", colocation.id)
                 } else {
-                    format!("{other} (score={score}, id={})", colocation.id)
+                    let needs = if of_dependents { "needs" } else { "with" };
+                    let role = roles[1].filter(|role| *role > Role::Started);
+                    let role = role.map_or(String::new(), |role| format!("{needs} role={role}, "));
+                    format!("{other} (score={score}, {role}id={})", colocation.id)
                 },
             );
             self.trees.push(
@@ -136,7 +152,9 @@ impl Lister<'_> {
                     .attr("rsc", dependent)
                     .attr("with-rsc", primary)
                     .attr("score", score)
-                    .attr("node-attribute", colocation.node_attribute.as_deref().unwrap_or("#uname")),
+                    .attr("node-attribute", colocation.node_attribute.as_deref().unwrap_or("#uname"))
+                    .maybe("rsc-role", told(roles[0]))
+                    .maybe("with-rsc-role", told(roles[1])),
             );
             if is_loop {
                 continue;
@@ -145,4 +163,9 @@ impl Lister<'_> {
             self.resource(other, depth + 2, false, direction);
         }
     }
+}
+
+/// A role that narrows a colocation: every resource that is active is started.
+fn told(role: Option<Role>) -> Option<String> {
+    role.filter(|role| !matches!(role, Role::Started | Role::Unknown)).map(|role| role.to_string())
 }

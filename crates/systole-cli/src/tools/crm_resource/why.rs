@@ -2,6 +2,7 @@
 
 use super::find::Found;
 use crate::report::Report;
+use systole_cib::parse_bool;
 use systole_output::tree::Tree;
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
@@ -99,7 +100,9 @@ pub(super) fn check(status: &Status<'_>, rsc: RscIdx, node: Option<NodeIdx>, rep
         }
         _ => {}
     }
-    if !resource.managed {
+    // Maintenance comes and goes, and is not told here, as with Pacemaker's tool.
+    let is_managed = resource.meta.raw.get("is-managed").is_none_or(|value| parse_bool(value) == Some(true));
+    if !is_managed {
         say(report, format!("Configuration prevents cluster from stopping or starting unmanaged '{id}'"));
         tree = tree.attr("unmanaged", true);
     }
