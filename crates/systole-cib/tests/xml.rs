@@ -26,6 +26,24 @@ fn order_text_and_comments_survive() {
     }
 }
 
+/// The parser guesses a name by what came after the one before it in the last element of the kind.
+#[test]
+fn attributes_may_come_in_another_sequence_than_the_last_time() {
+    for second in [
+        "<b x='1' y='2'/>",
+        "<b x = '1' y\n= \"2\"/>",
+        "<b y='2' x='1'/>",
+        "<b xx='1' yy='2'/>",
+        "<b y='&lt;'/>",
+    ] {
+        let document = parse(&format!("<a><b x=\"1\" y=\"2\"/>{second}</a>"));
+        let last = document.root().children().last().expect("there are two");
+        assert_eq!(last.to_text(), parse(second).root().to_text(), "{second}");
+    }
+    let twice = Document::parse("<a><b x=\"1\" y=\"2\"/><b x=\"1\" x=\"2\"/></a>");
+    assert!(twice.expect_err("x is there twice").to_string().contains("given twice"));
+}
+
 #[test]
 fn the_indented_style_is_that_of_pacemakers_tools() {
     let document = parse(

@@ -77,6 +77,13 @@ impl FromStr for OperationKey {
     }
 }
 
+/// What is before an ASCII character, and what is behind. A status section has tens of thousands of keys, whose parts are so
+/// short that the standard library's search takes longer to begin than to find.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let n = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..n], &text[n + 1..]))
+}
+
 /// `ACTION:TRANSITION:TARGET_RC:UUID`: which action of which transition an operation belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransitionKey {
@@ -103,12 +110,14 @@ impl TransitionKey {
     /// If the text is no such key.
     pub fn read(text: &str, share: impl FnOnce(&str) -> Arc<str>) -> Result<Self, KeyError> {
         let parse = || {
-            let mut parts = text.splitn(4, ':');
+            let (action, rest) = cut(text, b':')?;
+            let (transition, rest) = cut(rest, b':')?;
+            let (target_rc, uuid) = cut(rest, b':')?;
             Some(Self {
-                action: parts.next()?.parse().ok()?,
-                transition: parts.next()?.parse().ok()?,
-                target_rc: OcfRc::from_code(parts.next()?.parse().ok()?),
-                uuid: share(parts.next()?),
+                action: action.parse().ok()?,
+                transition: transition.parse().ok()?,
+                target_rc: OcfRc::from_code(target_rc.parse().ok()?),
+                uuid: share(uuid),
             })
         };
         parse().ok_or_else(|| KeyError {
@@ -150,8 +159,8 @@ impl TransitionMagic {
     /// If the text is no such magic.
     pub fn read(text: &str, share: impl FnOnce(&str) -> Arc<str>) -> Result<Self, KeyError> {
         let parse = || {
-            let (result, key) = text.split_once(';')?;
-            let (status, rc) = result.split_once(':')?;
+            let (result, key) = cut(text, b';')?;
+            let (status, rc) = cut(result, b':')?;
             Some(Self {
                 status: OpStatus::from_code(status.parse().ok()?),
                 rc: OcfRc::from_code(rc.parse().ok()?),

@@ -168,7 +168,8 @@ impl<'d> Reader<'d> {
         (name, text): (&str, Option<&'d str>),
     ) -> Option<T> {
         let text = text?;
-        let number = text.trim().parse().ok();
+        // Hardly ever is there space around it.
+        let number = text.parse().or_else(|_| text.trim().parse()).ok();
         if number.is_none() {
             self.error(element, format!("{name}: {text:?} is not a whole number in the range allowed here"));
         }
@@ -229,7 +230,11 @@ impl<'d> Reader<'d> {
         let mut at = element;
         for _ in 0..MAX_HOPS {
             let Some(id) = at.attr("id-ref") else {
-                return if at == element || self.may_refer(element, at) { Some(at) } else { None };
+                return if at.key() == element.key() || self.may_refer(element, at) {
+                    Some(at)
+                } else {
+                    None
+                };
             };
             match self.ids.get(id) {
                 None => {

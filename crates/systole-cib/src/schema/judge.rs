@@ -90,13 +90,21 @@ impl<'d> Judge<'d> {
             return fits;
         }
         fits = fits.and(self.attributes(element, shape, form, fits));
-        if let (Content::Slots(slots), true) = (&form.content, !fits.is_empty() || self.faults.is_some()) {
+        if self.is_decided(fits) {
+            return fits;
+        }
+        if let Content::Slots(slots) = &form.content {
             let asked = if self.faults.is_some() { schemas } else { fits };
             fits = fits.and(self.content(element, slots, asked));
         }
         let attrs = shape.attrs.iter().chain(form.attrs);
         self.ids.note(element, attrs, fits);
         fits
+    }
+
+    /// Whether nothing that may still be found makes a difference: nobody wants to be told what.
+    fn is_decided(&self, fits: SchemaSet) -> bool {
+        fits.is_empty() && self.faults.is_none()
     }
 
     fn fault(&mut self, fault: impl FnOnce() -> Fault<'d>) {
@@ -138,6 +146,9 @@ impl<'d> Judge<'d> {
                 self.fault(|| Fault::bad_value(element, name, value, kinds, schemas));
             }
             fits = fits.and(right);
+            if self.is_decided(fits) {
+                return fits;
+            }
         }
         for attr in attrs().filter(|attr| attr.need != Need::May && !schemas.and(attr.when).is_empty()) {
             fits = fits.without(self.need(element, attr, attrs, schemas));
@@ -192,7 +203,7 @@ impl<'d> Judge<'d> {
         let mut counts = [0_usize; MAX_SLOTS];
         let mut place = 0;
         for child in element.children() {
-            if fits.is_empty() && self.faults.is_none() {
+            if self.is_decided(fits) {
                 break;
             }
             fits = fits.and(self.child(child, slots, schemas, &mut counts, &mut place));
@@ -218,8 +229,9 @@ impl<'d> Judge<'d> {
     ) -> SchemaSet {
         let mut fits = SchemaSet::NONE;
         let mut is_known = false;
+        let name = child.name();
         for (slot, count) in slots.iter().zip(counts) {
-            let Some(shape) = slot.shapes.iter().find(|shape| child.is(shape.name)) else { continue };
+            let Some(shape) = slot.shapes.iter().find(|shape| shape.name == name) else { continue };
             let at = schemas.and(slot.when);
             if at.is_empty() {
                 continue;

@@ -96,11 +96,14 @@ fn unsigned<const N: usize>(word: &str, signs: [char; N]) -> &str {
 
 /// Spaces around a value, and more than one within, do not count.
 fn named(words: &[Word], value: &str) -> SchemaSet {
+    // Hardly any value has spaces, and then it has to be spelled like the word.
+    let has_spaces = value.contains(is_space);
     let is_same = |word: &str| {
-        word == value || {
-            let pieces = |text| str::split(text, is_space).filter(|piece: &&str| !piece.is_empty());
-            pieces(word).eq(pieces(value))
-        }
+        word == value
+            || has_spaces && {
+                let pieces = |text| str::split(text, is_space).filter(|piece: &&str| !piece.is_empty());
+                pieces(word).eq(pieces(value))
+            }
     };
     words.iter().filter(|(word, _)| is_same(word)).fold(SchemaSet::NONE, |all, (_, when)| all.or(*when))
 }

@@ -62,8 +62,21 @@ struct Parser<'s> {
     open: Vec<Key>,
     /// Text since the last tag.
     pending: String,
-    /// For each name, the element that had an attribute of that name last.
-    last_with: Vec<u32>,
+    /// By the names' numbers.
+    seen: Vec<Seen>,
+}
+
+/// Where a name was seen last.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The element that had an attribute of that name.
+    with: u32,
+    /// The attribute that came after it: elements of a kind have their attributes in the same sequence more often than not.
+    before: u32,
+}
+
+impl Seen {
+    const NEVER: Self = Self { with: 0, before: NONE };
 }
 
 impl<'s> Parser<'s> {
@@ -79,7 +92,7 @@ impl<'s> Parser<'s> {
             values: String::new(),
             open: vec![Key(0)],
             pending: String::new(),
-            last_with: Vec::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -180,7 +193,10 @@ impl<'s> Parser<'s> {
     fn end_tag(&mut self) -> Result<(), Trouble> {
         self.flush()?;
         let start = self.at;
-        let end = self.end_of(start, "</", ">")?;
+        let Some(n) = memchr::memchr(b'>', &self.source.as_bytes()[start..]) else {
+            return Err((start, XmlProblem::Syntax("</ without >".to_owned())));
+        };
+        let end = start + n;
         let name = self.source[start + 2..end].trim_ascii_end();
         let open = self.parent();
         if self.open.len() == 1 {
@@ -261,9 +277,9 @@ impl<'s> Parser<'s> {
         }
         let first = self.document.attrs.len();
         self.at = start + 1 + name.len();
+        let name = self.document.names.intern(name);
         let has_content = self.attributes(start, name)?;
         let len = to_u32(self.document.attrs.len() - first);
-        let name = self.document.names.intern(name);
         let key = self.push_node(name, Span { start: to_u32(first), len }, to_u32(start));
         if self.open.len() == 1 {
             self.document.root = key.0;
@@ -279,10 +295,11 @@ impl<'s> Parser<'s> {
 
     /// Reads the attributes of the element that begins at `start`, and the end of its tag. Whether the element has to be
     /// closed by another tag.
-    fn attributes(&mut self, start: usize, element: &str) -> Result<bool, Trouble> {
+    fn attributes(&mut self, start: usize, element: u32) -> Result<bool, Trouble> {
         let source = self.source;
         let number = to_u32(self.document.nodes.len());
         let first = self.document.attrs.len();
+        let mut name = element;
         loop {
             if self.document.attrs.len() - first > MAX_ATTRIBUTES {
                 return Err((start, XmlProblem::TooManyAttributes));
@@ -299,7 +316,8 @@ impl<'s> Parser<'s> {
                     return Ok(false);
                 }
                 [] | [b'/' | b'<', ..] => {
-                    let problem = format!("the tag <{} has no end", shortened(element));
+                    let element = shortened(self.document.names.get(element));
+                    let problem = format!("the tag <{element} has no end");
                     return Err((start, XmlProblem::Syntax(problem)));
                 }
                 _ if self.at == before => {
@@ -308,36 +326,59 @@ impl<'s> Parser<'s> {
                 }
                 _ => {}
             }
-            let name = self.attribute()?;
-            let last_with = &mut self.last_with;
-            if last_with.len() <= name as usize {
-                last_with.resize(name as usize + 1, 0);
-            }
-            if std::mem::replace(&mut last_with[name as usize], number) == number {
-                let attribute = self.document.names.get(name).to_owned();
-                let problem = XmlProblem::DuplicateAttribute { element: element.to_owned(), attribute };
-                return Err((start, problem));
+            name = self.attribute(name)?;
+            if std::mem::replace(&mut self.seen_mut(name).with, number) == number {
+                let [element, attribute] = [element, name].map(|n| self.document.names.get(n).to_owned());
+                return Err((start, XmlProblem::DuplicateAttribute { element, attribute }));
             }
         }
     }
 
-    /// Reads `name="value"`, and returns the name's number.
-    fn attribute(&mut self) -> Result<u32, Trouble> {
-        let (source, start) = (self.source, self.at);
-        let bytes = source.as_bytes();
-        let name = self.name(start)?;
-        let bad = || (start, XmlProblem::BadAttribute(name.to_owned()));
-        let equals = skip_space(bytes, start + name.len());
-        if bytes.get(equals) != Some(&b'=') {
-            return Err(bad());
+    fn seen_mut(&mut self, name: u32) -> &mut Seen {
+        let at = name as usize;
+        if self.seen.len() <= at {
+            self.seen.resize(at + 1, Seen::NEVER);
         }
-        let open = skip_space(bytes, equals + 1);
-        let quote = bytes.get(open).copied().filter(|b| matches!(b, b'"' | b'\'')).ok_or_else(bad)?;
-        let name = self.document.names.intern(name);
+        &mut self.seen[at]
+    }
+
+    /// Reads `name="value"`, and returns the name's number. It comes after the name `previous`.
+    fn attribute(&mut self, previous: u32) -> Result<u32, Trouble> {
+        let (name, open) = match self.expected_name(previous) {
+            Some(found) => found,
+            None => self.attribute_name(previous)?,
+        };
+        let quote = self.source.as_bytes()[open];
         let (value, end) = self.value(open, quote)?;
         self.document.attrs.push(Attr { name, value });
         self.at = end + 1;
         Ok(name)
+    }
+
+    /// What [`Parser::attribute_name`] would return, if it is what came after `previous` last, and written the usual way.
+    fn expected_name(&self, previous: u32) -> Option<(u32, usize)> {
+        let name = self.seen.get(previous as usize)?.before;
+        let rest = &self.source.as_bytes()[self.at..];
+        let rest = rest.strip_prefix(self.document.names.find_text(name)?.as_bytes())?;
+        rest.starts_with(b"=\"").then(|| (name, self.source.len() - rest.len() + 1))
+    }
+
+    /// Reads `name=`, and returns the name's number, and where the first quote is. It comes after the name `previous`.
+    fn attribute_name(&mut self, previous: u32) -> Result<(u32, usize), Trouble> {
+        let (bytes, start) = (self.source.as_bytes(), self.at);
+        let text = self.name(start)?;
+        let bad = || (start, XmlProblem::BadAttribute(text.to_owned()));
+        let equals = skip_space(bytes, start + text.len());
+        if bytes.get(equals) != Some(&b'=') {
+            return Err(bad());
+        }
+        let open = skip_space(bytes, equals + 1);
+        if !matches!(bytes.get(open), Some(b'"' | b'\'')) {
+            return Err(bad());
+        }
+        let name = self.document.names.intern(text);
+        self.seen_mut(previous).before = name;
+        Ok((name, open))
     }
 
     /// Reads an attribute's value, between `quote`s, of which the first is at `open`. It is a stretch of the source where it
@@ -345,9 +386,10 @@ impl<'s> Parser<'s> {
     fn value(&mut self, open: usize, quote: u8) -> Result<(Span, usize), Trouble> {
         let bytes = self.source.as_bytes();
         let start = open + 1;
-        let mut end = start;
-        while bytes.get(end).is_some_and(|&b| is(b, PLAIN) || (b != quote && matches!(b, b'"' | b'\''))) {
-            end += 1;
+        let mut end = start + n_plain(&bytes[start..]);
+        // The other kind of quote stands for itself.
+        while bytes.get(end).is_some_and(|&b| b != quote && matches!(b, b'"' | b'\'')) {
+            end += 1 + n_plain(&bytes[end + 1..]);
         }
         if bytes.get(end) == Some(&quote) {
             return Ok((Span { start: to_u32(start), len: to_u32(end - start) }, end));
@@ -427,6 +469,11 @@ const CLASSES: [u8; 256] = {
 
 const fn is(byte: u8, class: u8) -> bool {
     CLASSES[byte as usize] & class != 0
+}
+
+/// How many bytes at the front are plain.
+fn n_plain(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&b| !is(b, PLAIN)).unwrap_or(bytes.len())
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {
