@@ -302,12 +302,22 @@ fn nodes(out: &mut String, action: &Action) {
     }
 }
 
+/// Which ASCII characters may be in a name. There are several names per action: too many for comparisons with each range.
+const PLAIN_IN_NAMES: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        plain[b as usize] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        b += 1;
+    }
+    plain
+};
+
 /// Whether `name` can be the name of an XML attribute. Other parameters become `<param>` children.
 fn is_xml_name(name: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() | (b == b'_') | (b == b'-') | (b == b'.');
-    // Without leaving early: so that many bytes are looked at together.
-    let all_plain = name.bytes().fold(true, |all, b| all & is_plain(b));
-    if all_plain && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+    if name.bytes().all(|b| PLAIN_IN_NAMES[b as usize])
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+    {
         return true;
     }
     let is_start = |c: char| c.is_alphabetic() || c == '_';
