@@ -423,6 +423,11 @@ impl Overview {
         build::overview(status)
     }
 
+    /// The same without bans and operation histories, for displays that show neither: they take longer than the rest.
+    pub fn without_history(status: &Status<'_>) -> Self {
+        build::without_history(status)
+    }
+
     /// The same without operations under way: as things will be once those are over.
     #[must_use]
     pub fn without_pending(mut self) -> Self {

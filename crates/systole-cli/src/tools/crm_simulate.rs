@@ -207,7 +207,7 @@ impl Simulation<'_, '_> {
         if self.narrative.has_states() || !injections.is_empty() {
             let status = Status::unpack(&cib, self.time_of(&cib));
             if self.narrative.has_states() {
-                self.narrative.state(Moment::Current, &Overview::new(&status));
+                self.narrative.state(Moment::Current, &self.overview(&status));
             }
             let may_go_on = injections.is_empty() || self.inject(document, &status, &injections);
             if !may_go_on {
@@ -226,6 +226,10 @@ impl Simulation<'_, '_> {
         if !self.args.plans() {
             return Ok(Exit::Ok);
         }
+        if !self.args.ends_with_document() {
+            // The plan can do with its memory.
+            *document = Document::new("cib");
+        }
         let origin = if self.args.live_check { Origin::Cluster } else { Origin::Shown };
         let transition = kept(schedule_in_detail(&cib, self.time_of(&cib), self.args.detail(), origin));
         self.narrative.scores(&transition);
@@ -235,6 +239,11 @@ impl Simulation<'_, '_> {
         }
         self.narrative.changes(&transition);
         Ok(if self.args.carries_out() { self.carry_out(document, &transition) } else { Exit::Ok })
+    }
+
+    /// As much of the state as is shown.
+    fn overview(&self, status: &Status<'_>) -> Overview {
+        if self.args.show_failcounts { Overview::new(status) } else { Overview::without_history(status) }
     }
 
     /// The CIB as the scheduler reads it, with the moment it is looked at.
@@ -302,7 +311,7 @@ impl Simulation<'_, '_> {
         if self.narrative.has_states() {
             let cib = kept(self.read(document));
             let status = Status::unpack(&cib, self.time_of(&cib));
-            self.narrative.state(Moment::Revised, &Overview::new(&status).without_pending());
+            self.narrative.state(Moment::Revised, &self.overview(&status).without_pending());
         }
         if outcome.is_complete { Exit::Ok } else { Exit::Error }
     }
@@ -343,6 +352,11 @@ impl Args {
     /// Whether the transition is carried out.
     fn carries_out(&self) -> bool {
         self.simulate || self.in_place || !self.op_fail.is_empty()
+    }
+
+    /// Whether the document is of use once the CIB has been read from it for the plan.
+    fn ends_with_document(&self) -> bool {
+        self.carries_out() || self.save_output.is_some()
     }
 
     /// Whether there is a transition at all.

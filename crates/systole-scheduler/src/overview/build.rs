@@ -8,14 +8,19 @@ use systole_types::Role;
 
 /// Builds the whole overview.
 pub(super) fn overview(status: &Status<'_>) -> Overview {
+    Overview { bans: bans::bans(status), history: history::history(status), ..without_history(status) }
+}
+
+/// Builds it without histories and bans.
+pub(super) fn without_history(status: &Status<'_>) -> Overview {
     Overview {
         summary: summary(status),
         nodes: nodes::nodes(status),
         resources: status.roots.iter().map(|&rsc| resources::resource(status, rsc)).collect(),
         failures: status.failed_operations.iter().map(|failure| history::failure(status, failure)).collect(),
-        bans: bans::bans(status),
+        bans: Vec::new(),
         tickets: tickets(status),
-        history: history::history(status),
+        history: Vec::new(),
     }
 }
 
