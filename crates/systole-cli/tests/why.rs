@@ -178,6 +178,136 @@ fn opposite_wishes_of_colocated_resources() {
     ));
 }
 
+/// A promotable clone `db-clone` whose instances run on all nodes, unpromoted, with promotion scores 10, 9 and 8.
+fn promotable(meta_of_clone: &str, more: &str, constraints: &str) -> String {
+    let promotable = meta("db-clone", "promotable", "true");
+    let clone =
+        format!(r#"<clone id="db-clone">{promotable}{meta_of_clone}{}</clone>{more}"#, dummy("db", ""));
+    let state = |(id, node, score): (u8, &str, u8)| {
+        format!(
+            r#"<node_state id="{id}" uname="{node}" in_ccm="true" crmd="online" join="member" expected="member">
+            <transient_attributes id="{id}"><instance_attributes id="s{id}"><nvpair id="s{id}-p" name="master-db"
+            value="{score}"/></instance_attributes></transient_attributes><lrm id="{id}"><lrm_resources>
+            {}</lrm_resources></lrm></node_state>"#,
+            started("db")
+        )
+    };
+    let status = [(1, "a", 10), (2, "b", 9), (3, "c", 8)].map(state).concat();
+    cluster(&[], &clone, constraints, &status)
+}
+
+fn operation(rsc: &str, task: &str, (call, rc): (u8, u8)) -> String {
+    format!(
+        r#"<lrm_rsc_op id="{rsc}_{task}" operation_key="{rsc}_{task}_0" operation="{task}" transition-magic="0:{rc};1:1:0:n"
+        transition-key="1:1:0:n" call-id="{call}" rc-code="{rc}" op-status="0" interval="0" last-rc-change="1735812000" crm_feature_set="3.20.0"
+        op-digest="f2317cad3d54cec5d7d7aa7d0bf35cf8"/>"#
+    )
+}
+
+fn history(rsc: &str, operations: &str) -> String {
+    format!(
+        r#"<lrm_resource id="{rsc}" class="ocf" provider="pacemaker" type="Dummy">{operations}</lrm_resource>"#
+    )
+}
+
+fn started(rsc: &str) -> String {
+    history(rsc, &operation(rsc, "start", (2, 0)))
+}
+
+#[test]
+fn what_keeps_an_instance_from_being_promoted() {
+    let ban = |node: &str| {
+        format!(
+            r#"<rsc_location id="never-{node}" rsc="db-clone" role="Promoted" node="{node}" score="-INFINITY"/>"#
+        )
+    };
+    let with = r#"<rsc_colocation id="db-with-x" rsc="db-clone" rsc-role="Promoted" with-rsc="x" score="INFINITY"/>"#;
+    let stopped = dummy("x", &meta("x", "target-role", "Stopped"));
+    let unpromoted = meta("role", "target-role", "Unpromoted");
+    let none = meta("none", "promoted-max", "0");
+    let said = [
+        say(&promotable("", "", &["a", "b", "c"].map(ban).concat()), &["systole explain db-clone"]),
+        say(&promotable("", &stopped, with), &["systole explain db-clone"]),
+        say(&promotable(&unpromoted, "", ""), &["systole explain db-clone"]),
+        say(&promotable("", "", &ban("b")), &["systole explain db-clone --node b"]),
+        say(&promotable(&none, "", ""), &["systole explain db-clone --node b"]),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
+#[test]
+fn a_resource_with_the_promoted_instance_of_another() {
+    let with = r#"<rsc_colocation id="x-with-db" rsc="x" with-rsc="db-clone" with-rsc-role="Promoted" score="INFINITY"/>"#;
+    insta::assert_snapshot!(say(&promotable("", &dummy("x", ""), with), &["systole explain x --node b"]));
+}
+
+#[test]
+fn a_failed_stop_of_the_last_member_holds_up_the_group() {
+    let members = ["x", "y", "z"].map(|id| dummy(id, "")).concat();
+    let failed = operation("z", "start", (2, 0)) + &operation("z", "stop", (3, 1));
+    let status = format!(
+        r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><transient_attributes
+        id="1"><instance_attributes id="t"><nvpair id="t1" name="standby" value="on"/></instance_attributes>
+        </transient_attributes><lrm id="1"><lrm_resources>{}{}{}</lrm_resources></lrm></node_state>"#,
+        started("x"),
+        started("y"),
+        history("z", &failed)
+    );
+    let cib = cluster(&[], &format!(r#"<group id="g">{members}</group>"#), "", &status);
+    insta::assert_snapshot!(say(&cib, &["systole explain g --no-advice", "systole explain x --node b"]));
+}
+
+#[test]
+fn a_cause_many_steps_away() {
+    let names = ["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"];
+    let first = dummy("r0", &meta("r0", "target-role", "Stopped"));
+    let members = first + &names[1..].iter().map(|id| dummy(id, "")).collect::<String>();
+    let cib = cluster(&[], &format!(r#"<group id="g">{members}</group>"#), "", "");
+    insta::assert_snapshot!(say(&cib, &["systole explain r7"]));
+}
+
+#[test]
+fn what_runs_still_and_is_about_to_stop() {
+    let status = format!(
+        r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1">
+        <lrm_resources>{}</lrm_resources></lrm></node_state>"#,
+        started("x")
+    );
+    let cib = cluster(&[("stop-all-resources", "true")], &dummy("x", ""), "", &status);
+    insta::assert_snapshot!(say(&cib, &["systole explain x"]));
+}
+
+#[test]
+fn several_that_have_to_come_first() {
+    let disabled = |id: &str| dummy(id, &meta(id, "target-role", "Stopped"));
+    let resources = disabled("d1") + &disabled("d2") + &dummy("x", "");
+    let orders = r#"<rsc_order id="o1" first="d1" then="x"/><rsc_order id="o2" first="d2" then="x"/>"#;
+    insta::assert_snapshot!(say(&cluster(&[], &resources, orders, ""), &["systole explain x"]));
+}
+
+#[test]
+fn another_node_is_infinitely_better() {
+    let here = r#"<rsc_location id="x-on-b" rsc="x" node="b" score="INFINITY"/>"#;
+    insta::assert_snapshot!(say(&cluster(&[], &dummy("x", ""), here, ""), &["systole explain x --node a"]));
+}
+
+#[test]
+fn a_loss_that_nothing_can_recover_from() {
+    let status = format!(
+        r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1">
+        <lrm_resources>{}</lrm_resources></lrm></node_state>"#,
+        started("x")
+    );
+    let cib = cluster(&[], &dummy("x", ""), "", &status)
+        .replace(r#"name="fencing-enabled" value="false""#, r#"name="fencing-enabled" value="true""#);
+    let nobody = cluster(&[], "", "", "").replace(r#"crmd="online""#, r#"crmd="offline""#);
+    let said = [
+        say(&cib, &["systole whatif --fail a", "systole whatif --n-minus 1"]),
+        say(&nobody, &["systole whatif --n-minus 1"]),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
 #[test]
 fn plans() {
     let commands = [

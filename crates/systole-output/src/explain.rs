@@ -67,13 +67,18 @@ impl Told<'_> {
     /// One line for what is well; reasons, told once, for those that share them.
     fn parts(&self, parts: &[Part], outline: &mut Outline) {
         let mut told: Vec<(Vec<String>, String, Outline)> = Vec::new();
-        let (well, others): (Vec<&Part>, Vec<&Part>) =
-            parts.iter().partition(|part| self.only.is_none() && part.answers.len() > 1 && is_well(part));
+        let (well, others): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| {
+            let is_as_wanted =
+                is_well(part) && !part.answers.iter().any(|answer| self.should_be_more(answer));
+            self.only.is_none() && part.answers.len() > 1 && is_as_wanted
+        });
         for part in well {
             outline.push(1, format!("{}: {}", part.name, in_one_line(part)));
         }
         for answer in self.relevant(others.into_iter().flat_map(|part| &part.answers).collect()) {
-            let is_short = self.only.is_none() && (answer.is_settled || goes_where_it_belongs(answer));
+            let is_short = self.only.is_none()
+                && (answer.is_settled || goes_where_it_belongs(answer))
+                && !self.should_be_more(answer);
             let body = if is_short { Outline::new() } else { self.body(answer) };
             let mut standing = standing(answer);
             for happening in answer.happenings.iter().filter(|_| is_short) {
@@ -90,6 +95,14 @@ impl Told<'_> {
             outline.push(1, format!("{}: {standing}", names.join(", ")));
             outline.append(2, body);
         }
+    }
+
+    /// Whether fewer instances will be promoted than should be, and this is one that might be.
+    fn should_be_more(&self, answer: &Answer) -> bool {
+        let Some(copies) = self.explanation.copies else { return false };
+        let all = self.explanation.parts.iter().flat_map(|part| &part.answers);
+        let n_promoted = all.filter(|answer| answer.next_role == Role::Promoted).count();
+        n_promoted < copies.promoted_wanted as usize && answer.lacks_promotion()
     }
 
     /// Asked about a node: what runs there, or else what might.
@@ -142,10 +155,14 @@ impl Told<'_> {
         outline
     }
 
-    /// What runs in a guest on the node that was asked about is asked about, too.
+    /// What runs in a guest on the node that was asked about is asked about, too; and what makes another node better.
     fn is_asked_about(&self, answer: &Answer, node: &NodeId) -> bool {
         let Some(only) = self.only else { return true };
-        only == node || answer.is_inside(node, only)
+        let is_chosen_instead =
+            |reason: &Reason| matches!(&reason.why, Why::Worse { than, .. } if than == node);
+        only == node
+            || answer.is_inside(node, only)
+            || answer.on(only).is_some_and(|part| part.reasons.iter().any(is_chosen_instead))
     }
 
     fn node_text(&self, part: &NodeAnswer) -> String {
@@ -301,7 +318,7 @@ fn advise(advice: &Advice, outline: &mut Outline) {
         return outline.push(
             0,
             format!(
-                "Nothing was found that alone, or two together, would see to it that {goal} ({tried}{limit})."
+                "Nothing was found that would see to it that {goal}, alone or up to three together ({tried}{limit})."
             ),
         );
     };

@@ -51,6 +51,8 @@ pub enum NoteKind {
     Scored(Score, Cause),
     /// The instance is not promoted where it runs.
     NotPromoted(NotPromoted),
+    /// A score counted for promoting the instance on the node it is assigned to; −INFINITY forbids it.
+    PromotionScored(Score, Cause),
     /// Something that should be done to the resource on the node cannot be.
     Stuck {
         /// `start`, `stop`, `promote`...
@@ -146,6 +148,12 @@ pub enum Companion {
     IsNowhere,
     /// It has several parts, none of which decides alone.
     IsSeveral,
+    /// It will be promoted there.
+    IsPromotedHere,
+    /// It will be promoted on these nodes.
+    IsPromotedOn(Vec<NodeId>),
+    /// It will be promoted nowhere.
+    IsPromotedNowhere,
     /// It follows this resource, and likes the node.
     Likes,
     /// It follows this resource, and would rather not be there.
@@ -163,6 +171,8 @@ pub enum NotPromoted {
     NoScore,
     /// Its promotion score is below zero.
     Score(Score),
+    /// `target-role=Unpromoted`, or what a failure asks for.
+    ToBeUnpromoted(&'static str),
     /// It will not run.
     NotRunning,
     /// The node has as many promoted instances as it may have, or cannot take one.
@@ -209,6 +219,12 @@ impl fmt::Display for Cause {
                 Companion::IsElsewhere(node) => write!(f, "{with} will be on {node}"),
                 Companion::IsNowhere => write!(f, "{with}, which it has to be with, will run nowhere"),
                 Companion::IsSeveral => write!(f, "where {with} will be"),
+                Companion::IsPromotedHere => write!(f, "{with} will be promoted there"),
+                Companion::IsPromotedOn(nodes) => {
+                    let names: Vec<&str> = nodes.iter().map(NodeId::as_str).collect();
+                    write!(f, "{with} will be promoted on {}", names.join(" and "))
+                }
+                Companion::IsPromotedNowhere => write!(f, "{with} will be promoted nowhere"),
                 Companion::Likes => write!(f, "{with}, which follows it, would like to be there"),
                 Companion::Dislikes => write!(f, "{with}, which follows it, would rather not be there"),
                 Companion::MayNot => write!(f, "{with}, which follows it, may not run there"),
@@ -255,11 +271,14 @@ fn history_words(word: &str) -> &str {
 impl fmt::Display for NotPromoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Enough(0) => f.write_str("promoted-max is 0"),
             Self::Enough(max) => write!(f, "promoted-max is {max}, and others are worth more"),
             Self::NoScore => {
                 f.write_str("it has no promotion score: neither its agent nor a constraint gives one")
             }
             Self::Score(score) => write!(f, "its promotion score is {score}"),
+            Self::ToBeUnpromoted("target-role") => f.write_str("target-role says Unpromoted"),
+            Self::ToBeUnpromoted(word) => write!(f, "it has to be unpromoted: {word}"),
             Self::NotRunning => f.write_str("it will not run"),
             Self::NodeFull => f.write_str("its node cannot take (another) promoted instance"),
             Self::NoQuorum => f.write_str("without quorum nothing is promoted (no-quorum-policy=freeze)"),
@@ -332,6 +351,7 @@ impl fmt::Display for Note {
             NoteKind::Banned(cause) => write!(f, "may not run there: {cause}")?,
             NoteKind::Scored(score, cause) => write!(f, "{score}: {cause}")?,
             NoteKind::NotPromoted(why) => write!(f, "not promoted: {why}")?,
+            NoteKind::PromotionScored(score, cause) => write!(f, "promotion: {score}: {cause}")?,
             NoteKind::Stuck { task, obstacle } => write!(f, "{task} cannot be done: {obstacle}")?,
             NoteKind::MultipleActive { nodes } => {
                 f.write_str("active on several nodes:")?;

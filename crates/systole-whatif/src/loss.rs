@@ -175,7 +175,9 @@ fn wants(asker: &Asker<'_>, id: &ResourceId, lost: &[NodeId]) -> Vec<String> {
     let mut unpromoted = Vec::new();
     for part in asker.primitives(rsc) {
         let answer = asker.answer(part);
-        if !answer.running_on.is_empty() {
+        let is_left_on_lost =
+            !answer.running_on.is_empty() && answer.running_on.iter().all(|node| lost.contains(node));
+        if !answer.running_on.is_empty() && !is_left_on_lost {
             unpromoted.extend(
                 answer
                     .all_reasons()
@@ -187,7 +189,12 @@ fn wants(asker: &Asker<'_>, id: &ResourceId, lost: &[NodeId]) -> Vec<String> {
         if let Some(reason) = answer.reasons.iter().find(|reason| reason.rules_out()) {
             return vec![reason.to_string()];
         }
-        for part in answer.nodes.iter().filter(|part| !lost.contains(&part.node)) {
+        // What a lost node may still run is recovered nowhere before that node is fenced.
+        let counts = |node: &NodeId| match is_left_on_lost {
+            true => answer.running_on.contains(node),
+            false => !lost.contains(node),
+        };
+        for part in answer.nodes.iter().filter(|part| counts(&part.node)) {
             let Some(reason) = part.reasons.iter().find(|reason| reason.rules_out()).map(Reason::to_string)
             else {
                 continue;

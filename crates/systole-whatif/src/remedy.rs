@@ -177,6 +177,21 @@ impl Remedy {
         matches!(self, Self::SetOption { name, .. } if matches!(name.as_bytes(), b"no-quorum-policy" | b"fencing-enabled"))
     }
 
+    /// Whether it only takes back what somebody set, or a failure left, for a while.
+    pub(crate) const fn is_mild(&self) -> bool {
+        matches!(self, Self::Cleanup { .. }) || self.rank() == 0
+    }
+
+    /// Whether both set the same option of a resource: one of them would undo the other.
+    pub(crate) fn sets_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::SetMeta { resource, name, .. }, Self::SetMeta { resource: of, name: also, .. }) => {
+                resource == of && name == also
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it changes where a resource may run at all.
     pub(crate) const fn widens_choice(&self) -> bool {
         matches!(

@@ -1,6 +1,7 @@
 //! Why a resource is where it is, and why not elsewhere: the scheduler's notes, put together for one resource.
 
 mod ask;
+mod elements;
 pub(crate) mod orders;
 mod text;
 mod waits;
@@ -103,6 +104,8 @@ pub enum Why {
     Banned(Cause),
     /// It is not promoted.
     NotPromoted(NotPromoted),
+    /// A score counts for its promotion; −INFINITY forbids it.
+    Promotion(Score, Cause),
     /// Something that should be done cannot be.
     Stuck {
         /// What.
@@ -241,12 +244,23 @@ impl Reason {
     pub fn rules_out(&self) -> bool {
         !matches!(
             self.why,
-            Why::Score(..) | Why::Worse { .. } | Why::NoBetter { .. } | Why::NotPromoted(_) | Why::Failed(_)
+            Why::Score(..)
+                | Why::Worse { .. }
+                | Why::NoBetter { .. }
+                | Why::NotPromoted(_)
+                | Why::Promotion(..)
+                | Why::Failed(_)
         )
     }
 }
 
 impl Answer {
+    /// Why it is not promoted, where it should be and others are not worth more.
+    pub fn lacks_promotion(&self) -> bool {
+        let is_lack = |why: &Why| matches!(why, Why::NotPromoted(why) if !matches!(why, NotPromoted::Enough(1..) | NotPromoted::NotRunning));
+        self.all_reasons().any(|(_, reason)| is_lack(&reason.why))
+    }
+
     /// Every reason, with the node it is about.
     pub fn all_reasons(&self) -> impl Iterator<Item = (Option<&NodeId>, &Reason)> {
         let of_nodes = self

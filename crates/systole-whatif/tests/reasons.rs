@@ -72,3 +72,41 @@ fn is_explained(transition: &Transition<'_>, answer: &Answer) -> bool {
         || is_stuck(answer)
         || transition.status.nodes.iter().all(|node| is_for_others(node) || is_told(&node.name))
 }
+
+/// Where no single reason decides.
+#[test]
+fn the_scores_that_are_told_add_up_to_the_score() {
+    let (mut n_nodes, mut wrong) = (0, Vec::new());
+    for case in systole_reference::scheduler_cases() {
+        let (cib, _) = Cib::parse(&case.text("xml")).expect("well-formed XML");
+        let moment = Moment { now: Timestamp(1_767_225_600).into(), origin: Origin::Shown };
+        let transition = moment.schedule(&cib, Detail::Scores);
+        let asker = Asker::new(&transition);
+        for (rsc, _) in transition.status.iter_resources().filter(|(_, rsc)| rsc.is_primitive()) {
+            let answer = asker.answer(rsc);
+            if answer.reasons.iter().any(Reason::rules_out) {
+                continue;
+            }
+            for part in answer.nodes.iter().filter(|part| !part.reasons.iter().any(Reason::rules_out)) {
+                let Some(score) = part.score else { continue };
+                let told = part.reasons.iter().filter_map(|reason| match &reason.why {
+                    Why::Score(score, _) => Some(*score),
+                    _ => None,
+                });
+                n_nodes += 1;
+                if told.fold(Score::ZERO, |sum, score| sum + score) != score {
+                    let texts: Vec<String> = part.reasons.iter().map(ToString::to_string).collect();
+                    wrong.push(format!(
+                        "{}: {} on {}: {score}: {}",
+                        case.name,
+                        answer.resource,
+                        part.node,
+                        texts.join("; ")
+                    ));
+                }
+            }
+        }
+    }
+    println!("{n_nodes} scores, {} that do not add up", wrong.len());
+    assert!(wrong.is_empty(), "these do not add up:\n{}", wrong.join("\n"));
+}

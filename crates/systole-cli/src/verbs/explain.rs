@@ -107,12 +107,17 @@ fn advise(
 ) -> Option<Advice> {
     let status = &asker.transition().status;
     let wishes = wishes(status, name, named, only);
-    let open: Vec<&Wish> = wishes.iter().filter(|wish| !wish.goal.is_reached(status)).collect();
-    let wish = open.first()?;
     let anyway = follow(document.clone(), moment);
-    let has_some = only.is_none() && wish.goal.count(status) > 0;
+    // What is so now may be about to end.
+    let (reached, lacking): (Vec<&Wish>, Vec<&Wish>) =
+        wishes.iter().partition(|wish| is_reached(&wish.goal, &anyway, moment));
+    if lacking.is_empty() {
+        let wish = reached.into_iter().find(|wish| !wish.goal.is_reached(status))?;
+        return Some(Advice { goal: wish.words.clone(), is_under_way: true, found: Found::default() });
+    }
     let mut best: Option<Advice> = None;
-    for wish in open.iter().filter(|wish| !is_reached(&wish.goal, &anyway, moment)) {
+    for wish in lacking {
+        let has_some = only.is_none() && wish.goal.copies > 1 && wish.goal.count(status) > 0;
         let found = search(session, document, moment, &wish.goal, &anyway);
         let is_found = !found.verified.is_empty();
         // Fewer copies than there might be, and nothing to undo: so it was meant.
@@ -123,11 +128,7 @@ fn advise(
             break;
         }
     }
-    if best.is_none() && open.iter().any(|wish| !is_reached(&wish.goal, &anyway, moment)) {
-        return None;
-    }
-    let under_way = || Advice { goal: wish.words.clone(), is_under_way: true, found: Found::default() };
-    Some(best.unwrap_or_else(under_way))
+    best
 }
 
 /// Looks for the smallest change of a CIB after which `goal` is reached.

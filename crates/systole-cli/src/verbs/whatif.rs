@@ -47,7 +47,12 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         let sets = combinations(&document, moment, n);
         let losses = lose_each(&document, moment, &sets, &before);
         let title = if n == 1 { "Loss of one node" } else { "Loss of two nodes" };
-        report.text.push_str(&format!("{title}:\n{}", loss::table(&losses)));
+        let table = match (losses.is_empty(), n) {
+            (true, 1) => "  no node is online: there is none to lose\n".to_owned(),
+            (true, _) => "  fewer than two nodes are online\n".to_owned(),
+            _ => loss::table(&losses),
+        };
+        report.text.push_str(&format!("{title}:\n{table}"));
         report.trees.push(Tree::new("n_minus").attr("n", n).children(losses.iter().map(loss::tree)));
     }
     Ok(report)

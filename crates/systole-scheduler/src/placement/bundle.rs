@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::Cause,
     status::{Kind, Replica},
 };
 use systole_types::Role;
@@ -74,6 +75,11 @@ impl<'s> Assigner<'s, '_> {
                 continue;
             };
             self.tables[child.i()].get_mut(node).expect("just looked at").score = score;
+            if score == INFINITY {
+                self.because(child, Some(node), score, None, |work| {
+                    Cause::Inside(work.st.rsc(replica.container).id.clone())
+                });
+            }
         }
         let clone = self.parent(child).unwrap_or(child);
         // It may be what led here, where it is colocated with its own bundle.

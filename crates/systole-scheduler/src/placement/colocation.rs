@@ -56,7 +56,15 @@ pub struct ColocationLink {
     pub primary_role: Role,
 }
 
-impl Colocation<'_> {
+impl<'s> Colocation<'s> {
+    /// The element of the configuration it comes from, if any.
+    pub const fn element(&self) -> Option<&'s ElementId> {
+        match self.id {
+            Source::Configured(id) => Some(id),
+            Source::Implicit(_) => None,
+        }
+    }
+
     pub fn is_mandatory(&self) -> bool {
         self.score.abs() >= INFINITY
     }

@@ -13,7 +13,7 @@ use crate::{
     note::Cause,
     status::{Failures, Kind, NodeKind},
 };
-use systole_types::{Role, Score, Timestamp};
+use systole_types::{ElementId, Role, Score, Timestamp};
 
 /// How much a replica's content wants to be in its container, before anything else is known.
 const CONTENT_IN_CONTAINER: i32 = 500;
@@ -297,8 +297,17 @@ impl<'s> Assigner<'s, '_> {
             && entry.discovery != Discovery::Exclusive
         {
             entry.score = -INFINITY;
-            self.because(rsc, Some(node), -INFINITY, None, |_| Cause::Discovery);
+            let element = self.exclusive_location(rsc);
+            self.because(rsc, Some(node), -INFINITY, element, |_| Cause::Discovery);
         }
+    }
+
+    /// A location constraint (or a rule of one) with exclusive `resource-discovery` for a resource or what it is part of.
+    fn exclusive_location(&self, rsc: RscIdx) -> Option<&'s ElementId> {
+        let mut own = std::iter::successors(Some(rsc), |rsc| self.parent(*rsc))
+            .flat_map(|rsc| &self.rsc[rsc.i()].locations)
+            .map(|index| &self.locations[*index as usize]);
+        own.find(|location| location.discovery == Discovery::Exclusive).and_then(|location| location.id)
     }
 
     // What follows from what resources are

@@ -172,10 +172,17 @@ impl<'s> Assigner<'s, '_> {
     fn explain_unpromoted(&mut self, instance: RscIdx, max: u32, n_promoted: u32, is_frozen: bool) {
         let state = &self.rsc[instance.i()];
         let (worth, node) = (state.promotion_priority, self.assigned_node(instance));
+        let next_role = self.next_role(instance);
+        let resource = self.st.rsc(instance);
         let why = match worth {
             _ if is_frozen => NotPromoted::NoQuorum,
             _ if node.is_none() => NotPromoted::NotRunning,
-            -1 => NotPromoted::NoScore,
+            _ if next_role == Role::Unpromoted && resource.next_role == Role::Unpromoted => {
+                NotPromoted::ToBeUnpromoted(resource.next_role_reason.unwrap_or("target-role"))
+            }
+            -1 if node.is_some_and(|node| self.promotion_score(instance, node).is_none()) => {
+                NotPromoted::NoScore
+            }
             _ if worth < 0 => NotPromoted::Score(Score::finite(worth.into())),
             _ if n_promoted >= max => NotPromoted::Enough(max),
             _ => NotPromoted::NodeFull,
@@ -193,7 +200,9 @@ impl<'s> Assigner<'s, '_> {
         match next_role {
             // −1 lets a location constraint make an instance eligible, but none is without any.
             Role::Started | Role::Unknown => {
-                self.set_priority(instance, self.promotion_score(instance, node).unwrap_or(-1));
+                let given = self.promotion_score(instance, node);
+                self.set_priority(instance, given.unwrap_or(-1));
+                self.because_promoted(instance, Some(node), given.unwrap_or(0), None, |_| Cause::Promotion);
             }
             Role::Unpromoted | Role::Stopped => self.set_priority(instance, -INFINITY),
             Role::Promoted => {}
@@ -203,13 +212,16 @@ impl<'s> Assigner<'s, '_> {
                 let location = &self.locations[index as usize];
                 let found = location.nodes.iter().find(|(place, _)| *place == node);
                 if let (Role::Promoted, Some(&(_, score))) = (location.role, found) {
+                    let id = location.id;
                     self.set_priority(instance, add(self.rsc[instance.i()].priority, score));
+                    self.because_promoted(instance, Some(node), score, id, |_| Cause::Location);
                 }
             }
         }
         for index in self.this_with(instance) {
             let colocation = self.colocations[index as usize];
-            self.apply_to_dependent(instance, colocation.primary, &colocation);
+            let change = self.apply_to_dependent(instance, colocation.primary, &colocation);
+            self.because_promoted_with(instance, node, change, &colocation);
         }
         let state = &mut self.rsc[instance.i()];
         state.promotion_priority = if next_role == Role::Promoted { INFINITY } else { state.priority };

@@ -2,7 +2,8 @@
 
 use super::{
     Detail,
-    colocation::{Colocation, Source},
+    colocation::Colocation,
+    location::Host,
     table::{INFINITY, NodeTable},
     work::Assigner,
 };
@@ -11,7 +12,7 @@ use crate::{
     note::{Cause, Companion, Level, NotPromoted, NoteKind},
 };
 use std::collections::BTreeSet;
-use systole_types::{ElementId, Score};
+use systole_types::{ElementId, Role, Score};
 
 impl<'s> Assigner<'s, '_> {
     /// Whether anyone wants to know.
@@ -38,6 +39,36 @@ impl<'s> Assigner<'s, '_> {
             NoteKind::Scored(Score::finite(score.into()), cause)
         };
         self.tell(rsc, node, element, kind);
+    }
+
+    /// A score counted for promoting an instance on a node (`None`: wherever it is).
+    pub fn because_promoted(
+        &mut self,
+        rsc: RscIdx,
+        node: Option<NodeIdx>,
+        score: i32,
+        element: Option<&ElementId>,
+        cause: impl FnOnce(&Self) -> Cause,
+    ) {
+        if score != 0 && self.keeps_reasons() {
+            let kind = NoteKind::PromotionScored(Score::finite(score.into()), cause(self));
+            self.tell(rsc, node, element, kind);
+        }
+    }
+
+    /// A colocation counted for promoting an instance on a node.
+    pub fn because_promoted_with(
+        &mut self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        change: i32,
+        colocation: &Colocation<'s>,
+    ) {
+        let primary = colocation.primary;
+        self.because_promoted(rsc, Some(node), change, colocation.element(), |work| Cause::Colocation {
+            with: work.st.rsc(primary).id.clone(),
+            says: work.whereabouts(colocation, node),
+        });
     }
 
     /// An instance is not promoted.
@@ -73,30 +104,53 @@ impl<'s> Assigner<'s, '_> {
             colocation.dependent
         };
         let is_primary = other == colocation.dependent;
-        let (other_name, place) = (self.st.rsc(other).id.clone(), self.assigned_node(other));
-        let element = match colocation.id {
-            Source::Configured(id) => Some(id),
-            Source::Implicit(_) => None,
-        };
+        let (other_name, element) = (self.st.rsc(other).id.clone(), colocation.element());
         for (old, new) in before.iter().copied().zip(self.tables[rsc.i()].clone().iter()) {
             if old.node != new.node || old.score == new.score {
                 continue;
             }
             let change = if new.score <= -INFINITY { -INFINITY } else { new.score - old.score };
-            let says = match place {
-                _ if is_primary && change <= -INFINITY => Companion::MayNot,
-                _ if is_primary && change < 0 => Companion::Dislikes,
-                _ if is_primary => Companion::Likes,
-                Some(place) if place == new.node => Companion::IsHere,
-                Some(place) => Companion::IsElsewhere(self.st.node(place).name.clone()),
-                None if self.assigned_nodes(other).is_empty() => Companion::IsNowhere,
-                None => Companion::IsSeveral,
+            let says = match change {
+                _ if !is_primary => self.whereabouts(colocation, new.node),
+                _ if change <= -INFINITY => Companion::MayNot,
+                ..0 => Companion::Dislikes,
+                _ => Companion::Likes,
             };
             self.because(rsc, Some(new.node), change, element, |_| Cause::Colocation {
                 with: other_name.clone(),
                 says,
             });
         }
+    }
+
+    /// Where the primary of a colocation will be, as seen from a node.
+    fn whereabouts(&self, colocation: &Colocation<'s>, node: NodeIdx) -> Companion {
+        let primary = colocation.primary;
+        let name = |node: &NodeIdx| self.st.node(*node).name.clone();
+        let nodes = self.assigned_nodes(primary);
+        match self.assigned_node(primary) {
+            _ if nodes.is_empty() => Companion::IsNowhere,
+            _ if colocation.primary_role == Role::Promoted => {
+                let promoted = self.promoted_nodes(primary);
+                match promoted.as_slice() {
+                    [] => Companion::IsPromotedNowhere,
+                    _ if promoted.contains(&node) => Companion::IsPromotedHere,
+                    _ => Companion::IsPromotedOn(promoted.iter().map(name).collect()),
+                }
+            }
+            Some(place) if place == node => Companion::IsHere,
+            Some(place) => Companion::IsElsewhere(name(&place)),
+            None => Companion::IsSeveral,
+        }
+    }
+
+    /// Where instances will be promoted; of what is inside a bundle the nodes of its containers.
+    fn promoted_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
+        let of = self.inner_clone(rsc).unwrap_or(rsc);
+        let children = &self.rsc[of.i()].children;
+        let bearers = if children.is_empty() { std::slice::from_ref(&of) } else { children.as_slice() };
+        let promoted = bearers.iter().filter(|instance| self.next_role(**instance) == Role::Promoted);
+        promoted.filter_map(|instance| self.host_of(self.assigned_node(*instance)?, Host::Assigned)).collect()
     }
 
     /// How many reasons there are, to take back with [`Assigner::forget_reasons`] what is said from now on.

@@ -6,11 +6,13 @@ use super::{table::INFINITY, work::Assigner};
 use crate::{NodeIdx, RscIdx, note::Cause, status::FencingRequest};
 use std::sync::Arc;
 use systole_cib::model::{LossPolicy, TicketConstraint, TicketResources};
-use systole_types::Role;
+use systole_types::{ElementId, Role};
 
 /// A resource needs a ticket in a role.
 #[derive(Clone, Debug)]
-pub(super) struct TicketDependency {
+pub(super) struct TicketDependency<'s> {
+    /// The constraint that says so.
+    constraint: &'s ElementId,
     ticket: Arc<str>,
     role: Role,
     loss_policy: LossPolicy,
@@ -18,7 +20,7 @@ pub(super) struct TicketDependency {
     standby: bool,
 }
 
-impl TicketDependency {
+impl TicketDependency<'_> {
     fn cause(&self) -> Cause {
         Cause::Ticket { ticket: self.ticket.clone(), is_granted: self.granted }
     }
@@ -47,7 +49,8 @@ impl<'s> Assigner<'s, '_> {
                 None => LossPolicy::Stop,
             };
             let ticket = constraint.ticket.clone();
-            let dependency = TicketDependency { ticket, role, loss_policy, granted, standby };
+            let dependency =
+                TicketDependency { constraint: &constraint.id, ticket, role, loss_policy, granted, standby };
             if !granted || standby {
                 self.withhold(rsc, &dependency);
             }
@@ -56,7 +59,7 @@ impl<'s> Assigner<'s, '_> {
     }
 
     /// What follows for a resource from a ticket that is not granted, or in standby.
-    fn withhold(&mut self, rsc: RscIdx, ticket: &TicketDependency) {
+    fn withhold(&mut self, rsc: RscIdx, ticket: &TicketDependency<'s>) {
         if self.has_children(rsc) {
             for child in self.rsc[rsc.i()].children.clone() {
                 self.withhold(child, ticket);
@@ -90,9 +93,9 @@ impl<'s> Assigner<'s, '_> {
         }
     }
 
-    fn ban_without(&mut self, rsc: RscIdx, ticket: &TicketDependency) {
+    fn ban_without(&mut self, rsc: RscIdx, ticket: &TicketDependency<'s>) {
         self.ban_everywhere(rsc);
-        self.because(rsc, None, -INFINITY, None, |_| ticket.cause());
+        self.because(rsc, None, -INFINITY, Some(ticket.constraint), |_| ticket.cause());
     }
 
     /// A guest is fenced by recovering what it lives in: until then it is no worse off than before.
@@ -106,15 +109,17 @@ impl<'s> Assigner<'s, '_> {
 
     /// Nothing is promoted without the ticket that promotion needs.
     pub fn require_promotion_tickets(&mut self, clone: RscIdx) {
-        let is_missing =
-            |ticket: &TicketDependency| ticket.role == Role::Promoted && (!ticket.granted || ticket.standby);
+        let is_missing = |ticket: &TicketDependency<'_>| {
+            ticket.role == Role::Promoted && (!ticket.granted || ticket.standby)
+        };
         if self.rsc[clone.i()].tickets.iter().any(is_missing) {
             for node in 0..self.nodes.len() {
                 self.prefer(clone, NodeIdx::new(node), -INFINITY);
             }
             let missing = self.rsc[clone.i()].tickets.iter().find(|ticket| is_missing(ticket));
-            let cause = missing.map(TicketDependency::cause).expect("one is missing");
-            self.because(clone, None, -INFINITY, None, |_| cause);
+            let missing = missing.expect("one is missing");
+            let (cause, element) = (missing.cause(), Some(missing.constraint));
+            self.because_promoted(clone, None, -INFINITY, element, |_| cause);
         }
     }
 }

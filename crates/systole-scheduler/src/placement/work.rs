@@ -20,7 +20,7 @@ use systole_types::{Role, Score};
 
 /// What changes about a resource while placement works.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mutable {
+pub(super) struct Mutable<'s> {
     /// No decision yet.
     pub unassigned: bool,
     /// Being decided upon: meeting it again means a loop of colocations.
@@ -46,7 +46,7 @@ pub(super) struct Mutable {
     /// Colocations that it is the primary of, by falling priority of the dependent.
     pub with_this: Vec<u32>,
     pub locations: Vec<u32>,
-    pub tickets: Vec<TicketDependency>,
+    pub tickets: Vec<TicketDependency<'s>>,
     pub lock: Option<Locked>,
     /// Of a promotable clone: promotion scores have been added to node scores.
     pub promotion_scores_added: bool,
@@ -104,7 +104,7 @@ impl NodeState {
 /// Placement at work. Fields are filled in the order of [`super::assign_in_detail`].
 pub(super) struct Assigner<'s, 'c> {
     pub st: &'s Status<'c>,
-    pub rsc: Vec<Mutable>,
+    pub rsc: Vec<Mutable<'s>>,
     pub fixed: Vec<Fixed<'s>>,
     pub tables: Vec<NodeTable>,
     pub nodes: Vec<NodeState>,
@@ -485,7 +485,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
         self.highest_role(rsc, &|state| state.next_role)
     }
 
-    fn highest_role(&self, rsc: RscIdx, role: &dyn Fn(&Mutable) -> Role) -> Role {
+    fn highest_role(&self, rsc: RscIdx, role: &dyn Fn(&Mutable<'_>) -> Role) -> Role {
         let state = &self.rsc[rsc.i()];
         if state.children.is_empty() {
             return role(state);
@@ -559,7 +559,7 @@ fn promotion_scores<'s>(node: &'s crate::Node<'_>) -> Vec<(&'s str, &'s str)> {
     scores.collect()
 }
 
-impl Mutable {
+impl Mutable<'_> {
     fn of(rsc: &crate::Resource<'_>) -> Self {
         Self {
             unassigned: true,

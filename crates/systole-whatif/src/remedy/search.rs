@@ -1,4 +1,4 @@
-//! Trying changes: one at a time, then two together, then three.
+//! Trying changes: one at a time, then two together, then three; at last all that is mild at once.
 
 use super::{Remedy, suggestions};
 use crate::{Course, Event, Goal, Happening, Moment, follow, why::Asker};
@@ -8,6 +8,8 @@ use systole_scheduler::{Status, placement::Detail};
 
 /// How many changes are tried together at most.
 const MAX_CHANGES: usize = 3;
+/// How many that only take back a passing state.
+const MAX_MILD: usize = 12;
 
 /// Changes that have been seen to work.
 #[derive(Clone, Debug)]
@@ -19,6 +21,13 @@ pub struct Verified {
 }
 
 impl Verified {
+    fn new(mut remedies: Vec<Remedy>, course: Course, anyway: &Course) -> Self {
+        // What takes something back comes first.
+        remedies.sort_by_key(|remedy| (matches!(remedy, Remedy::Move { .. }), remedy.rank()));
+        let is_new = |happening: &Happening| !anyway.happenings.iter().any(|known| known.is_same(happening));
+        Self { remedies, happenings: course.happenings.into_iter().filter(is_new).collect() }
+    }
+
     fn is_dangerous(&self) -> bool {
         self.remedies.iter().any(Remedy::is_dangerous)
     }
@@ -38,12 +47,20 @@ pub struct Found {
 impl Found {
     /// Whether something milder of the same kind has been found to help.
     fn is_spared(&self, remedy: &Remedy) -> bool {
-        let mut known = self.verified.iter().flat_map(|verified| &verified.remedies);
-        known.any(|known| match (known, remedy) {
+        let known = self.verified.iter().flat_map(|verified| &verified.remedies);
+        known.filter(|known| *known != remedy).any(|known| match (known, remedy) {
+            // Everywhere, or just where it failed: that comes to the same.
+            (Remedy::Cleanup { resource: known, node: known_node }, Remedy::Cleanup { resource, node }) => {
+                known == resource && (known_node.is_none() || node.is_none())
+            }
             (Remedy::Cleanup { resource: Some(known), .. }, Remedy::Refresh { resource, .. }) => {
                 known == resource
             }
             (Remedy::Event(Event::NodeBack(_)), Remedy::Event(Event::QuorumBack)) => true,
+            // The milder kinds of moves are tried first.
+            (Remedy::Move { resource: known, node: known_node, .. }, Remedy::Move { resource, node, .. }) => {
+                known == resource && known_node == node
+            }
             _ => false,
         })
     }
@@ -81,11 +98,60 @@ impl Search<'_> {
                 }
             }
         }
+        if found.verified.is_empty() {
+            found.verified.extend(self.all_mild(document, goal, anyway, &mut found.n_tried));
+        }
         // What is dangerous is told only where nothing else helps.
         if found.verified.iter().any(|verified| !verified.is_dangerous()) {
             found.verified.retain(|verified| !verified.is_dangerous());
         }
         found
+    }
+
+    /// Where more stands in the way than is tried together: all that only takes back a passing state, round after round,
+    /// less what turns out not to be needed.
+    fn all_mild(
+        &mut self,
+        document: &Document,
+        goal: &Goal,
+        anyway: &Course,
+        n_tried: &mut usize,
+    ) -> Option<Verified> {
+        let mut made: Vec<Remedy> = Vec::new();
+        let mut changed = document.clone();
+        while !is_reached(goal, &follow(changed.clone(), self.moment), self.moment) {
+            let n_made = made.len();
+            for remedy in self.suggest(&changed, goal) {
+                if remedy.is_mild() && !made.contains(&remedy) {
+                    changed = (self.make)(&changed, &remedy)?;
+                    made.push(remedy);
+                }
+            }
+            *n_tried += 1;
+            if made.len() == n_made || made.len() > MAX_MILD {
+                return None;
+            }
+        }
+        for at in (0..made.len()).rev() {
+            let mut fewer = made.clone();
+            fewer.remove(at);
+            let Some(without) = self.make_all(document, &fewer) else { continue };
+            *n_tried += 1;
+            if is_reached(goal, &follow(without.clone(), self.moment), self.moment) {
+                (made, changed) = (fewer, without);
+            }
+        }
+        Some(Verified::new(made, follow(changed, self.moment), anyway))
+    }
+
+    fn make_all(&mut self, document: &Document, remedies: &[Remedy]) -> Option<Document> {
+        remedies.iter().try_fold(document.clone(), |document, remedy| (self.make)(&document, remedy))
+    }
+
+    fn suggest(&self, document: &Document, goal: &Goal) -> Vec<Remedy> {
+        let (cib, _) = read(document);
+        let transition = self.moment.schedule(&cib, Detail::Scores);
+        suggestions(&Asker::new(&transition), document, goal)
     }
 
     /// Tries what might help after the changes of `base`; returns what did not suffice.
@@ -97,9 +163,7 @@ impl Search<'_> {
         tried: &mut BTreeSet<Vec<Remedy>>,
         found: &mut Found,
     ) -> Vec<Node> {
-        let (cib, _) = read(&base.document);
-        let transition = self.moment.schedule(&cib, Detail::Scores);
-        let candidates = suggestions(&Asker::new(&transition), &base.document, goal);
+        let candidates = self.suggest(&base.document, goal);
         let mut failed = Vec::new();
         for remedy in candidates {
             if found.verified.len() >= self.max_found {
@@ -112,7 +176,8 @@ impl Search<'_> {
             if set.len() == base.remedies.len() || !tried.insert(set) {
                 continue;
             }
-            if found.is_spared(&remedy) {
+            let has_milder = base.remedies.iter().chain([&remedy]).any(|remedy| found.is_spared(remedy));
+            if has_milder || base.remedies.iter().any(|made| made.sets_the_same(&remedy)) {
                 continue;
             }
             if found.n_tried >= self.max_tried {
@@ -125,12 +190,7 @@ impl Search<'_> {
             remedies.push(remedy);
             let course = follow(changed.clone(), self.moment);
             if is_reached(goal, &course, self.moment) {
-                // What takes something back comes first.
-                remedies.sort_by_key(|remedy| (matches!(remedy, Remedy::Move { .. }), remedy.rank()));
-                let is_new =
-                    |happening: &Happening| !anyway.happenings.iter().any(|known| known.is_same(happening));
-                let happenings = course.happenings.into_iter().filter(is_new).collect();
-                found.verified.push(Verified { remedies, happenings });
+                found.verified.push(Verified::new(remedies, course, anyway));
             } else {
                 failed.push(Node { document: changed, remedies });
             }

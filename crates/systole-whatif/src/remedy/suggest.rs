@@ -3,7 +3,7 @@
 use super::Remedy;
 use crate::{
     Event, Goal,
-    why::{Answer, Asker, NodeFault, Reason, Unmanaged, Why},
+    why::{Answer, Asker, NodeFault, Reason, Unmanaged, Why, orders::with_parents},
 };
 use std::collections::BTreeSet;
 use systole_cib::{
@@ -12,20 +12,27 @@ use systole_cib::{
 };
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
-    note::{Cause, Companion, Obstacle},
+    note::{Cause, Companion, NotPromoted, Obstacle},
     status::NodeKind,
 };
 use systole_types::{ElementId, NodeId, ResourceId, Score};
 
-/// How far reasons are followed from one resource to the next.
-const MAX_DEPTH: usize = 4;
+/// How far reasons are followed from one resource to the next: the stack has an end.
+const MAX_DEPTH: usize = 200;
 
 /// Changes that might bring `goal` nearer, most harmless first.
 pub fn suggestions(asker: &Asker<'_>, document: &Document, goal: &Goal) -> Vec<Remedy> {
     let status = &asker.transition().status;
     let node = goal.node.as_deref().and_then(|name| status.find_node(name));
-    let mut collector =
-        Collector { asker, status, document, goal, found: Vec::new(), asked: BTreeSet::new() };
+    let mut collector = Collector {
+        asker,
+        status,
+        document,
+        goal,
+        is_to_be_promoted: goal.promoted,
+        found: Vec::new(),
+        asked: BTreeSet::new(),
+    };
     let named = asker.named(&goal.resource);
     let parts: Vec<RscIdx> = named.iter().flat_map(|rsc| asker.primitives(*rsc)).collect();
     for part in parts {
@@ -34,12 +41,39 @@ pub fn suggestions(asker: &Asker<'_>, document: &Document, goal: &Goal) -> Vec<R
     if let Some(node) = node {
         collector.add_moves(&named, node);
     }
-    let has_some = goal.node.is_none() && goal.count(status) > 0;
-    let mut found = collector.found;
+    let has_some = goal.node.is_none() && goal.copies > 1 && goal.count(status) > 0;
+    let mut found = without_repeats(status, goal, collector.found);
     // Where the other copies may run is what somebody wanted.
     found.retain(|remedy| !has_some || !remedy.widens_choice());
-    found.sort_by_key(Remedy::rank);
+    // The role before the place, which is moved with it.
+    let is_mild = |remedy: &Remedy| matches!(remedy, Remedy::Move { promoted: true, .. });
+    let is_forced = |remedy: &Remedy| matches!(remedy, Remedy::Move { force: true, .. });
+    found.sort_by_key(|remedy| (remedy.rank(), !(goal.promoted && is_mild(remedy)), is_forced(remedy)));
     found
+}
+
+/// Of moves of the same group only one: of what was asked about, if that is among them.
+fn without_repeats(status: &Status<'_>, goal: &Goal, found: Vec<Remedy>) -> Vec<Remedy> {
+    let root = |name: &str| status.find_resource(name).map(|rsc| status.root_of(rsc));
+    let as_whole = |remedy: &Remedy| match remedy {
+        Remedy::Move { resource, node, promoted, force } => {
+            root(resource).map(|root| (root, node.clone(), *promoted, *force))
+        }
+        _ => None,
+    };
+    let is_asked_about =
+        |remedy: &Remedy| matches!(remedy, Remedy::Move { resource, .. } if *resource == goal.resource);
+    let mut kept: Vec<Remedy> = Vec::new();
+    for remedy in found {
+        let same = as_whole(&remedy)
+            .and_then(|whole| kept.iter().position(|known| as_whole(known).as_ref() == Some(&whole)));
+        match same {
+            Some(at) if is_asked_about(&remedy) => kept[at] = remedy,
+            Some(_) => {}
+            None => kept.push(remedy),
+        }
+    }
+    kept
 }
 
 struct Collector<'c, 't> {
@@ -47,8 +81,10 @@ struct Collector<'c, 't> {
     status: &'c Status<'t>,
     document: &'c Document,
     goal: &'c Goal,
+    /// What is asked about is wanted in the promoted role.
+    is_to_be_promoted: bool,
     found: Vec<Remedy>,
-    asked: BTreeSet<RscIdx>,
+    asked: BTreeSet<(RscIdx, bool)>,
 }
 
 impl Collector<'_, '_> {
@@ -60,7 +96,7 @@ impl Collector<'_, '_> {
 
     /// Looks at the reasons of one instance: those that hold everywhere, and on `node` (on all nodes, if `None`).
     fn ask(&mut self, rsc: RscIdx, node: Option<NodeIdx>, depth: usize) {
-        if depth > MAX_DEPTH || !self.asked.insert(rsc) {
+        if depth > MAX_DEPTH || !self.asked.insert((rsc, self.is_to_be_promoted)) {
             return;
         }
         let answer = self.asker.answer(rsc);
@@ -91,13 +127,16 @@ impl Collector<'_, '_> {
             Why::Banned(cause) | Why::Score(_, cause) => {
                 self.answer_cause(rsc, node, at, reason.element.as_ref(), cause, depth);
             }
-            Why::NotPromoted(_) if self.goal.promoted => {
-                let is_meant =
-                    |host: &NodeId| self.goal.node.as_ref().is_none_or(|name| *host == name.as_str());
-                if answer.hosts.iter().any(is_meant) || answer.assigned.as_ref().is_some_and(is_meant) {
-                    let places = answer.running_on.iter().chain(&answer.assigned).next().cloned();
-                    places.into_iter().for_each(|node| self.add_move(rsc, node, true, false));
-                }
+            Why::NotPromoted(why) if self.is_to_be_promoted => self.answer_unpromoted(rsc, answer, why),
+            Why::Promotion(score, cause) if self.is_to_be_promoted && *score < Score::ZERO => {
+                self.answer_cause(
+                    rsc,
+                    node.or_else(|| self.node_of(at)),
+                    at,
+                    reason.element.as_ref(),
+                    cause,
+                    depth,
+                );
             }
             Why::Stuck { obstacle, .. } => {
                 self.answer_obstacle(rsc, at, reason.element.as_ref(), obstacle, depth)
@@ -107,8 +146,9 @@ impl Collector<'_, '_> {
                 if let (Some(node), true) = (at, reason.rules_out() || self.goal.node.is_some()) {
                     self.add_move(rsc, node.clone(), false, false);
                     // Nothing is more than INFINITY: it has to be kept off where it is.
-                    if matches!(&reason.why, Why::Worse { score, .. } if *score == Score::INFINITY) {
+                    if let Why::Worse { than, score: Score::INFINITY } = &reason.why {
                         self.add_move(rsc, node.clone(), false, true);
+                        self.lessen(answer, than);
                     }
                 }
             }
@@ -117,7 +157,45 @@ impl Collector<'_, '_> {
             Why::NoQuorum(_) => self.answer_no_quorum(),
             Why::Failed(_) => self.forget_failures(rsc, at),
             Why::Circle(circle) => circle.orders.iter().for_each(|order| self.delete_constraint(Some(order))),
-            Why::NotPromoted(_) | Why::Removed => {}
+            Why::NotPromoted(_) | Why::Promotion(..) | Why::Removed => {}
+        }
+    }
+
+    /// Takes away what makes another node better.
+    fn lessen(&mut self, answer: &Answer, winner: &NodeId) {
+        for reason in answer.on(winner).into_iter().flat_map(|part| &part.reasons) {
+            match &reason.why {
+                Why::Score(score, Cause::Location) if *score > Score::ZERO => {
+                    self.undo_location(Some(winner), reason.element.as_ref());
+                }
+                Why::Score(score, Cause::Colocation { .. }) if *score > Score::ZERO => {
+                    self.delete_constraint(reason.element.as_ref());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn node_of(&self, name: Option<&NodeId>) -> Option<NodeIdx> {
+        self.status.find_node(name?.as_str())
+    }
+
+    fn answer_unpromoted(&mut self, rsc: RscIdx, answer: &Answer, why: &NotPromoted) {
+        match why {
+            NotPromoted::ToBeUnpromoted("target-role") => return self.enable(rsc),
+            NotPromoted::ToBeUnpromoted(_) => return self.forget_failures(rsc, None),
+            NotPromoted::NoQuorum => return self.answer_no_quorum(),
+            NotPromoted::Enough(max) if *max == 0 || self.goal.node.is_some() => {
+                let value = (max + 1).to_string();
+                let resource = self.top_name(rsc);
+                self.add(Remedy::SetMeta { resource, name: "promoted-max", value });
+            }
+            _ => {}
+        }
+        let is_meant = |host: &NodeId| self.goal.node.as_ref().is_none_or(|name| *host == name.as_str());
+        if answer.hosts.iter().any(is_meant) || answer.assigned.as_ref().is_some_and(is_meant) {
+            let places = answer.running_on.iter().chain(&answer.assigned).next().cloned();
+            places.into_iter().for_each(|node| self.add_move(rsc, node, true, false));
         }
     }
 
@@ -135,19 +213,7 @@ impl Collector<'_, '_> {
             Cause::NodeHealth => self.heal(at),
             Cause::Colocation { with, says } => {
                 let Some(other) = self.status.find_resource(with.as_str()) else { return };
-                let is_wanted_there = matches!(says, Companion::IsElsewhere(_));
-                if let (true, Some(node)) = (is_wanted_there, node) {
-                    let node = self.status.node(node).name.clone();
-                    self.add(Remedy::Move {
-                        resource: self.top_name(other),
-                        node,
-                        promoted: false,
-                        force: false,
-                    });
-                }
-                for part in self.asker.primitives(other) {
-                    self.ask(part, node, depth + 1);
-                }
+                self.follow_companion(other, says, node, depth);
                 self.delete_constraint(element);
             }
             Cause::Failures { .. } => {
@@ -185,6 +251,20 @@ impl Collector<'_, '_> {
             }
             Cause::Stickiness | Cause::Promotion | Cause::NodeFull | Cause::ClusterNodesOnly => {}
         }
+    }
+
+    /// What would bring another resource where one that goes with it is wanted.
+    fn follow_companion(&mut self, other: RscIdx, says: &Companion, node: Option<NodeIdx>, depth: usize) {
+        let is_about_role = matches!(says, Companion::IsPromotedOn(_) | Companion::IsPromotedNowhere);
+        if is_about_role || matches!(says, Companion::IsElsewhere(_)) {
+            let node = node.map(|node| self.status.node(node).name.clone());
+            node.into_iter().for_each(|node| self.add_move(other, node, is_about_role, false));
+        }
+        let before = std::mem::replace(&mut self.is_to_be_promoted, is_about_role);
+        for part in self.asker.primitives(other) {
+            self.ask(part, node, depth + 1);
+        }
+        self.is_to_be_promoted = before;
     }
 
     fn answer_obstacle(
@@ -344,10 +424,7 @@ impl Collector<'_, '_> {
 
     /// Removes configured colocations of two resources (or what they are part of).
     fn separate(&mut self, rsc: RscIdx, other: RscIdx) {
-        let chain = |rsc: RscIdx| -> Vec<RscIdx> {
-            std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent).collect()
-        };
-        let (one, two) = (chain(rsc), chain(other));
+        let (one, two) = (with_parents(self.status, rsc), with_parents(self.status, other));
         let links = self.asker.transition().placement.colocations.iter();
         let ids: Vec<ElementId> = links
             .filter(|link| {
@@ -380,8 +457,7 @@ impl Collector<'_, '_> {
     /// Makes a node one of those that constraints with `resource-discovery="exclusive"` mean: by the attribute they look at,
     /// or by removing them.
     fn widen_discovery(&mut self, rsc: RscIdx, at: Option<&NodeId>) {
-        let chain: Vec<RscIdx> =
-            std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent).collect();
+        let chain = with_parents(self.status, rsc);
         let Some(node) = at else { return };
         for constraint in &self.status.cib.constraints {
             let Constraint::Location(location) = constraint else { continue };
@@ -451,7 +527,7 @@ impl Collector<'_, '_> {
     }
 
     fn meta_owner(&self, rsc: RscIdx, name: &str) -> Option<String> {
-        let chain = std::iter::successors(Some(rsc), |rsc| self.status.rsc(*rsc).parent);
+        let chain = with_parents(self.status, rsc).into_iter();
         let ids: Vec<ResourceId> = chain.map(|rsc| ResourceId::new(self.status.rsc(rsc).base_id())).collect();
         let sets_it = |element: Element<'_>| {
             element

@@ -2,6 +2,7 @@
 
 use super::{
     Answer, Copies, Explanation, Failure, NodeAnswer, NodeFault, Part, Reason, Unmanaged, Why,
+    elements::element_of,
     orders::{orders_between, with_parents},
     waits::Graph,
 };
@@ -9,7 +10,7 @@ use crate::{Circle, happening::Happening};
 use std::collections::BTreeMap;
 use systole_scheduler::{
     NodeIdx, Note, RscIdx, Status, Transition,
-    note::{NoteKind, Obstacle},
+    note::{Cause, NoteKind, Obstacle},
     status::{Kind, NoQuorum, NodeKind},
 };
 use systole_types::{ResourceId, Role, Score};
@@ -222,10 +223,11 @@ impl<'t> Asker<'t> {
     fn add_notes(&self, rsc: RscIdx, node: Option<NodeIdx>, reasons: &mut Vec<Reason>) {
         let status = self.status();
         let wanted = node.map(|node| &status.node(node).name);
-        let has_score_of_its_own = |note: &Note| !matches!(note.kind, NoteKind::NotPromoted(_));
+        let is_inherited =
+            |note: &Note| !matches!(note.kind, NoteKind::NotPromoted(_) | NoteKind::Scored(..));
         for (level, part) in with_parents(status, rsc).into_iter().enumerate() {
             for note in self.notes.get(&status.rsc(part).id).into_iter().flatten() {
-                if note.node.as_ref() == wanted && (level == 0 || has_score_of_its_own(note)) {
+                if note.node.as_ref() == wanted && (level == 0 || is_inherited(note)) {
                     let reason = self.reason(rsc, note);
                     if let Some(reason) = reason.filter(|reason| !reasons.contains(reason)) {
                         reasons.push(reason);
@@ -235,12 +237,24 @@ impl<'t> Asker<'t> {
         }
     }
 
+    /// The agent's own promotion score is told only where others count besides, and none forbids promotion.
+    fn drop_idle_promotion_scores(reasons: &mut Vec<Reason>) {
+        let is_agents = |reason: &Reason| matches!(reason.why, Why::Promotion(_, Cause::Promotion));
+        let is_forbidden = |reason: &Reason| matches!(reason.why, Why::Promotion(Score::MINUS_INFINITY, _));
+        let others =
+            || reasons.iter().filter(|reason| matches!(reason.why, Why::Promotion(..)) && !is_agents(reason));
+        if others().next().is_none() || others().any(is_forbidden) {
+            reasons.retain(|reason| !is_agents(reason));
+        }
+    }
+
     fn reason(&self, rsc: RscIdx, note: &Note) -> Option<Reason> {
-        let mut element = note.element.clone();
+        let mut element = note.element.clone().or_else(|| element_of(self.status(), rsc, &note.kind));
         let why = match &note.kind {
             NoteKind::Banned(cause) => Why::Banned(cause.clone()),
             NoteKind::Scored(score, cause) => Why::Score(*score, cause.clone()),
             NoteKind::NotPromoted(why) => Why::NotPromoted(why.clone()),
+            NoteKind::PromotionScored(score, cause) => Why::Promotion(*score, cause.clone()),
             NoteKind::Stuck { task, obstacle } => {
                 if let Obstacle::Action { resource: Some(other), .. } = obstacle {
                     let other = self.status().find_resource(other.as_str());
@@ -258,6 +272,7 @@ impl<'t> Asker<'t> {
     fn nodes(&self, rsc: RscIdx) -> Vec<NodeAnswer> {
         let status = self.status();
         let table = &self.transition.placement.allowed[rsc.i()];
+        let is_unpromoted_only = self.lacks_only_the_ticket_to_promote(rsc);
         let mut answers = Vec::new();
         for &node in &status.nodes_by_name {
             let score = table.score(node);
@@ -270,6 +285,12 @@ impl<'t> Asker<'t> {
             let mut reasons: Vec<Reason> =
                 self.node_faults(node).into_iter().map(|fault| Reason::plain(Why::Node(fault))).collect();
             self.add_notes(rsc, Some(node), &mut reasons);
+            let is_banned = reasons.iter().any(|reason| matches!(reason.why, Why::Banned(_)));
+            let score = match score {
+                Some(_) if is_unpromoted_only && !is_banned => Some(sum(&reasons)),
+                score => score,
+            };
+            Self::drop_idle_promotion_scores(&mut reasons);
             match score.map(|score| Score::finite(score.into())) {
                 None => reasons.push(Reason::plain(Why::NotAllowed { opt_in: !status.options.symmetric })),
                 Some(score) if score < Score::ZERO && !score.is_infinite() => {
@@ -288,6 +309,17 @@ impl<'t> Asker<'t> {
             });
         }
         answers
+    }
+
+    /// A ticket that promotion needs bans from every node after places have been chosen: of that, only the promotion is meant.
+    fn lacks_only_the_ticket_to_promote(&self, rsc: RscIdx) -> bool {
+        let chain = with_parents(self.status(), rsc);
+        let notes = || chain.iter().filter_map(|part| self.notes.get(&self.status().rsc(*part).id)).flatten();
+        let forbids_promotion = |note: &Note| {
+            matches!(note.kind, NoteKind::PromotionScored(Score::MINUS_INFINITY, Cause::Ticket { .. }))
+        };
+        let bans_everywhere = |note: &Note| note.node.is_none() && matches!(note.kind, NoteKind::Banned(_));
+        notes().any(|note| forbids_promotion(note)) && !notes().any(|note| bans_everywhere(note))
     }
 
     /// What is wrong with the node itself.
@@ -353,4 +385,13 @@ impl<'t> Asker<'t> {
             Why::NoBetter { than, runs_there: status.rsc(rsc).running_on.contains(&winner) }
         }))
     }
+}
+
+/// The scores that are told, together.
+fn sum(reasons: &[Reason]) -> i32 {
+    let told = reasons.iter().filter_map(|reason| match &reason.why {
+        Why::Score(score, _) => Some(*score),
+        _ => None,
+    });
+    told.fold(Score::ZERO, |sum, score| sum + score).value()
 }

@@ -31,6 +31,6 @@ pub(crate) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) ->
 }
 
 /// A resource and all it is part of.
-pub(super) fn with_parents(status: &Status<'_>, rsc: RscIdx) -> Vec<RscIdx> {
+pub(crate) fn with_parents(status: &Status<'_>, rsc: RscIdx) -> Vec<RscIdx> {
     std::iter::successors(Some(rsc), |rsc| status.rsc(*rsc).parent).collect()
 }

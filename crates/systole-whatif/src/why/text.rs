@@ -21,6 +21,12 @@ impl fmt::Display for Reason {
             (Why::Score(score, Cause::Location), Some(id)) => {
                 return write!(f, "{} by location constraint {id}", signed(*score));
             }
+            (Why::Promotion(Score::MINUS_INFINITY, Cause::Location), Some(id)) => {
+                return write!(f, "location constraint {id} forbids its promotion");
+            }
+            (Why::Promotion(score, Cause::Location), Some(id)) => {
+                return write!(f, "{} to its promotion by location constraint {id}", signed(*score));
+            }
             _ => write!(f, "{}", self.why)?,
         }
         match element {
@@ -36,6 +42,13 @@ impl fmt::Display for Why {
             Self::Score(score, cause) => write!(f, "{} by {}", signed(*score), score_source(cause)),
             Self::Banned(cause) => write!(f, "{cause}"),
             Self::NotPromoted(why) => write!(f, "not promoted: {why}"),
+            Self::Promotion(Score::MINUS_INFINITY, cause) => {
+                write!(f, "its promotion is out of the question: {cause}")
+            }
+            Self::Promotion(score, Cause::Promotion) => write!(f, "its promotion score is {score}"),
+            Self::Promotion(score, cause) => {
+                write!(f, "{} to its promotion by {}", signed(*score), score_source(cause))
+            }
             Self::Stuck { task, obstacle } => write!(f, "its {task} cannot be done: {obstacle}"),
             Self::Node(fault) => write!(f, "{fault}"),
             Self::BelowZero(score) => {
@@ -66,7 +79,11 @@ fn score_source(cause: &Cause) -> String {
         Cause::Colocation { with, says: Companion::IsElsewhere(node) } => {
             format!("{with}, which will be on {node}")
         }
+        Cause::Colocation { with, says: Companion::IsPromotedHere } => {
+            format!("{with}, which will be promoted there")
+        }
         Cause::Colocation { with, .. } => format!("{with}, colocated with it"),
+        Cause::Inside(container) => format!("{container}, which it lives in"),
         Cause::History("not_managed_default") => "being there: it is not managed".to_owned(),
         other => other.to_string(),
     }

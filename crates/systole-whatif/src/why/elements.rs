@@ -1,0 +1,53 @@
+//! Which element of the configuration a meta attribute comes from.
+
+use super::orders::with_parents;
+use systole_cib::model::AttributeSet;
+use systole_scheduler::{
+    RscIdx, Status,
+    note::{Cause, NotPromoted, NoteKind},
+    status::Kind,
+};
+use systole_types::ElementId;
+
+/// The element of the meta attribute that a note is about, if it is about one.
+pub(super) fn element_of(status: &Status<'_>, rsc: RscIdx, kind: &NoteKind) -> Option<ElementId> {
+    let name = match kind {
+        NoteKind::Scored(_, Cause::Stickiness) => "resource-stickiness",
+        NoteKind::Banned(Cause::Failures { .. }) => "migration-threshold",
+        NoteKind::Banned(Cause::ToBeStopped("target-role")) => "target-role",
+        NoteKind::NotPromoted(NotPromoted::ToBeUnpromoted("target-role")) => "target-role",
+        NoteKind::NotPromoted(NotPromoted::Enough(_)) => "promoted-max",
+        _ => return None,
+    };
+    meta_element(status, rsc, name)
+}
+
+/// The `<nvpair>` that gives a resource a meta attribute: its own, of what it is part of, or of `rsc_defaults`. `None` where
+/// it is the built-in default, or a rule decides.
+fn meta_element(status: &Status<'_>, rsc: RscIdx, name: &str) -> Option<ElementId> {
+    let sets_of = |rsc: RscIdx| -> &[AttributeSet] {
+        match &status.rsc(rsc).kind {
+            Kind::Primitive(data) => &data.definition.meta,
+            Kind::Group(data) => &data.definition.meta,
+            Kind::Clone(data) => data.definition.map_or(&[], |definition| &definition.meta),
+            Kind::Bundle(data) => &data.definition.meta,
+        }
+    };
+    let chain = with_parents(status, rsc);
+    let levels = chain.iter().map(|rsc| sets_of(*rsc)).chain([status.cib.resource_defaults.as_slice()]);
+    for sets in levels {
+        let pairs = sets.iter().filter_map(|set| {
+            let pair = set.pairs.iter().find(|pair| &*pair.name == name)?;
+            Some((set, pair))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        if pairs.iter().any(|(set, _)| set.rule.is_some()) {
+            return None;
+        }
+        // Of equals the first counts.
+        if let Some((_, pair)) = pairs.iter().rev().max_by_key(|(set, _)| set.score) {
+            return pair.id.clone();
+        }
+    }
+    None
+}
