@@ -1,7 +1,7 @@
 //! Trying changes: one at a time, then two together, then three; at last all that is mild at once.
 
 use super::{Remedy, suggestions};
-use crate::{Course, Event, Goal, Happening, Moment, follow, why::Asker};
+use crate::{Course, Event, Goal, Happening, Moment, Settled, follow, why::Asker};
 use std::collections::BTreeSet;
 use systole_cib::{read, xml::Document};
 use systole_scheduler::{Status, placement::Detail};
@@ -24,7 +24,11 @@ impl Verified {
     fn new(mut remedies: Vec<Remedy>, course: Course, anyway: &Course) -> Self {
         // What takes something back comes first.
         remedies.sort_by_key(|remedy| (matches!(remedy, Remedy::Move { .. }), remedy.rank()));
-        let is_new = |happening: &Happening| !anyway.happenings.iter().any(|known| known.is_same(happening));
+        // What waits for itself is planned, and never done.
+        let is_stuck = matches!(anyway.settled, Settled::Stuck(_));
+        let is_new = |happening: &Happening| {
+            is_stuck || !anyway.happenings.iter().any(|known| known.is_same(happening))
+        };
         Self { remedies, happenings: course.happenings.into_iter().filter(is_new).collect() }
     }
 
@@ -55,6 +59,9 @@ impl Found {
             }
             (Remedy::Cleanup { resource: Some(known), .. }, Remedy::Refresh { resource, .. }) => {
                 known == resource
+            }
+            (Remedy::Refresh { resource: known, node: known_node }, Remedy::Refresh { resource, node }) => {
+                known == resource && (known_node.is_none() || node.is_none())
             }
             (Remedy::Event(Event::NodeBack(_)), Remedy::Event(Event::QuorumBack)) => true,
             // The milder kinds of moves are tried first.

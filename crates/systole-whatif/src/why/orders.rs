@@ -1,6 +1,6 @@
 //! Which order constraints stand between two resources.
 
-use systole_cib::model::{Constraint, OrderMembers};
+use systole_cib::model::{Constraint, OrderMembers, ResourceSet};
 use systole_scheduler::{RscIdx, Status};
 use systole_types::ElementId;
 
@@ -23,8 +23,13 @@ pub(crate) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) ->
             is_between(std::slice::from_ref(first), std::slice::from_ref(then))
         }
         OrderMembers::Sets(sets) => {
-            let all: Vec<ElementId> = sets.iter().flat_map(|set| set.members.iter().cloned()).collect();
-            is_between(&all, &all)
+            let members = |sets: &[ResourceSet]| -> Vec<ElementId> {
+                sets.iter().flat_map(|set| set.members.iter().cloned()).collect()
+            };
+            // Members of a set that is not sequential wait for other sets only.
+            let inside = sets.iter().filter(|set| set.sequential).map(std::slice::from_ref);
+            inside.map(members).any(|all| is_between(&all, &all))
+                || (1..sets.len()).any(|at| is_between(&members(&sets[..at]), &members(&sets[at..])))
         }
     });
     between.map(|order| order.id.clone()).collect()
