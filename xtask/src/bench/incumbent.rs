@@ -1,11 +1,12 @@
-//! Corosync and Pacemaker as Debian packages them, in the nodes of a lab.
+//! Corosync and Pacemaker in the nodes of a lab: as Debian packages them, or another Pacemaker, installed by
+//! `make install DESTDIR=DIR` with `SYSTOLE_PACEMAKER=DIR`.
 
 use crate::{
     lab::{Lab, Node, wait_until},
     shell,
 };
 use anyhow::{Context, Result, ensure};
-use std::{fmt::Write as _, fs, path::Path, time::Duration};
+use std::{env, fmt::Write as _, fs, path::Path, process::Command, time::Duration};
 
 /// Pacemaker's daemons; Corosync's memory is not counted, since we need it too in the end.
 pub const DAEMONS: [&str; 7] = [
@@ -33,6 +34,7 @@ pub fn missing() -> Option<&'static str> {
 pub fn start(lab: &Lab, example: &str, changed: impl FnOnce(String) -> String) -> Result<()> {
     let nodes = lab.nodes()?;
     for node in &nodes {
+        install(lab, node)?;
         start_on(lab, &node.name)?;
     }
     let first = &nodes.first().context("there are no nodes")?.name;
@@ -43,6 +45,15 @@ pub fn start(lab: &Lab, example: &str, changed: impl FnOnce(String) -> String) -
     })?;
     let xml = changed(configuration(&shell::root().join(example))?);
     lab.exec(first, &["cibadmin", "--replace", "--scope", "configuration", "--xml-text", &xml]).map(drop)
+}
+
+/// Puts another Pacemaker than Debian's into a node's own `/usr`, if that is wanted.
+fn install(lab: &Lab, node: &Node) -> Result<()> {
+    let Some(dir) = env::var_os("SYSTOLE_PACEMAKER") else { return Ok(()) };
+    let init = node.init.with_context(|| format!("{} has no power", node.name))?;
+    let (from, to) = (Path::new(&dir).join("usr/."), format!("/proc/{init}/root/usr"));
+    shell::run(Command::new("cp").arg("--archive").arg(from).arg(to))?;
+    lab.exec(&node.name, &["ldconfig"]).map(drop)
 }
 
 /// Gives a node power again, and both.
