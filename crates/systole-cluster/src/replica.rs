@@ -16,7 +16,7 @@ use crate::{
     released::Released,
 };
 pub(crate) use attributes::Valued;
-pub(crate) use cleanup::Cleanup;
+pub(crate) use cleanup::{Cleanup, History, to_forget};
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};

@@ -4,7 +4,7 @@ use super::{Counted, Replica};
 use std::collections::BTreeSet;
 use systole_cib::{
     model::{Cib, CloneChild, Resource},
-    xml::Element,
+    xml::{Document, Element},
 };
 
 /// What is to be forgotten.
@@ -43,8 +43,7 @@ impl Replica {
         }
         let (cib, _) = systole_cib::upgrade::read(&self.cib);
         let members = resource.map(|name| Members::of(&cib, name));
-        let chosen: Vec<(String, String)> = self
-            .histories()
+        let chosen: Vec<(String, String)> = histories(&self.cib)
             // What ran on a lost node may still run: that is not forgotten before it is released.
             .filter(|history| {
                 history.state.attr("in_ccm") == Some("true") && self.is_within_reach(history.node)
@@ -107,31 +106,47 @@ impl Replica {
             }
         }
     }
+}
 
-    fn histories(&self) -> impl Iterator<Item = History<'_>> {
-        let states = self
-            .cib
-            .root()
-            .child("status")
-            .into_iter()
-            .flat_map(|status| status.children_named("node_state"));
-        states.flat_map(|state| {
-            let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
-            let entries =
-                resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
-            entries.filter_map(move |entry| {
-                Some(History { node: state.attr("uname")?, resource: entry.id()?, state, entry })
-            })
+fn histories(cib: &Document) -> impl Iterator<Item = History<'_>> {
+    let states =
+        cib.root().child("status").into_iter().flat_map(|status| status.children_named("node_state"));
+    states.flat_map(|state| {
+        let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
+        let entries = resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        entries.filter_map(move |entry| {
+            Some(History { node: state.attr("uname")?, resource: entry.id()?, state, entry })
         })
+    })
+}
+
+/// The histories in a CIB of another cluster's that are to be forgotten, or that there is no such resource or node.
+pub(crate) fn to_forget<'c>(cib: &'c Document, what: &Cleanup<'_>) -> Result<Vec<History<'c>>, String> {
+    let suffix = what.operation.map(|(name, interval_ms)| format!("{name}_{interval_ms}"));
+    let (read, _) = systole_cib::upgrade::read(cib);
+    let members = what.resource.map(|name| Members::of(&read, name));
+    let is_on_node = |history: &History<'_>| what.node.is_none_or(|node| history.node == node);
+    let is_meant = |history: &History<'_>| {
+        members.as_ref().is_none_or(|members| members.contain(history.resource))
+            && (!what.only_failed || history.has_failed(suffix.as_deref()))
+    };
+    let chosen: Vec<History<'c>> = histories(cib).filter(is_on_node).filter(is_meant).collect();
+    match (what.resource, &members) {
+        (Some(name), Some(members)) if chosen.is_empty() && !members.is_known => {
+            Err(format!("there is no resource {name}"))
+        }
+        _ => Ok(chosen),
     }
 }
 
 /// What was done to one resource on one node.
-struct History<'a> {
-    node: &'a str,
-    resource: &'a str,
-    state: Element<'a>,
-    entry: Element<'a>,
+pub(crate) struct History<'a> {
+    pub node: &'a str,
+    pub resource: &'a str,
+    /// The node's `<node_state>`.
+    pub state: Element<'a>,
+    /// Its `<lrm_resource>`.
+    pub entry: Element<'a>,
 }
 
 impl History<'_> {

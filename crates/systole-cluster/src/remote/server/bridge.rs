@@ -1,5 +1,7 @@
 //! A tool of ours in a stock cluster: what it asks is put to Pacemaker's services, one question after another.
 
+mod cleanup;
+
 use std::collections::BTreeSet;
 use systole_wire::{
     api::{Call, Refusal, RefusalKind, Reply, Request, Response},
@@ -114,6 +116,12 @@ impl Bridge {
     }
 
     fn go_on(&mut self, request: Request, answers: Vec<String>, user: &str, said: &mut Said) {
+        if let (Call::Cleanup { .. }, [cib]) = (&request.call, answers.as_slice()) {
+            return match cleanup::questions(&request.call, cib, self.last_id) {
+                Ok(questions) => self.put_all(request, answers, questions, user, said),
+                Err(reply) => said.to_tool.push(Response { id: request.id, reply: *reply }),
+            };
+        }
         let id = self.last_id.checked_add(1).unwrap_or(1);
         let question = match next(&request.call, id, &answers) {
             Step::Ask(question) => question,
@@ -122,6 +130,28 @@ impl Bridge {
         let (service, by_event) = (question.service, question.by_event);
         let id = self.put(&request, question, user, said);
         self.pending.push(Pending { request, answers, service, id, by_event });
+    }
+
+    /// Puts questions to their services. That the last one was heard is the answer.
+    fn put_all(
+        &mut self,
+        request: Request,
+        answers: Vec<String>,
+        questions: Vec<Question>,
+        user: &str,
+        said: &mut Said,
+    ) {
+        let mut last = None;
+        for question in questions {
+            let service = question.service;
+            last = Some((service, self.put(&request, question, user, said)));
+        }
+        match last {
+            Some((service, id)) => {
+                self.pending.push(Pending { request, answers, service, id, by_event: false });
+            }
+            None => said.to_tool.push(Response { id: request.id, reply: Reply::Done }),
+        }
     }
 
     /// Puts a question to its service; its number.

@@ -63,7 +63,11 @@ pub fn next(call: &Call, id: i32, answers: &[String]) -> Step {
         }
         (Call::Attribute(update), []) => ask_node(Some(&update.node), id),
         (Call::Attribute(update), [info]) => attributes(update_element(update, is_remote(*info))),
-        (Call::Attribute(_) | Call::WriteAttributes, answers) if !answers.is_empty() => {
+        // What the CIB says is to be forgotten is for who asks to find out: see `forget`.
+        (Call::Cleanup { .. }, []) => ask_cib(cib::query(id)),
+        (Call::Attribute(_) | Call::WriteAttributes | Call::Cleanup { .. }, answers)
+            if !answers.is_empty() =>
+        {
             Step::Done(acknowledged(answers))
         }
         (Call::WriteAttributes, []) => attributes(attribute_task("refresh")),
@@ -99,6 +103,54 @@ pub fn change_told(event: &str) -> Option<Reply> {
     Some(Reply::Changed { version })
 }
 
+/// What a cluster is to forget of a resource on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// The cluster node that a remote or guest node's connection is at.
+    pub host: Option<&'a str>,
+    /// By the name its history has.
+    pub resource: &'a str,
+    /// Its agent.
+    pub class: &'a str,
+    /// The agent's provider.
+    pub provider: Option<&'a str>,
+    /// What the agent is called.
+    pub kind: &'a str,
+    /// Only failures of this operation: its name and interval in milliseconds.
+    pub operation: Option<(&'a str, u64)>,
+}
+
+/// Has failures forgotten, and then the history, so that the resource is probed. The responses only say that this was heard.
+pub fn forget(what: &Forgotten<'_>, id: i32) -> [Question; 2] {
+    let failures = attribute_task("clear-failure")
+        .set("attr_host", what.node)
+        .set("attr_resource", what.resource)
+        .set_some("attr_clear_operation", what.operation.map(|(name, _)| name))
+        .set_some("attr_clear_interval", what.operation.map(|(_, interval_ms)| format!("{interval_ms}ms")))
+        .set("attr_is_remote", u8::from(what.host.is_some()));
+    let history = controller_request("lrm_delete", format!("lrm-delete-systole-{id}"))
+        .set("crm_host_to", what.host.unwrap_or(what.node))
+        .inside("crm_xml")
+        .inside("rsc_op")
+        // It has to have some; this is logged.
+        .set("transition-key", "0:0:0:00000000-0000-0000-0000-000000000000")
+        .set("on_node", what.node)
+        .set_some("router_node", what.host)
+        .inside("primitive")
+        .set("id", what.resource)
+        .set("class", what.class)
+        .set_some("provider", what.provider)
+        .set("type", what.kind)
+        .outside()
+        .inside("attributes")
+        .set("crm_feature_set", FEATURE_SET)
+        .set("CRM_meta_timeout", 60_000);
+    let history = Question { service: "crmd", xml: history.text(), by_event: false };
+    [Question { service: "attrd", xml: failures.text(), by_event: false }, history]
+}
+
 fn refuse(kind: RefusalKind, message: &str) -> Step {
     Step::Done(Reply::Refused(Refusal { kind, message: message.to_owned() }))
 }
@@ -121,17 +173,20 @@ fn apply(change: &CibCall, id: i32, force: bool) -> Step {
 
 /// Asks about a node; about the one this is said on, if none is named.
 fn ask_node(name: Option<&str>, id: i32) -> Step {
-    let request = Builder::new("create_request_adv")
+    let request = controller_request("node-info", format!("node-info-systole-{id}")).set_some("uname", name);
+    Step::Ask(Question { service: "crmd", xml: request.text(), by_event: true })
+}
+
+fn controller_request(task: &str, reference: String) -> Builder {
+    Builder::new("create_request_adv")
         .set("origin", "systole")
         .set("t", "crmd")
         .set("version", FEATURE_SET)
         .set("subt", "request")
-        .set("reference", format!("node-info-systole-{id}"))
-        .set("crm_task", "node-info")
+        .set("reference", reference)
+        .set("crm_task", task)
         .set("crm_sys_to", "crmd")
         .set("crm_sys_from", "systole")
-        .set_some("uname", name);
-    Step::Ask(Question { service: "crmd", xml: request.text(), by_event: true })
 }
 
 fn attribute_task(task: &str) -> Builder {
@@ -216,7 +271,7 @@ fn acknowledged(answers: &[Element<'_>]) -> Reply {
     let Some(answer) = answers.last() else { return Reply::Done };
     match answer.number::<i32>("status") {
         _ if answer.is("nack") => {
-            let message = "the cluster's service of attributes cannot be reached".to_owned();
+            let message = "the cluster's service cannot be reached".to_owned();
             Reply::Refused(Refusal { kind: RefusalKind::NotReady, message })
         }
         // Also what has no status: the acknowledgements of old. An update is taken up, and what comes of it not known yet.
@@ -346,6 +401,38 @@ mod tests {
         let answer = r#"<q attr_name="a"><node attr_host="x" attr_value="1"/><node attr_host="y"/></q>"#;
         let value = AttributeOnNode { node: "x".into(), name: "a".into(), value: "1".into() };
         assert_eq!(reply(&call, &[answer]), Reply::Attributes(vec![value]));
+    }
+
+    #[test]
+    fn failures_are_forgotten_and_then_the_history() {
+        let what = Forgotten {
+            node: "far",
+            host: Some("a"),
+            resource: "redis",
+            class: "ocf",
+            provider: Some("heartbeat"),
+            kind: "redis",
+            operation: Some(("monitor", 20_000)),
+        };
+        let [failures, history] = forget(&what, 3);
+        assert_eq!((failures.service, history.service), ("attrd", "crmd"));
+        for (asked, part) in [
+            (&failures, "task=\"clear-failure\""),
+            (&failures, "attr_host=\"far\" attr_resource=\"redis\""),
+            (
+                &failures,
+                "attr_clear_operation=\"monitor\" attr_clear_interval=\"20000ms\" attr_is_remote=\"1\"",
+            ),
+            (&history, "crm_task=\"lrm_delete\""),
+            (&history, "crm_host_to=\"a\""),
+            (&history, "on_node=\"far\" router_node=\"a\""),
+            (&history, r#"<primitive id="redis" class="ocf" provider="heartbeat" type="redis"/>"#),
+        ] {
+            assert!(asked.xml.contains(part), "{part} in {}", asked.xml);
+        }
+        let [failures, history] = forget(&Forgotten { node: "a", host: None, operation: None, ..what }, 3);
+        assert!(failures.xml.contains("attr_is_remote=\"0\"") && !failures.xml.contains("attr_clear_"));
+        assert!(history.xml.contains("crm_host_to=\"a\"") && !history.xml.contains("router_node"));
     }
 
     #[test]
