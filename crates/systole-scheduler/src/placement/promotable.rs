@@ -78,10 +78,9 @@ impl<'s> Assigner<'s, '_> {
             let found = scores.binary_search_by_key(&name, |(name, _)| name);
             found.ok().map(|at| scores[at].1)
         };
-        let base = base_name(resource.id.as_str());
-        let value = value(resource.known_as().as_str()).or_else(|| {
-            if resource.is_unique || base == resource.id.as_str() { None } else { value(base) }
-        })?;
+        let (known_as, base) = (resource.known_as().as_str(), base_name(resource.id.as_str()));
+        let has_other_name = !resource.is_unique && base != resource.id.as_str() && base != known_as;
+        let value = value(known_as).or_else(|| has_other_name.then(|| value(base)).flatten())?;
         Some(parse_score(value).unwrap_or(0))
     }
 
