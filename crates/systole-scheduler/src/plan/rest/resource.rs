@@ -263,7 +263,9 @@ impl<'s, 'a> Rest<'s, 'a> {
         let mut histories = histories.map(|(_, at)| &self.status.node(node).histories[*at as usize]);
         histories.all(|history| {
             let history = &history.history.operations;
-            self.is_verified(rsc, history) || self.is_run_unchanged(rsc, node, history)
+            let is_verified = self.is_verified(rsc, history);
+            debug_assert!(!is_verified || self.is_run_unchanged(rsc, node, history), "{rsc:?} on {node:?}");
+            is_verified || self.is_run_unchanged(rsc, node, history)
         })
     }
 
