@@ -63,9 +63,10 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
 
 /// A form of output that there is not is no mistake in usage, by Pacemaker's tools.
 fn exit_of_mistake(error: &clap::Error) -> Exit {
-    let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    match (error.kind(), option) {
-        (ErrorKind::InvalidValue, Some(option)) if option.starts_with("--output-as") => Exit::Error,
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let (option, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    match error.kind() {
+        ErrorKind::InvalidValue if option.starts_with("--output-as") && !value.is_empty() => Exit::Error,
         _ => Exit::Usage,
     }
 }

@@ -201,3 +201,23 @@ fn options_of_resources_and_fence_devices_are_listed() {
     }
     assert_eq!(place.sh("crm_resource --list-options=clone").code, 64);
 }
+
+#[test]
+fn front_ends_get_options_and_releases_from_the_daemons_programs() {
+    let place = Place::new();
+    for (command, code, said) in [
+        ("pacemaker-fenced metadata", 0, "<parameter name=\"pcmk_host_list\">"),
+        ("pacemaker-schedulerd metadata", 0, "<parameter name=\"stonith-enabled\">"),
+        ("pacemaker-controld metadata", 0, "<resource-agent name=\"pacemaker-controld\" version=\"3.0.2\">"),
+        ("pacemaker-based metadata", 0, "<parameter name=\"enable-acl\">"),
+        ("pacemaker-controld version", 0, "CRM Version: 3.0.2 "),
+        ("pacemakerd --features", 0, "Pacemaker 3.0.2 (Build: "),
+        ("pacemakerd '-$'", 0, "Pacemaker 3.0.2\n"),
+        ("pacemakerd", 64, "systoled"),
+        ("pacemaker-based", 64, "systoled"),
+    ] {
+        let outcome = place.sh(command);
+        assert_eq!(outcome.code, code, "{command}: {outcome:?}");
+        assert!(format!("{}{}", outcome.out, outcome.err).contains(said), "{command}: {outcome:?}");
+    }
+}

@@ -76,6 +76,7 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("crm_mon -1 --include=nonsense", 64, "nonsense"),
         ("crm_mon -1 -m 9", 64, "0-3"),
         ("crm_mon -1 --output-as=nope", 1, "nope"),
+        ("crm_mon -1 --output-as", 64, "--output-as"),
         (": > empty; CIB_file=empty cibadmin -Q", 78, "no XML element"),
         ("CIB_file=. crm_resource -L", 78, "directory"),
         ("crm_verify", 1, "No input specified"),

@@ -391,7 +391,7 @@ fn with_state(
         Command::QueryXmlRaw => show::query(&found, show::Templates::Named),
         Command::Locate => show::locate(&found, args, id),
         Command::Constraints => {
-            Ok(constraints::show(&view, session.local_time(), id, args.recursive, args.force))
+            Ok(constraints::show(&view, session.local_time(), id, args.recursive || args.stack, args.force))
         }
         Command::Stack => Ok(constraints::show(&view, session.local_time(), id, true, args.force)),
         Command::GetParameter | Command::GetProperty => settings::get(&found, args),

@@ -15,11 +15,14 @@ use systole_types::FEATURE_SET;
 /// What Pacemaker was built with, as far as front ends ask for it.
 const FEATURES: &str = "agent-manpages corosync-ge-2 lsb monotonic remote systemd";
 
+/// What stands where Pacemaker tells what it was built from.
+const BUILD: &str = concat!("systole-", env!("CARGO_PKG_VERSION"));
+
 /// Answer for one of Pacemaker's daemons: what options it has.
 #[derive(Parser)]
 #[command(disable_version_flag = true)]
 struct PartArgs {
-    /// `metadata`: print the options
+    /// `metadata`: print the options; `version`: print the release
     what: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
@@ -43,6 +46,10 @@ pub fn part(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exi
                     let tree = daemon_metadata(daemon, args::PACEMAKER_VERSION);
                     Ok(Report::new(format!("<?xml version=\"1.0\"?>\n{}", tree.to_xml()), tree))
                 }
+                Some("version") => Ok(Report {
+                    text: format!("CRM Version: {} ({BUILD})\n", args::PACEMAKER_VERSION),
+                    ..Report::default()
+                }),
                 _ => Err(not_a_daemon()),
             }
         },
@@ -70,7 +77,7 @@ pub fn main(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exi
             if !args.features {
                 return Err(not_a_daemon());
             }
-            let (release, build) = (args::PACEMAKER_VERSION, concat!("systole-", env!("CARGO_PKG_VERSION")));
+            let (release, build) = (args::PACEMAKER_VERSION, BUILD);
             let tree = systole_output::options::version(release, build, FEATURE_SET, FEATURES);
             Ok(Report::new(
                 format!("Pacemaker {release} (Build: {build})\n Supporting v{FEATURE_SET}: {FEATURES}\n"),

@@ -143,17 +143,22 @@ fn node_tree(overview: &Overview, node: &NodeView, options: &ListOptions) -> Tre
 
 fn resources(overview: &Overview, options: &TextOptions) -> Option<Tree> {
     let list = &options.list;
-    let mut tree = Tree::new("resources");
-    for view in &overview.resources {
-        let flags = &view.flags;
-        let is_hidden = (flags.removed && !flags.active)
-            || (list.group_by_node && flags.active)
-            || (!list.inactive && !flags.partially_active && !flags.active);
-        if !is_hidden && list.wants(view) && list.is_at_wanted_node(view) {
-            tree.push(resource_part(view, list, list.names(view)));
-        }
-    }
-    (!tree.is_childless() || list.resources.is_some()).then_some(tree)
+    let listed: Vec<&ResourceView> = overview.resources.iter().filter(|view| is_listed(view, list)).collect();
+    // Those that are not asked for still make a list, as with Pacemaker's tool.
+    let wanted = listed.iter().filter(|view| list.wants(view));
+    let parts = wanted.map(|view| resource_part(view, list, list.names(view)));
+    (!listed.is_empty()).then(|| Tree::new("resources").children(parts))
+}
+
+/// Whether a resource has a place in the list by its state, and by where it is. Below nodes, only what is active nowhere is left for the list.
+fn is_listed(view: &ResourceView, list: &ListOptions) -> bool {
+    let flags = &view.flags;
+    let is_out_by_state = match list.group_by_node {
+        true => flags.active,
+        false if flags.partially_active => !list.is_at_wanted_node(view),
+        false => !list.inactive,
+    };
+    (flags.active || !flags.removed) && !is_out_by_state
 }
 
 /// A resource with all its parts.
@@ -169,7 +174,8 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
         ResourceViewKind::Primitive(_) => primitive_tree(view, options.detail),
         ResourceViewKind::Group { members } => Tree::new("group")
             .attr("id", view.full_id.as_str())
-            .attr("number_resources", members.iter().filter(wanted).count())
+            // Of a group that is shown in part, Pacemaker counts from the first member that is shown.
+            .attr("number_resources", members.iter().skip_while(|part| !wanted(part)).count())
             .attr("maintenance", flags.maintenance)
             .attr("managed", flags.managed)
             .attr("disabled", flags.disabled)

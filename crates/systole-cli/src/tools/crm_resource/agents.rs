@@ -137,7 +137,7 @@ fn metadata(host: &Host, spec: &str) -> anyhow::Result<Report> {
         class: class.to_owned(),
         provider: provider.map(str::to_owned),
         agent: agent.to_owned(),
-        instance: "metadata".to_owned(),
+        instance: agent.to_owned(),
         action: if is_fence_agent { "metadata" } else { "meta-data" }.to_owned(),
         parameters: BTreeMap::new(),
         timeout: METADATA_LIMIT,

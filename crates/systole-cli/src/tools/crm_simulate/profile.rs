@@ -3,7 +3,8 @@
 use super::Args;
 use crate::{Exit, Failed, Session, report::Report};
 use std::{
-    fs, io,
+    fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -22,7 +23,8 @@ pub fn profile(
     mut narrative: Narrative,
 ) -> anyhow::Result<Report> {
     let files = cibs_in(directory).map_err(|error| {
-        Failed::new(Exit::NoSuch, format!("cannot read {}: {error}", directory.display()))
+        let exit = if error.kind() == ErrorKind::NotFound { Exit::NoSuch } else { Exit::Error };
+        Failed::new(exit, format!("cannot read {}: {error}", directory.display()))
     })?;
     let now = session.local_time();
     let pretended = args.set_datetime.as_deref().and_then(|text| rules::parse_local_time(text, now));
