@@ -268,6 +268,9 @@ impl Cluster {
 
     fn disk_acts(&mut self, idx: NodeIdx) {
         let now = self.now;
+        if self.hosts[idx].hangs {
+            return;
+        }
         while let Some((_, token, snapshot)) = pop_if(&mut self.hosts[idx].writing, |(at, ..)| *at <= now) {
             let event = if self.hosts[idx].is_full {
                 Event::DiskFailed { token, error: "No space left on device".to_owned() }
@@ -297,7 +300,8 @@ impl Cluster {
 
     /// Hands an event to a node's machine and performs what it asks for.
     pub fn tell_node(&mut self, idx: NodeIdx, event: Event) {
-        let clock = self.clock();
+        let mut clock = self.clock();
+        clock.wall.0 += self.hosts[idx].clock_ahead;
         let Some(node) = &mut self.hosts[idx].node else { return };
         let effects = node.handle(clock, event);
         for flaw in take_flaws() {

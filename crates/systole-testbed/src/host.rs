@@ -38,6 +38,10 @@ pub struct Host {
     pub disk: Option<Snapshot>,
     /// Whether the disk is full.
     pub is_full: bool,
+    /// Whether the disk hangs: nothing comes of what is asked of it until it goes on.
+    pub hangs: bool,
+    /// How many seconds its clock is ahead.
+    pub clock_ahead: i64,
     /// What is being written.
     pub writing: VecDeque<(Micros, Token, Snapshot)>,
     /// Since when its daemon is in a view without quorum.
@@ -72,6 +76,8 @@ impl Host {
             to_node: VecDeque::new(),
             disk: None,
             is_full: false,
+            hangs: false,
+            clock_ahead: 0,
             writing: VecDeque::new(),
             has_to_join: true,
             joined_at: 0,
@@ -99,7 +105,7 @@ impl Host {
             self.links_at,
             self.to_executor.front().map(|(at, _)| *at),
             self.to_node.front().map(|(at, _)| *at),
-            self.writing.front().map(|(at, ..)| *at),
+            self.writing.front().filter(|_| !self.hangs).map(|(at, ..)| *at),
             self.station.next(),
             self.node.as_ref().and_then(|node| deadline(node.next_deadline())),
         ];

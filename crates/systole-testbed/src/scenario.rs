@@ -104,8 +104,12 @@ pub enum Fault {
     MendAgents,
     /// A disk is full.
     FillDisk,
-    /// It has space again.
+    /// A disk hangs.
+    HangDisk,
+    /// It has space again, or goes on.
     EmptyDisk,
+    /// A host's clock is set forward or back.
+    SetClock,
     /// A tool changes the configuration.
     Write,
     /// A tool changes the configuration, with force.
@@ -136,7 +140,7 @@ pub enum Fault {
     BreakAtWord,
 }
 
-const FAULTS: [(Fault, u64); 20] = [
+const FAULTS: [(Fault, u64); 22] = [
     (Fault::PowerOff, 6),
     (Fault::PowerOn, 10),
     (Fault::Partition, 8),
@@ -149,7 +153,9 @@ const FAULTS: [(Fault, u64); 20] = [
     (Fault::Slow, 3),
     (Fault::MendAgents, 5),
     (Fault::FillDisk, 3),
+    (Fault::HangDisk, 3),
     (Fault::EmptyDisk, 5),
+    (Fault::SetClock, 3),
     (Fault::Write, 12),
     (Fault::ForcedWrite, 3),
     (Fault::Standby, 4),
@@ -357,7 +363,18 @@ impl Story {
             }
             Fault::MendAgents => self.mend_agents(idx),
             Fault::FillDisk if !cluster.hosts[idx].is_full => self.fill_disk(idx, true),
-            Fault::EmptyDisk if cluster.hosts[idx].is_full => self.fill_disk(idx, false),
+            Fault::HangDisk if !cluster.hosts[idx].hangs => {
+                cluster.tell(NODES[idx], "=== disk hangs");
+                cluster.hosts[idx].hangs = true;
+            }
+            Fault::EmptyDisk if cluster.hosts[idx].is_full || cluster.hosts[idx].hangs => {
+                self.fill_disk(idx, false);
+            }
+            Fault::SetClock => {
+                let secs = cluster.random.between(0, 7200) as i64 - 3600;
+                cluster.tell(NODES[idx], &format!("=== the clock is set {secs} s ahead"));
+                cluster.hosts[idx].clock_ahead = secs;
+            }
             Fault::Write => return self.write(idx, false),
             Fault::ForcedWrite => return self.write(idx, true),
             Fault::Standby => return self.toggle_standby(idx),
@@ -397,6 +414,7 @@ impl Story {
     fn fill_disk(&mut self, idx: NodeIdx, is_full: bool) {
         self.cluster.tell(NODES[idx], if is_full { "=== disk is full" } else { "=== disk has space" });
         self.cluster.hosts[idx].is_full = is_full;
+        self.cluster.hosts[idx].hangs &= is_full;
     }
 
     fn write(&mut self, idx: NodeIdx, force: bool) -> bool {

@@ -25,11 +25,12 @@ impl Cluster {
         let name = self.hosts[idx].name.clone();
         self.tell(&name, "=== powered off");
         let host = &mut self.hosts[idx];
-        let (disk, boot, is_full) = (host.disk.take(), host.boot, host.is_full);
+        let (disk, boot, is_full, clock_ahead) =
+            (host.disk.take(), host.boot, host.is_full, host.clock_ahead);
         let away_since = host.away_since.or(Some(self.now));
         let mut station = std::mem::take(&mut host.station);
         station.end();
-        *host = Host { disk, boot, is_full, away_since, station, ..Host::new(&name) };
+        *host = Host { disk, boot, is_full, clock_ahead, away_since, station, ..Host::new(&name) };
         self.drop_sessions_of(idx, true);
         self.containers_vanish(Place::Host(idx));
         self.forget_requests(idx);
