@@ -8,12 +8,10 @@ use crate::{
     signature::{self, Verdict},
 };
 use std::{
-    cmp::Reverse,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 use systole_cib::xml::Document;
 use systole_cluster::Snapshot;
@@ -107,12 +105,14 @@ impl CibStore {
         found
     }
 
+    /// A backup is of an earlier generation than the one on record, as far as anybody knows: it must not win over what other nodes
+    /// have of the present one.
     fn newest_backup(&self, generation: u64, warnings: &mut Vec<String>) -> Option<Snapshot> {
         for path in self.backups() {
             match read_verified(&path, warnings) {
                 Ok(Some((xml, version))) => {
                     warnings.push(format!("starting from the backup {}, version {version}", path.display()));
-                    return Some(Snapshot { xml, version, generation });
+                    return Some(Snapshot { xml, version, generation: generation.saturating_sub(1) });
                 }
                 Ok(None) => {}
                 Err(error) => warnings.push(format!("a backup cannot be used: {}", describe(&error))),
@@ -121,19 +121,24 @@ impl CibStore {
         None
     }
 
-    /// Every backup, the newest first.
+    /// Every backup, the newest first, by their numbers: the clock may have been set back. Nor do versions tell, since a CIB with a
+    /// lower one may have won over it.
     fn backups(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
-        let mut found: Vec<(SystemTime, u64, PathBuf)> = entries
+        let next = read_number(&self.path("cib.last")) % MAX_BACKUPS;
+        let age = |number: u64| {
+            (number >= MAX_BACKUPS, (next + MAX_BACKUPS - 1 - number % MAX_BACKUPS) % MAX_BACKUPS)
+        };
+        let mut found: Vec<((bool, u64), PathBuf)> = entries
             .flatten()
             .filter_map(|entry| {
                 let name = entry.file_name().into_string().ok()?;
-                let number = name.strip_prefix("cib-")?.strip_suffix(".raw")?.parse().ok()?;
-                Some((entry.metadata().ok()?.modified().ok()?, number, entry.path()))
+                let number: u64 = name.strip_prefix("cib-")?.strip_suffix(".raw")?.parse().ok()?;
+                Some((age(number), entry.path()))
             })
             .collect();
-        found.sort_by_key(|(modified, number, _)| Reverse((*modified, *number)));
-        found.into_iter().map(|(_, _, path)| path).collect()
+        found.sort();
+        found.into_iter().map(|(_, path)| path).collect()
     }
 
     /// Moves a CIB that cannot be used out of the way, as `cib.auto.N`, for the administrator to look at.

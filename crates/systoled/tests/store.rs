@@ -95,6 +95,19 @@ fn a_broken_cib_is_set_aside_and_the_newest_good_backup_taken() {
 }
 
 #[test]
+fn the_newest_backup_is_told_by_its_number_whatever_the_clock_was_and_loses_against_what_others_have() {
+    let dir = Dir::new("clock");
+    (1..=104).for_each(|epoch| dir.write(epoch));
+    for (name, secs) in [("cib-2.raw", 1000), ("cib-1.raw", 2000)] {
+        let file = fs::File::options().append(true).open(dir.0.join(name)).expect("backup");
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs)).expect("set");
+    }
+    fs::write(dir.0.join("cib.xml"), "junk").expect("damage");
+    let snapshot = CibStore::new(&dir.0).load().snapshot.expect("a backup");
+    assert_eq!((snapshot.version.epoch, snapshot.generation), (103, 1039));
+}
+
+#[test]
 fn without_any_good_file_there_is_no_cib() {
     let dir = Dir::new("none");
     fs::write(dir.0.join("cib.xml"), "junk").expect("junk");
