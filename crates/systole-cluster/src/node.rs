@@ -31,6 +31,7 @@ use isolation::Isolation;
 use local::Executor;
 use membership::Group;
 use requests::Tools;
+use std::collections::BTreeSet;
 use systole_types::{CibVersion, Monotonic, Now};
 use systole_wire::PROTOCOL;
 
@@ -65,6 +66,8 @@ pub struct NodeMachine {
     dc: Option<Dc>,
     /// The number of the wish that this node's start state be written down, until it is granted.
     start_wish: Option<u64>,
+    /// Operations that were given up as not answered in time: their failure is counted, a late answer is not another one.
+    given_up: BTreeSet<String>,
     /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
     terms: u64,
     /// Messages cast so far, and how many of them came back in the present view or were given up with an earlier one.
@@ -92,6 +95,7 @@ impl NodeMachine {
             tools: Tools::default(),
             dc: None,
             start_wish: None,
+            given_up: BTreeSet::new(),
             terms: 0,
             n_cast: 0,
             n_returned: 0,
@@ -280,6 +284,7 @@ impl NodeMachine {
             Message::Overdue { keys, at } => {
                 let results = self.replica.overdue(&keys, at);
                 self.results_known(&results);
+                self.remember_given_up(&results);
             }
             Message::Forget { node, resource, action } => {
                 if self.replica.forget(&node, &resource) {

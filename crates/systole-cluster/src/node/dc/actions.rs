@@ -13,6 +13,9 @@ use systole_graph::{Action, ActionId, ActionKind, ResourceRef};
 use systole_types::{NodeId, OpStatus, OperationKey, TransitionKey};
 use systole_wire::exec::{Operation, OperationResult};
 
+/// How many operations that were given up are remembered.
+const MAX_GIVEN_UP: usize = 1024;
+
 impl NodeMachine {
     pub(super) fn perform_steps(&mut self, dc: &mut Dc, steps: Vec<Step>) {
         for step in steps {
@@ -162,16 +165,26 @@ impl NodeMachine {
             .filter(|action| is_present && dc.engine.in_flight(*action).is_some())
     }
 
+    /// Operations were given up. Every member remembers that, since whoever is the DC when they are answered has to know.
+    pub(in crate::node) fn remember_given_up(&mut self, results: &[OperationResult]) {
+        self.given_up.extend(results.iter().map(|result| result.operation.transition_key.clone()));
+        while self.given_up.len() > MAX_GIVEN_UP {
+            self.given_up.pop_first();
+        }
+    }
+
     /// Results were recorded: the engine goes on, failures are counted.
     pub(in crate::node) fn results_known(&mut self, results: &[OperationResult]) {
+        let late: Vec<bool> =
+            results.iter().map(|result| self.given_up.remove(&result.operation.transition_key)).collect();
         if !self.is_dc() {
             return;
         }
         let mut changes = Vec::new();
-        for result in results {
+        for (result, is_late) in results.iter().zip(late) {
             let is_over = result.status == OpStatus::Cancelled.code();
             let succeeded = is_over || has_succeeded(result);
-            if !succeeded {
+            if !succeeded && !is_late {
                 changes.extend(self.failure_of(result));
             }
             match self.own_action(&result.operation.transition_key) {

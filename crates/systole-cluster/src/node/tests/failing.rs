@@ -65,3 +65,28 @@ fn what_is_done_by_a_daemon_that_was_restarted_comes_after_failures_that_were_ma
     bench.wait(20);
     assert_eq!(bench.ran, ["r_stop_0", "r_start_0"]);
 }
+
+#[test]
+fn an_operation_that_was_given_up_and_fails_late_counts_as_one_failure() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    bench.wait(5);
+    let parameters = [("CRM_meta_on_node".to_owned(), "a".to_owned())].into();
+    let monitor = Operation { parameters, ..operation("monitor", 10_000) };
+    let keys = vec![monitor.transition_key.clone()];
+    let perform =
+        crate::message::Perform { node: 1, by: crate::message::Hand::Executor, operation: monitor.clone() };
+    bench.hangs_from = Some("monitor");
+    bench.casts.clear();
+    bench.machine.cast(Message::Perform(Box::new(perform)));
+    bench.wait(1);
+    bench.machine.cast(Message::Overdue { keys, at: bench.now.wall.0 });
+    bench.wait(1);
+    let counted = |bench: &Bench| bench.casts.iter().filter(|cast| cast.contains("increment")).count();
+    assert_eq!(counted(&bench), 1);
+    for count in [1, 2] {
+        let failed = bench.result(monitor.clone(), false);
+        bench.tell(Event::Executor(FromExecutor::Result(Box::new(failed))));
+        assert_eq!(counted(&bench), count, "only the first answer is late");
+    }
+}
