@@ -267,6 +267,13 @@ fn a_cause_many_steps_away() {
 }
 
 #[test]
+fn a_must_that_every_node_fulfils() {
+    let resources = format!(r#"<clone id="db-clone">{}</clone>{}"#, dummy("db", ""), dummy("x", ""));
+    let with = r#"<rsc_colocation id="x-with-db" rsc="x" with-rsc="db-clone" score="INFINITY"/>"#;
+    insta::assert_snapshot!(say(&cluster(&[], &resources, with, ""), &["systole explain x --no-advice"]));
+}
+
+#[test]
 fn what_runs_still_and_is_about_to_stop() {
     let status = format!(
         r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1">

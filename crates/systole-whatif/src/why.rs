@@ -106,6 +106,13 @@ pub enum Why {
     NotPromoted(NotPromoted),
     /// A score counts for its promotion; −INFINITY forbids it.
     Promotion(Score, Cause),
+    /// It may run only where this resource does (or is promoted), which is where it is.
+    OnlyWith {
+        /// The other resource.
+        with: ResourceId,
+        /// In the promoted role.
+        promoted: bool,
+    },
     /// Something that should be done cannot be.
     Stuck {
         /// What.
@@ -249,6 +256,7 @@ impl Reason {
                 | Why::NoBetter { .. }
                 | Why::NotPromoted(_)
                 | Why::Promotion(..)
+                | Why::OnlyWith { .. }
                 | Why::Failed(_)
         )
     }

@@ -157,7 +157,7 @@ impl Collector<'_, '_> {
             Why::NoQuorum(_) => self.answer_no_quorum(),
             Why::Failed(_) => self.forget_failures(rsc, at),
             Why::Circle(circle) => circle.orders.iter().for_each(|order| self.delete_constraint(Some(order))),
-            Why::NotPromoted(_) | Why::Promotion(..) | Why::Removed => {}
+            Why::NotPromoted(_) | Why::Promotion(..) | Why::OnlyWith { .. } | Why::Removed => {}
         }
     }
 
@@ -459,6 +459,10 @@ impl Collector<'_, '_> {
     fn widen_discovery(&mut self, rsc: RscIdx, at: Option<&NodeId>) {
         let chain = with_parents(self.status, rsc);
         let Some(node) = at else { return };
+        // A bundle's container is no place for anything but what is inside.
+        if self.node_of(at).is_some_and(|node| self.status.node(node).is_bundle()) {
+            return;
+        }
         for constraint in &self.status.cib.constraints {
             let Constraint::Location(location) = constraint else { continue };
             let systole_cib::model::LocationTarget::Resource(target) = &location.resources else { continue };

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use systole_scheduler::{
     NodeIdx, Note, RscIdx, Status, Transition,
     note::{Cause, NoteKind, Obstacle},
+    placement::ColocationLink,
     status::{Kind, NoQuorum, NodeKind},
 };
-use systole_types::{ResourceId, Role, Score};
+use systole_types::{ElementId, ResourceId, Role, Score};
 
 /// Answers questions about a transition that was scheduled with [`Detail::Scores`](systole_scheduler::placement::Detail).
 pub struct Asker<'t> {
@@ -156,6 +157,8 @@ impl<'t> Asker<'t> {
             .collect();
         let assigned = placement.assigned[rsc.i()];
         let is_home = resource.running_on.len() == 1 && assigned == resource.running_on.first().copied();
+        let (mut reasons, nodes) = (self.reasons(rsc), self.nodes(rsc));
+        reasons.extend(self.silent_musts(rsc, &nodes));
         let waits = if happenings.is_empty() { Vec::new() } else { self.graph.waits_of(rsc) };
         Answer {
             resource: resource.id.clone(),
@@ -170,8 +173,8 @@ impl<'t> Asker<'t> {
             assigned: assigned.as_ref().map(name),
             next_role: placement.next_role[rsc.i()],
             is_settled: is_home && happenings.is_empty() && !resource.failed && !resource.blocked,
-            reasons: self.reasons(rsc),
-            nodes: self.nodes(rsc),
+            reasons,
+            nodes,
             happenings,
             waits,
         }
@@ -320,6 +323,32 @@ impl<'t> Asker<'t> {
         };
         let bans_everywhere = |note: &Note| note.node.is_none() && matches!(note.kind, NoteKind::Banned(_));
         notes().any(|note| forbids_promotion(note)) && !notes().any(|note| bans_everywhere(note))
+    }
+
+    /// Mandatory colocations that ban no node here: they change no score, and yet decide where it may run.
+    fn silent_musts(&self, rsc: RscIdx, nodes: &[NodeAnswer]) -> Vec<Reason> {
+        let (status, placement) = (self.status(), &self.transition.placement);
+        if placement.assigned[rsc.i()].is_none() {
+            return Vec::new();
+        }
+        let chain = with_parents(status, rsc);
+        let is_must = |link: &&ColocationLink| {
+            link.score == Score::INFINITY
+                && link.dependent_role == Role::Unknown
+                && !link.id.starts_with('#')
+                && chain.contains(&link.dependent)
+        };
+        let musts = placement.colocations.iter().filter(is_must).map(|link| Reason {
+            element: Some(ElementId::new(&link.id)),
+            why: Why::OnlyWith {
+                with: status.rsc(link.primary).id.clone(),
+                promoted: link.primary_role == Role::Promoted,
+            },
+        });
+        let told = |reason: &Reason| {
+            nodes.iter().flat_map(|part| &part.reasons).any(|known| known.element == reason.element)
+        };
+        musts.filter(|reason| !told(reason)).collect()
     }
 
     /// What is wrong with the node itself.

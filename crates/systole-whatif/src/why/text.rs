@@ -42,6 +42,8 @@ impl fmt::Display for Why {
             Self::Score(score, cause) => write!(f, "{} by {}", signed(*score), score_source(cause)),
             Self::Banned(cause) => write!(f, "{cause}"),
             Self::NotPromoted(why) => write!(f, "not promoted: {why}"),
+            Self::OnlyWith { with, promoted: false } => write!(f, "it may run only where {with} runs"),
+            Self::OnlyWith { with, promoted: true } => write!(f, "it may run only where {with} is promoted"),
             Self::Promotion(Score::MINUS_INFINITY, cause) => {
                 write!(f, "its promotion is out of the question: {cause}")
             }
