@@ -1,7 +1,8 @@
 //! Incumbents of the 2.x releases: what they call things, and how they are known to plan otherwise than 3.0.2.
 //!
 //! They print summaries without titles and scores under other names, so plans alone are compared. Differences of known
-//! kinds are counted by kind; nothing is left out of account.
+//! kinds are counted by kind; nothing is left out of account. Of the others a newer incumbent, if there is one, tells which
+//! have changed since.
 
 use crate::judge::{Difference, Level};
 use std::{collections::BTreeMap, path::Path, process::Command};

@@ -38,7 +38,7 @@ pub use resource::{
     Resource,
 };
 pub use text::compare_names;
-pub(crate) use text::{parse_bool, read_score};
+pub(crate) use text::{leading_integer, parse_bool, read_score};
 
 use crate::{Note, rules::Recheck};
 use index::Names;

@@ -37,6 +37,9 @@ struct Options {
     /// The incumbent's crm_simulate
     #[arg(long, env = "SYSTOLE_ORACLE", default_value = "/usr/sbin/crm_simulate")]
     oracle: PathBuf,
+    /// A later incumbent's crm_simulate, beside one before 3.0: differences in which it plans as we do are counted apart
+    #[arg(long, env = "SYSTOLE_ORACLE_NEWER")]
+    newer: Option<PathBuf>,
     /// Where CIBs with differences are kept
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
@@ -197,23 +200,31 @@ fn compare_rest(options: &Options, source: &Source, n_changes: u32) -> Result<Ex
 fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCode> {
     let mut kinds = Kinds::new();
     for seed in options.seed..options.seed + options.cases {
-        let mut cib = generate::cib(Family::Classic, seed);
+        let today = generate::cib(Family::Classic, seed);
+        let mut cib = today.clone();
         older::translate(&mut cib);
         let found = differences(workplace, &options.oracle, &cib, true)?;
-        if let Some(class) = older::class(&found) {
-            kinds.entry(class).or_default().push(seed);
-        }
+        let Some(class) = older::class(&found) else { continue };
+        let is_unknown = !class.starts_with("known") && !class.starts_with("Oracle");
+        let has_changed = match options.newer.as_ref().filter(|_| is_unknown) {
+            Some(newer) => older::class(&differences(workplace, newer, &today, false)?).is_none(),
+            None => false,
+        };
+        let class = if has_changed { format!("changed since: {class}") } else { class };
+        kinds.entry(class).or_default().push(seed);
     }
     let count = |wanted: &dyn Fn(&str) -> bool| -> usize {
         kinds.iter().filter(|(class, _)| wanted(class)).map(|(_, seeds)| seeds.len()).sum()
     };
     let known = count(&|class| class.starts_with("known"));
+    let changed = count(&|class| class.starts_with("changed since"));
     let failed = count(&|class| class.starts_with("Oracle"));
     println!(
-        "{} cases from seed {}: {} planned otherwise, {known} more in known ways; the incumbent fails in {failed}",
+        "{} cases from seed {}: {} planned otherwise, {known} more in known ways, {changed} more where the newer \
+         incumbent plans as we do; the incumbent fails in {failed}",
         options.cases,
         options.seed,
-        count(&|_| true) - known - failed
+        count(&|_| true) - known - changed - failed
     );
     for (class, seeds) in &kinds {
         println!("{:>5} {class}: seeds {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);

@@ -14,7 +14,7 @@ struct Graft<'d> {
     prefix: String,
     /// The resource, and templates that it is made by.
     roots: Vec<Element<'d>>,
-    /// Names of nodes there, and of those that take their place.
+    /// Names of nodes there, and of those that take their place, as far as there are as many.
     nodes: BTreeMap<String, String>,
 }
 
@@ -34,7 +34,7 @@ fn node_names(document: &Document) -> Vec<String> {
 
 impl Graft<'_> {
     fn all(&self) -> impl Iterator<Item = Element<'_>> {
-        self.roots.iter().flat_map(|root| std::iter::once(*root).chain(root.descendants()))
+        self.roots.iter().flat_map(|root| root.descendants())
     }
 
     /// Whether a name is of the resource, of something in it, of an instance, or of what a bundle makes.
@@ -67,11 +67,10 @@ impl<'s> Patient<'s> {
         if root.descendants().count() > 300 {
             return None;
         }
-        let used =
-            std::iter::once(root).chain(root.descendants()).filter_map(|element| element.attr("template"));
+        let used = root.descendants().filter_map(|element| element.attr("template"));
         let templates = used.filter_map(|id| donor.find_id(id));
         let ours = node_names(self.document);
-        let nodes = node_names(donor).into_iter().zip(ours.iter().cycle().cloned()).collect();
+        let nodes = node_names(donor).into_iter().zip(ours).collect();
         let prefix = format!("g{}-", self.random.between(0, 99));
         let graft = Graft { donor, prefix, roots: templates.chain([root]).collect(), nodes };
         self.graft_configuration(&graft)?;
@@ -117,7 +116,7 @@ impl<'s> Patient<'s> {
         };
         let theirs = section(graft.donor, &["configuration", "constraints"]);
         for constraint in theirs.into_iter().flat_map(Element::children) {
-            if !std::iter::once(constraint).chain(constraint.descendants()).any(names) {
+            if !constraint.descendants().any(names) {
                 continue;
             }
             let new = self.document.import(constraints, None, constraint);
@@ -202,7 +201,7 @@ impl<'s> Patient<'s> {
 
     fn within(&self, key: Key) -> Vec<Key> {
         let element = self.document.element(key);
-        std::iter::once(element).chain(element.descendants()).map(Element::key).collect()
+        element.descendants().map(Element::key).collect()
     }
 
     fn rename_all(&mut self, key: Key, graft: &Graft<'_>, attributes: &[&str]) {

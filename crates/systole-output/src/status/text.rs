@@ -111,6 +111,8 @@ pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static
     let all = has(Section::Operations);
     let history = (all || has(Section::FailCounts)) && histories(overview, &options.list).next().is_some();
     let histories_title = if all { "Operations" } else { "Migration Summary" };
+    // Offline guests are not listed, but where there are no other nodes the title stands even so.
+    let has_nodes = overview.nodes.iter().any(|node| options.list.wants_node(node.name.as_str()));
     let lists = [
         has(Section::Nodes).then(|| ("Node List", node_list(overview, &options.list))),
         has(Section::Resources).then(|| resources(overview, options)).flatten(),
@@ -124,11 +126,10 @@ pub fn status_lists(overview: &Overview, options: &TextOptions) -> Vec<(&'static
         .into_iter()
         .flatten()
         .filter(|(title, list)| {
-            let is_counted_by_node = options.list.brief
-                && options.list.group_by_node
-                && *title == "Node List"
-                && !overview.nodes.is_empty();
-            !list.is_empty() || is_counted_by_node || *title == histories_title
+            let is_counted_by_node =
+                options.list.brief && options.list.group_by_node && !overview.nodes.is_empty();
+            let has_title = *title == "Node List" && (is_counted_by_node || has_nodes);
+            !list.is_empty() || has_title || *title == histories_title
         })
         .collect()
 }

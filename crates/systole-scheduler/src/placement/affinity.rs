@@ -78,7 +78,7 @@ impl<'s> Assigner<'s, '_> {
     pub fn has_influence(&self, colocation: &Colocation<'_>, primary: RscIdx) -> bool {
         let active = &self.fixed[primary.i()].active;
         if self.fixed[colocation.dependent.i()].part == Part::Connection
-            && !self.st.rsc(primary).failed
+            && !self.rsc[primary.i()].failed
             && active.len() == 1
         {
             return false;

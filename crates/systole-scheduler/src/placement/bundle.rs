@@ -5,6 +5,7 @@
 
 use super::{
     colocation::Colocation,
+    instances::Match,
     location::Host,
     primitive::OnFailure,
     table::{INFINITY, add},
@@ -146,8 +147,9 @@ impl<'s> Assigner<'s, '_> {
 
     fn compatible_container(&self, dependent: RscIdx, replicas: &[Replica]) -> Option<RscIdx> {
         let on = |node: NodeIdx| {
-            let matching =
-                |replica: &&Replica| self.instance_matches(replica.container, node, Role::Unknown, None);
+            let matching = |replica: &&Replica| {
+                self.instance_matches(replica.container, node, Role::Unknown, Match::Node)
+            };
             replicas.iter().find(matching).map(|replica| replica.container)
         };
         let host = |node: NodeIdx| {

@@ -16,6 +16,15 @@ use crate::{NodeIdx, RscIdx, note::Cause, status::Kind};
 use std::cmp::Ordering;
 use systole_types::Role;
 
+/// By what an instance counts as being on a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Match {
+    /// It is on that very node.
+    Node,
+    /// Its node has the same value of an attribute; `None`: the name, which for what sees hosts is the host's.
+    Value(Option<u32>),
+}
+
 impl<'s> Assigner<'s, '_> {
     pub(super) fn assign_clone(
         &mut self,
@@ -88,7 +97,7 @@ impl<'s> Assigner<'s, '_> {
 
     /// The node where an instance runs, if it is well there and the node has not got its share yet.
     fn node_to_stay_on(&self, instance: RscIdx, fair_share: u32) -> Option<NodeIdx> {
-        let is_well = self.rsc[instance.i()].unassigned && !self.st.rsc(instance).failed;
+        let is_well = self.rsc[instance.i()].unassigned && !self.rsc[instance.i()].failed;
         let node = self.current(instance).filter(|_| is_well)?;
         let has_room = self.parent_entry(instance, node).is_none_or(|entry| entry.count < fair_share);
         (has_room && self.is_usable(&self.base_entry(node))).then_some(node)
@@ -283,7 +292,7 @@ impl<'s> Assigner<'s, '_> {
             (Some(_), None) => return Ordering::Less,
             (Some(entry_a), Some(entry_b)) => (entry_a, entry_b),
         };
-        let failed = |rsc: RscIdx| self.any_member(rsc, &|work, rsc| work.st.rsc(rsc).failed);
+        let failed = |rsc: RscIdx| self.any_member(rsc, &|work, rsc| work.rsc[rsc.i()].failed);
         entry_a
             .count
             .cmp(&entry_b.count)
@@ -341,7 +350,7 @@ impl<'s> Assigner<'s, '_> {
     }
 
     fn apply_interleaved(&mut self, dependent: RscIdx, clone: RscIdx, colocation: &Colocation<'s>) -> i32 {
-        match self.compatible_instance(dependent, clone, Role::Unknown, None) {
+        match self.compatible_instance(dependent, clone, Role::Unknown, Match::Node) {
             Some(instance) => self.apply_to_dependent(dependent, instance, colocation),
             None => {
                 if colocation.score >= INFINITY {
@@ -376,11 +385,11 @@ impl<'s> Assigner<'s, '_> {
         rsc: RscIdx,
         collective: RscIdx,
         role: Role,
-        attribute: Option<u32>,
+        by: Match,
     ) -> Option<RscIdx> {
         let instances = self.instances_of(collective);
         let on = |node: NodeIdx| {
-            instances.iter().copied().find(|instance| self.instance_matches(*instance, node, role, attribute))
+            instances.iter().copied().find(|instance| self.instance_matches(*instance, node, role, by))
         };
         match self.assigned_node(rsc) {
             Some(node) => on(node),
@@ -398,20 +407,14 @@ impl<'s> Assigner<'s, '_> {
         }
     }
 
-    /// Whether an instance will be on a node (or one with the same value of an attribute), in a role, and able to run.
-    pub fn instance_matches(
-        &self,
-        instance: RscIdx,
-        node: NodeIdx,
-        role: Role,
-        attribute: Option<u32>,
-    ) -> bool {
+    /// Whether an instance will be on a node (or one that counts as it), in a role, and able to run.
+    pub fn instance_matches(&self, instance: RscIdx, node: NodeIdx, role: Role, by: Match) -> bool {
         if (role != Role::Unknown && role != self.next_role(instance)) || self.is_blocked(instance) {
             return false;
         }
-        self.assigned_node(instance).is_some_and(|place| match attribute {
-            None => place == node,
-            Some(_) => {
+        self.assigned_node(instance).is_some_and(|place| match by {
+            Match::Node => place == node,
+            Match::Value(attribute) => {
                 self.place_value(place, attribute, instance) == self.place_value(node, attribute, instance)
             }
         })

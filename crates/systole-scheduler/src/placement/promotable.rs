@@ -6,7 +6,7 @@ use super::{
     Detail, ScoreLine,
     affinity::{Wishes, factor_of},
     colocation::Colocation,
-    instances::merge_sort,
+    instances::{Match, merge_sort},
     location::{Host, parse_score},
     table::{INFINITY, add},
     work::Assigner,
@@ -383,7 +383,8 @@ impl<'s> Assigner<'s, '_> {
         clone: RscIdx,
         colocation: &Colocation<'s>,
     ) -> i32 {
-        let found = self.compatible_instance(dependent, clone, colocation.primary_role, colocation.attribute);
+        let by = Match::Value(colocation.attribute);
+        let found = self.compatible_instance(dependent, clone, colocation.primary_role, by);
         let (priority, change) = match found {
             Some(_) => (add(self.rsc[dependent.i()].priority, colocation.score), colocation.score),
             None if colocation.score >= INFINITY => (-INFINITY, -INFINITY),

@@ -3,7 +3,11 @@
 //! Source: Pacemaker Administration and Explained, "Multi-Site Clusters and Tickets".
 
 use super::{table::INFINITY, work::Assigner};
-use crate::{NodeIdx, RscIdx, note::Cause, status::FencingRequest};
+use crate::{
+    NodeIdx, RscIdx,
+    note::Cause,
+    status::{FencingRequest, NodeKind},
+};
 use std::sync::Arc;
 use systole_cib::model::{LossPolicy, TicketConstraint, TicketResources};
 use systole_types::{ElementId, Role};
@@ -100,8 +104,12 @@ impl<'s> Assigner<'s, '_> {
 
     /// A guest is fenced by recovering what it lives in: until then it is no worse off than before.
     fn request_fencing(&mut self, node: NodeIdx) {
-        if !self.st.node(node).is_guest() {
-            self.nodes[node.i()].change(|node| node.unclean = true);
+        match self.st.node(node).kind {
+            NodeKind::Guest { container, .. } => {
+                let container = &mut self.rsc[container.i()];
+                container.failed |= container.managed;
+            }
+            _ => self.nodes[node.i()].change(|node| node.unclean = true),
         }
         let reason = "deadman ticket was lost".into();
         self.fencing.push(FencingRequest { node, reason, priority_delay: false });

@@ -29,6 +29,8 @@ pub(super) struct Mutable<'s> {
     pub summing: bool,
     pub managed: bool,
     pub blocked: bool,
+    /// Needs recovery: as in the status, and containers of guests that are fenced for the loss of a ticket.
+    pub failed: bool,
     /// Probed for, and run, only where a location constraint says so.
     pub exclusive: bool,
     pub assigned: Option<NodeIdx>,
@@ -565,6 +567,7 @@ impl Mutable<'_> {
             unassigned: true,
             managed: rsc.managed,
             blocked: rsc.blocked,
+            failed: rsc.failed,
             role: rsc.role,
             next_role: rsc.next_role,
             priority: rsc.meta.priority.value(),

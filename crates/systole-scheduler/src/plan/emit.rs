@@ -7,10 +7,13 @@ use super::{
     task::{Key, Task},
     told::Cache,
 };
-use crate::{RscIdx, rules, status::Kind};
+use crate::{
+    RscIdx, rules,
+    status::{Kind, leading_integer},
+};
 use std::{sync::Arc, time::Duration};
 use systole_graph::{ActionKind, Synapse, TransitionGraph};
-use systole_types::NodeUuid;
+use systole_types::{NodeUuid, parse_duration};
 
 impl Draft<'_, '_> {
     /// Writes the plan down.
@@ -71,17 +74,21 @@ impl Draft<'_, '_> {
         };
         let batch_limit = raw(&["batch-limit"], "0");
         let batch_limit = if batch_limit.parse::<i64>().is_ok() { batch_limit } else { "0".into() };
+        let delay = |names: &[&str]| match raw(names, "60s") {
+            given if parse_duration(&given).is_ok() => given,
+            _ => "60s".into(),
+        };
         let start_offset = if options.start_failure_is_fatal { "INFINITY" } else { "1" };
         let mut properties: Vec<(Arc<str>, Arc<str>)> = vec![
-            ("cluster-delay".into(), raw(&["cluster-delay"], "60s")),
-            ("fencing-timeout".into(), raw(&["fencing-timeout", "stonith-timeout"], "60s")),
+            ("cluster-delay".into(), delay(&["cluster-delay"])),
+            ("fencing-timeout".into(), delay(&["fencing-timeout", "stonith-timeout"])),
             ("failed-stop-offset".into(), "INFINITY".into()),
             ("failed-start-offset".into(), start_offset.into()),
             ("batch-limit".into(), batch_limit),
             ("transition_id".into(), "1".into()),
         ];
         let limit = raw(&["migration-limit"], "-1");
-        if limit.parse::<i64>().is_ok_and(|limit| limit > 0) {
+        if leading_integer(&limit) > 0 {
             properties.push(("migration-limit".into(), limit));
         }
         if let Some(at) = self.status.recheck.earliest() {

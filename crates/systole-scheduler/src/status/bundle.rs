@@ -234,16 +234,16 @@ impl<'a> Layout<'a> {
     /// What each of the first `n` replicas consists of.
     fn parts(&self, n: u32) -> Vec<Cow<'a, ReplicaParts>> {
         let made = self.bundle.expansion.get_or_make(|| self.make_parts(n));
-        // How many there is room for may depend on what the status section knows beside the configuration.
-        match made.get(..n as usize) {
-            Some(made) => made.iter().map(Cow::Borrowed).collect(),
-            None => self.make_parts(n).into_iter().map(Cow::Owned).collect(),
+        // How many there are may depend on the nodes and on what the status section knows, and all are told of all.
+        match made.len() == n as usize {
+            true => made.iter().map(Cow::Borrowed).collect(),
+            false => self.make_parts(n).into_iter().map(Cow::Owned).collect(),
         }
     }
 
     fn make_parts(&self, n: u32) -> Vec<ReplicaParts> {
         let range_start = self.bundle.network.as_ref().and_then(|network| network.ip_range_start);
-        let addresses = addresses(range_start, self.asked);
+        let addresses = addresses(range_start, n);
         let host_entries = self.host_entries(&addresses);
         let make = |(number, address): (u32, &Option<Arc<str>>)| {
             let name = self.replica_name(number);

@@ -244,10 +244,12 @@ impl Given<'_> {
         self.text(names).is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
     }
 
-    /// `poweroff` is a word of older schemas, and `off` once a CIB is upgraded.
+    /// `poweroff` is a word of older schemas, and `off` once a CIB is upgraded. In capitals it is no word at all.
     fn fencing_action(&self) -> Arc<str> {
-        let names = ["fencing-action", "stonith-action"];
-        if self.is(&names, &["off"]) { "off".into() } else { "reboot".into() }
+        match self.text(&["fencing-action", "stonith-action"]) {
+            Some("off") => "off".into(),
+            _ => "reboot".into(),
+        }
     }
 
     /// A partition that never had quorum does not fence, and without fencing there is no fencing for want of quorum.
