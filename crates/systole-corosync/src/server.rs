@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use systole_hub::{LIMITS, Pulse, cluster_user, trusted_users};
+use systole_hub::{LIMITS, Patience, Pulse, cluster_user, trusted_users};
 use systole_link::{Connection, Listener, Poll, Ready, Signals};
 use systole_wire::{
     PROTOCOL,
@@ -130,7 +130,8 @@ impl Server {
             Some(_) => Some(Duration::ZERO),
             None => None,
         };
-        let pulse = self.daemon.as_ref().filter(|daemon| daemon.joined).map(|daemon| daemon.pulse.next_in());
+        let daemon = self.daemon.as_ref().filter(|daemon| daemon.joined);
+        let pulse = daemon.map(|daemon| daemon.pulse.next_in(Instant::now()));
         resend.into_iter().chain(pulse).min()
     }
 
@@ -191,7 +192,11 @@ impl Server {
             if self.daemon.is_some() {
                 self.lose_daemon("another has connected");
             }
-            self.daemon = Some(Daemon { connection, pulse: Pulse::new(), joined: false });
+            self.daemon = Some(Daemon {
+                connection,
+                pulse: Pulse::new(Patience::USUAL, Instant::now()),
+                joined: false,
+            });
         }
     }
 
@@ -200,7 +205,7 @@ impl Server {
         let mut lines = Vec::new();
         let mut fate = daemon.connection.flush().and_then(|()| daemon.connection.receive(&mut lines));
         if !lines.is_empty() {
-            daemon.pulse.heard();
+            daemon.pulse.heard(Instant::now());
         }
         for line in lines {
             match systole_wire::decode(&line) {
@@ -252,7 +257,7 @@ impl Server {
 
     fn feel_pulse(&mut self) {
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.joined) else { return };
-        match daemon.pulse.feel() {
+        match daemon.pulse.feel(Instant::now(), || daemon.connection.peer_work()) {
             systole_hub::Beat::Fine => {}
             systole_hub::Beat::Ask => self.say(&FromHub::Ping),
             systole_hub::Beat::Silent => self.lose_daemon("it does not answer"),

@@ -11,7 +11,7 @@ mod sequencer;
 mod server;
 mod users;
 
-pub use pulse::{Beat, Pulse};
+pub use pulse::{Beat, Patience, Pulse};
 pub use sequencer::{Link, Outgoing, Sequencer};
 pub use server::{Hub, HubError, LIMITS};
 pub use users::{cluster_user, trusted_users};

@@ -1,12 +1,12 @@
 //! The hub's hands: one thread, many sockets.
 
-use crate::{Beat, Link, Outgoing, Pulse, Sequencer, trusted_users};
+use crate::{Beat, Link, Outgoing, Patience, Pulse, Sequencer, trusted_users};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::Instant,
 };
 use systole_link::{Connection, Limits, Listener, Poll, Signals};
 use systole_wire::hub::{FromHub, ToHub};
@@ -42,8 +42,7 @@ pub struct Hub {
     limits: Limits,
     /// Who may connect.
     users: BTreeSet<u32>,
-    /// A pulse that has just begun.
-    pulse: Pulse,
+    patience: Patience,
 }
 
 impl Hub {
@@ -62,7 +61,7 @@ impl Hub {
             pulses: BTreeMap::new(),
             last_link: 0,
             limits: LIMITS,
-            pulse: Pulse::new(),
+            patience: Patience::USUAL,
         })
     }
 
@@ -85,10 +84,10 @@ impl Hub {
         self
     }
 
-    /// The same hub, which asks a node for a sign of life after `ask_after` and drops it after `silent_after`.
+    /// The same hub with other patience than [`Patience::USUAL`].
     #[must_use]
-    pub fn with_patience(self, ask_after: Duration, silent_after: Duration) -> Self {
-        Self { pulse: Pulse::with_patience(ask_after, silent_after), ..self }
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Serves until `stop` wakes up.
@@ -101,7 +100,8 @@ impl Hub {
             let (stop_idx, listener_idx) = (poll.add(stop), poll.add(&self.listener));
             let links: Vec<(Link, usize)> =
                 self.connections.iter().map(|(&link, c)| (link, poll.add_connection(c))).collect();
-            let ready = poll.wait(self.pulses.values().map(Pulse::next_in).min())?;
+            let now = Instant::now();
+            let ready = poll.wait(self.pulses.values().map(|pulse| pulse.next_in(now)).min())?;
             if ready.has(stop_idx) {
                 return Ok(());
             }
@@ -119,8 +119,11 @@ impl Hub {
 
     /// Drops nodes that hang: their connections are open, but nobody is at the other end.
     fn feel_pulses(&mut self) {
+        let now = Instant::now();
+        let look = |link: &Link| self.connections.get(link).and_then(Connection::peer_work);
+        let pulses = self.pulses.iter_mut();
         let beats: Vec<(Link, Beat)> =
-            self.pulses.iter_mut().map(|(&link, pulse)| (link, pulse.feel())).collect();
+            pulses.map(|(link, pulse)| (*link, pulse.feel(now, || look(link)))).collect();
         for (link, beat) in beats {
             match beat {
                 Beat::Fine => {}
@@ -147,15 +150,13 @@ impl Hub {
         let mut lines = Vec::new();
         let fate = connection.flush().and_then(|()| connection.receive(&mut lines));
         if let Some(pulse) = self.pulses.get_mut(&link).filter(|_| !lines.is_empty()) {
-            pulse.heard();
+            pulse.heard(Instant::now());
         }
         for line in lines {
             match systole_wire::decode::<ToHub>(&line) {
                 Ok(message) => {
                     if matches!(&message, ToHub::Join { protocol, .. } if Pulse::is_known_to(*protocol)) {
-                        let mut pulse = self.pulse;
-                        pulse.heard();
-                        self.pulses.insert(link, pulse);
+                        self.pulses.insert(link, Pulse::new(self.patience, Instant::now()));
                     }
                     let out = self.sequencer.message(link, message);
                     self.perform(out);

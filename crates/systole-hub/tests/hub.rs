@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 use std::{io::Write, os::unix::net::UnixStream, path::PathBuf, thread, time::Duration};
-use systole_hub::{Hub, LIMITS, control};
+use systole_hub::{Hub, LIMITS, Patience, control};
 use systole_link::{Connection, Limits, Waker, waker};
 use systole_wire::{
     PROTOCOL,
@@ -115,8 +115,13 @@ fn a_node_that_stops_reading_is_dropped_and_stalls_nobody() {
 
 #[test]
 fn a_node_that_hangs_leaves_the_view_and_one_that_answers_does_not() {
-    let (ask_after, silent_after) = (Duration::from_millis(50), Duration::from_millis(500));
-    let hub = Running::start_with("hang", |hub| hub.with_patience(ask_after, silent_after));
+    // The nodes are this process, whose first thread waits for the tests.
+    let patience = Patience {
+        ask_after: Duration::from_millis(50),
+        idle_after: Duration::from_millis(500),
+        silent_after: PATIENCE * 10,
+    };
+    let hub = Running::start_with("hang", |hub| hub.with_patience(patience));
     let mut a = hub.join("a");
     let mut hanging = hub.join("b");
     view_of(&mut a, 2);

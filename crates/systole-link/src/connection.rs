@@ -1,6 +1,6 @@
 //! One end of a conversation: messages in, messages out, a line each.
 
-use crate::peer;
+use crate::{Work, peer};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::VecDeque,
@@ -105,6 +105,12 @@ impl Connection {
     /// If the kernel does not say.
     pub fn peer_uid(&self) -> io::Result<u32> {
         peer::peer_of(self.stream.as_fd()).map(|peer| peer.uid)
+    }
+
+    /// What the process does that made the connection at the other end; `None` if it cannot be seen from here.
+    pub fn peer_work(&self) -> Option<Work> {
+        let peer = peer::peer_of(self.stream.as_fd()).ok()?;
+        Some(peer.pid).filter(|pid| *pid > 0).and_then(Work::of)
     }
 
     /// Puts `message` in the peer's queue and sends as much as it takes now.

@@ -10,6 +10,7 @@ mod peer;
 mod poll;
 mod users;
 mod wake;
+mod work;
 mod zone;
 
 pub use clock::{Clock, boot_id, log_line};
@@ -19,4 +20,5 @@ pub use peer::{Credentials, ProcessMark, Sender, ask_for_process, peer_of, proce
 pub use poll::{Poll, Ready};
 pub use users::{group, groups_of, user, user_name};
 pub use wake::{Signals, Waker, waker};
+pub use work::{Doing, Work};
 pub use zone::utc_offset;
