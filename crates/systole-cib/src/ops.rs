@@ -9,7 +9,7 @@ mod merge;
 mod query;
 mod sections;
 
-pub use apply::{Applied, Changed, OpError, Stamp, apply, apply_as};
+pub use apply::{Applied, Changed, OpError, Rules, Stamp, apply, apply_as, apply_by};
 
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,9 @@
 //! notifications excepted. What is done is the graph's choice; where the order is not quite the graph's, [`caution`] says why.
 
 pub mod caution;
+mod notices;
+
+pub use notices::Notice;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -125,6 +128,8 @@ struct Run {
     /// The first action that could not be sent where it belongs.
     left_out: Option<AbortReason>,
     busy: Busy,
+    /// See [`Engine::notices_after`].
+    unnamed: Vec<notices::Group>,
     batch_limit: usize,
     cluster_delay: Duration,
 }
@@ -224,6 +229,7 @@ impl Run {
             aborted: None,
             left_out: None,
             busy,
+            unnamed: notices::all_in(&graph),
             batch_limit: limit.unwrap_or(DEFAULT_BATCH_LIMIT),
             cluster_delay: delay.unwrap_or(CLUSTER_DELAY),
             graph,

@@ -1,8 +1,11 @@
 //! What node machines say to each other, in agreed order: JSON, unknown fields ignored.
 
+mod ledger;
+
 use crate::SessionId;
+pub(crate) use ledger::{AttributeLedger, ConnectionLedger, Ledger};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use systole_cib::{acl::is_privileged, ops::CibCall};
 use systole_wire::{
     ProtocolVersion,
@@ -98,9 +101,6 @@ pub(crate) enum Message {
 /// Since which level (see [`Message::reduce_to`]) results tell digests of parameters, and the ledger the containers of guests.
 pub(crate) const LEVEL_OF_DIGESTS: u16 = 2;
 
-/// Since which level requests tell who asks, and every member holds them against the access control lists.
-pub(crate) const LEVEL_OF_ACCESS: u16 = 3;
-
 /// Since which level a resource can be taken to have failed.
 pub(crate) const LEVEL_OF_MADE_UP_FAILURES: u16 = 4;
 
@@ -111,10 +111,22 @@ pub(crate) const LEVEL_OF_APPEARANCES: u16 = 5;
 /// (see [`CibCall::has_changed_its_meaning`]).
 pub(crate) const LEVEL_OF_MEANINGS: u16 = 6;
 
+/// Since which level everything is refused that is refused now: another root or order of sections, what access control lists deny,
+/// and a status section that takes the place of the present one. Below it, the member that is asked refuses it before it says it.
+pub(crate) const LEVEL_OF_REFUSALS: u16 = 7;
+
+/// Since which level operations bring along the notifications that follow them.
+pub(crate) const LEVEL_OF_NOTICES: u16 = 7;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
-        if level < LEVEL_OF_ACCESS
+        if level < LEVEL_OF_NOTICES
+            && let Self::Perform(perform) = self
+        {
+            perform.then.clear();
+        }
+        if level < LEVEL_OF_REFUSALS
             && let Self::Request { asker, .. } = self
         {
             // The sender has asked the access control lists of its own replica.
@@ -427,6 +439,18 @@ pub(crate) struct Perform {
     pub by: Hand,
     /// What is asked for; the call's number is the node's business.
     pub operation: Operation,
+    /// What is to be told once it is done, as far as that was not said with another operation before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Notice>,
+}
+
+/// Notifications that are sent once operations of the same plan are done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Notice {
+    /// Those that are not known to have succeeded yet: transition keys.
+    pub after: BTreeSet<String>,
+    /// The notifications.
+    pub tell: Vec<Perform>,
 }
 
 /// What a cluster node has operations carried out by.
@@ -443,6 +467,11 @@ pub(crate) enum Hand {
 }
 
 impl Perform {
+    /// An operation that nothing follows.
+    pub fn new(node: u32, by: Hand, operation: Operation) -> Self {
+        Self { node, by, operation, then: Vec::new() }
+    }
+
     /// Whether this is asked of that hand of that node.
     pub fn is_for(&self, node: u32, by: &Hand) -> bool {
         self.node == node && self.by == *by
@@ -469,86 +498,4 @@ impl ConnectionReport {
         let of = |report: &Self| (report.session, report.result.at, report.result.rc);
         of(self) == of(other) && self.result.operation.transition_key == other.result.operation.transition_key
     }
-}
-
-/// What is replicated beside the CIB, and lives as long as the status section.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct Ledger {
-    /// By node number.
-    pub nodes: BTreeMap<u32, NodeLedger>,
-    /// Operations asked for and not yet answered, by transition key.
-    pub in_flight: BTreeMap<String, Perform>,
-    /// Connections to remote and guest nodes that were started and not stopped, by name.
-    #[serde(default)]
-    pub connections: BTreeMap<String, ConnectionLedger>,
-    /// Transient attributes of which more is known than their values, by name.
-    #[serde(default)]
-    pub attributes: BTreeMap<String, AttributeLedger>,
-    /// Transient attributes of nodes that are lost, for the case that they come back as they were.
-    #[serde(default)]
-    pub kept_attributes: BTreeMap<String, BTreeMap<String, String>>,
-    /// Counts changes that may call for a new plan.
-    pub changes: u64,
-    /// As of how many changes the DC had nothing to do.
-    pub idle_at: Option<u64>,
-}
-
-/// What is known of a transient attribute beside its values in the CIB.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct AttributeLedger {
-    /// How long changes are held back.
-    pub delay_ms: u64,
-    /// The id of the set it goes to; `None` for the usual one.
-    pub set: Option<String>,
-    /// Whether it is kept out of the CIB.
-    pub private: bool,
-    /// Values that are not in the CIB, or not yet, by node; `None`: it is to be removed.
-    pub held: BTreeMap<String, Option<String>>,
-    /// Counts changes: with each, the time they are held back begins anew.
-    pub n_changes: u64,
-}
-
-/// What is known of a connection to a remote or guest node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ConnectionLedger {
-    /// The number of the cluster node that holds it.
-    pub host: u32,
-    /// The operation that began it: where the node is to be reached.
-    pub start: Operation,
-    /// The recurring monitor in force.
-    pub monitor: Option<Operation>,
-    /// The session whose results are recorded, and up to which number they are.
-    pub session: SessionId,
-    /// See `session`.
-    pub recorded: u64,
-    /// Whether the session is known to be up in this view.
-    pub attached: bool,
-    /// Of a guest: the node that its container ran on when it was connected to, if that is not the host.
-    #[serde(default)]
-    pub container_on: Option<String>,
-    /// Whether it broke and was not recovered yet.
-    pub lost: bool,
-    /// That it was stopped after it broke. For a guest this counts only once the container is stopped too: until then,
-    /// whatever plan comes next has to see that the guest is lost.
-    #[serde(default)]
-    pub stopped: Option<OperationResult>,
-}
-
-/// What is known of a node.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct NodeLedger {
-    /// Its name.
-    pub name: String,
-    /// Its host's boot.
-    pub boot_id: String,
-    /// Results of its executor are recorded up to this number.
-    pub recorded: u64,
-    /// Whether its executor is there.
-    pub attached: bool,
-    /// Whether it was told to leave.
-    pub leaving: bool,
-    /// The start of the program on it whose request was applied last.
-    pub incarnation: u64,
-    /// The number of that request.
-    pub requests: u64,
 }

@@ -33,7 +33,7 @@ use membership::Group;
 use requests::Tools;
 use std::collections::BTreeSet;
 use systole_types::{CibVersion, Monotonic, Now};
-use systole_wire::PROTOCOL;
+use systole_wire::ProtocolVersion;
 
 /// What does not change while the program runs.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct NodeConfig {
     pub version: String,
     /// How this node is to begin.
     pub start_state: StartState,
+    /// What it says to speak with other members: [`systole_wire::PROTOCOL`], but where a mixed cluster is tried.
+    pub protocol: ProtocolVersion,
     /// The scheduler.
     pub planner: Planner,
 }
@@ -221,7 +223,7 @@ impl NodeMachine {
             Err(error) => {
                 if let Some((view, stranger)) = Introduction::read(payload)
                     && view == self.group.view_number()
-                    && stranger.protocol.major != PROTOCOL.major
+                    && stranger.protocol.major != self.config.protocol.major
                 {
                     return self.introduced(from, stranger);
                 }

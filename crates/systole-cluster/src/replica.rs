@@ -6,7 +6,9 @@
 mod attributes;
 mod cleanup;
 mod failing;
+mod notices;
 mod remote;
+mod size;
 mod status;
 mod write;
 
@@ -207,7 +209,7 @@ impl Replica {
                 Status::of(&mut self.cib).remove_attributes(&hello.name, |name| name == "shutdown");
             }
             if has_rebooted {
-                self.ledger.in_flight.retain(|_, perform| perform.node != *id);
+                self.ledger.give_up(|perform| perform.node == *id);
                 self.forget_member(*id, &hello.name);
             }
         }
@@ -311,6 +313,7 @@ impl Replica {
 
     /// The DC has an operation run.
     pub fn perform(&mut self, perform: &Perform) {
+        self.ledger.owe(perform);
         self.begin(perform);
         self.count(Counted::Status);
     }
@@ -329,7 +332,8 @@ impl Replica {
         if operation.operation != "notify" && !self.is_stop_of_lost_guest(perform) {
             self.status().record_pending(&place, operation);
         }
-        self.ledger.in_flight.insert(operation.transition_key.clone(), perform.clone());
+        let in_flight = Perform::new(perform.node, perform.by.clone(), operation.clone());
+        self.ledger.in_flight.insert(operation.transition_key.clone(), in_flight);
     }
 
     /// Results of an executor of a member. Returns those that were not recorded before.
@@ -341,6 +345,7 @@ impl Replica {
         *recorded = news.iter().map(|result| result.number).fold(before, u64::max);
         for result in &news {
             self.ledger.in_flight.remove(&result.operation.transition_key);
+            self.ledger.follow(result);
             self.write_down(from, by, result);
             if let Some(place) = self.place(from, by) {
                 self.follow_container(&place, result);
@@ -429,7 +434,7 @@ impl Replica {
                 // Before this is said there is no plan under way which had something done there; there may be on its guests.
                 Standing::Off => given_up.extend(self.forget_member(node.id, &node.name)),
                 Standing::Lost => {
-                    self.ledger.in_flight.retain(|_, perform| perform.node != node.id);
+                    self.ledger.give_up(|perform| perform.node == node.id);
                     self.set_attributes_aside(&node.name);
                 }
                 Standing::Member => self.restore_attributes(&node.name),
@@ -456,7 +461,7 @@ impl Replica {
         let mut given_up = Vec::new();
         if let Some(id) = id {
             given_up = self.forget_member(id, name);
-            self.ledger.in_flight.retain(|_, perform| perform.node != id);
+            self.ledger.give_up(|perform| perform.node == id);
             self.ledger.nodes.remove(&id);
         }
         self.forget_attributes(name);
@@ -473,7 +478,7 @@ impl Replica {
         let given_up = match released.id() {
             Some(id) => {
                 let update = NodeUpdate { id, name: released.name().to_owned(), standing: Standing::Off };
-                self.ledger.in_flight.retain(|_, perform| perform.node != id);
+                self.ledger.give_up(|perform| perform.node == id);
                 self.status().stand(&update);
                 self.forget_member(id, released.name())
             }

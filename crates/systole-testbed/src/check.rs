@@ -9,7 +9,7 @@
 //! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost.
 //! - **Notifications tell the truth**: what one says that was done was done in its plan, what is to be done was not yet.
 //! - **Who is promoted is known**: once a cluster has come to rest, every copy was told of the promoted one, when it started or by
-//!   a notification, if nothing since the promotion may have cost a notification.
+//!   a notification, unless it or the promoted one was itself cut off or without its daemon or executor since, or nobody had quorum.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
@@ -155,7 +155,7 @@ impl Checker {
         world: World<'_>,
     ) {
         let decided = self.starts.get(&process.operation.transition_key).copied();
-        self.notices.promoted(decided.unwrap_or_default(), resource);
+        self.notices.promoted(decided.unwrap_or_default(), resource, name_of(place, world));
         let is_promoted = |agents: &Agents| agents.promoted.contains(resource);
         self.must_be_alone(now, place, process, world, "promoted", "promoted", is_promoted);
     }

@@ -25,6 +25,7 @@ use systole_cluster::{
 };
 use systole_types::{Monotonic, Now, Timestamp};
 use systole_wire::{
+    PROTOCOL,
     api::{Call, Reply, Request},
     exec::{FromExecutor, ToExecutor},
 };
@@ -181,16 +182,13 @@ impl Cluster {
             self.link_delivers(idx);
             while let Some(arrival) = self.network.receive(idx, self.now) {
                 let event = match arrival {
-                    Arrival::View(view) => {
-                        self.checker.notices.disturbed(self.now);
-                        Event::View(view)
-                    }
+                    Arrival::View(view) => Event::View(view),
                     Arrival::Message { from, payload } => Event::Delivered { from, payload },
                 };
                 self.tell_node(idx, event);
             }
             let now = self.clock().mono;
-            let deadline = self.hosts[idx].node.as_ref().and_then(NodeMachine::next_deadline);
+            let deadline = self.hosts[idx].awake().and_then(NodeMachine::next_deadline);
             if deadline.is_some_and(|at| at <= now) {
                 self.tell_node(idx, Event::DeadlineReached);
             }
@@ -208,6 +206,13 @@ impl Cluster {
         let host = &mut self.hosts[idx];
         if host.executor_starts_at.take_if(|at| *at <= now).is_some() {
             self.start_executor(idx);
+        }
+        let host = &mut self.hosts[idx];
+        if host.dropped_at.take_if(|at| *at <= now).is_some() {
+            self.drop_hanging(idx);
+        }
+        if self.hosts[idx].hangs_until.take_if(|until| *until <= now).is_some() {
+            self.wake(idx);
         }
         let host = &mut self.hosts[idx];
         if host.links_at.take_if(|at| *at <= now).is_some()
@@ -228,6 +233,7 @@ impl Cluster {
             stack: "hub".to_owned(),
             version: "simulated".to_owned(),
             start_state: StartState::default(),
+            protocol: PROTOCOL,
             planner: self.planner,
         };
         host.node = Some(NodeMachine::new(config));
@@ -300,6 +306,9 @@ impl Cluster {
 
     /// Hands an event to a node's machine and performs what it asks for.
     pub fn tell_node(&mut self, idx: NodeIdx, event: Event) {
+        if self.hosts[idx].hangs_until.is_some() {
+            return self.hosts[idx].unread.push(event);
+        }
         let mut clock = self.clock();
         clock.wall.0 += self.hosts[idx].clock_ahead;
         let Some(node) = &mut self.hosts[idx].node else { return };
@@ -387,7 +396,25 @@ impl Cluster {
                 self.hosts[idx].joined_at = self.now;
             }
         }
+        self.note_who_is_disturbed();
         self.checker.check(&self.hosts, &self.network);
+    }
+
+    /// Nodes without a daemon or without quorum may miss what they are told, and so may what they are connected to.
+    fn note_who_is_disturbed(&mut self) {
+        let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
+        let is_there = |idx: NodeIdx| self.hosts[idx].awake().is_some() && has_quorum(idx);
+        let notices = &mut self.checker.notices;
+        let mut is_any_there = false;
+        for (idx, host) in self.hosts.iter().enumerate() {
+            match is_there(idx) {
+                true => is_any_there = true,
+                false => notices.disturbed(self.now, &host.name),
+            }
+        }
+        if !is_any_there {
+            notices.forgotten(self.now);
+        }
     }
 
     /// A tool asks something of a node's daemon. Its number, if the daemon runs.

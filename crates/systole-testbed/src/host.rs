@@ -2,7 +2,7 @@
 
 use crate::{Micros, station::Station};
 use std::collections::VecDeque;
-use systole_cluster::{NodeMachine, Snapshot, Token};
+use systole_cluster::{Event, NodeMachine, Snapshot, Token};
 use systole_wire::exec::{FromExecutor, ToExecutor};
 
 /// A daemon that is back within this time was restarted; nobody must have missed it.
@@ -18,6 +18,12 @@ pub struct Host {
     pub boot: u32,
     /// `systoled`, while it runs.
     pub node: Option<NodeMachine>,
+    /// Until when `systoled` does nothing, though its connections are open.
+    pub hangs_until: Option<Micros>,
+    /// When the cluster layer has had enough of that.
+    pub dropped_at: Option<Micros>,
+    /// What it has not read meanwhile.
+    pub unread: Vec<Event>,
     /// `systole-execd`, while it runs, and its agents.
     pub station: Station,
     /// Whether the two are connected.
@@ -65,6 +71,9 @@ impl Host {
             is_on: false,
             boot: 0,
             node: None,
+            hangs_until: None,
+            dropped_at: None,
+            unread: Vec::new(),
             station: Station::default(),
             is_linked: false,
             linked_since: 0,
@@ -107,9 +116,16 @@ impl Host {
             self.to_node.front().map(|(at, _)| *at),
             self.writing.front().filter(|_| !self.hangs).map(|(at, ..)| *at),
             self.station.next(),
-            self.node.as_ref().and_then(|node| deadline(node.next_deadline())),
+            self.dropped_at,
+            self.hangs_until,
+            self.awake().and_then(|node| deadline(node.next_deadline())),
         ];
         times.into_iter().flatten().min()
+    }
+
+    /// `systoled`, while it runs and does not hang.
+    pub fn awake(&self) -> Option<&NodeMachine> {
+        self.node.as_ref().filter(|_| self.hangs_until.is_none())
     }
 
     /// The connection between the daemons is gone.

@@ -10,10 +10,12 @@ use systole_wire::exec::Operation;
 pub struct Notices {
     /// What was done with success, by the plan it belongs to.
     done: BTreeSet<Deed>,
-    /// When the last promotion of a copy of each resource was asked for.
-    promotion_asked_at: BTreeMap<String, Micros>,
-    /// When something happened last that may cost a notification: a view changed, a session or an executor was lost.
-    disturbed_at: Micros,
+    /// The last promotion of a copy of each resource: when it was asked for, and on which node.
+    promotions: BTreeMap<String, (Micros, String)>,
+    /// When each node was last without its daemon, its executor, its session or quorum, so that what it was to hear may be lost.
+    disturbed: BTreeMap<String, Micros>,
+    /// When there was last no partition with quorum that could keep in mind who is to be told what.
+    forgotten_at: Micros,
 }
 
 /// Something done to a copy: in which plan (its number and its DC), to which resource, what, and on which node.
@@ -53,19 +55,28 @@ impl Notices {
         wrong.map(|node| format!("{} says that {what} on {node} {when}", operation.key))
     }
 
-    /// A copy of a resource was promoted, which was asked for at that moment.
-    pub fn promoted(&mut self, asked: Micros, resource: &str) {
-        self.promotion_asked_at.insert(resource.to_owned(), asked);
+    /// A copy of a resource was promoted on a node, which was asked for at that moment.
+    pub fn promoted(&mut self, asked: Micros, resource: &str, node: &str) {
+        self.promotions.insert(resource.to_owned(), (asked, node.to_owned()));
     }
 
-    /// Something happened that may cost a notification.
-    pub fn disturbed(&mut self, now: Micros) {
-        self.disturbed_at = now;
+    /// Something happened to a node that may cost it a notification, or the others one of what it did.
+    pub fn disturbed(&mut self, now: Micros, node: &str) {
+        self.disturbed.insert(node.to_owned(), now);
     }
 
-    /// Whether every copy of a resource must know the promoted one by now, in a cluster at rest.
-    pub fn must_be_known(&self, resource: &str) -> bool {
-        self.promotion_asked_at.get(resource).is_some_and(|at| *at > self.disturbed_at)
+    /// Nobody has quorum now.
+    pub fn forgotten(&mut self, now: Micros) {
+        self.forgotten_at = now;
+    }
+
+    /// Whether the copy of a resource on a node must know by now that the one on `promoted` is, in a cluster at rest. That the DC has
+    /// changed meanwhile, or others came and went, is no excuse.
+    pub fn must_be_known(&self, resource: &str, promoted: &str, node: &str) -> bool {
+        let Some((asked, last)) = self.promotions.get(resource) else { return false };
+        let was_there = |node: &str| self.disturbed.get(node).is_none_or(|at| at < asked);
+        // Without fencing, one that was away may come back promoted while another was promoted in its place.
+        *asked > self.forgotten_at && [last.as_str(), promoted, node].into_iter().all(was_there)
     }
 }
 
@@ -115,12 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn the_promoted_copy_must_be_known_if_nothing_was_disturbed_since() {
+    fn the_promoted_copy_must_be_known_where_nothing_was_disturbed_since() {
         let mut notices = Notices::default();
-        assert!(!notices.must_be_known("p"));
-        notices.promoted(5, "p");
-        assert!(notices.must_be_known("p"));
-        notices.disturbed(6);
-        assert!(!notices.must_be_known("p"));
+        assert!(!notices.must_be_known("p", "b", "a"));
+        notices.promoted(5, "p", "b");
+        notices.disturbed(4, "a");
+        notices.disturbed(6, "c");
+        assert!(notices.must_be_known("p", "b", "a"));
+        assert!(!notices.must_be_known("p", "b", "c"));
+        assert!(!notices.must_be_known("p", "c", "a"), "it has come back promoted");
+        notices.disturbed(7, "b");
+        assert!(!notices.must_be_known("p", "b", "a"), "what came of the promotion may be lost");
+        notices.promoted(8, "p", "c");
+        assert!(notices.must_be_known("p", "c", "a"));
+        notices.forgotten(9);
+        assert!(!notices.must_be_known("p", "c", "a"));
     }
 }

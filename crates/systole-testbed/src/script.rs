@@ -8,6 +8,8 @@
 //! | `cut NODE`, `heal` | cuts a host off; makes the network whole |
 //! | `restart systoled NODE`, `restart execd NODE` | kills a daemon, which is back half a second later |
 //! | `restart systoled NODE MS`, `restart execd NODE MS` | the same, but it is back after so many milliseconds |
+//! | `hang NODE SECS` | `systoled` does nothing for so long, with its connections open |
+//! | `think NODE SECS` | the same, but the kernel sees that it works |
 //! | `crash RSC` | the resource dies where it runs |
 //! | `fail RSC NODE` | from now on the resource cannot be started there |
 //! | `fill NODE`, `empty NODE` | the host's disk is full; has space again |
@@ -73,6 +75,8 @@ impl Player {
             ["restart", "execd", name] => self.cluster.restart_executor(node(name), SECOND / 2),
             ["restart", "systoled", name, ms] => self.cluster.restart_node(node(name), millis(ms)),
             ["restart", "execd", name, ms] => self.cluster.restart_executor(node(name), millis(ms)),
+            ["hang", name, secs] => self.cluster.hang(node(name), seconds(secs), false),
+            ["think", name, secs] => self.cluster.hang(node(name), seconds(secs), true),
             ["crash", resource] => {
                 (0..scenario::NODES.len())
                     .for_each(|idx| self.cluster.crash_resource(Place::Host(idx), resource));
@@ -99,7 +103,7 @@ impl Player {
                 self.cluster.ask(node(name), Call::Shutdown);
             }
             ["wait", secs] => {
-                let end = self.cluster.now + secs.parse::<u64>().expect("seconds") * SECOND;
+                let end = self.cluster.now + seconds(secs);
                 self.cluster.run_until(end);
             }
             ["settle"] => self.settle(),
@@ -180,6 +184,10 @@ impl Player {
         };
         self.print(&text);
     }
+}
+
+fn seconds(text: &str) -> Micros {
+    text.parse::<u64>().expect("seconds") * SECOND
 }
 
 fn millis(text: &str) -> Micros {

@@ -387,3 +387,53 @@ forget c a
 ",
     );
 }
+
+#[test]
+fn a_daemon_that_hangs_is_out_after_five_seconds_and_takes_part_again_when_it_goes_on() {
+    with_fencing(
+        "
+hang a 30
+wait 4
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+wait 2
+show
+    a: members , no quorum, DC a, runs r0
+    b: members b c, quorum, DC b, runs r1
+    c: members b c, quorum, DC b, runs g0 g1
+wait 30
+settle
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+",
+    );
+}
+
+#[test]
+fn a_dc_that_thinks_is_not_thrown_out_within_fifteen_seconds() {
+    with_fencing(
+        "
+changes
+    5
+think a 14
+wait 20
+settle
+changes
+    0
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+think a 20
+wait 18
+show
+    a: members , no quorum, DC a, runs r0
+    b: members b c, quorum, DC b
+    c: members b c, quorum, DC b, runs g0 g1
+",
+    );
+}

@@ -16,7 +16,7 @@ pub mod remote;
 pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};
 
 /// The version of every protocol here. A peer with another major part is refused; a newer minor part is fine.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 6 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 7 };
 
 /// A protocol's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -25,4 +25,19 @@ pub struct ProtocolVersion {
     pub major: u16,
     /// Changes when something was added.
     pub minor: u16,
+}
+
+/// A text that is no version of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a version of the protocol is two numbers, as in 1.7")]
+pub struct NotAVersion;
+
+impl std::str::FromStr for ProtocolVersion {
+    type Err = NotAVersion;
+
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let (major, minor) = text.split_once('.').ok_or(NotAVersion)?;
+        let number = |text: &str| text.parse().map_err(|_| NotAVersion);
+        Ok(Self { major: number(major)?, minor: number(minor)? })
+    }
 }

@@ -20,7 +20,7 @@ use std::{
 use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, StartState};
 use systole_link::{Clock, Limits, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
 use systole_wire::{
-    PROTOCOL,
+    PROTOCOL, ProtocolVersion,
     api::{Call, Request},
     exec::FromExecutor,
     hub::{FromHub, ToHub},
@@ -52,6 +52,8 @@ pub struct Config {
     pub layout: Layout,
     /// How the node is to begin.
     pub start_state: StartState,
+    /// What it says to speak with the other members.
+    pub protocol: ProtocolVersion,
     /// The scheduler.
     pub planner: Planner,
     /// Whether lines for developers are logged.
@@ -149,6 +151,7 @@ impl Daemon {
             stack: config.stack.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             start_state: config.start_state,
+            protocol: config.protocol,
             planner: config.planner,
         };
         Ok(Self {

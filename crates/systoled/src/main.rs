@@ -6,6 +6,7 @@ use systole_cib::model::Cib;
 use systole_cluster::{InputKind, NotAStartState, Plan, StartState};
 use systole_scheduler::note::Level;
 use systole_types::{LocalTime, Timestamp};
+use systole_wire::{PROTOCOL, ProtocolVersion};
 use systoled::{Config, Layout};
 
 /// The cluster resource manager of one node.
@@ -50,6 +51,10 @@ struct Arguments {
     /// The file with this boot's name, shared with the executor [default: /run/systole/boot-id]
     #[arg(long, value_name = "PATH")]
     boot_id_file: Option<PathBuf>,
+    /// Say to the other members to speak this version of their protocol (`1.6`), as an older daemon would, or one of another
+    /// major version. For trials of mixed clusters: the whole cluster keeps to it
+    #[arg(long, env = "SYSTOLE_SPEAK", value_name = "VERSION", hide = true)]
+    speak: Option<ProtocolVersion>,
     /// Also log what is of interest to developers only
     #[arg(short, long)]
     verbose: bool,
@@ -74,7 +79,8 @@ impl Arguments {
             self.node.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
         let (stack, start_state, verbose) =
             (self.stack, start_state(self.start_state.as_deref()), self.verbose);
-        Config { node, stack, layout, start_state, planner: plan, verbose }
+        let protocol = self.speak.unwrap_or(PROTOCOL);
+        Config { node, stack, layout, start_state, protocol, planner: plan, verbose }
     }
 }
 

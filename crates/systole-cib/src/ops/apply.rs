@@ -128,6 +128,30 @@ pub fn apply_as(
     stamp: &Stamp,
     acl: Option<&Acl>,
 ) -> Result<Applied, OpError> {
+    apply_by(Rules::Present, document, call, stamp, acl)
+}
+
+/// By which rules a call is refused: members of a cluster may be of different versions, and all refuse the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Today's.
+    Present,
+    /// Those of members that speak the cluster's protocol below its minor part 7: `<cib>` may hold other sections, or in another
+    /// order, or be another element.
+    AnySections,
+}
+
+/// As [`apply_as`], by these rules.
+///
+/// # Errors
+/// As [`apply_as`].
+pub fn apply_by(
+    rules: Rules,
+    document: &mut Document,
+    call: &CibCall,
+    stamp: &Stamp,
+    acl: Option<&Acl>,
+) -> Result<Applied, OpError> {
     if call.action == CibAction::Query {
         let output = Some(match acl {
             None => query(document, call)?,
@@ -154,7 +178,9 @@ pub fn apply_as(
         return Err(denied());
     }
     check_bounds(&new)?;
-    check_sections(document, &new)?;
+    if rules == Rules::Present {
+        check_sections(document, &new)?;
+    }
     let changed = match call.action {
         // An erasure wins over what other nodes have, even if there was nothing to erase.
         CibAction::Erase | CibAction::Bump => Changed::Configuration,

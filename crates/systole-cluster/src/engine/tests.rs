@@ -3,7 +3,8 @@
 //! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `probe-other`, `promote`, `pseudo` and
 //! `fence`, `close`, which stops the connection to the remote node `far`, `open`, which starts that to a guest in the container
 //! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action. `busy NODE SECONDS` before it says
-//! how long `rsc` may not answer there because of a notification of an earlier plan.
+//! how long `rsc` may not answer there because of a notification of an earlier plan. `owes NUMBER` asks what has to be told once that action
+//! is done.
 
 use super::*;
 use std::{fmt::Write as _, sync::Arc};
@@ -87,6 +88,16 @@ fn check(script: &str) {
                 busy.insert((NodeId::new(node), "rsc".into()), until);
                 continue;
             }
+            "owes" => {
+                let list = |actions: &[Action]| {
+                    actions.iter().map(|action| action.id.to_string()).collect::<Vec<_>>().join(" ")
+                };
+                for notice in engine.notices_after(number()) {
+                    let (after, told) = (list(&notice.after), list(&notice.tell));
+                    writeln!(actual, "    after {after}: {told}").expect("text grows");
+                }
+                continue;
+            }
             "confirmed" => Event::Confirmed(number()),
             "failed" => Event::Failed(number()),
             "unreachable" => Event::Unreachable(number()),
@@ -157,6 +168,45 @@ confirmed 6
 confirmed 1
     perform 3
     given up: the CIB was changed
+",
+    );
+}
+
+#[test]
+fn what_is_owed_after_an_action_is_said_once_and_waits_for_actions_alone() {
+    check(
+        "
+graph 1:op 2:op 3:told<1,2 4:notify<3 5:notify<3 6:told<4,5 7:notify<6
+    perform 1
+    perform 2
+owes 1
+    after 1 2: 4 5
+owes 2
+confirmed 2
+confirmed 1
+    perform 4
+    perform 5
+owes 4
+    after 4 5: 7
+",
+    );
+    check(
+        "
+graph 1:op 2:pseudo<1 3:told<2 4:notify<3
+    perform 1
+owes 1
+",
+    );
+    check(
+        "
+graph 1:op 2:fence 3:told<1,2 4:notify<3 5:op 6:told<5,2 7:notify<6
+    perform 1
+    perform 2
+owes 1
+confirmed 2
+    perform 5
+owes 5
+    after 5: 7
 ",
     );
 }

@@ -6,7 +6,10 @@
 mod actions;
 mod without_executor;
 
-use super::{NodeMachine, isolation::of_one_kept_out};
+use super::{
+    NodeMachine,
+    isolation::{input_of_one_kept_out, of_one_kept_out},
+};
 use crate::{
     Effect, Level,
     engine::{AbortReason, Busy, Engine, Event as Told},
@@ -183,6 +186,9 @@ impl NodeMachine {
             let steps = dc.engine.handle(now, Told::Abort(AbortReason::Changed(why)));
             self.perform_steps(dc, steps);
         }
+        if !dc.engine.is_busy() {
+            self.tell_what_is_owed();
+        }
         if dc.engine.is_busy() || self.has_casts_under_way() || self.awaits_answers() {
             return;
         }
@@ -309,6 +315,15 @@ impl NodeMachine {
         self.replica.ledger.in_flight.values().filter(|perform| self.group.is_member(perform.node))
     }
 
+    /// Sends the notifications that an earlier plan owes for what was done: a new plan will know that as done, and tell nobody.
+    fn tell_what_is_owed(&mut self) {
+        let can_hear = |told: &&Perform| self.group.is_member(told.node) && self.replica.can_reach(told);
+        let owed: Vec<Perform> = self.replica.ledger.owed().filter(can_hear).cloned().collect();
+        for told in owed {
+            self.cast(Message::Perform(Box::new(told)));
+        }
+    }
+
     /// Whether a new plan has to wait for answers. What comes of a notification changes no plan.
     fn awaits_answers(&self) -> bool {
         self.unanswered().any(|perform| perform.operation.operation != "notify")
@@ -403,7 +418,10 @@ impl NodeMachine {
         let text = format!("transition {} has {n_actions} actions, because {why}", dc.transition);
         self.log(if n_actions > 0 { Level::Notice } else { Level::Debug }, text);
         if n_actions > 0 {
-            let xml = self.replica.cib().to_text();
+            let xml = match self.isolation.is_kept_out() {
+                true => input_of_one_kept_out(self.replica.cib()).to_text(),
+                false => self.replica.cib().to_text(),
+            };
             self.effects.push(Effect::SaveInput { kind: plan.kind, transition: dc.transition, xml });
         }
         dc.offsets = offsets(&plan.graph);

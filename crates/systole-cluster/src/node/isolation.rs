@@ -7,7 +7,10 @@
 use super::NodeMachine;
 use crate::Level;
 use std::{collections::VecDeque, time::Duration};
-use systole_cib::model::Cib;
+use systole_cib::{
+    model::Cib,
+    xml::{Document, Element},
+};
 use systole_types::Monotonic;
 use systole_wire::hub::View;
 
@@ -112,5 +115,18 @@ pub(super) fn of_one_kept_out(cib: &Cib) -> Cib {
     let mut cib = cib.clone();
     let pairs = cib.cluster_options.iter_mut().flat_map(|set| &mut set.pairs);
     pairs.filter(|pair| &*pair.name == "no-quorum-policy").for_each(|pair| pair.value = Some("stop".into()));
+    cib
+}
+
+/// The same of the CIB as it is kept for those who want to know why something was planned.
+pub(super) fn input_of_one_kept_out(cib: &Document) -> Document {
+    let mut cib = cib.clone();
+    let options = cib.root().child("configuration").and_then(|it| it.child("crm_config"));
+    let pairs = options.into_iter().flat_map(Element::descendants);
+    let is_policy = |pair: &Element<'_>| pair.is("nvpair") && pair.attr("name") == Some("no-quorum-policy");
+    let policies: Vec<_> = pairs.filter(is_policy).map(Element::key).collect();
+    for policy in policies {
+        cib.set_attr(policy, "value", "stop");
+    }
     cib
 }

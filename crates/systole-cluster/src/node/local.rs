@@ -313,8 +313,7 @@ impl NodeMachine {
         let lost_monitors = self.replica.recorded_monitors(&place.name);
         let in_flight = executor.running.values();
         let in_flight = in_flight.filter(|running| !ledger.in_flight.contains_key(&running.transition_key));
-        let in_flight =
-            in_flight.map(|operation| Perform { node: own_id, by: by.clone(), operation: operation.clone() });
+        let in_flight = in_flight.map(|operation| Perform::new(own_id, by.clone(), operation.clone()));
         let attach = Attach {
             by: by.clone(),
             session: self.connections.session_of(by),

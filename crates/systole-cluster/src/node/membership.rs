@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 use systole_types::CibVersion;
-use systole_wire::{PROTOCOL, hub::View};
+use systole_wire::{ProtocolVersion, hub::View};
 
 /// How long a node stays out of a cluster that speaks another major part of the protocol before it looks again. Each look
 /// disturbs the cluster, so it takes twice as long each time, up to the longest.
@@ -146,7 +146,7 @@ impl NodeMachine {
         self.connections.detach();
         self.withdraw_starts();
         let hello = Hello {
-            protocol: PROTOCOL,
+            protocol: self.config.protocol,
             name: self.name.clone(),
             boot_id: self.boot_id.clone(),
             since: self.group.since.unwrap_or_default(),
@@ -173,7 +173,7 @@ impl NodeMachine {
     }
 
     pub(super) fn hello(&mut self, from: u32, hello: Hello) {
-        if hello.protocol.major != PROTOCOL.major {
+        if hello.protocol.major != self.config.protocol.major {
             return self.introduced(from, Introduction::from(&hello));
         }
         self.group.hellos.insert(from, hello);
@@ -217,21 +217,21 @@ impl NodeMachine {
     /// several such the one of who has been a member longest; the others go, so that the next view has one kind only. Nothing is
     /// settled before that.
     fn part_from_strangers(&mut self) {
+        let own_major = self.config.protocol.major;
         let Group { hellos, strangers, .. } = &self.group;
-        let own = hellos.iter().map(|(id, hello)| (hello.since, *id, PROTOCOL.major, &hello.name));
+        let own = hellos.iter().map(|(id, hello)| (hello.since, *id, own_major, &hello.name));
         let others = strangers.iter().map(|(id, it)| (it.since, *id, it.protocol.major, &it.name));
         let all: Vec<_> = own.chain(others).collect();
         let speakers = |part: u16| all.iter().filter(move |(_, _, major, _)| *major == part);
         let foremost =
             all.iter().min_by_key(|(since, id, major, _)| (Reverse(speakers(*major).count()), *since, *id));
         let Some((_, _, major, _)) = foremost.copied() else { return };
-        if major != PROTOCOL.major {
+        if major != own_major {
             let names: Vec<&str> = speakers(major).map(|(_, _, _, name)| name.as_str()).collect();
             let text = format!(
-                "the cluster ({}) speaks protocol {major}.x, this node {}.x: it stays out. Install the version of Systole here \
+                "the cluster ({}) speaks protocol {major}.x, this node {own_major}.x: it stays out. Install the version of Systole here \
                  that the cluster has, or stop the cluster, upgrade every node, and start it again",
-                names.join(" "),
-                PROTOCOL.major
+                names.join(" ")
             );
             self.log(Level::Error, text);
             return self.stay_out();
@@ -241,9 +241,8 @@ impl NodeMachine {
             .map(|it| {
                 let (name, theirs) = (&it.name, it.protocol.major);
                 format!(
-                    "{name} speaks protocol {theirs}.x, this cluster {}.x: it is kept out, and until it has left nothing is done. \
-                     Stop Systole there, and install the version that the cluster has",
-                    PROTOCOL.major
+                    "{name} speaks protocol {theirs}.x, this cluster {own_major}.x: it is kept out, and until it has left nothing is done. \
+                     Stop Systole there, and install the version that the cluster has"
                 )
             })
             .collect();
@@ -275,8 +274,9 @@ impl NodeMachine {
         let members: BTreeMap<u32, Hello> =
             hellos.into_iter().filter(|(id, _)| self.group.is_member(*id)).collect();
         self.replica.settle(&members, self.group.has_quorum());
-        if self.replica.level < PROTOCOL.minor {
-            let text = format!("a member speaks protocol {}.{} only", PROTOCOL.major, self.replica.level);
+        let ProtocolVersion { major, minor } = self.config.protocol;
+        if self.replica.level < minor {
+            let text = format!("a member speaks protocol {major}.{} only", self.replica.level);
             self.log(Level::Notice, format!("{text}: what was added to it since is left out"));
         }
         self.group.phase = Phase::Settled { dc };

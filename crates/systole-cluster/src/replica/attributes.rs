@@ -5,7 +5,7 @@
 //! Values of a node go when the node does.
 
 use super::{Counted, Place, Replica};
-use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_MEANINGS};
+use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_REFUSALS};
 use std::collections::BTreeMap;
 use systole_types::Score;
 
@@ -98,7 +98,7 @@ impl Replica {
     /// Takes down what a change says of the attribute itself.
     fn define(&mut self, change: &AttributeChange) {
         let known = self.ledger.attributes.contains_key(&change.name);
-        let is_prompt = self.level >= LEVEL_OF_MEANINGS && is_prompt(&change.name);
+        let is_prompt = self.level >= LEVEL_OF_REFUSALS && is_prompt(&change.name);
         let delay = match change.dampen {
             Some(Dampen { ms, if_new }) if (!if_new || !known) && !is_prompt => Some(ms),
             _ => None,

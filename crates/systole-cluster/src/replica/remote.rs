@@ -300,11 +300,7 @@ impl Replica {
     /// Nobody will answer what is in flight on a remote node.
     fn give_up_remote(&mut self, name: &str) -> Vec<String> {
         let by = Hand::Remote(name.to_owned());
-        let is_there = |perform: &Perform| perform.by == by;
-        let keys = self.ledger.in_flight.iter().filter(|(_, perform)| is_there(perform));
-        let keys = keys.map(|(key, _)| key.clone()).collect();
-        self.ledger.in_flight.retain(|_, perform| !is_there(perform));
-        keys
+        self.ledger.give_up(|perform| perform.by == by)
     }
 
     /// All that is known of a cluster node goes. Guests on it went with it; other remote nodes only lost their connection.

@@ -1,11 +1,11 @@
 //! Changes of the configuration: a tool's, and those the DC makes by itself.
 
-use super::Replica;
-use crate::message::{LEVEL_OF_MEANINGS, MembershipUpdate, Write};
+use super::{Replica, size};
+use crate::message::{LEVEL_OF_MEANINGS, LEVEL_OF_REFUSALS, MembershipUpdate, Write};
 use systole_cib::{
     acl::Acl,
     history,
-    ops::{self, Changed, CibAction, CibCall, CibOptions, Failure, OpError, Scope},
+    ops::{self, Applied, Changed, CibAction, CibCall, CibOptions, Failure, OpError, Rules, Scope},
     xml::{Document, Element, Key},
 };
 use systole_types::CibVersion;
@@ -33,26 +33,64 @@ impl Replica {
             client: write.stamp.client.clone(),
             user: write.stamp.user.clone().unwrap_or_default(),
         };
-        let before = self.cib.clone();
-        // Members of an older version find what is hidden, and do as the call says.
-        let acl = acl.filter(|_| self.level >= LEVEL_OF_MEANINGS);
-        let applied = ops::apply_as(&mut self.cib, &write.change, &stamp, acl)?;
-        if applied.is_another && self.level >= LEVEL_OF_MEANINGS {
-            self.keep_status(&before);
+        let mut new = self.cib.clone();
+        let applied = if self.level >= LEVEL_OF_REFUSALS {
+            ops::apply_as(&mut new, &write.change, &stamp, acl)?
+        } else {
+            // Members of an older version find what is hidden, and do as the call says.
+            ops::apply_by(Rules::AnySections, &mut new, &write.change, &stamp, None)?
+        };
+        if self.level >= LEVEL_OF_REFUSALS {
+            size::check(&self.cib, &new)?;
+        }
+        let before = std::mem::replace(&mut self.cib, new);
+        if let Err(error) = self.see_to_status(&before, &write.change, &applied) {
+            self.cib = before;
+            return Err(error);
         }
         self.ledger.changes += u64::from(applied.changed != Changed::Nothing);
         let is_configuration = applied.changed == Changed::Configuration;
         Ok(Written { version: applied.version, output: applied.output, is_configuration })
     }
 
-    /// What the nodes do is what their executors and this replica know, whatever a CIB says that takes the place of all: from
-    /// an old one, a resource would seem not to run that does, and a lost node to be out of the way that is not.
-    fn keep_status(&mut self, before: &Document) {
+    /// Whether a change could be made by today's rules.
+    pub fn try_write(&self, call: &CibCall) -> Result<(), OpError> {
+        let mut copy = self.clone();
+        copy.level = LEVEL_OF_REFUSALS;
+        let applied = ops::apply(&mut copy.cib, call, &ops::Stamp::default())?;
+        size::check(&self.cib, &copy.cib)?;
+        copy.see_to_status(&self.cib, call, &applied)
+    }
+
+    /// Whether a change can be said to the members at all.
+    pub fn can_be_said(call: &CibCall) -> Result<(), OpError> {
+        call.xml.as_deref().map_or(Ok(()), size::check_call)
+    }
+
+    /// What the nodes do is what their executors and this replica know, whatever a CIB says that takes the place of all, or a
+    /// patchset: from an old one, a resource would seem not to run that does, and a lost node to be out of the way that is not. A
+    /// replacement of the status alone, of which nothing would be left, is refused.
+    fn see_to_status(&mut self, before: &Document, call: &CibCall, applied: &Applied) -> Result<(), OpError> {
+        let is_another = applied.is_another && self.level >= LEVEL_OF_MEANINGS;
+        let brings_another = matches!(call.action, CibAction::Replace | CibAction::Patch)
+            && self.level >= LEVEL_OF_REFUSALS
+            && what_nodes_do(before) != what_nodes_do(&self.cib);
+        match (is_another, brings_another) {
+            (false, false) => return Ok(()),
+            (false, true) if call.action == CibAction::Replace => {
+                let message = "the status section says what the nodes do, and is not replaced in a running cluster: crm_resource \
+                     --refresh has resources looked at again, crm_attribute changes attributes, stonith_admin --confirm takes a lost \
+                     node for off";
+                return Err(OpError { failure: Failure::Invalid, message: message.to_owned() });
+            }
+            _ => {}
+        }
         let root = self.cib.root_key();
         let status = self.child_or_new(root, "status");
         if let Some(kept) = before.root().child("status") {
             self.cib.replace(status, kept);
         }
+        Ok(())
     }
 
     /// Answers a query, as far as an access control list allows it.
@@ -65,7 +103,7 @@ impl Replica {
     pub fn allows_write(&self, acl: &Acl, call: &CibCall) -> bool {
         let (mut new, stamp) = (self.cib.clone(), ops::Stamp::default());
         let tried = ops::apply_as(&mut new, call, &stamp, Some(acl));
-        if self.level < LEVEL_OF_MEANINGS {
+        if self.level < LEVEL_OF_REFUSALS {
             let mut everywhere = self.cib.clone();
             if tried.is_ok() && (ops::apply(&mut everywhere, call, &stamp).is_err() || everywhere != new) {
                 return false;
@@ -184,6 +222,17 @@ impl Replica {
     }
 }
 
+/// The status section but for transient attributes, which tools may change.
+fn what_nodes_do(cib: &Document) -> Vec<String> {
+    let states = cib.root().child("status").into_iter().flat_map(Element::children);
+    states
+        .flat_map(|state| {
+            let told = state.children().filter(|child| !child.is("transient_attributes"));
+            std::iter::once(state.tag_to_text()).chain(told.map(Element::to_text))
+        })
+        .collect()
+}
+
 /// A moment as `cib-last-written` has it: `Sun Nov 22 17:05:09 2026`, in UTC, since the members' time zones may differ.
 fn asctime(at: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -232,26 +281,44 @@ mod tests {
         let (bare, status) = older.split_once("<status>").expect("it has one");
         let bare = format!("{bare}</cib>");
         let status = format!("<status>{}", status.trim_end_matches("</cib>"));
+        let present = status.replace("expected=\"down\"", "expected=\"member\"");
+        let attributes =
+            present.replace("/></status>", "><transient_attributes id=\"1\"/></node_state></status>");
+        let patch = r#"<diff format="2"><version><source admin_epoch="0" epoch="5" num_updates="9"/>
+            <target admin_epoch="0" epoch="5" num_updates="10"/></version>
+            <change operation="modify" path="/cib/status/node_state[@id='1']"><change-list>
+            <change-attr name="expected" operation="set" value="down"/></change-list><change-result>
+            <node_state id="1" uname="a" in_ccm="false" expected="down"/></change-result></change></diff>"#;
         let of = |path: &str| Scope::XPath(path.to_owned());
         let section = |name: &str| Scope::Section(name.to_owned());
-        for (what, write, is_kept) in [
-            ("an old CIB", write(CibAction::Replace, Scope::All, Some(&older)), true),
-            ("by the section's name", write(CibAction::Replace, section("cib"), Some(&older)), true),
-            ("by an XPath", write(CibAction::Replace, of("/cib"), Some(&older)), true),
-            ("by another", write(CibAction::Replace, of("//status/.."), Some(&older)), true),
-            ("one without a status", write(CibAction::Replace, Scope::All, Some(&bare)), true),
-            ("none at all", write(CibAction::Erase, Scope::All, None), true),
-            ("the section itself", write(CibAction::Replace, section("status"), Some(&status)), false),
-            ("the section, found", write(CibAction::Replace, Scope::All, Some(&status)), false),
+        let (replace, patched) = (CibAction::Replace, CibAction::Patch);
+        // Whether it is made, and since which level the status is kept.
+        for (what, write, is_made, kept_since) in [
+            ("an old CIB", write(replace, Scope::All, Some(&older)), true, LEVEL_OF_MEANINGS),
+            ("by the section's name", write(replace, section("cib"), Some(&older)), true, LEVEL_OF_MEANINGS),
+            ("by an XPath", write(replace, of("/cib"), Some(&older)), true, LEVEL_OF_MEANINGS),
+            ("by another", write(replace, of("//status/.."), Some(&older)), true, LEVEL_OF_MEANINGS),
+            ("one without a status", write(replace, Scope::All, Some(&bare)), true, LEVEL_OF_MEANINGS),
+            ("none at all", write(CibAction::Erase, Scope::All, None), true, LEVEL_OF_MEANINGS),
+            (
+                "the section itself",
+                write(replace, section("status"), Some(&status)),
+                false,
+                LEVEL_OF_REFUSALS,
+            ),
+            ("the section, found", write(replace, Scope::All, Some(&status)), false, LEVEL_OF_REFUSALS),
+            ("its attributes", write(replace, section("status"), Some(&attributes)), true, 0),
+            ("a patchset", write(patched, Scope::All, Some(patch)), true, LEVEL_OF_REFUSALS),
         ] {
             // Below that level, all members do as the older of them.
-            for (level, is_kept) in [(LEVEL_OF_MEANINGS, is_kept), (LEVEL_OF_MEANINGS - 1, false)] {
+            for level in [LEVEL_OF_REFUSALS, LEVEL_OF_MEANINGS, LEVEL_OF_MEANINGS - 1] {
                 let mut replica = Replica::read(CIB, 0, Ledger::default()).expect("a CIB");
                 replica.level = level;
-                replica.write(&write, None).expect("it can be made");
+                let done = replica.write(&write, None);
+                assert_eq!(done.is_ok(), is_made || level < kept_since, "{what}, level {level}: {done:?}");
                 let state = replica.node_state("a");
                 let expected = state.and_then(|state| state.attr("expected"));
-                assert_eq!(expected == Some("member"), is_kept, "{what}, level {level}");
+                assert_eq!(expected == Some("member"), level >= kept_since, "{what}, level {level}");
             }
         }
     }

@@ -213,7 +213,7 @@ impl Cluster {
             return;
         }
         host.station.kill_executor();
-        self.checker.notices.disturbed(self.now);
+        self.checker.notices.disturbed(self.now, &host.name);
         let host = &mut self.hosts[idx];
         let was_linked = host.is_linked;
         host.unlink();

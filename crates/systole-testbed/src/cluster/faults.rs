@@ -2,7 +2,8 @@
 
 use super::Cluster;
 use crate::{Micros, NodeIdx, host::Host, station::Place};
-use systole_cluster::executor;
+use systole_cluster::{Event, executor};
+use systole_hub::Patience;
 use systole_wire::api::Call;
 
 impl Cluster {
@@ -45,6 +46,8 @@ impl Cluster {
         let now = self.now;
         let host = &mut self.hosts[idx];
         host.node = None;
+        (host.hangs_until, host.dropped_at) = (None, None);
+        host.unread.clear();
         host.away_since.get_or_insert(now);
         host.writing.clear();
         host.unlink();
@@ -63,6 +66,36 @@ impl Cluster {
         self.tell(&name, &format!("=== systoled killed, back in {} ms", away / 1000));
         self.stop_node(idx);
         self.hosts[idx].node_starts_at = Some(self.now + away);
+    }
+
+    /// `systoled` does nothing for so long, with its connections open: it hangs, or the kernel sees that it works.
+    pub fn hang(&mut self, idx: NodeIdx, span: Micros, works: bool) {
+        let patience = if works { Patience::USUAL.silent_after } else { Patience::USUAL.idle_after };
+        let (now, patience) = (self.now, patience.as_micros() as Micros);
+        let host = &mut self.hosts[idx];
+        host.hangs_until = Some(now + span);
+        host.dropped_at = (span > patience).then_some(now + patience);
+        let name = host.name.clone();
+        self.tell(&name, &format!("=== {} for {} ms", if works { "thinks" } else { "hangs" }, span / 1000));
+    }
+
+    /// The cluster layer drops a daemon that hangs.
+    pub(super) fn drop_hanging(&mut self, idx: NodeIdx) {
+        self.hosts[idx].has_to_join = true;
+        self.hosts[idx].unread.push(Event::ClusterLost);
+        self.network.disconnect(idx, self.now, &mut self.random);
+    }
+
+    /// A daemon goes on, and reads what it has not read.
+    pub(super) fn wake(&mut self, idx: NodeIdx) {
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, "=== goes on");
+        for event in std::mem::take(&mut self.hosts[idx].unread) {
+            self.tell_node(idx, event);
+        }
+        if self.hosts[idx].node.is_some() && self.network.view(idx).is_none() {
+            self.network.connect(idx, self.now, &mut self.random);
+        }
     }
 
     /// Starts the daemons of nodes that left in good order.

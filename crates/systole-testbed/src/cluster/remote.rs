@@ -113,6 +113,7 @@ impl Cluster {
     pub(super) fn drop_sessions_of(&mut self, node: NodeIdx, is_silent: bool) {
         for idx in 0..self.sessions.len() {
             if self.sessions[idx].node == node {
+                self.checker.notices.disturbed(self.now, &self.fars[self.sessions[idx].far].name);
                 if is_silent {
                     self.cut_session(idx);
                 }
@@ -233,8 +234,8 @@ impl Cluster {
             RemoteEvent::Says(FromExecutor::Welcome { .. }) => session.is_up = true,
             RemoteEvent::Says(_) | RemoteEvent::StartState(_) => {}
             RemoteEvent::Lost { .. } => {
-                self.checker.notices.disturbed(self.now);
                 let there = &mut self.fars[session.far];
+                self.checker.notices.disturbed(self.now, &there.name);
                 if session.is_up {
                     there.broken_in = Some(there.incarnation);
                 }

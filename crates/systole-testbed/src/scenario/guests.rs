@@ -174,11 +174,12 @@ pub fn what_is_wrong_at_rest(cluster: &Cluster) -> Option<String> {
         }
         let agents = hosts().map(|host| (&host.name, &host.station.agents));
         let mut copies = agents.chain(fars().map(|far| (&far.name, &far.station.agents)));
-        let is_misled = |agents: &Agents| {
-            agents.active.contains(resource) && agents.follows.get(resource) != Some(places[0])
+        let is_misled = |name: &str, agents: &Agents| {
+            agents.active.contains(resource)
+                && agents.follows.get(resource) != Some(places[0])
+                && cluster.checker.notices.must_be_known(resource, places[0], name)
         };
-        let misled = copies.find(|(_, agents)| is_misled(agents));
-        if let Some((name, agents)) = misled.filter(|_| cluster.checker.notices.must_be_known(resource)) {
+        if let Some((name, agents)) = copies.find(|(name, agents)| is_misled(name, agents)) {
             let follows = agents.follows.get(resource);
             return Some(format!("{resource} on {name} follows {follows:?} instead of {}", places[0]));
         }

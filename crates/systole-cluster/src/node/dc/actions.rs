@@ -4,7 +4,7 @@ use super::{Dc, PAUSE};
 use crate::{
     Level,
     engine::{AbortReason, Effect as Step, Event as Told, Outcome},
-    message::{AttributeChange, AttributeValue, Hand, Message, Perform},
+    message::{AttributeChange, AttributeValue, Hand, LEVEL_OF_NOTICES, Message, Notice, Perform},
     node::NodeMachine,
     replica::has_succeeded,
 };
@@ -64,13 +64,32 @@ impl NodeMachine {
             ActionKind::Resource(resource) => match self.member_for(action) {
                 Some(node) => {
                     let operation = self.foresee(operation(dc, action, resource));
-                    let by = hand(action, resource);
-                    self.cast(Message::Perform(Box::new(Perform { node, by, operation })));
+                    let (by, then) = (hand(action, resource), self.notices_after(dc, action.id));
+                    self.cast(Message::Perform(Box::new(Perform { node, by, operation, then })));
                 }
                 None => self.action_failed(dc, action, &format!("{name} is not a member of the cluster")),
             },
             ActionKind::Cluster => self.perform_cluster_action(dc, action, &name, self.member_for(action)),
         }
+    }
+
+    /// What is to be told once an action is done, for the members to keep in mind.
+    fn notices_after(&self, dc: &mut Dc, action: ActionId) -> Vec<Notice> {
+        if self.replica.level < LEVEL_OF_NOTICES {
+            return Vec::new();
+        }
+        let found = dc.engine.notices_after(action);
+        let dc = &*dc;
+        let order = |action: &Action| {
+            let ActionKind::Resource(resource) = &action.kind else { return None };
+            let node = self.member_for(action)?;
+            Some(Perform::new(node, hand(action, resource), operation(dc, action, resource)))
+        };
+        let notices = found.into_iter().map(|notice| Notice {
+            after: notice.after.iter().map(|action| transition_key(dc, action).to_string()).collect(),
+            tell: notice.tell.iter().filter_map(order).collect(),
+        });
+        within_bounds(notices.collect())
     }
 
     /// The member that sees to an action: the node it is for, or the one that passes it on.
@@ -230,6 +249,24 @@ impl NodeMachine {
     pub(super) fn node_of(&self, operation: &Operation) -> Option<String> {
         operation.parameters.get("CRM_meta_on_node").cloned()
     }
+}
+
+/// How much text the notifications have at most that go along with one operation.
+const MAX_NOTICES: usize = 4 << 20;
+
+/// As many as may go along. The others only this DC can send.
+fn within_bounds(mut notices: Vec<Notice>) -> Vec<Notice> {
+    let mut n_bytes = 0;
+    for notice in &mut notices {
+        n_bytes += notice.after.iter().map(String::len).sum::<usize>();
+        notice.tell.retain(|told| {
+            let parameters = told.operation.parameters.iter();
+            n_bytes += parameters.map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            n_bytes <= MAX_NOTICES
+        });
+    }
+    notices.retain(|notice| !notice.tell.is_empty());
+    notices
 }
 
 fn attribute_change(node: &str, name: String, to: AttributeValue) -> AttributeChange {

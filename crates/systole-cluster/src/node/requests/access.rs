@@ -32,6 +32,16 @@ impl NodeMachine {
         }
     }
 
+    /// Why a request is not to be said to members of which older ones would not refuse it, or not for the same reasons.
+    pub(super) fn refuses_before(&self, asker: Option<&Asker>, wish: &Wish) -> Option<Refusal> {
+        if !self.permits(asker, wish) {
+            return Some(denied());
+        }
+        let Wish::Write(write) = wish else { return None };
+        let error = self.replica.try_write(&write.change).err()?;
+        Some(Refusal { kind: RefusalKind::Change(error.failure), message: error.message })
+    }
+
     /// Whether who asks may change what is wished to be changed.
     pub(super) fn permits(&self, asker: Option<&Asker>, wish: &Wish) -> bool {
         let Some(acl) = asker.and_then(|asker| self.acl_of(asker)) else { return true };

@@ -1,7 +1,7 @@
 //! Access control lists: what a user who may not do everything gets to see and to change.
 
 use super::*;
-use crate::message::{LEVEL_OF_ACCESS, LEVEL_OF_MEANINGS};
+use crate::message::{LEVEL_OF_MEANINGS, LEVEL_OF_REFUSALS};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Failure, Scope};
 use systole_wire::api::{AttributeUpdate, Call, Refusal, RefusalKind, Reply, Request};
 
@@ -107,7 +107,7 @@ fn what_a_user_may_not_see_is_not_in_the_answers() {
 
 #[test]
 fn beside_a_member_that_does_not_ask_the_lists_the_one_that_is_asked_does() {
-    for (minor, is_told) in [(PROTOCOL.minor, true), (LEVEL_OF_ACCESS - 1, false)] {
+    for (minor, is_told) in [(PROTOCOL.minor, true), (LEVEL_OF_REFUSALS - 1, false)] {
         let mut bench = bench("true");
         bench.machine.replica.level = minor;
         bench.casts.clear();
@@ -182,7 +182,7 @@ fn a_change_finds_by_searching_only_what_who_asks_may_see() {
         };
         Call::Apply { change, force: false }
     };
-    for level in [PROTOCOL.minor, LEVEL_OF_MEANINGS - 1, LEVEL_OF_ACCESS - 1] {
+    for level in [PROTOCOL.minor, LEVEL_OF_REFUSALS - 1, LEVEL_OF_MEANINGS - 1] {
         let mut bench = bench("true");
         let role = r#"<acl_role id="op"><acl_permission id="secret" kind="deny" xpath="//nvpair[@id='acl']"/></acl_role>"#;
         ask(&mut bench, "root", &[], apply(CibAction::Modify, "acls", Some(role)));
@@ -190,7 +190,7 @@ fn a_change_finds_by_searching_only_what_who_asks_may_see() {
         let before = bench.machine.replica.cib().to_text();
         let reply =
             ask(&mut bench, "alice", &["ops"], delete("//nvpair[@name='enable-acl' and @value='true']"));
-        assert_eq!(is_denied(reply.as_ref()), level < LEVEL_OF_MEANINGS, "{reply:?}");
+        assert_eq!(is_denied(reply.as_ref()), level < LEVEL_OF_REFUSALS, "{reply:?}");
         assert_eq!(bench.machine.replica.cib().to_text(), before);
     }
 }

@@ -74,8 +74,7 @@ fn an_operation_that_was_given_up_and_fails_late_counts_as_one_failure() {
     let parameters = [("CRM_meta_on_node".to_owned(), "a".to_owned())].into();
     let monitor = Operation { parameters, ..operation("monitor", 10_000) };
     let keys = vec![monitor.transition_key.clone()];
-    let perform =
-        crate::message::Perform { node: 1, by: crate::message::Hand::Executor, operation: monitor.clone() };
+    let perform = crate::message::Perform::new(1, crate::message::Hand::Executor, monitor.clone());
     bench.hangs_from = Some("monitor");
     bench.casts.clear();
     bench.machine.cast(Message::Perform(Box::new(perform)));

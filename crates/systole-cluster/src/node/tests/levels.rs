@@ -1,8 +1,15 @@
 //! Members that speak different versions of the protocol.
 
 use super::*;
-use crate::message::{ConnectionReport, Hello, LEVEL_OF_DIGESTS, LEVEL_OF_MEANINGS};
-use systole_wire::{ProtocolVersion, exec::Digest};
+use crate::message::{
+    ConnectionReport, Hello, LEVEL_OF_DIGESTS, LEVEL_OF_MEANINGS, LEVEL_OF_NOTICES, LEVEL_OF_REFUSALS,
+};
+use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_wire::{
+    ProtocolVersion,
+    api::{Call, RefusalKind, Reply, Request},
+    exec::Digest,
+};
 
 /// A member `b` that speaks the protocol up to a minor part says hello. Its executor does not come.
 fn join(bench: &mut Bench, minor: u16) {
@@ -52,6 +59,21 @@ fn what_a_member_cannot_read_is_said_by_nobody() {
     }
 }
 
+#[test]
+fn what_follows_an_operation_is_said_to_those_who_keep_it_in_mind() {
+    let resource = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
+    let clone = r#"<clone id="c"><meta_attributes id="cm"><nvpair id="cm1" name="notify" value="true"/></meta_attributes>
+        <primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></clone>"#;
+    for (minor, is_said) in [(PROTOCOL.minor, true), (LEVEL_OF_NOTICES - 1, false)] {
+        let mut bench = Bench::with(&CIB.replace(resource, clone));
+        join(&mut bench, minor);
+        bench.wait(30);
+        assert!(bench.ran.iter().any(|key| key == "r_post_notify_start_0"), "{:?}", bench.ran);
+        let start = bench.casts.iter().find(|payload| payload.contains("r_start_0")).expect("it is started");
+        assert_eq!(start.contains("r_post_notify_start_0"), is_said, "beside one that speaks 1.{minor}");
+    }
+}
+
 const CONNECTION: &str = r#"<primitive id="r" class="ocf" provider="pacemaker" type="remote">
     <instance_attributes id="p"><nvpair id="p1" name="fake" value="1"/>
     <nvpair id="p2" name="server" value="192.0.2.7"/></instance_attributes></primitive>"#;
@@ -91,27 +113,47 @@ fn what_became_of_connections_is_said_as_a_member_can_read_it_and_once() {
     }
 }
 
+/// A tool asks for a change, whatever the CIB has.
+fn ask(bench: &mut Bench, action: CibAction, scope: Scope, xml: Option<&str>) {
+    bench.casts.clear();
+    let change = CibCall { action, scope, xml: xml.map(str::to_owned), options: CibOptions::default() };
+    let call = Call::Apply { change, force: false };
+    let request = Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
+}
+
 #[test]
 fn a_change_that_older_members_would_make_otherwise_is_refused() {
-    use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
-    use systole_wire::api::{Call, RefusalKind, Reply, Request};
     for (minor, is_made) in [(PROTOCOL.minor, true), (LEVEL_OF_MEANINGS - 1, false)] {
         let mut bench = Bench::start();
         join(&mut bench, minor);
         bench.wait(30);
-        bench.casts.clear();
-        let change = CibCall {
-            action: CibAction::Delete,
-            scope: Scope::XPath("//primitive[@id='r']/@provider".to_owned()),
-            xml: None,
-            options: CibOptions::default(),
-        };
-        let call = Call::Apply { change, force: false };
-        let request = Request { id: 1, client: "test".into(), user: None, call };
-        bench.tell(Event::Request { client: crate::ClientId(7), request, groups: Vec::new() });
+        let scope = Scope::XPath("//primitive[@id='r']/@provider".to_owned());
+        ask(&mut bench, CibAction::Delete, scope, None);
         assert_eq!(bench.casts.iter().any(|payload| payload.contains("provider")), is_made, "1.{minor}");
         let is_too_early =
             |reply: &Reply| matches!(reply, Reply::Refused(it) if it.kind == RefusalKind::NotReady);
         assert_eq!(bench.replies.iter().any(is_too_early), !is_made, "{:?}", bench.replies);
+    }
+}
+
+#[test]
+fn what_older_members_would_not_refuse_is_refused_before_it_is_said() {
+    for (minor, is_said) in [(PROTOCOL.minor, true), (LEVEL_OF_REFUSALS - 1, false)] {
+        let mut bench = Bench::start();
+        join(&mut bench, minor);
+        bench.wait(30);
+        let cib = CIB.replace("<status/>", "").replace("<configuration>", "<status/><configuration>");
+        let newer = cib.replace("epoch=\"5\"", "epoch=\"99\"");
+        let another_state = r#"<status><node_state id="1" uname="a" in_ccm="false"/></status>"#;
+        for (what, scope) in [(newer.as_str(), Scope::All), (another_state, Scope::Section("status".into()))]
+        {
+            let before = bench.machine.replica.cib().clone();
+            bench.replies.clear();
+            ask(&mut bench, CibAction::Replace, scope, Some(what));
+            assert_eq!(bench.casts.iter().any(|payload| payload.contains("replace")), is_said, "1.{minor}");
+            assert!(matches!(bench.replies[..], [Reply::Refused(_)]), "1.{minor}: {:?}", bench.replies);
+            assert_eq!(*bench.machine.replica.cib(), before);
+        }
     }
 }

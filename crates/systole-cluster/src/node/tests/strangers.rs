@@ -78,6 +78,8 @@ fn a_node_that_is_kept_out_runs_nothing_even_where_quorum_is_ignored() {
         bench.lose_layer();
         bench.wait(30);
         assert_eq!(bench.running, runs, "{:?}", bench.ran);
+        let kept = bench.last_input.contains(r#"name="no-quorum-policy" value="stop""#);
+        assert_eq!(kept, is_stranger, "{}", bench.last_input);
     }
 }
 

@@ -54,7 +54,7 @@ impl Bench {
         if operation.resource == "g" {
             operation.parameters.insert("CRM_meta_container".to_owned(), "c".to_owned());
         }
-        self.replica.perform(&Perform { node: A, by: by.clone(), operation: operation.clone() });
+        self.replica.perform(&Perform::new(A, by.clone(), operation.clone()));
         OperationResult {
             number: self.n_results,
             operation,
