@@ -400,10 +400,12 @@ impl Cluster {
         self.checker.check(&self.hosts, &self.network);
     }
 
-    /// Nodes without a daemon or without quorum may miss what they are told, and so may what they are connected to.
+    /// Nodes without a daemon, an executor or quorum may miss what they are told, and so may what they are connected to.
     fn note_who_is_disturbed(&mut self) {
         let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
-        let is_there = |idx: NodeIdx| self.hosts[idx].awake().is_some() && has_quorum(idx);
+        let has_executor = |idx: NodeIdx| self.hosts[idx].station.executor.is_some();
+        let is_there =
+            |idx: NodeIdx| self.hosts[idx].awake().is_some() && has_executor(idx) && has_quorum(idx);
         let notices = &mut self.checker.notices;
         let mut is_any_there = false;
         for (idx, host) in self.hosts.iter().enumerate() {
