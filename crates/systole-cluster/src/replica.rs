@@ -150,12 +150,22 @@ impl Replica {
 
     /// Recurring operations in a node's history: operation keys.
     pub fn recorded_monitors(&self, node: &str) -> Vec<String> {
+        let entries = self.recurring_entries(node);
+        entries.filter_map(|entry| entry.attr("operation_key").map(str::to_owned)).collect()
+    }
+
+    /// When a recurring operation last had another result, as the history of a node says, seconds since 1970.
+    pub fn recurring_changed_at(&self, node: &str, operation_key: &str) -> Option<i64> {
+        let entries = self.recurring_entries(node);
+        let entries = entries.filter(|entry| entry.attr("operation_key") == Some(operation_key));
+        entries.filter_map(|entry| entry.attr("last-rc-change")?.parse().ok()).max()
+    }
+
+    fn recurring_entries(&self, node: &str) -> impl Iterator<Item = Element<'_>> {
         let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
         let entries = resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
         let operations = entries.flat_map(|resource| resource.children_named("lrm_rsc_op"));
-        let recurring =
-            operations.filter(|entry| entry.attr("interval").is_some_and(|interval| interval != "0"));
-        recurring.filter_map(|entry| entry.attr("operation_key").map(str::to_owned)).collect()
+        operations.filter(|entry| entry.attr("interval").is_some_and(|interval| interval != "0"))
     }
 
     fn status(&mut self) -> Status<'_> {

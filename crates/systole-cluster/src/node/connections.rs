@@ -371,7 +371,8 @@ impl NodeMachine {
     ) {
         let mut at = self.now.wall.0;
         if operation.interval_ms > 0 {
-            // History tells two results of one call apart by whole seconds only, and must take the newer for the newer.
+            at = self.moment_after_the_last(&Hand::Connections, &operation, at);
+            // What is not recorded yet counts, too.
             let last = self.connections.monitored_at.entry(operation.resource.clone()).or_insert(i64::MIN);
             at = at.max(last.saturating_add(1));
             *last = at;

@@ -243,6 +243,8 @@ impl NodeMachine {
                 result.exit_reason = "it was withdrawn before it began".to_owned();
             }
         }
+        result.at = self.moment_after_the_last(by, &result.operation, result.at);
+        let Some(executor) = self.executor_of(by) else { return };
         if *by != Hand::Executor {
             // A remote executor may number its results as it likes, or not at all.
             result.number = executor.last_number + 1;
@@ -253,6 +255,21 @@ impl NodeMachine {
         if was_last_announced {
             self.reconcile_monitors(by);
         }
+    }
+
+    /// The moment `at`, or one after the last result that is recorded of a recurring operation: history tells two results of one
+    /// call apart by whole seconds only and must take the newer for the newer, though clocks are set back and
+    /// daemons that knew the last moment start anew.
+    pub(super) fn moment_after_the_last(&self, by: &Hand, operation: &Operation, at: i64) -> i64 {
+        if operation.interval_ms == 0 {
+            return at;
+        }
+        let node = match by {
+            Hand::Executor | Hand::Connections => &self.name,
+            Hand::Remote(node) => node,
+        };
+        let last = self.replica.recurring_changed_at(node, &operation.key);
+        last.map_or(at, |last| at.max(last.saturating_add(1)))
     }
 
     /// Something runs at this node's executor, it seems, that nobody asked it to start.

@@ -214,3 +214,21 @@ fn a_session_is_closed_when_another_member_holds_the_connection() {
     bench.tell(Event::Remote { session, event });
     assert!(!bench.casts.iter().any(|payload| payload.contains("record")), "{:?}", bench.casts);
 }
+
+#[test]
+fn a_result_is_later_than_the_last_of_its_operation_though_clocks_are_set_back() {
+    use crate::message::Hand;
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.view(1);
+    let far = Hand::Remote("far".into());
+    for (by, node, key) in [(&far, "far", "r_monitor_10000"), (&Hand::Connections, "a", "far_monitor_30000")]
+    {
+        let last = bench.machine.replica.recurring_changed_at(node, key).expect("recorded");
+        let operation = Operation { key: key.into(), ..super::operation("monitor", 10_000) };
+        for (at, expected) in [(last - 829, last + 1), (last, last + 1), (last + 5, last + 5)] {
+            assert_eq!(bench.machine.moment_after_the_last(by, &operation, at), expected, "{key}");
+        }
+        let once = Operation { interval_ms: 0, ..operation };
+        assert_eq!(bench.machine.moment_after_the_last(by, &once, 5), 5, "calls have an order of their own");
+    }
+}
