@@ -273,6 +273,38 @@ fn a_must_that_every_node_fulfils() {
     insta::assert_snapshot!(say(&cluster(&[], &resources, with, ""), &["systole explain x --no-advice"]));
 }
 
+/// It may run elsewhere than the other: where the attribute has the same value, or where it is promoted.
+#[test]
+fn a_must_that_names_no_node_is_not_told_as_one_that_does() {
+    let rack =
+        r#"<rsc_colocation id="by-rack" rsc="x" with-rsc="y" node-attribute="rack" score="INFINITY"/>"#;
+    let resources = dummy("x", "") + &dummy("y", "");
+    let said = say(&cluster(&[], &resources, rack, ""), &["systole explain x --no-advice"]);
+    assert!(!said.contains("may run only where"), "{said}");
+    let with = r#"<rsc_colocation id="x-with-db" rsc="x" with-rsc="db-clone" with-rsc-role="Unpromoted" score="INFINITY"/>"#;
+    let promotable = meta("db-clone", "promotable", "true");
+    let resources =
+        format!(r#"<clone id="db-clone">{promotable}{}</clone>{}"#, dummy("db", ""), dummy("x", ""));
+    let said = say(&cluster(&[], &resources, with, ""), &["systole explain x --no-advice"]);
+    assert!(!said.contains("may run only where"), "{said}");
+}
+
+#[test]
+fn fewer_copies_than_nodes_as_a_ban_wants_it_call_for_no_advice() {
+    let clone = format!(r#"<clone id="c">{}</clone>"#, dummy("x", ""));
+    let ban = r#"<rsc_location id="not-a" rsc="c" node="a" score="-INFINITY"/>"#;
+    let state = |(id, node): (u8, &str)| {
+        format!(
+            r#"<node_state id="{id}" uname="{node}" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="{id}">
+            <lrm_resources>{}</lrm_resources></lrm></node_state>"#,
+            started("x")
+        )
+    };
+    let status = [(2, "b"), (3, "c")].map(state).concat();
+    let said = say(&cluster(&[], &clone, ban, &status), &["systole explain c"]);
+    assert!(said.contains("not-a") && !said.contains("Nothing was found"), "{said}");
+}
+
 #[test]
 fn what_runs_still_and_is_about_to_stop() {
     let status = format!(

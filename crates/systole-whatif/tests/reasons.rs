@@ -4,7 +4,7 @@
 //! `SYSTOLE_CASE=NAME` looks at one case.
 
 use systole_cib::model::Cib;
-use systole_scheduler::{Node, Transition, placement::Detail, plan::Origin, status::NodeKind};
+use systole_scheduler::{Node, Transition, note::Cause, placement::Detail, plan::Origin, status::NodeKind};
 use systole_types::{NodeId, Role, Score, Timestamp};
 use systole_whatif::{
     Moment,
@@ -84,7 +84,13 @@ fn the_scores_that_are_told_add_up_to_the_score() {
         let asker = Asker::new(&transition);
         for (rsc, _) in transition.status.iter_resources().filter(|(_, rsc)| rsc.is_primitive()) {
             let answer = asker.answer(rsc);
-            if answer.reasons.iter().any(Reason::rules_out) {
+            // Where a ticket forbids promotion, the answer's score is made of what is told.
+            let is_made = |reason: &Reason| {
+                matches!(reason.why, Why::Promotion(Score::MINUS_INFINITY, Cause::Ticket { .. }))
+            };
+            if answer.reasons.iter().any(Reason::rules_out)
+                || answer.all_reasons().any(|(_, reason)| is_made(reason))
+            {
                 continue;
             }
             for part in answer.nodes.iter().filter(|part| !part.reasons.iter().any(Reason::rules_out)) {

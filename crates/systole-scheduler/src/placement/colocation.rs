@@ -54,6 +54,8 @@ pub struct ColocationLink {
     pub dependent_role: Role,
     /// The primary only in this role; `Unknown`: in any.
     pub primary_role: Role,
+    /// "The same place" is a node with the same value of some attribute, not the node itself.
+    pub goes_by_attribute: bool,
 }
 
 impl<'s> Colocation<'s> {
@@ -85,6 +87,7 @@ impl<'s> Colocation<'s> {
             score: Score::finite(self.score.into()),
             dependent_role: self.dependent_role,
             primary_role: self.primary_role,
+            goes_by_attribute: self.attribute.is_some(),
         }
     }
 }
@@ -324,7 +327,8 @@ impl<'s> Assigner<'s, '_> {
     }
 
     /// Those of them whose dependents have a say in where the resource goes. Asked for again and again while wishes are
-    /// followed, so they are kept as long as nothing changes them: a new colocation, or another priority of a dependent.
+    /// followed, so they are kept as long as nothing changes them: a new colocation, another priority of a dependent, or that
+    /// a resource has failed.
     pub fn wishing(&mut self, rsc: RscIdx) -> Rc<[u32]> {
         if let Some(known) = &self.wishing.lists[rsc.i()] {
             return known.clone();

@@ -134,10 +134,10 @@ impl Search<'_> {
                     made.push(remedy);
                 }
             }
-            *n_tried += 1;
             if made.len() == n_made || made.len() > MAX_MILD {
                 return None;
             }
+            *n_tried += 1;
         }
         for at in (0..made.len()).rev() {
             let mut fewer = made.clone();

@@ -325,7 +325,8 @@ impl<'t> Asker<'t> {
         notes().any(|note| forbids_promotion(note)) && !notes().any(|note| bans_everywhere(note))
     }
 
-    /// Mandatory colocations that ban no node here: they change no score, and yet decide where it may run.
+    /// Mandatory colocations that ban no node here: they change no score, and yet decide where it may run. Left out are those that
+    /// do not say on which node: by an attribute, or with an instance that must not be promoted.
     fn silent_musts(&self, rsc: RscIdx, nodes: &[NodeAnswer]) -> Vec<Reason> {
         let (status, placement) = (self.status(), &self.transition.placement);
         if placement.assigned[rsc.i()].is_none() {
@@ -335,6 +336,8 @@ impl<'t> Asker<'t> {
         let is_must = |link: &&ColocationLink| {
             link.score == Score::INFINITY
                 && link.dependent_role == Role::Unknown
+                && link.primary_role != Role::Unpromoted
+                && !link.goes_by_attribute
                 && !link.id.starts_with('#')
                 && chain.contains(&link.dependent)
         };
