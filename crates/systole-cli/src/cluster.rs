@@ -9,7 +9,7 @@ use crate::{Exit, Failed, Session, edit};
 use anyhow::Context as _;
 use daemon::Daemon;
 use file::CibFile;
-pub use file::{parse, write_atomically};
+pub use file::{check_writable, parse, write_atomically};
 use std::{path::PathBuf, time::Duration};
 use systole_cib::{
     ops::{CibAction, CibCall, CibOptions, Scope, Stamp},

@@ -1,4 +1,4 @@
-//! `crm_mon` as it goes on in the background.
+//! `crm_mon` as it goes on in the background, and the files it writes.
 
 mod support;
 
@@ -55,7 +55,40 @@ fn a_daemon_without_a_cluster_says_so_and_goes_on() {
     wait_for(&file, "not connected");
     fs::remove_file(&file).expect("the page is there");
     wait_for(&file, "not connected");
+    let again = place.sh_on("crm_mon -p pid -d --output-to=other", None);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.err.contains("already running"), "{again:?}");
     let outcome = place.sh_on("ps -o args= -p $(cat pid); kill $(cat pid)", None);
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(outcome.out.contains("crm_mon") && outcome.out.contains("page"), "{outcome:?}");
+}
+
+#[test]
+fn a_daemon_that_cannot_write_does_not_start() {
+    let place = Place::new().with_cib(WEB);
+    for command in [
+        "crm_mon -d --output-to=none/page",
+        "crm_mon -d -p none/pid --output-to=page",
+        "ln -s target pid; crm_mon -d -p pid --output-to=page",
+        "echo precious > notes; crm_mon -d -p notes --output-to=page",
+    ] {
+        let outcome = place.sh(command);
+        assert_eq!((outcome.code, outcome.out.as_str()), (73, ""), "{command}: {outcome:?}");
+    }
+    let left = place.sh("ls; cat notes");
+    assert!(!left.out.contains("page") && !left.out.contains("target"), "{left:?}");
+    assert!(left.out.contains("precious"), "{left:?}");
+    // A number that was left over is no obstacle.
+    assert_eq!(place.sh("echo 4000000000 > stale; crm_mon -d -p stale --output-to=page").code, 0);
+}
+
+#[test]
+fn a_link_planted_beside_a_page_is_not_followed() {
+    let place = Place::new().with_cib(WEB);
+    let command =
+        "echo precious > notes; ln -s notes .page.$$; exec crm_mon -1 --output-as=html --output-to=page";
+    assert_eq!(place.sh(command).code, 0);
+    let left = place.sh("test -L page || head -c 5 page; cat notes; ls -A");
+    assert!(left.out.starts_with("<html") || left.out.starts_with("<!DOC"), "{left:?}");
+    assert!(left.out.contains("precious") && !left.out.contains(".page."), "{left:?}");
 }

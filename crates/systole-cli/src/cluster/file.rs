@@ -306,8 +306,13 @@ fn rewrite(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 fn write_beside(target: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?.to_string_lossy().into_owned();
     let beside = target.with_file_name(format!(".{name}.{}", std::process::id()));
+    // Left over by a process that had this number before, or planted: a link there is not followed.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::File::create_new(&beside)?;
     let written = (|| {
-        let mut file = fs::File::create(&beside)?;
         if let Ok(meta) = fs::metadata(target) {
             file.set_permissions(meta.permissions())?;
         }
@@ -320,11 +325,31 @@ fn write_beside(target: &Path, content: &[u8]) -> io::Result<PathBuf> {
     written.map(|()| beside)
 }
 
+/// Whether [`write_atomically`] would be let; nothing is changed.
+///
+/// # Errors
+/// What it would fail with, if not for want of space.
+pub fn check_writable(path: &Path) -> anyhow::Result<()> {
+    let beside = write_beside(&replaceable(path)?, b"")?;
+    Ok(fs::remove_file(&beside)?)
+}
+
 /// Replaces a file's content in one step. The file keeps its permissions; a link stays a link.
 ///
 /// # Errors
 /// If the directory cannot be written to, or the disk is full. The file is as it was then.
 pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let target = replaceable(path)?;
+    let beside = write_beside(&target, content)?;
+    let renamed = fs::rename(&beside, &target);
+    if renamed.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    Ok(renamed?)
+}
+
+/// Where a file that may be replaced really is.
+fn replaceable(path: &Path) -> anyhow::Result<PathBuf> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if let Ok(meta) = fs::metadata(&target)
         && !meta.is_file()
@@ -335,10 +360,5 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if target.exists() {
         fs::OpenOptions::new().write(true).open(&target)?;
     }
-    let beside = write_beside(&target, content)?;
-    let renamed = fs::rename(&beside, &target);
-    if renamed.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    Ok(renamed?)
+    Ok(target)
 }

@@ -1,6 +1,6 @@
 //! `crm_mon --external-agent`: a program that is told of each operation's result.
 
-use super::Args;
+use super::{Args, background::MARK};
 use crate::Exit;
 use std::{
     collections::BTreeMap,
@@ -89,7 +89,8 @@ impl Notifier {
             let _ = longest.wait();
         }
         let mut command = Command::new(agent);
-        command.envs(result.variables());
+        // Else a `crm_mon --daemonize` that the program starts would take itself for the one in the background.
+        command.env_remove(MARK).envs(result.variables());
         if let Some(recipient) = &self.recipient {
             command.env("CRM_notify_recipient", recipient);
         }

@@ -80,11 +80,12 @@ impl<'a> Watch<'a> {
         loop {
             session.now = system_time();
             let view = view::look(session, &mut cluster)?;
+            // Results are told whether there is room for the page or not.
+            notifier.look(&view.document);
             if self.writes_file() {
                 let report = self.report(session, &mut cluster, &view)?;
                 report::emit(session, &self.args.output, report)?;
             }
-            notifier.look(&view.document);
             thread::sleep(SHORTEST_PAUSE);
             cluster.next_change(self.interval.saturating_sub(SHORTEST_PAUSE))?;
         }
