@@ -33,6 +33,9 @@ fn attributes_may_come_in_another_sequence_than_the_last_time() {
         "<b x='1' y='2'/>",
         "<b x = '1' y\n= \"2\"/>",
         "<b y='2' x='1'/>",
+        "<b y=\"2\" x=\"1\"/>",
+        "<b xx=\"1\"/>",
+        "<b x=\"1\" yy=\"2\"/>",
         "<b xx='1' yy='2'/>",
         "<b y='&lt;'/>",
     ] {
