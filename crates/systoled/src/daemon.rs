@@ -252,8 +252,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// How much longer to wait for the cluster layer before ending without it. A node that was in a cluster stops its
-    /// resources alone, which takes as long as it takes: others may start them.
+    /// How much longer to wait for the cluster layer before ending without it. A node that was in a cluster, and
+    /// whose executor is or was there, stops its resources alone, which takes as long as it takes: others may start them.
     fn patience_left(&self) -> Option<Duration> {
         let is_stuck = self.hub.connection().is_none() && !self.machine.goes_on_alone();
         let since = self.leaving_since.filter(|_| is_stuck)?;

@@ -82,9 +82,11 @@ impl NodeMachine {
         }
     }
 
-    /// Whether this node stops its resources by itself if the cluster layer stays away, and then leaves if it is to.
+    /// Whether this node stops its resources by itself if the cluster layer stays away, and then leaves if it is to. One
+    /// whose executor never was there can do nothing, and knows of nothing to stop.
     pub fn goes_on_alone(&self) -> bool {
-        self.own_entry().is_some()
+        let has_work = self.local.was_there() || self.replica.has_history(&self.name);
+        has_work && self.own_entry().is_some()
     }
 
     /// This node among those that the cluster was ever made of.

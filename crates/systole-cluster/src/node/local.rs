@@ -31,6 +31,8 @@ const MAX_APPEARED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Executor {
     is_welcome: bool,
+    /// Whether it ever was there since this daemon has been started.
+    was_welcome: bool,
     /// Whether the attachment was applied in this view.
     is_attached: bool,
     last_call: u64,
@@ -57,6 +59,11 @@ pub(super) struct Executor {
 impl Executor {
     pub fn is_there(&self) -> bool {
         self.is_welcome
+    }
+
+    /// Whether it is there, or once was.
+    pub fn was_there(&self) -> bool {
+        self.was_welcome
     }
 
     pub fn lose(&mut self, now: Monotonic) {
@@ -198,7 +205,7 @@ impl NodeMachine {
             return;
         };
         let Some(executor) = self.executor_of(by) else { return };
-        executor.is_welcome = true;
+        (executor.is_welcome, executor.was_welcome) = (true, true);
         executor.missed_at = None;
         executor.last_call = executor.last_call.max(last_call);
         executor.recurring = recurring.into_iter().collect();

@@ -84,6 +84,20 @@ fn a_daemon_that_starts_without_a_cluster_layer_does_not_start_anything() {
 }
 
 #[test]
+fn a_daemon_that_starts_without_a_cluster_layer_and_an_executor_has_nothing_to_stop() {
+    for has_executor in [false, true] {
+        let mut bench = Bench::unwelcomed(CIB);
+        bench.has_layer = false;
+        if has_executor {
+            bench.tell(Event::Executor(welcome()));
+            bench.tell(Event::ExecutorLost);
+        }
+        bench.wait(30);
+        assert_eq!(bench.machine.goes_on_alone(), has_executor);
+    }
+}
+
+#[test]
 fn transition_keys_are_not_used_again_when_the_cluster_layer_counts_from_one_again() {
     let mut bench = Bench::start();
     for _ in 0..3 {
@@ -182,7 +196,7 @@ fn a_monitor_is_not_ended_before_its_first_result_has_come() {
 }
 
 /// One of `r` that was asked for in an earlier life.
-fn operation(name: &str, interval_ms: u64) -> Operation {
+pub(super) fn operation(name: &str, interval_ms: u64) -> Operation {
     Operation {
         call: 7,
         key: format!("r_{name}_{interval_ms}"),

@@ -53,6 +53,13 @@ impl Bench {
     }
 
     pub fn with(cib: &str) -> Self {
+        let mut bench = Self::unwelcomed(cib);
+        bench.tell(Event::Executor(welcome()));
+        bench
+    }
+
+    /// Before its executor is there.
+    pub fn unwelcomed(cib: &str) -> Self {
         let config = NodeConfig {
             stack: "hub".into(),
             version: "test".into(),
@@ -87,7 +94,6 @@ impl Bench {
         let version = CibVersion { admin_epoch: 0, epoch: 5, num_updates: 0 };
         let stored = Some(Snapshot { xml: cib.into(), version, generation: 1 });
         bench.tell(Event::Started { node: "a".into(), boot_id: "boot".into(), seed: 77, stored });
-        bench.tell(Event::Executor(welcome()));
         bench
     }
 
