@@ -3,6 +3,7 @@
 //! | command | meaning |
 //! | --- | --- |
 //! | `boot NODE...` | gives hosts power |
+//! | `boot NODE execd MS` | gives a host power, whose executor takes so many milliseconds to start |
 //! | `join NODE` | waits until the node has joined the others it can reach |
 //! | `kill NODE` | takes a host's power away |
 //! | `cut NODE`, `heal` | cuts a host off; makes the network whole |
@@ -17,6 +18,7 @@
 //! | `has NODE NAME` | whether the node's CIB has the option |
 //! | `confirm NODE` | an administrator vouches that a host is off |
 //! | `forget NODE OTHER` | a tool on a node has another one forgotten |
+//! | `refresh NODE` | a tool there has all history of the node forgotten, so that it is probed afresh |
 //! | `stop NODE` | the node leaves in good order |
 //! | `begin stop NODE` | the same, without waiting for it |
 //! | `wait SECS` | lets time pass |
@@ -58,6 +60,10 @@ impl Player {
     fn command(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
+            ["boot", name, "execd", ms] => {
+                self.cluster.power_on(node(name));
+                self.cluster.hosts[node(name)].executor_starts_at = Some(self.cluster.now + millis(ms));
+            }
             ["boot", ..] => words[1..].iter().for_each(|name| self.cluster.power_on(node(name))),
             ["join", name] => {
                 let has_joined = |daemon: &NodeMachine| daemon.settled_view().is_some();
@@ -93,6 +99,12 @@ impl Player {
                 self.ask(witness.expect("some node runs"), Call::ConfirmOff { node: name.to_owned() });
             }
             ["forget", name, other] => self.ask(node(name), Call::ForgetNode { node: other.to_owned() }),
+            ["refresh", name] => {
+                let node_name = Some(name.to_owned());
+                let call =
+                    Call::Cleanup { resource: None, node: node_name, only_failed: false, operation: None };
+                self.ask(node(name), call);
+            }
             ["has", name, option] => {
                 let daemon = self.cluster.hosts[node(name)].node.as_ref();
                 let has = daemon.is_some_and(|daemon| daemon.cib().find_id(option).is_some());

@@ -343,6 +343,102 @@ changes
 }
 
 #[test]
+fn nor_if_its_history_is_forgotten_meanwhile() {
+    for fencing in [false, true] {
+        check(
+            fencing,
+            &format!(
+                "{UP}\
+changes
+    5
+restart execd b 40000
+wait 15
+refresh b
+    done
+wait 15
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a, runs r1
+    c: members a b c, quorum, DC a, runs g0 g1
+settle
+changes
+    0
+crash r1
+settle
+changes
+    1
+"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_member_that_left_in_good_order_and_is_back_without_executor_holds_nothing_up() {
+    without_fencing(
+        "
+stop b
+    done
+settle
+restart execd b 90000
+restart systoled b
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a
+    c: members a b c, quorum, DC a, runs g0 g1 r1
+crash r0
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a
+    c: members a b c, quorum, DC a, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
+fn a_member_that_was_booted_since_runs_nothing_and_holds_nothing_up_though_its_executor_is_away() {
+    with_fencing(
+        "
+kill b
+wait 20
+boot b execd 90000
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a
+    c: members a b c, quorum, DC a, runs g0 g1 r1
+crash r0
+wait 30
+show
+    a: members a b c, quorum, DC a, runs r0
+    b: members a b c, quorum, DC a
+    c: members a b c, quorum, DC a, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
+fn the_dc_leaves_though_a_member_without_executor_cannot() {
+    without_fencing(
+        "
+restart execd b 200000
+wait 15
+begin stop b
+wait 5
+stop a
+    done
+wait 10
+show
+    a: systoled is down
+    b: members b c, quorum, DC b, runs r1
+    c: members b c, quorum, DC b, runs g0 g1 r0
+",
+    );
+}
+
+#[test]
 fn a_lost_node_is_not_forgotten_before_it_is_known_to_be_off() {
     with_fencing(
         "

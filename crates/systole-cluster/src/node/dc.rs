@@ -23,7 +23,7 @@ use std::{
 use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
 use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
-use without_executor::{in_maintenance, leave_out};
+use without_executor::{in_maintenance, leave_out, off};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
 const RESTART_GRACE: Duration = Duration::from_secs(2);
@@ -44,7 +44,9 @@ pub(super) struct Dc {
     /// The number of the present or last transition.
     transition: u64,
     engine: Engine,
-    /// What the ledger had counted of changes when that was planned.
+    /// How much text of notifications has gone along with its operations.
+    n_notice_bytes: usize,
+    /// What the ledger had counted of changes when it was planned.
     planned_at: u64,
     since: Monotonic,
     /// The CIB, kept up from plan to plan.
@@ -78,6 +80,7 @@ impl Dc {
             uuid: uuid(seed, term),
             transition: 0,
             engine: Engine::new(),
+            n_notice_bytes: 0,
             planned_at: 0,
             since: now,
             view: View::default(),
@@ -409,9 +412,15 @@ impl NodeMachine {
             around = in_maintenance(cib, &away);
             cib = &around;
         }
+        let booted = self.booted_without_executor();
+        let without;
+        if !booted.is_empty() {
+            without = off(cib, &booted);
+            cib = &without;
+        }
         let mut plan = (self.config.planner)(cib, self.now.wall);
         leave_out(&mut plan.graph, &away);
-        dc.transition += 1;
+        (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(cib, plan.recheck);
         let n_actions = plan.graph.synapses.len();

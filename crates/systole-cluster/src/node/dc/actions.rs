@@ -79,17 +79,18 @@ impl NodeMachine {
             return Vec::new();
         }
         let found = dc.engine.notices_after(action);
-        let dc = &*dc;
+        let shared = &*dc;
         let order = |action: &Action| {
             let ActionKind::Resource(resource) = &action.kind else { return None };
             let node = self.member_for(action)?;
-            Some(Perform::new(node, hand(action, resource), operation(dc, action, resource)))
+            Some(Perform::new(node, hand(action, resource), operation(shared, action, resource)))
         };
         let notices = found.into_iter().map(|notice| Notice {
-            after: notice.after.iter().map(|action| transition_key(dc, action).to_string()).collect(),
+            after: notice.after.iter().map(|action| transition_key(shared, action).to_string()).collect(),
             tell: notice.tell.iter().filter_map(order).collect(),
         });
-        within_bounds(notices.collect())
+        let notices: Vec<Notice> = notices.collect();
+        within_bounds(notices, &mut dc.n_notice_bytes)
     }
 
     /// The member that sees to an action: the node it is for, or the one that passes it on.
@@ -251,18 +252,18 @@ impl NodeMachine {
     }
 }
 
-/// How much text the notifications have at most that go along with one operation.
+/// How much text the notifications have at most that go along with the operations of one plan: the ledger keeps them, and a copy
+/// of it has to fit into a message.
 const MAX_NOTICES: usize = 4 << 20;
 
-/// As many as may go along. The others only this DC can send.
-fn within_bounds(mut notices: Vec<Notice>) -> Vec<Notice> {
-    let mut n_bytes = 0;
+/// As many as may go along beside so much of the same plan, which is counted up. The others only this DC can send.
+fn within_bounds(mut notices: Vec<Notice>, n_bytes: &mut usize) -> Vec<Notice> {
     for notice in &mut notices {
-        n_bytes += notice.after.iter().map(String::len).sum::<usize>();
+        *n_bytes += notice.after.iter().map(String::len).sum::<usize>();
         notice.tell.retain(|told| {
             let parameters = told.operation.parameters.iter();
-            n_bytes += parameters.map(|(name, value)| name.len() + value.len()).sum::<usize>();
-            n_bytes <= MAX_NOTICES
+            *n_bytes += parameters.map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            *n_bytes <= MAX_NOTICES
         });
     }
     notices.retain(|notice| !notice.tell.is_empty());
@@ -332,5 +333,25 @@ fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
         transition_key: transition_key(dc, action).to_string(),
         expected_rc: None,
         digests: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_notifications_of_one_plan_are_bounded_together() {
+        let notice = |n_bytes: usize| {
+            let operation = Operation {
+                parameters: [("x".to_owned(), "y".repeat(n_bytes))].into(),
+                ..crate::node::tests::operation("notify", 0)
+            };
+            Notice { after: Default::default(), tell: vec![Perform::new(1, Hand::Executor, operation)] }
+        };
+        let mut n_bytes = 0;
+        let lens = [MAX_NOTICES / 2, MAX_NOTICES / 2 - 2, 0]
+            .map(|len| within_bounds(vec![notice(len)], &mut n_bytes).len());
+        assert_eq!(lens, [1, 1, 0]);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Such a member does nothing, but what it runs goes on running: it is neither off nor lost. So the DC plans as if its node
 //! were in maintenance. What its history says still counts, nothing of it is started elsewhere, and nothing is planned there.
+//! One that was booted since runs nothing, and is planned without until its executor is there.
 
 use super::{Dc, NodeMachine};
 use crate::Level;
@@ -11,11 +12,9 @@ use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
 use systole_types::{ElementId, NodeId, Score};
 
 impl NodeMachine {
-    /// Whether a member may run something though its executor is away. One that was booted since, and has attached none,
-    /// runs nothing.
+    /// Whether a member may run something though its executor is away.
     pub(super) fn may_run_without_executor(&self, id: u32, name: &str) -> bool {
-        let is_attached = self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached);
-        !is_attached && self.replica.has_history(name)
+        !self.has_executor(id) && (self.replica.has_history(name) || self.has_worked(id, name))
     }
 
     /// Members for which that is so.
@@ -23,6 +22,31 @@ impl NodeMachine {
         let members = self.group.members().iter();
         let away = members.filter(|(id, name)| self.may_run_without_executor(*id, name));
         away.map(|(_, name)| NodeId::new(name)).collect()
+    }
+
+    /// Members that were booted since they were last there with an executor, and have attached none. Of one that was not there
+    /// before, as after a restart of all daemons, that is not known.
+    pub(super) fn booted_without_executor(&self) -> BTreeSet<NodeId> {
+        let members = self.group.members().iter();
+        let is_one = |id: u32, name: &str| {
+            !self.has_executor(id) && !self.may_run_without_executor(id, name) && self.is_expected(name)
+        };
+        members.filter(|(id, name)| is_one(*id, name)).map(|(_, name)| NodeId::new(name)).collect()
+    }
+
+    fn has_executor(&self, id: u32) -> bool {
+        self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached)
+    }
+
+    /// Whether a member's executor did anything since the node was booted, and the member has not left in good order since. A
+    /// history that was forgotten meanwhile, for the sake of a refresh, does not change that.
+    fn has_worked(&self, id: u32, name: &str) -> bool {
+        let has_results = self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.recorded > 0);
+        has_results && self.is_expected(name)
+    }
+
+    fn is_expected(&self, name: &str) -> bool {
+        self.replica.node_state(name).is_some_and(|state| state.attr("expected") == Some("member"))
     }
 
     /// Says for people which members these are, whenever they are others than before.
@@ -33,7 +57,7 @@ impl NodeMachine {
         for name in away.difference(&dc.without_executor) {
             let text = format!(
                 "the executor of {name} is away: nothing is done there, and what it runs is not started elsewhere. Start the \
-                 executor again, or end systoled there if nothing runs there any more"
+                 executor again, or, if nothing runs there any more, end systoled there, which takes two SIGTERMs"
             );
             self.log(Level::Error, text);
         }
@@ -56,8 +80,20 @@ pub(super) fn in_maintenance(cib: &Cib, nodes: &BTreeSet<NodeId>) -> Cib {
     cib
 }
 
+/// What a CIB is where these nodes run nothing for certain: they are off. Else a node that was lost, and is back before its
+/// executor, would have to be fenced.
+pub(super) fn off(cib: &Cib, nodes: &BTreeSet<NodeId>) -> Cib {
+    let mut cib = cib.clone();
+    let is_one = |name: &Option<NodeId>| name.as_ref().is_some_and(|name| nodes.contains(name));
+    for state in cib.node_states.iter_mut().filter(|state| is_one(&state.name)) {
+        state.in_ccm = Some("false".into());
+        (state.join, state.expected) = (Some("down".into()), Some("down".into()));
+    }
+    cib
+}
+
 /// Leaves out of a plan what these members would have to do, and all that waits for it: a start that waits for a probe there,
-/// say. Fencing one of them takes others.
+/// say. Fencing one of them takes others. That one is not told to leave keeps nobody else, the DC above all, from leaving.
 pub(super) fn leave_out(graph: &mut TransitionGraph, members: &BTreeSet<NodeId>) {
     let takes_one = |action: &Action| {
         let member = action.router.as_ref().or(action.node.as_ref().map(|(name, _)| name));
@@ -65,6 +101,13 @@ pub(super) fn leave_out(graph: &mut TransitionGraph, members: &BTreeSet<NodeId>)
             && &*action.operation != "stonith"
             && member.is_some_and(|member| members.contains(member))
     };
+    let is_farewell = |action: &Action| takes_one(action) && &*action.operation == "do_shutdown";
+    let farewells = graph.synapses.iter().map(|synapse| &synapse.action).filter(|action| is_farewell(action));
+    let farewells: BTreeSet<ActionId> = farewells.map(|action| action.id).collect();
+    graph.synapses.retain(|synapse| !farewells.contains(&synapse.action.id));
+    for synapse in &mut graph.synapses {
+        synapse.inputs.retain(|input| !farewells.contains(input));
+    }
     let actions = graph.synapses.iter().map(|synapse| &synapse.action);
     let mut gone: BTreeSet<ActionId> =
         actions.filter(|action| takes_one(action)).map(|action| action.id).collect();
