@@ -10,6 +10,7 @@ mod cold_start;
 mod corosync;
 pub mod faults;
 mod host;
+mod mixed;
 pub mod openstack;
 mod parameters;
 mod residue;
@@ -118,7 +119,7 @@ const HUB: Group = Group {
     up: &["up", EXAMPLE],
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
-    tests: &[cluster::TESTS, parameters::TESTS],
+    tests: &[cluster::TESTS, parameters::TESTS, mixed::TESTS],
     begin: at_once,
 };
 

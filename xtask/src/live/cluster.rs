@@ -16,6 +16,7 @@ pub(super) const TESTS: &[Test] = &[
         container_comes_back(lab, &["podman", "stop", "-t", "5"])
     }),
     ("a container whose HAProxy is killed comes back", haproxy_killed),
+    ("a resource that is said to have failed is recovered", said_to_have_failed),
     ("a container started behind the cluster's back is noticed and stopped", started_by_hand),
     ("a killed systoled comes back: nothing stops, monitors go on", |lab| daemon_killed(lab, "systoled")),
     ("a killed systole-execd comes back: nothing stops, monitors go on", |lab| {
@@ -77,7 +78,7 @@ fn everything_runs(lab: &Lab) -> Result<()> {
 }
 
 /// The node the tests do things to: one without an address where there is one.
-fn quiet_node(lab: &Lab) -> Result<Node> {
+pub(super) fn quiet_node(lab: &Lab) -> Result<Node> {
     let holders =
         ADDRESSES.into_iter().map(|address| lab.address_holder(address)).collect::<Result<Vec<_>>>()?;
     let nodes = lab.nodes()?;
@@ -98,6 +99,15 @@ fn haproxy_killed(lab: &Lab) -> Result<()> {
     let container = lab.container(&node.name, "haproxy-bundle")?;
     replaced_after(lab, &node, &container, || {
         lab.exec(&node.name, &["podman", "exec", &container, "killall", "-9", "haproxy"]).map(drop)
+    })
+}
+
+fn said_to_have_failed(lab: &Lab) -> Result<()> {
+    let node = quiet_node(lab)?;
+    let container = lab.container(&node.name, "haproxy-bundle")?;
+    replaced_after(lab, &node, &container, || {
+        let args = ["--fail", "--resource", &container, "--node", &node.name];
+        shell::output(&mut lab.tool(&node, "crm_resource", &args)).map(drop)
     })
 }
 
@@ -123,7 +133,7 @@ fn replaced_after(lab: &Lab, node: &Node, container: &str, fault: impl FnOnce() 
 }
 
 /// Every running container of the lab: name and id.
-fn containers(lab: &Lab) -> Result<BTreeMap<String, String>> {
+pub(super) fn containers(lab: &Lab) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for node in lab.nodes()?.iter().filter(|node| node.init.is_some()) {
         let text = lab.exec(&node.name, &["podman", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}"])?;
@@ -264,15 +274,23 @@ fn broken_cib(lab: &Lab) -> Result<()> {
     is_well(lab)
 }
 
-/// What a user with a role may do, who is in `haclient` and so may connect.
+/// What a user with a role may do, who is in `haclient` and so may connect; and one who is in a group with that role.
 fn limited_user(lab: &Lab) -> Result<()> {
-    const USER: &str = "nobody";
-    const ACLS: &str = r#"<acls><acl_role id="viewer"><acl_permission id="viewer-see" kind="read" xpath="/cib"/>
-        <acl_permission id="viewer-hide" kind="deny" xpath="//bundle[@id='web-bundle']"/>
-        <acl_permission id="viewer-tag" kind="write" xpath="//crm_config"/></acl_role>
-        <acl_target id="nobody"><role id="viewer"/></acl_target></acls>"#;
     let node = quiet_node(lab)?;
-    let as_root = |tool: &str, args: &[&str]| shell::output(&mut lab.tool(&node, tool, args)).map(drop);
+    limited_by(lab, &node, r#"<acl_target id="nobody"><role id="viewer"/></acl_target>"#)?;
+    lab.exec(&node.name, &["sh", "-c", "echo lab-viewers:x:54321:nobody >> /etc/group"])?;
+    let done = limited_by(lab, &node, r#"<acl_group id="lab-viewers"><role id="viewer"/></acl_group>"#);
+    lab.exec(&node.name, &["sed", "-i", "/^lab-viewers:/d", "/etc/group"])?;
+    done
+}
+
+fn limited_by(lab: &Lab, node: &Node, list: &str) -> Result<()> {
+    const USER: &str = "nobody";
+    const ROLE: &str = r#"<acl_role id="viewer"><acl_permission id="viewer-see" kind="read" xpath="/cib"/>
+        <acl_permission id="viewer-hide" kind="deny" xpath="//bundle[@id='web-bundle']"/>
+        <acl_permission id="viewer-tag" kind="write" xpath="//crm_config"/></acl_role>"#;
+    let lists = format!("<acls>{ROLE}{list}</acls>");
+    let as_root = |tool: &str, args: &[&str]| shell::output(&mut lab.tool(node, tool, args)).map(drop);
     let as_user = |words: &[&str]| {
         let user = ["setpriv", "--reuid", USER, "--regid", "haclient", "--clear-groups"];
         let output = lab.exec_command(&node.name, &[&user, words].concat()).output()?;
@@ -280,7 +298,7 @@ fn limited_user(lab: &Lab) -> Result<()> {
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         anyhow::Ok((output.status.code(), said))
     };
-    as_root("cibadmin", &["--modify", "--allow-create", "--scope", "configuration", "--xml-text", ACLS])?;
+    as_root("cibadmin", &["--modify", "--allow-create", "--scope", "configuration", "--xml-text", &lists])?;
     as_root("crm_attribute", &["--name", "enable-acl", "--update", "true"])?;
     let (_, seen) = as_user(&["cibadmin", "--query", "--scope", "resources"])?;
     ensure!(seen.contains("haproxy-bundle") && !seen.contains("web-bundle"), "{USER} sees {seen}");
@@ -329,7 +347,7 @@ fn with_full_disk(lab: &Lab, node: &Node) -> Result<()> {
     Ok(())
 }
 
-fn set_option(lab: &Lab, node: &Node, value: &str) -> Result<()> {
+pub(super) fn set_option(lab: &Lab, node: &Node, value: &str) -> Result<()> {
     let args = ["--type", "crm_config", "--name", "test-option", "--update", value];
     let mut command = lab.tool(node, "crm_attribute", &args);
     let output = command.output()?;
