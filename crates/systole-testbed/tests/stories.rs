@@ -295,6 +295,23 @@ changes
 }
 
 #[test]
+fn a_restart_of_every_daemon_at_once_stops_nothing_though_an_executor_is_long_in_coming() {
+    without_fencing(
+        "
+changes
+    5
+restart execd b 40000
+restart systoled a
+restart systoled b
+restart systoled c
+settle
+changes
+    0
+",
+    );
+}
+
+#[test]
 fn a_start_that_waits_for_an_executor_is_thought_over_when_another_node_joins() {
     without_fencing(
         "

@@ -29,6 +29,9 @@ use without_executor::{in_maintenance, leave_out, off};
 const RESTART_GRACE: Duration = Duration::from_secs(2);
 /// How long a member's executor may take to come before planning goes on without it.
 const ATTACH_PATIENCE: Duration = Duration::from_secs(10);
+/// The same, where nothing is known of the member: after all daemons were restarted at once, what it runs is known to its
+/// executor alone.
+const UNKNOWN_PATIENCE: Duration = Duration::from_secs(60);
 /// `cluster-recheck-interval` where the configuration does not say.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How long the DC waits after a plan that could not reach a node, lest it make one plan after another.
@@ -247,7 +250,12 @@ impl NodeMachine {
         }
         let without =
             if self.may_run_without_executor(id, name) { Standing::Member } else { Standing::Pending };
-        self.patience_over(dc, ATTACH_PATIENCE).then_some(without)
+        // The replica comes from disk if it does not know the member at all: anything may run there.
+        let patience = match self.replica.node_state(name) {
+            Some(_) => ATTACH_PATIENCE,
+            None => UNKNOWN_PATIENCE,
+        };
+        self.patience_over(dc, patience).then_some(without)
     }
 
     fn standing_of_absent(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
