@@ -322,7 +322,7 @@ fn full_disk(lab: &Lab) -> Result<()> {
     let dir = "/var/lib/pacemaker/cib";
     // A disk just for the CIB, with what was there before, and then with no room left.
     let small_disk = format!(
-        "set -e; mkdir /tmp/cib; cp -a {dir}/. /tmp/cib; mount -t tmpfs -o size=256k tmpfs {dir}; \
+        "set -e; mkdir /tmp/cib; cp -a {dir}/. /tmp/cib; mount -t tmpfs -o size=4m tmpfs {dir}; \
          chown --reference=/tmp/cib {dir}; chmod --reference=/tmp/cib {dir}; cp -a /tmp/cib/. {dir}; rm -r /tmp/cib; \
          dd if=/dev/zero of={dir}/full bs=1k 2>/dev/null || true"
     );

@@ -250,11 +250,9 @@ impl NodeMachine {
         }
         let without =
             if self.may_run_without_executor(id, name) { Standing::Member } else { Standing::Pending };
-        // The replica comes from disk if it does not know the member at all: anything may run there.
-        let patience = match self.replica.node_state(name) {
-            Some(_) => ATTACH_PATIENCE,
-            None => UNKNOWN_PATIENCE,
-        };
+        // Where a replica from disk has no state of a node that is no new one, anything may run there.
+        let is_unknown = self.replica.node_state(name).is_none() && self.replica.is_configured(id);
+        let patience = if is_unknown { UNKNOWN_PATIENCE } else { ATTACH_PATIENCE };
         self.patience_over(dc, patience).then_some(without)
     }
 

@@ -124,7 +124,7 @@ fn a_change_for_everybody_is_answered_when_everybody_has_it() {
     bench.tell(Event::View(View { number: 1, own_id: 1, members, has_quorum: true }));
     let hello = bench.casts.last().expect("it says hello").replace("\"name\":\"a\"", "\"name\":\"b\"");
     bench.tell(Event::Delivered { from: 2, payload: hello });
-    bench.wait(15);
+    bench.wait(90);
     bench.replies.clear();
     let call = Call::Attribute(AttributeUpdate { everywhere: true, ..update("n", "1") });
     let request = Request { id: 1, client: "test".into(), user: None, call };

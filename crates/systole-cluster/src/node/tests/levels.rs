@@ -34,7 +34,7 @@ fn join(bench: &mut Bench, minor: u16) {
 
 /// Whether a result with a digest is said with it.
 fn tells_digests(bench: &mut Bench) -> bool {
-    bench.wait(30);
+    bench.wait(90);
     let perform =
         bench.casts.iter().rev().find(|payload| payload.contains("perform")).expect("something is done");
     let envelope: Envelope = serde_json::from_str(perform).expect("a message");
@@ -67,7 +67,7 @@ fn what_follows_an_operation_is_said_to_those_who_keep_it_in_mind() {
     for (minor, is_said) in [(PROTOCOL.minor, true), (LEVEL_OF_NOTICES - 1, false)] {
         let mut bench = Bench::with(&CIB.replace(resource, clone));
         join(&mut bench, minor);
-        bench.wait(30);
+        bench.wait(90);
         assert!(bench.ran.iter().any(|key| key == "r_post_notify_start_0"), "{:?}", bench.ran);
         let start = bench.casts.iter().find(|payload| payload.contains("r_start_0")).expect("it is started");
         assert_eq!(start.contains("r_post_notify_start_0"), is_said, "beside one that speaks 1.{minor}");
@@ -99,7 +99,7 @@ fn what_became_of_connections_is_said_as_a_member_can_read_it_and_once() {
         let mut bench = Bench::with(&CIB.replace(resource, CONNECTION));
         bench.metadata = Some(METADATA.into());
         join(&mut bench, minor);
-        bench.wait(30);
+        bench.wait(90);
         let starts = reported_starts(&bench);
         let has_digest = |report: &ConnectionReport| report.result.operation.digests.restart.is_some();
         assert_eq!(
@@ -127,7 +127,7 @@ fn a_change_that_older_members_would_make_otherwise_is_refused() {
     for (minor, is_made) in [(PROTOCOL.minor, true), (LEVEL_OF_MEANINGS - 1, false)] {
         let mut bench = Bench::start();
         join(&mut bench, minor);
-        bench.wait(30);
+        bench.wait(90);
         let scope = Scope::XPath("//primitive[@id='r']/@provider".to_owned());
         ask(&mut bench, CibAction::Delete, scope, None);
         assert_eq!(bench.casts.iter().any(|payload| payload.contains("provider")), is_made, "1.{minor}");
@@ -142,7 +142,7 @@ fn what_older_members_would_not_refuse_is_refused_before_it_is_said() {
     for (minor, is_said) in [(PROTOCOL.minor, true), (LEVEL_OF_REFUSALS - 1, false)] {
         let mut bench = Bench::start();
         join(&mut bench, minor);
-        bench.wait(30);
+        bench.wait(90);
         let cib = CIB.replace("<status/>", "").replace("<configuration>", "<status/><configuration>");
         let newer = cib.replace("epoch=\"5\"", "epoch=\"99\"");
         let another_state = r#"<status><node_state id="1" uname="a" in_ccm="false"/></status>"#;
