@@ -3,7 +3,8 @@
 //! A line is a command line for the shell. `{a|b|c}` stands for each of its parts in turn, so that a line with several is
 //! their whole matrix; `{$name}` for those of `let name = a|b|c`, and `{x|$name}` for these and `x`. `@resource`, `@node`... stand for ids in the CIB.
 //! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may differ if they end with the first code at the incumbent
-//! and with the second here (patterns too): a difference that `docs/deviations.md` has.
+//! and with the second here (patterns too): a difference that `docs/deviations.md` has. `deviates CODE/CODE cib PATTERN` says that
+//! the CIBs may differ as well.
 //! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
 
 use super::{cibs::Ids, run::Via};
@@ -25,6 +26,8 @@ pub struct Table {
 pub struct Deviation {
     /// What the exit codes look like: the incumbent's, a slash, and ours.
     pub codes: Regex,
+    /// The CIBs may differ as well.
+    pub in_cib: bool,
     /// What the command line looks like.
     pub line: Regex,
 }
@@ -83,8 +86,10 @@ pub fn read(text: &str) -> Result<Table> {
 }
 
 fn deviation(text: &str) -> Result<Deviation> {
-    let (codes, pattern) = text.split_once(' ').context("no pattern")?;
-    Ok(Deviation { codes: Regex::new(&format!("^({codes})$"))?, line: Regex::new(pattern.trim())? })
+    let (codes, rest) = text.split_once(' ').context("no pattern")?;
+    let in_cib = rest.strip_prefix("cib ");
+    let line = Regex::new(in_cib.unwrap_or(rest).trim())?;
+    Ok(Deviation { codes: Regex::new(&format!("^({codes})$"))?, in_cib: in_cib.is_some(), line })
 }
 
 /// All command lines that a line stands for.
