@@ -177,6 +177,43 @@ fn defaults_of(sets: &str) -> Vec<systole_cib::model::AttributeSet> {
 }
 
 #[test]
+fn parents_take_back_what_they_say_themselves_and_defaults_what_anybody_says() {
+    let set = |id: &str, values: &[(u32, &str)]| -> String {
+        let sets = values.iter().map(|(score, value)| {
+            format!(
+                r#"<meta_attributes id="{id}{score}" score="{score}"><nvpair id="{id}{score}-p" name="priority"
+                value="{value}"/></meta_attributes>"#
+            )
+        });
+        sets.collect()
+    };
+    const BACK: &str = "#default";
+    for (own, group, clone, defaults, priority) in [
+        (&[(0, "1")][..], &[(0, BACK)][..], &[][..], &[][..], 1),
+        (&[(0, "1")], &[], &[(0, BACK)], &[], 1),
+        (&[(0, "1")], &[], &[], &[(0, BACK)], 0),
+        (&[], &[(0, BACK)], &[(0, "5")], &[], 5),
+        (&[], &[(0, "3")], &[(0, BACK)], &[], 3),
+        (&[(9, "1"), (0, BACK)], &[], &[], &[], 0),
+        (&[], &[(0, "3")], &[], &[(0, BACK)], 0),
+        (&[], &[(9, "3"), (0, BACK)], &[(0, "5")], &[], 5),
+    ] {
+        let resources = format!(
+            r#"<clone id="c"><group id="g"><primitive id="p" class="ocf" provider="pacemaker" type="Dummy">{}</primitive>{}
+            </group>{}</clone>"#,
+            set("own", own),
+            set("group", group),
+            set("clone", clone)
+        );
+        let mut cib = cib("", &node(1), &resources, &online(1, ""));
+        cib.resource_defaults = defaults_of(&set("defaults", defaults));
+        let status = Status::unpack(&cib, NOW);
+        let member = status.resources.iter().find(|rsc| rsc.is_primitive()).expect("a member");
+        assert_eq!(member.meta.priority.value(), priority, "{own:?} {group:?} {clone:?} {defaults:?}");
+    }
+}
+
+#[test]
 fn histories_without_number_get_an_instance_each_and_those_beyond_the_maximum_are_removed() {
     let clone = r#"<clone id="c"><meta_attributes id="m"><nvpair id="x" name="clone-max" value="2"/></meta_attributes>
 <primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/></clone>"#;

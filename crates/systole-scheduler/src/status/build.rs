@@ -350,7 +350,8 @@ impl<'a> Unpack<'a> {
         Arc::make_mut(&mut self.resources[rsc.i()].meta.raw).insert(name.into(), value.into());
     }
 
-    /// Own sets, then the sets of parents (the nearest first), then defaults, then what the parent has besides.
+    /// Own sets, then the sets of parents (the nearest first), then defaults, then what the parent has besides. What a parent
+    /// takes back (`#default`) is taken back from its own sets only, what defaults take back from all.
     pub(super) fn merge_meta(
         &self,
         own: &[AttributeSet],
@@ -359,16 +360,18 @@ impl<'a> Unpack<'a> {
     ) -> Attributes {
         let input = Input { agent, ..Input::at(self.local_time()) };
         let mut raw = Attributes::new();
-        let mut merge = |sets: &[AttributeSet]| {
-            rules::merge(sets, None, &input, Merge::KeepFirst, &mut raw, &self.recheck);
+        let merge = |sets: &[AttributeSet], into: &mut Attributes| {
+            rules::merge(sets, None, &input, Merge::KeepFirst, into, &self.recheck);
         };
-        merge(own);
+        merge(own, &mut raw);
         let mut ancestor = parent;
         while let Some(idx) = ancestor {
-            merge(self.own_meta(idx));
+            let mut inherited = Attributes::new();
+            merge(self.own_meta(idx), &mut inherited);
+            inherited.into_iter().for_each(|(name, value)| _ = raw.entry(name).or_insert(value));
             ancestor = self.rsc(idx).parent;
         }
-        merge(&self.cib.resource_defaults);
+        merge(&self.cib.resource_defaults, &mut raw);
         raw.retain(|_, value| !value.eq_ignore_ascii_case("#default"));
         if let Some(parent) = parent {
             for (name, value) in &*self.rsc(parent).meta.raw {
