@@ -8,9 +8,12 @@
 
 mod build;
 mod bundle;
+mod clone;
+mod connection;
 mod digest;
 mod failcount;
 mod history;
+mod implicit;
 mod index;
 mod lookup;
 mod membership;

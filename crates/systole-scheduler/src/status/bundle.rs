@@ -6,7 +6,9 @@
 
 use super::{
     BundleData, Kind, Meta, NodeIdx, NodeKind, Replica, Resource, RscIdx,
-    build::{Connection, implicit_op, implicit_primitive, implicit_set, may_be_promoted, may_be_unique},
+    clone::{may_be_promoted, may_be_unique},
+    connection::Connection,
+    implicit::{implicit_op, implicit_primitive, implicit_set},
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};

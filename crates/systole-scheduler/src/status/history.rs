@@ -12,7 +12,7 @@ pub(super) use order::is_newer;
 use order::put_in_order;
 
 use super::{
-    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, Resource, RscIdx, build::implicit_primitive,
+    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, Resource, RscIdx, implicit::implicit_primitive,
     text::whole_seconds, unpack::Unpack,
 };
 
