@@ -35,13 +35,14 @@ pub use index::{NodeIdx, NodeSet, RscIdx};
 pub use meta::{Meta, MultipleActive, Requires};
 pub use node::{FencingRequest, HealthColor, Node, NodeKind};
 pub use operation::{FailCount, OnFail, OpMeta, Pending};
+pub(crate) use operation::{is_enabled, property};
 pub use options::{HealthStrategy, NoQuorum, Options, PlacementStrategy};
 pub use resource::{
     Ban, BundleData, ClearFailCount, CloneData, GroupData, HistoryRef, Kind, PrimitiveData, Removed, Replica,
     Resource,
 };
 pub use text::compare_names;
-pub(crate) use text::{leading_integer, parse_bool, read_score};
+pub(crate) use text::{is_true, leading_integer};
 
 use crate::{Note, rules::Recheck};
 use index::Names;

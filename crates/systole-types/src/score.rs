@@ -105,6 +105,18 @@ impl FromStr for Score {
     }
 }
 
+impl Score {
+    /// A score as people write it: what follows a number is left out of account, `1.0` is 1. `None` if it begins with none.
+    pub fn read(text: &str) -> Option<Self> {
+        text.parse().ok().or_else(|| {
+            let text = text.trim_start();
+            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+            let n_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
+            parse_saturating(&text[..text.len() - digits.len() + n_digits])
+        })
+    }
+}
+
 /// Reads a whole number of any length; one beyond `i64` counts as the end it lies towards.
 fn parse_saturating(number: &str) -> Option<Score> {
     let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
@@ -133,6 +145,24 @@ mod tests {
     fn sums_stay_in_range() {
         assert_eq!(Score::finite(999_999) + Score::finite(5), Score::INFINITY);
         assert_eq!(Score::finite(-999_999) + Score::finite(-5), Score::MINUS_INFINITY);
+    }
+
+    #[test]
+    fn what_follows_a_number_is_left_out_of_account() {
+        for (text, value) in [
+            ("5x", Some(5)),
+            (" -7.5", Some(-7)),
+            ("+3", Some(3)),
+            ("0x10", Some(0)),
+            ("99999999999999999999 or so", Some(1_000_000)),
+            ("-INFINITY", Some(-1_000_000)),
+            ("INFINITY and more", None),
+            ("-", None),
+            ("", None),
+            ("ten", None),
+        ] {
+            assert_eq!(Score::read(text).map(Score::value), value, "{text:?}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the program waits at its end for a disk that does not answer.
 const LAST_WRITE: Duration = Duration::from_secs(20);
 
-/// How long a node that is told to end waits for a cluster layer that is not there, if it was never in a cluster.
+/// How long a node that is told to end waits for a cluster layer that is not there, if it has nothing to stop.
 const LONELY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The client number of requests that come from signals; no tool has it.

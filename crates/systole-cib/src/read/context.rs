@@ -317,9 +317,8 @@ fn place(text: &str) -> u64 {
 
 /// Whether a text means yes or no, the way Pacemaker reads booleans.
 pub fn parse_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "yes" | "y" | "1" => Some(true),
-        "false" | "off" | "no" | "n" | "0" => Some(false),
-        _ => None,
-    }
+    const TRUE: [&str; 5] = ["true", "on", "yes", "y", "1"];
+    const FALSE: [&str; 5] = ["false", "off", "no", "n", "0"];
+    let is_in = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_in(TRUE) { Some(true) } else { is_in(FALSE).then_some(false) }
 }

@@ -89,7 +89,7 @@ impl Verifier {
             "remote-node" if value.is_empty() => {
                 self.error(pair, "ignoring 'remote-node' because it is empty: there is no guest node");
             }
-            "priority" | "resource-stickiness" | "migration-threshold" if !begins_with_score(value) => {
+            "priority" | "resource-stickiness" | "migration-threshold" if Score::read(value).is_none() => {
                 self.warning(pair, format!("using default for '{name}' because '{value}' is not a score"));
             }
             "requires" if !REQUIRES.contains(&value) => {
@@ -114,13 +114,6 @@ const ON_FAIL: [&str; 9] =
     ["ignore", "block", "stop", "demote", "restart", "fence", "standby", "restart-container", "nothing"];
 const REQUIRES: [&str; 4] = ["nothing", "quorum", "fencing", "unfencing"];
 const MULTIPLE_ACTIVE: [&str; 5] = ["block", "stop_only", "stop_start", "stop_unexpected", "unexpected"];
-
-/// Whether a value is read as a score: what follows a number is left out of account.
-fn begins_with_score(value: &str) -> bool {
-    let number = value.trim_start();
-    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
-    digits.starts_with(|c: char| c.is_ascii_digit()) || value.parse::<Score>().is_ok()
-}
 
 /// Whether a meta attribute stands in, or around, a resource that can be promoted, or where that cannot be known.
 fn may_be_promoted(pair: Element<'_>) -> bool {

@@ -238,6 +238,7 @@ impl NodeMachine {
 
     /// An executor has a result.
     pub(super) fn has_result(&mut self, by: &Hand, mut result: OperationResult) {
+        result.at = self.moment_after_the_last(by, &result.operation, result.at);
         let Some(executor) = self.executor_of(by) else { return };
         executor.running.remove(&result.operation.transition_key);
         let was_last_announced =
@@ -250,8 +251,6 @@ impl NodeMachine {
                 result.exit_reason = "it was withdrawn before it began".to_owned();
             }
         }
-        result.at = self.moment_after_the_last(by, &result.operation, result.at);
-        let Some(executor) = self.executor_of(by) else { return };
         if *by != Hand::Executor {
             // A remote executor may number its results as it likes, or not at all.
             result.number = executor.last_number + 1;

@@ -31,33 +31,29 @@ impl<'a> Cleanup<'a> {
         let operation = operation.as_ref().map(|(name, interval_ms)| (name.as_str(), *interval_ms));
         Self { resource: resource.as_deref(), node: node.as_deref(), only_failed, operation }
     }
+
+    /// How attributes and entries of the operation end.
+    fn suffix(&self) -> Option<String> {
+        self.operation.map(|(name, interval_ms)| format!("{name}_{interval_ms}"))
+    }
 }
 
 impl Replica {
     /// Forgets history and failcounts. How many histories that were, or that there is no such resource or node.
     pub fn clean_up(&mut self, what: &Cleanup<'_>) -> Result<usize, String> {
-        let Cleanup { resource, node, only_failed, operation } = *what;
-        let suffix = operation.map(|(name, interval_ms)| format!("{name}_{interval_ms}"));
-        if let Some(node) = node.filter(|node| self.node_state(node).is_none()) {
+        let suffix = what.suffix();
+        if let Some(node) = what.node.filter(|node| self.node_state(node).is_none()) {
             return Err(format!("there is no node {node}"));
         }
-        let (cib, _) = systole_cib::upgrade::read(&self.cib);
-        let members = resource.map(|name| Members::of(&cib, name));
-        let chosen: Vec<(String, String)> = histories(&self.cib)
-            // What ran on a lost node may still run: that is not forgotten before it is released.
-            .filter(|history| {
-                history.state.attr("in_ccm") == Some("true") && self.is_within_reach(history.node)
-            })
-            .filter(|history| node.is_none_or(|node| history.node == node))
-            .filter(|history| members.as_ref().is_none_or(|members| members.contain(history.resource)))
-            .filter(|history| !only_failed || history.has_failed(suffix.as_deref()))
+        // What ran on a lost node may still run: that is not forgotten before it is released.
+        let may_go = |history: &History<'_>| {
+            history.state.attr("in_ccm") == Some("true") && self.is_within_reach(history.node)
+        };
+        let chosen = choose(&self.cib, what, may_go)?;
+        let chosen: Vec<(String, String)> = chosen
+            .into_iter()
             .map(|history| (history.node.to_owned(), history.resource.to_owned()))
             .collect();
-        if let Some(name) =
-            resource.filter(|_| chosen.is_empty() && members.is_some_and(|members| !members.is_known))
-        {
-            return Err(format!("there is no resource {name}"));
-        }
         for (node, resource) in &chosen {
             // Without its connection, what runs on a remote node would seem not to run: only the failure is forgotten.
             // Without that, a connection that was lost would seem to stand.
@@ -122,15 +118,24 @@ fn histories(cib: &Document) -> impl Iterator<Item = History<'_>> {
 
 /// The histories in a CIB of another cluster's that are to be forgotten, or that there is no such resource or node.
 pub(crate) fn to_forget<'c>(cib: &'c Document, what: &Cleanup<'_>) -> Result<Vec<History<'c>>, String> {
-    let suffix = what.operation.map(|(name, interval_ms)| format!("{name}_{interval_ms}"));
+    choose(cib, what, |_| true)
+}
+
+/// The histories that are meant and may go, or that there is no such resource.
+fn choose<'c>(
+    cib: &'c Document,
+    what: &Cleanup<'_>,
+    may_go: impl Fn(&History<'_>) -> bool,
+) -> Result<Vec<History<'c>>, String> {
+    let suffix = what.suffix();
     let (read, _) = systole_cib::upgrade::read(cib);
     let members = what.resource.map(|name| Members::of(&read, name));
-    let is_on_node = |history: &History<'_>| what.node.is_none_or(|node| history.node == node);
     let is_meant = |history: &History<'_>| {
-        members.as_ref().is_none_or(|members| members.contain(history.resource))
+        what.node.is_none_or(|node| history.node == node)
+            && members.as_ref().is_none_or(|members| members.contain(history.resource))
             && (!what.only_failed || history.has_failed(suffix.as_deref()))
     };
-    let chosen: Vec<History<'c>> = histories(cib).filter(is_on_node).filter(is_meant).collect();
+    let chosen: Vec<History<'c>> = histories(cib).filter(|it| may_go(it) && is_meant(it)).collect();
     match (what.resource, &members) {
         (Some(name), Some(members)) if chosen.is_empty() && !members.is_known => {
             Err(format!("there is no resource {name}"))

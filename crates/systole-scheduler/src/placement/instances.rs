@@ -12,7 +12,11 @@ use super::{
     table::{INFINITY, NodeTable},
     work::Assigner,
 };
-use crate::{NodeIdx, RscIdx, note::Cause, status::Kind};
+use crate::{
+    NodeIdx, RscIdx,
+    note::Cause,
+    status::{Kind, is_true},
+};
 use std::cmp::Ordering;
 use systole_types::Role;
 
@@ -372,7 +376,7 @@ impl<'s> Assigner<'s, '_> {
             Kind::Clone(clone) => clone.interleave,
             Kind::Bundle(_) => {
                 let meta = &self.st.rsc(colocation.dependent).meta.raw;
-                meta.get("interleave").is_some_and(|value| is_true(value))
+                is_true(meta.get("interleave").map(|value| &**value))
             }
             Kind::Primitive(_) | Kind::Group(_) => false,
         };
@@ -419,10 +423,6 @@ impl<'s> Assigner<'s, '_> {
             }
         })
     }
-}
-
-fn is_true(text: &str) -> bool {
-    ["true", "on", "yes", "y", "1"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// A stable sort that minds neither equal elements nor an order that contradicts itself; the reference implementation's

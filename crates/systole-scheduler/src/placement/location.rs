@@ -10,7 +10,7 @@ use crate::{
     NodeIdx, Note, RscIdx,
     note::{Cause, Level, NoteKind},
     rules::{self, Input, replace_captures},
-    status::{Kind, read_score},
+    status::Kind,
 };
 use regex_lite::Regex;
 use systole_cib::model::{self, LocationTarget, Preference, ResourceDiscovery, ResourceSet, Rule, RuleScore};
@@ -320,6 +320,6 @@ pub(super) fn parse_score(text: &str) -> Option<i32> {
         "" => None,
         _ if text.eq_ignore_ascii_case("red") => Some(-INFINITY),
         _ if text.eq_ignore_ascii_case("yellow") || text.eq_ignore_ascii_case("green") => Some(0),
-        _ => read_score(text).map(Score::value),
+        _ => Score::read(text).map(Score::value),
     }
 }

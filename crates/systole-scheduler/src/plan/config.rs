@@ -5,14 +5,13 @@
 use super::{
     action::{ActIdx, Flags, Reason},
     draft::Draft,
-    recurring::is_enabled,
     relation::{End, Relation},
     task::{Key, Task},
 };
 use crate::{
     NodeIdx, Note, RscIdx,
     note::{Level, NoteKind},
-    status::{DigestChange, EarlyAction, Failures, Resource, in_order},
+    status::{DigestChange, EarlyAction, Failures, Resource, in_order, is_enabled},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, ResourceId, Score};

@@ -8,7 +8,10 @@ use super::{
     relation::Relation,
     task::Task,
 };
-use crate::{NodeIdx, RscIdx, status::Kind};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{Kind, is_true},
+};
 
 /// What the orders of a member depend on.
 struct Place {
@@ -27,10 +30,7 @@ impl Draft<'_, '_> {
         for task in [Task::Start, Task::Started, Task::Stop, Task::Stopped] {
             self.collective_pseudo(group, task, true, true);
         }
-        let promotable = self.r(group).meta.raw.get("promotable");
-        if promotable
-            .is_some_and(|value| matches!(&*value.to_ascii_lowercase(), "true" | "on" | "yes" | "y" | "1"))
-        {
+        if is_true(self.r(group).meta.raw.get("promotable").map(|value| &**value)) {
             for task in [Task::Demote, Task::Demoted, Task::Promote, Task::Promoted] {
                 self.collective_pseudo(group, task, true, true);
             }

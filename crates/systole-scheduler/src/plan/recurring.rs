@@ -6,7 +6,10 @@ use super::{
     relation::{End, Relation},
     task::{Key, Task},
 };
-use crate::{NodeIdx, RscIdx, status::parse_bool};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{is_enabled, property},
+};
 use systole_cib::model::{Operation, Primitive};
 use systole_types::Role;
 
@@ -193,14 +196,4 @@ pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring> {
         found.push(Recurring { key: Key::Op(task, interval), role });
     }
     found
-}
-
-/// An attribute of an `<op>`.
-pub(super) fn property<'o>(op: &'o Operation, name: &str) -> Option<&'o str> {
-    op.properties.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
-}
-
-/// `enabled`.
-pub(super) fn is_enabled(op: &Operation) -> bool {
-    property(op, "enabled").and_then(parse_bool) != Some(false)
 }

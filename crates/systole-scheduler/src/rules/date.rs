@@ -38,16 +38,16 @@ pub(super) fn phase(condition: &DateCondition, input: &Input<'_>, recheck: &Rech
 
 /// What of the condition cannot be read, whatever the time: such a condition is never fulfilled.
 pub fn defect(condition: &DateCondition) -> Option<String> {
-    let date = |what: &str, text: &Option<Arc<str>>| {
-        let text = text.as_deref()?;
+    let date = |what: &str, text: Option<&str>| {
+        let text = text?;
         let is_date = iso8601::parse_civil(text, Timestamp(0), 0).is_some();
         (!is_date).then(|| format!("{what}: {text:?} is not an ISO 8601 date and time"))
     };
     match condition {
-        DateCondition::After { start } => date("start", &Some(start.clone())),
-        DateCondition::Before { end } => date("end", &Some(end.clone())),
-        DateCondition::InRange { start, end, duration } => date("start", start)
-            .or_else(|| date("end", end))
+        DateCondition::After { start } => date("start", Some(start)),
+        DateCondition::Before { end } => date("end", Some(end)),
+        DateCondition::InRange { start, end, duration } => date("start", start.as_deref())
+            .or_else(|| date("end", end.as_deref()))
             .or_else(|| duration.as_deref().filter(|_| end.is_none()).and_then(defect_of_duration)),
         DateCondition::Spec(fields) => fields.iter().find_map(|(name, range)| {
             let is_bad = FIELDS.contains(&&**name) && range_phase(0, range).is_none();

@@ -5,12 +5,15 @@ use super::{
     clone::may_be_unique,
     meta::Context,
     nodes::is_remote_connection,
-    text::{is_true, leading_integer, parse_bool},
+    text::{is_true, leading_integer},
     unpack::Unpack,
 };
 use crate::rules::{self, Input, Merge};
 use std::{borrow::Cow, sync::Arc};
-use systole_cib::model::{self, Agent, AttributeSet, Primitive, Resource as Configured};
+use systole_cib::{
+    model::{self, Agent, AttributeSet, Primitive, Resource as Configured},
+    parse_bool,
+};
 use systole_types::{ResourceId, Role};
 
 /// Beyond this number of resources, each further clone or bundle gets one instance only: a small CIB can ask for more

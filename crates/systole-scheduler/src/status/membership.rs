@@ -5,11 +5,11 @@
 use super::{
     NodeIdx, NodeKind,
     nodes::fail_counts,
-    text::{is_true, parse_bool, whole_seconds},
+    text::{is_true, whole_seconds},
     unpack::Unpack,
 };
 use crate::rules::Merge;
-use systole_cib::model::NodeState;
+use systole_cib::{model::NodeState, parse_bool};
 use systole_types::{Role, Timestamp};
 
 /// Where a node is on its way into the cluster.

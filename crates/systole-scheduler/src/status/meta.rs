@@ -2,9 +2,10 @@
 
 use super::{
     Attributes, NoQuorum, Options,
-    text::{is_true, parse_bool, score, span},
+    text::{is_true, score, span},
 };
 use std::{sync::Arc, time::Duration};
+use systole_cib::parse_bool;
 use systole_types::{NodeId, Role, Score};
 
 /// Effective meta attributes of a resource: its own, its parents', `rsc_defaults`, then built-in defaults.

@@ -4,7 +4,7 @@
 
 use super::{
     Attributes, FailCount, HealthColor, HealthStrategy, Node, NodeIdx, NodeKind,
-    text::{base_name, compare_names, leading_integer, read_score},
+    text::{base_name, compare_names, leading_integer},
     unpack::{Unpack, lookup},
 };
 use crate::rules::{self, Input, Merge};
@@ -202,7 +202,7 @@ pub(super) fn fail_counts(attributes: &Attributes) -> Vec<FailCount> {
         attributes.map_while(move |(name, value)| Some((name.strip_prefix(prefix)?, value)))
     };
     for (name, value) in in_range("fail-count-") {
-        if let (Some(key), Some(count)) = (split_failure(name), read_score(value)) {
+        if let (Some(key), Some(count)) = (split_failure(name), Score::read(value)) {
             found.entry(key).or_insert_with(|| blank(key)).count = count;
         }
     }

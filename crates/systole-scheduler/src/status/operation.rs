@@ -1,12 +1,9 @@
 //! Operations: configured properties, failures.
 
-use super::{
-    Attributes, Resource, RscIdx, Status,
-    text::{delay, parse_bool},
-};
+use super::{Attributes, Resource, RscIdx, Status, text::delay};
 use crate::rules::{self, Input, Merge};
 use std::{sync::Arc, time::Duration};
-use systole_cib::model::Operation;
+use systole_cib::{model::Operation, parse_bool};
 use systole_types::{Role, Score, Timestamp};
 
 /// `timeout` where nothing is configured.
@@ -84,13 +81,13 @@ pub struct FailCount {
 }
 
 /// A property of the `<op>` itself, as written.
-pub(super) fn property<'o>(op: &'o Operation, name: &str) -> Option<&'o str> {
+pub(crate) fn property<'o>(op: &'o Operation, name: &str) -> Option<&'o str> {
     op.properties.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)
 }
 
-/// Whether an `<op>` is switched off by `enabled`.
-pub(super) fn is_disabled(op: &Operation) -> bool {
-    property(op, "enabled").and_then(parse_bool) == Some(false)
+/// Whether an `<op>` is not switched off by `enabled`.
+pub(crate) fn is_enabled(op: &Operation) -> bool {
+    property(op, "enabled").and_then(parse_bool) != Some(false)
 }
 
 /// Effective properties of `name` of `rsc` every `interval`.
@@ -153,7 +150,7 @@ fn collect(
 fn most_frequent_monitor<'r>(resource: &'r Resource<'_>) -> Option<&'r Operation> {
     let operations = &resource.primitive()?.definition.operations;
     let monitors =
-        operations.iter().filter(|op| &*op.name == "monitor" && !op.interval.is_zero() && !is_disabled(op));
+        operations.iter().filter(|op| &*op.name == "monitor" && !op.interval.is_zero() && is_enabled(op));
     monitors.min_by_key(|op| op.interval)
 }
 
@@ -239,7 +236,7 @@ fn validate_on_fail(
 
 /// `on-fail` of recurring monitors for the promoted role; the last one counts, as in the reference release.
 fn demote_on_fail(operations: &[Operation]) -> Option<&str> {
-    let monitors = operations.iter().filter(|op| is_promoted_monitor(op) && !is_disabled(op));
+    let monitors = operations.iter().filter(|op| is_promoted_monitor(op) && is_enabled(op));
     monitors.filter_map(|op| property(op, "on-fail")).rfind(|value| !value.eq_ignore_ascii_case("demote"))
 }
 

@@ -1,12 +1,9 @@
 //! Cluster options that decide something.
 
-use super::{
-    Attributes,
-    text::{parse_bool, read_score, score},
-};
+use super::{Attributes, text::score};
 use crate::rules::{self, Input, Merge, Recheck};
 use std::{sync::Arc, time::Duration};
-use systole_cib::model::Cib;
+use systole_cib::{model::Cib, parse_bool};
 use systole_types::{LocalTime, Score, parse_duration};
 
 /// The set of options that counts before all others.
@@ -219,7 +216,7 @@ impl Options {
             _ if value.eq_ignore_ascii_case("green") => Some(self.health_green),
             _ if value.eq_ignore_ascii_case("yellow") => Some(self.health_yellow),
             _ if value.eq_ignore_ascii_case("red") => Some(self.health_red),
-            number => read_score(number),
+            number => Score::read(number),
         }
     }
 }

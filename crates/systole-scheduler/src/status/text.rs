@@ -3,20 +3,8 @@
 //! Source: Pacemaker Explained, "Configuration Value Types".
 
 use std::{cmp::Ordering, num::IntErrorKind, time::Duration};
+use systole_cib::parse_bool;
 use systole_types::{Score, parse_duration, parse_number_with_unit};
-
-/// A boolean; `None` if the text is neither.
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
-    const TRUE: [&str; 5] = ["true", "on", "yes", "y", "1"];
-    const FALSE: [&str; 5] = ["false", "off", "no", "n", "0"];
-    if TRUE.iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        Some(true)
-    } else if FALSE.iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        Some(false)
-    } else {
-        None
-    }
-}
 
 /// Whether there is a text, and it says yes.
 pub(crate) fn is_true(text: Option<&str>) -> bool {
@@ -25,15 +13,7 @@ pub(crate) fn is_true(text: Option<&str>) -> bool {
 
 /// A score; `default` where there is none or it cannot be read.
 pub(crate) fn score(text: Option<&str>, default: Score) -> Score {
-    text.and_then(read_score).unwrap_or(default)
-}
-
-/// A score as people write it. What follows a number is left out of account: `1.0` is 1.
-pub(crate) fn read_score(text: &str) -> Option<Score> {
-    let digits = text.trim_start();
-    let digits = digits.strip_prefix(['+', '-']).unwrap_or(digits);
-    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
-    text.parse().ok().or_else(|| is_number.then(|| Score::finite(leading_integer(text))))
+    text.and_then(Score::read).unwrap_or(default)
 }
 
 /// A span of time; zero where it cannot be read.

@@ -16,6 +16,10 @@ use systole_wire::exec::{Operation, OperationResult};
 /// How many operations that were given up are remembered.
 const MAX_GIVEN_UP: usize = 1024;
 
+/// How much text the notifications have at most that go along with the operations of one plan: the ledger keeps them, and a copy
+/// of it has to fit into a message.
+const MAX_NOTICES: usize = 4 << 20;
+
 impl NodeMachine {
     pub(super) fn perform_steps(&mut self, dc: &mut Dc, steps: Vec<Step>) {
         for step in steps {
@@ -251,10 +255,6 @@ impl NodeMachine {
         operation.parameters.get("CRM_meta_on_node").cloned()
     }
 }
-
-/// How much text the notifications have at most that go along with the operations of one plan: the ledger keeps them, and a copy
-/// of it has to fit into a message.
-const MAX_NOTICES: usize = 4 << 20;
 
 /// As many as may go along beside so much of the same plan, which is counted up. The others only this DC can send.
 fn within_bounds(mut notices: Vec<Notice>, n_bytes: &mut usize) -> Vec<Notice> {
