@@ -2,7 +2,7 @@
 
 mod cleanup;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, VecDeque};
 use systole_wire::{
     api::{Call, Refusal, RefusalKind, Reply, Request, Response},
     remote::{
@@ -19,11 +19,22 @@ const MAX_PENDING: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Bridge {
     /// Services there is a session with.
-    open: BTreeSet<&'static str>,
+    open: BTreeMap<&'static str, Session>,
     pending: Vec<Pending>,
     last_id: i32,
     /// The request by which the tool wants to hear of changes.
     subscription: Option<Request>,
+}
+
+/// A session with a service.
+///
+/// Pacemaker's end of it remembers the last question only, and gives its number to the next response: with a second question
+/// under way, the response to the first would pass for the second's. Each therefore waits until the one before is answered.
+#[derive(Debug, Default)]
+struct Session {
+    /// The question under way.
+    asked: Option<i32>,
+    waiting: VecDeque<(i32, ProxyBody)>,
 }
 
 /// A request under way.
@@ -50,7 +61,7 @@ pub(super) struct Said {
 impl Bridge {
     /// Services there is a session with.
     pub fn services(&self) -> impl Iterator<Item = &'static str> {
-        self.open.iter().copied()
+        self.open.keys().copied()
     }
 
     /// The tool asks something.
@@ -72,6 +83,9 @@ impl Bridge {
     /// A service says something.
     pub fn hear(&mut self, service: &str, body: ProxyBody, user: &str) -> Said {
         let mut said = Said::default();
+        if let ProxyBody::Response { id, .. } = &body {
+            self.ask_next(service, *id, &mut said);
+        }
         let is_answer = |pending: &Pending| {
             pending.service == service
                 && match &body {
@@ -91,7 +105,7 @@ impl Bridge {
                 self.go_on(pending.request, pending.answers, user, &mut said);
             }
             ProxyBody::Destroy => {
-                self.open.retain(|open| *open != service);
+                self.open.remove(service);
                 let (lost, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
                     .into_iter()
                     .partition(|pending| pending.service == service);
@@ -157,12 +171,9 @@ impl Bridge {
     /// Puts a question to its service; its number.
     fn put(&mut self, request: &Request, question: Question, user: &str, said: &mut Said) -> i32 {
         let service = question.service;
-        let is_new = self.open.insert(service);
-        if is_new {
-            said.to_cluster.push((service, ProxyBody::New { service: service.to_owned() }));
-        }
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         let id = self.last_id;
+        self.open_session(service, request, user, said);
         // As with the API, only root speaks for others.
         let meant = request.user.as_deref().filter(|_| user == "root").unwrap_or(user).to_owned();
         let ask = ProxyBody::Request {
@@ -172,13 +183,41 @@ impl Bridge {
             user: meant,
             xml: question.xml,
         };
-        said.to_cluster.push((service, ask));
-        let subscription_is_lost =
-            is_new && service == subscription().service && request.call != Call::Subscribe;
-        if let Some(request) = self.subscription.clone().filter(|_| subscription_is_lost) {
-            self.put(&request, subscription(), user, said);
+        let session = self.open.entry(service).or_default();
+        if session.asked.is_none() {
+            session.asked = Some(id);
+            said.to_cluster.push((service, ask));
+        } else {
+            session.waiting.push_back((id, ask));
         }
         id
+    }
+
+    /// Opens a session for a request if there is none. Who heard of changes in the one before does so in this one, before
+    /// anything is asked, so that no change goes by in between.
+    fn open_session(&mut self, service: &'static str, request: &Request, user: &str, said: &mut Said) {
+        if self.open.contains_key(service) {
+            return;
+        }
+        self.open.insert(service, Session::default());
+        said.to_cluster.push((service, ProxyBody::New { service: service.to_owned() }));
+        let may_tell = service == subscription().service && request.call != Call::Subscribe;
+        if let Some(subscribed) = self.subscription.clone().filter(|_| may_tell) {
+            self.put(&subscribed, subscription(), user, said);
+        }
+    }
+
+    /// With the response to a question, the next one for the same service is put.
+    fn ask_next(&mut self, service: &str, answered: i32, said: &mut Said) {
+        let Some((&service, session)) = self.open.iter_mut().find(|(open, _)| **open == service) else {
+            return;
+        };
+        if session.asked != Some(answered) {
+            return;
+        }
+        let next = session.waiting.pop_front();
+        session.asked = next.as_ref().map(|(id, _)| *id);
+        said.to_cluster.extend(next.map(|(_, ask)| (service, ask)));
     }
 }
 
@@ -268,6 +307,23 @@ mod tests {
         assert_eq!(bridge.hear("cib_rw", ProxyBody::Destroy, "root"), changed(""));
         let said = bridge.ask(request(7, Call::Cib), "root");
         assert_eq!(asked_for_notices(&said), 1, "with the new session");
+    }
+
+    #[test]
+    fn a_question_waits_until_the_service_has_answered_the_one_before() {
+        let mut bridge = Bridge::default();
+        assert_eq!(asked(&bridge.ask(request(1, Call::Subscribe), "root")), [("cib_rw", 1)]);
+        assert_eq!(asked(&bridge.ask(request(2, Call::Cib), "root")), []);
+        assert_eq!(asked(&bridge.ask(request(3, Call::WriteAttributes), "root")), [("attrd", 3)]);
+        assert_eq!(asked(&bridge.ask(request(4, Call::Cib), "root")), []);
+        let ack = || ProxyBody::Response { id: 1, xml: "<ack/>".into() };
+        let said = bridge.hear("cib_rw", ack(), "root");
+        assert_eq!((asked(&said), said.to_tool), (vec![("cib_rw", 2)], vec![]));
+        assert_eq!(bridge.hear("cib_rw", ack(), "root"), Said::default(), "said twice");
+        let cib = r#"<cib-reply cib_rc="0"><cib_calldata><cib/></cib_calldata></cib-reply>"#;
+        let said = bridge.hear("cib_rw", ProxyBody::Response { id: 2, xml: cib.into() }, "root");
+        assert_eq!(asked(&said), [("cib_rw", 4)]);
+        assert!(matches!(&said.to_tool[..], [Response { id: 2, reply: Reply::Cib { .. } }]), "{said:?}");
     }
 
     #[test]
