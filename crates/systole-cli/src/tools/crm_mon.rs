@@ -1,6 +1,7 @@
 //! `crm_mon`: the cluster's state.
 
 mod background;
+mod fencing;
 mod notify;
 pub mod sections;
 mod watch;
@@ -103,6 +104,9 @@ pub struct Args {
     /// With --external-agent: its CRM_notify_recipient
     #[arg(short = 'e', long, value_name = "RCPT")]
     pub external_recipient: Option<String>,
+    /// With --external-agent: tell it of lost nodes that are known to be off, too
+    #[arg(short = 'W', long)]
+    pub watch_fencing: bool,
     /// A CIB in a file, instead of the cluster
     #[arg(short = 'x', long, value_name = "FILE", hide = true)]
     pub xml_file: Option<PathBuf>,

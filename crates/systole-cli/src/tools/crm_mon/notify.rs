@@ -1,6 +1,6 @@
-//! `crm_mon --external-agent`: a program that is told of each operation's result.
+//! `crm_mon --external-agent`: a program that is told of each operation's result and, if asked for, of fencing.
 
-use super::{Args, background::MARK};
+use super::{Args, background::MARK, fencing::FencingWatch};
 use crate::Exit;
 use std::{
     collections::BTreeMap,
@@ -22,6 +22,8 @@ pub(super) struct Notifier {
     recipient: Option<String>,
     /// By place, what answered which action; `None` before the first look.
     known: Option<BTreeMap<Place, String>>,
+    /// With `--watch-fencing`.
+    fencing: Option<FencingWatch>,
     running: Vec<Child>,
 }
 
@@ -39,7 +41,8 @@ struct Outcome {
 impl Notifier {
     pub fn new(args: &Args) -> Self {
         let (agent, recipient) = (args.external_agent.clone(), args.external_recipient.clone());
-        Self { agent, recipient, known: None, running: Vec::new() }
+        let fencing = args.watch_fencing.then(FencingWatch::default);
+        Self { agent, recipient, known: None, fencing, running: Vec::new() }
     }
 
     /// Tells of results that were not there at the last look; of none at the first.
@@ -48,8 +51,10 @@ impl Notifier {
             return;
         }
         for result in self.news(document) {
-            self.tell(&result);
+            self.tell(result.variables());
         }
+        let fenced = self.fencing.as_mut().map(|watch| watch.news(document)).unwrap_or_default();
+        fenced.into_iter().for_each(|variables| self.tell(variables));
     }
 
     fn news(&mut self, document: &Document) -> Vec<Outcome> {
@@ -80,7 +85,7 @@ impl Notifier {
         news.into_iter().map(|(_, result)| result).filter(is_telling).collect()
     }
 
-    fn tell(&mut self, result: &Outcome) {
+    fn tell(&mut self, variables: impl IntoIterator<Item = (&'static str, String)>) {
         let Some(agent) = &self.agent else { return };
         self.running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         if self.running.len() >= MOST_RUNNING {
@@ -90,7 +95,7 @@ impl Notifier {
         }
         let mut command = Command::new(agent);
         // Else a `crm_mon --daemonize` that the program starts would take itself for the one in the background.
-        command.env_remove(MARK).envs(result.variables());
+        command.env_remove(MARK).envs(variables);
         if let Some(recipient) = &self.recipient {
             command.env("CRM_notify_recipient", recipient);
         }

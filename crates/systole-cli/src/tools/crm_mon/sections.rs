@@ -39,6 +39,10 @@ pub(super) fn chosen(args: &Args) -> anyhow::Result<BTreeSet<Section>> {
     if args.quiet {
         sections.remove(&Section::Times);
     }
+    // As with Pacemaker's tool: fencing is told to the program, not shown.
+    if args.watch_fencing {
+        sections.remove(&Section::Fencing);
+    }
     if args.hide_headers {
         sections.retain(|section| !Section::SUMMARY.contains(section));
     }
