@@ -27,7 +27,7 @@ const CHANGING: [&str; 15] = [
 
 /// What may be tried, for people.
 pub const LANGUAGE: &str = "a command that changes something (resource, node, option, constraint, ticket, cib, or a tool), or \
-    `node lost|off|back NODE`, `quorum lost|back`";
+    `node lost|off|back NODE`, `quorum lost|back`, `time DATE`";
 
 /// Carries out a command, or lets something happen, on a copy of `document`.
 ///
@@ -36,7 +36,7 @@ pub const LANGUAGE: &str = "a command that changes something (resource, node, op
 pub fn make(session: &Session<'_>, document: &Document, words: &[String]) -> anyhow::Result<Document> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let words = words.strip_prefix(&["systole"]).unwrap_or(&words);
-    if let Some(event) = Event::from_words(words) {
+    if let Some(event) = Event::from_words(words, session.local_time()) {
         return happen(document, &event, session.now);
     }
     let Some(verb) = words.first().filter(|verb| CHANGING.contains(verb)) else {

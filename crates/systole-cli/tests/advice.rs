@@ -81,7 +81,7 @@ fn at_rest(document: Document, goal: &Goal) -> u32 {
 /// Makes one change, by the command itself; what is no command happens.
 fn make(file: &Path, words: &str) {
     let words: Vec<&str> = words.split(' ').collect();
-    if let Some(event) = Event::from_words(&words) {
+    if let Some(event) = Event::from_words(&words, NOW.into()) {
         let mut document = document(file);
         event.happen(&mut document, NOW);
         fs::write(file, document.to_text()).expect("the disk has room");

@@ -305,6 +305,106 @@ fn fewer_copies_than_nodes_as_a_ban_wants_it_call_for_no_advice() {
     assert!(said.contains("not-a") && !said.contains("Nothing was found"), "{said}");
 }
 
+/// A location constraint for `x` with one rule.
+fn by_rule(id: &str, score: &str, conditions: &str) -> String {
+    format!(
+        r#"<rsc_location id="{id}" rsc="x"><rule id="{id}-r" score="{score}">{conditions}</rule></rsc_location>"#
+    )
+}
+
+fn attribute(id: &str, name: &str, operation: &str, value: &str) -> String {
+    let value = if value.is_empty() { String::new() } else { format!(r#" value="{value}""#) };
+    format!(r#"<expression id="{id}" attribute="{name}" operation="{operation}"{value}/>"#)
+}
+
+#[test]
+fn rules_about_attributes_are_answered_by_attributes() {
+    let x = dummy("x", "");
+    let no_disk = by_rule("disk", "-INFINITY", &attribute("e", "disk", "ne", "ssd"));
+    let one_disk = |cib: String| {
+        cib.replace(
+            r#"<node id="3" uname="c"/>"#,
+            r#"<node id="3" uname="c"><instance_attributes id="c-a"><nvpair id="c-d" name="disk" value="hdd"/></instance_attributes></node>"#,
+        )
+    };
+    let preferred = by_rule("disk", "INFINITY", &attribute("e", "disk", "eq", "hdd"));
+    let either = format!(
+        r#"<rule id="in" boolean-op="or">{}{}</rule>"#,
+        attribute("e1", "ping", "not_defined", ""),
+        attribute("e2", "ping", "lt", "1")
+    );
+    let ping = by_rule("ping", "-INFINITY", &either);
+    let opt_in = [("symmetric-cluster", "false")];
+    let allowed = by_rule("allowed", "10", &attribute("e", "rack", "eq", "7"));
+    let said = [
+        say(&one_disk(cluster(&[], &x, &no_disk, "")), &["systole explain x --node b"]),
+        say(&one_disk(cluster(&[], &x, &preferred, "")), &["systole explain x --node b"]),
+        say(&cluster(&[], &x, &ping, ""), &["systole explain x --node b"]),
+        say(&cluster(&opt_in, &x, &allowed, ""), &["systole explain x --node b"]),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
+/// At noon on a Thursday in UTC.
+fn at_noon(cib: &str) -> String {
+    cib.replacen("<cib ", r#"<cib execution-date="1735819200" "#, 1)
+}
+
+#[test]
+fn rules_about_dates_are_answered_by_waiting() {
+    let x = dummy("x", "");
+    let by_day = r#"<date_expression id="d" operation="date_spec"><date_spec id="ds" hours="8-17"/></date_expression>"#;
+    let by_night = by_rule("by-night", "-INFINITY", by_day);
+    let ends = r##"<rule id="in" boolean-op="and"><expression id="e" attribute="#uname" operation="eq" value="a"/>
+        <date_expression id="d" operation="lt" end="2025-01-02 12:30:00Z"/></rule>"##;
+    let ban = by_rule("cli-ban-x-on-a", "-INFINITY", ends);
+    let said = [
+        say(
+            &at_noon(&cluster(&[], &x, &by_night, "")),
+            &["systole explain x", "systole plan time 2025-01-02T18:00Z"],
+        ),
+        say(&at_noon(&cluster(&[], &x, &ban, "")), &["systole explain x --node a"]),
+        say(&at_noon(&cluster(&[], &x, "", "")), &["systole plan time someday"]),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
+#[test]
+fn failures_that_expire_are_waited_for() {
+    let failed = r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member">
+        <transient_attributes id="1"><instance_attributes id="s"><nvpair id="s-f" name="fail-count-x#monitor_10000" value="1"/>
+        <nvpair id="s-l" name="last-failure-x#monitor_10000" value="1735819100"/></instance_attributes></transient_attributes>
+        <lrm id="1"><lrm_resources><lrm_resource id="x" class="ocf" provider="pacemaker" type="Dummy"><lrm_rsc_op
+        id="x_last_failure_0" operation_key="x_monitor_10000" operation="monitor" transition-magic="0:7;1:1:0:n"
+        transition-key="1:1:0:n" call-id="3" rc-code="7" op-status="0" interval="10000" last-rc-change="1735819100"/>
+        <lrm_rsc_op id="x_last_0" operation_key="x_stop_0" operation="stop" transition-magic="0:0;2:1:0:n"
+        transition-key="2:1:0:n" call-id="4" rc-code="0" op-status="0" interval="0" last-rc-change="1735819101"/>
+        </lrm_resource></lrm_resources></lrm></node_state>"#;
+    let settings = r#"<meta_attributes id="m"><nvpair id="m1" name="migration-threshold" value="1"/><nvpair id="m2"
+        name="failure-timeout" value="10min"/></meta_attributes>"#;
+    let cib = at_noon(&cluster(&[], &dummy("x", settings), "", failed));
+    insta::assert_snapshot!(say(&cib, &["systole explain x --node a"]));
+}
+
+#[test]
+fn exclusive_discovery_is_told_where_it_allows() {
+    let here = r#"<rsc_location id="here" rsc="x" node="a" score="0" resource-discovery="exclusive"/>"#;
+    let there = by_rule("there", "0", &attribute("e", "disk", "eq", "ssd"))
+        .replace(r#"rsc="x""#, r#"rsc="x" resource-discovery="exclusive""#);
+    let cib = cluster(&[], &dummy("x", ""), &format!("{here}{there}"), "");
+    insta::assert_snapshot!(say(&cib, &["systole explain x", "systole explain x --node b"]));
+}
+
+#[test]
+fn a_bundles_guest_runs_nothing_else() {
+    let bundle = format!(
+        r#"<bundle id="web"><podman image="web"/><network control-port="3121"/>{}</bundle>"#,
+        dummy("httpd", "")
+    );
+    let cib = cluster(&[], &(dummy("x", "") + &bundle), "", "");
+    insta::assert_snapshot!(say(&cib, &["systole explain x --node web-0 --no-advice"]));
+}
+
 #[test]
 fn what_runs_still_and_is_about_to_stop() {
     let status = format!(
@@ -407,6 +507,7 @@ fn the_checks_of_crm_resource() {
         "crm_resource -Y -r vip -N alpha --output-as=xml",
         "crm_resource -Y -r db --output-as=xml",
         "crm_resource -Y -r nope",
+        "crm_resource -Y -V -r vip",
     ];
     insta::assert_snapshot!(say(&cib, &commands));
 }

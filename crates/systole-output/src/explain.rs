@@ -133,9 +133,7 @@ impl Told<'_> {
         }
         let mut lines: Vec<(Vec<&str>, String)> = Vec::new();
         for part in &answer.nodes {
-            let is_elsewhere =
-                matches!(part.reasons.as_slice(), [Reason { why: Why::NotAllowed { opt_in: false }, .. }]);
-            if !self.is_asked_about(answer, &part.node) || (is_elsewhere && !answer.running_on.is_empty()) {
+            if !self.is_asked_about(answer, &part.node) || self.goes_without_saying(answer, part) {
                 continue;
             }
             // A reason that holds everywhere has been told; what it makes of each node is not news.
@@ -153,6 +151,14 @@ impl Told<'_> {
             outline.push(0, format!("{} {text}", names.join(", ")));
         }
         outline
+    }
+
+    /// Where it may not be by what it is part of, or by what the node is for, is told of what runs nowhere, or when asked for.
+    fn goes_without_saying(&self, answer: &Answer, part: &NodeAnswer) -> bool {
+        match part.reasons.as_slice() {
+            [Reason { why: Why::NotAllowed { opt_in: false }, .. }] => !answer.running_on.is_empty(),
+            _ => self.only.is_none() && part.is_other_guest(),
+        }
     }
 
     /// What runs in a guest on the node that was asked about is asked about, too; and what makes another node better.
@@ -177,7 +183,10 @@ impl Told<'_> {
                 Some(at) => format!("{reason} at {}", words::date_text(at, self.utc_offset)),
                 None => reason.to_string(),
             },
-            _ => reason.to_string(),
+            _ => match reason.until {
+                Some(until) => format!("{reason} until {}", words::date_text(until, self.utc_offset)),
+                None => reason.to_string(),
+            },
         }
     }
 
@@ -205,7 +214,10 @@ impl Told<'_> {
 
     fn instance_tree(&self, answer: &Answer) -> Tree {
         let places: Vec<&str> = answer.running_on.iter().map(NodeId::as_str).collect();
-        let nodes = answer.nodes.iter().filter(|part| self.is_asked_about(answer, &part.node));
+        let is_told = |part: &&NodeAnswer| {
+            self.is_asked_about(answer, &part.node) && (self.only.is_some() || !part.is_other_guest())
+        };
+        let nodes = answer.nodes.iter().filter(is_told);
         Tree::new("instance")
             .attr("resource", answer.resource.as_str())
             .attr("role", answer.role.as_str())
@@ -233,6 +245,7 @@ impl Told<'_> {
         Tree::with_text("reason", self.reason_text(reason))
             .maybe("element", element)
             .maybe("score", score)
+            .maybe("until", reason.until.map(|until| until.0))
             .attr("rules_out", reason.rules_out())
     }
 }

@@ -114,6 +114,23 @@ pub fn holds(rule: &Rule, input: &Input<'_>, recheck: &Recheck) -> bool {
     }
 }
 
+/// Moments that are looked at to find out when a rule changes: enough for a year by hours, which is how `date_spec`s are looked at.
+const MAX_MOMENTS: usize = 9_000;
+
+/// When `rule` next ceases to hold, or begins to. `None`: never, or too far away to be seen.
+pub fn next_change(rule: &Rule, input: &Input<'_>) -> Option<Timestamp> {
+    let before = holds(rule, input, &Recheck::default());
+    let mut at = input.now;
+    for _ in 0..MAX_MOMENTS {
+        let recheck = Recheck::default();
+        if holds(rule, &Input { now: at, ..*input }, &recheck) != before {
+            return Some(at);
+        }
+        at = recheck.next().filter(|next| *next > at)?;
+    }
+    None
+}
+
 fn condition_holds(condition: &Condition, input: &Input<'_>, recheck: &Recheck) -> bool {
     match condition {
         Condition::Rule(rule) => holds(rule, input, recheck),

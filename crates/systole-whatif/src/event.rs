@@ -3,8 +3,8 @@
 use crate::record::{Membership, Recorder};
 use std::fmt;
 use systole_cib::xml::Document;
-use systole_scheduler::{Status, status::NodeKind};
-use systole_types::{NodeId, Timestamp};
+use systole_scheduler::{Status, rules, status::NodeKind};
+use systole_types::{LocalTime, NodeId, Timestamp};
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +19,15 @@ pub enum Event {
     QuorumLost,
     /// The partition gets quorum.
     QuorumBack,
+    /// Time goes by until then.
+    TimeIs(Timestamp),
 }
 
 impl Event {
-    /// Reads `node lost N`, `node off N`, `node back N`, `quorum lost`, `quorum back`.
-    pub fn from_words(words: &[&str]) -> Option<Self> {
+    /// Reads `node lost N`, `node off N`, `node back N`, `quorum lost`, `quorum back`, `time DATE`. What a date leaves out is as it is `now`.
+    pub fn from_words(words: &[&str], now: LocalTime) -> Option<Self> {
         Some(match words {
+            ["time", date] => Self::TimeIs(rules::parse_local_time(date, now)?.at),
             ["node", "lost", node] => Self::NodeLost((*node).into()),
             ["node", "off", node] => Self::NodeOff((*node).into()),
             ["node", "back", node] => Self::NodeBack((*node).into()),
@@ -36,7 +39,9 @@ impl Event {
 
     /// The words it is read from.
     pub fn words(&self) -> Vec<String> {
+        let date = self.date();
         let words: &[&str] = match self {
+            Self::TimeIs(_) => &["time", &date],
             Self::NodeLost(node) => &["node", "lost", node.as_str()],
             Self::NodeOff(node) => &["node", "off", node.as_str()],
             Self::NodeBack(node) => &["node", "back", node.as_str()],
@@ -46,18 +51,26 @@ impl Event {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    /// For the passing of time: when, in UTC and as one word.
+    fn date(&self) -> String {
+        match self {
+            Self::TimeIs(at) => rules::Civil::at(*at, 0).text().replace(' ', "T"),
+            _ => String::new(),
+        }
+    }
+
     /// The node it happens to, if to one.
     pub const fn node(&self) -> Option<&NodeId> {
         match self {
             Self::NodeLost(node) | Self::NodeOff(node) | Self::NodeBack(node) => Some(node),
-            Self::QuorumLost | Self::QuorumBack => None,
+            Self::QuorumLost | Self::QuorumBack | Self::TimeIs(_) => None,
         }
     }
 
     /// Lets it happen. Quorum follows from how many nodes are up (see [`quorum_of`]), unless the event is about it.
     pub fn happen(&self, document: &mut Document, now: Timestamp) {
         self.write(document, now);
-        if matches!(self, Self::QuorumLost | Self::QuorumBack) {
+        if matches!(self, Self::QuorumLost | Self::QuorumBack | Self::TimeIs(_)) {
             return;
         }
         let (cib, _) = systole_cib::read(document);
@@ -91,6 +104,10 @@ impl Event {
             }
             Self::QuorumLost => set_quorum(document, false),
             Self::QuorumBack => set_quorum(document, true),
+            Self::TimeIs(at) => {
+                let root = document.root_key();
+                document.set_attr(root, "execution-date", &at.0.to_string());
+            }
         }
     }
 }
@@ -120,6 +137,7 @@ impl fmt::Display for Event {
             Self::NodeBack(node) => write!(f, "start the cluster on {node}"),
             Self::QuorumLost => f.write_str("quorum is lost"),
             Self::QuorumBack => f.write_str("get quorum back"),
+            Self::TimeIs(_) => write!(f, "wait until {}", self.date()),
         }
     }
 }

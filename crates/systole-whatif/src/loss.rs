@@ -194,7 +194,7 @@ fn wants(asker: &Asker<'_>, id: &ResourceId, lost: &[NodeId]) -> Vec<String> {
             true => answer.running_on.contains(node),
             false => !lost.contains(node),
         };
-        for part in answer.nodes.iter().filter(|part| counts(&part.node)) {
+        for part in answer.nodes.iter().filter(|part| counts(&part.node) && !part.is_other_guest()) {
             let Some(reason) = part.reasons.iter().find(|reason| reason.rules_out()).map(Reason::to_string)
             else {
                 continue;

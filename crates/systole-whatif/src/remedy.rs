@@ -3,6 +3,7 @@
 //! Changes are derived from the reasons of an [`Explanation`](crate::why::Explanation), made on a copy of the CIB, and followed
 //! to rest: what is told has been seen to work.
 
+pub(crate) mod rule;
 mod search;
 mod suggest;
 
@@ -66,7 +67,7 @@ pub enum Remedy {
         node: NodeId,
         /// Which attribute.
         name: String,
-        /// To what.
+        /// To what; removed, if empty.
         value: String,
         /// Until the next reboot.
         is_transient: bool,
@@ -168,6 +169,7 @@ impl Remedy {
             }
             Self::Event(Event::NodeOff(_)) => Some("only once the node is known to be off"),
             Self::SetCapacity { .. } => Some("only if the node has it"),
+            Self::SetAttribute { .. } => Some("only if that is so of the node"),
             _ => None,
         }
     }
@@ -182,12 +184,16 @@ impl Remedy {
         matches!(self, Self::Cleanup { .. }) || self.rank() == 0
     }
 
-    /// Whether both set the same option of a resource: one of them would undo the other.
+    /// Whether both set the same, of a resource or node: one of them would undo the other.
     pub(crate) fn sets_the_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::SetMeta { resource, name, .. }, Self::SetMeta { resource: of, name: also, .. }) => {
                 resource == of && name == also
             }
+            (Self::SetAttribute { node, name, .. }, Self::SetAttribute { node: of, name: also, .. }) => {
+                node == of && name == also
+            }
+            (Self::Event(Event::TimeIs(_)), Self::Event(Event::TimeIs(_))) => true,
             _ => false,
         }
     }
@@ -205,7 +211,7 @@ impl Remedy {
         match self {
             Self::Enable(_) | Self::Manage(_) | Self::Unstandby(_) | Self::Unmaintenance(_) => 0,
             Self::Cleanup { .. } | Self::Clear { .. } => 1,
-            Self::Event(Event::NodeBack(_)) => 2,
+            Self::Event(Event::NodeBack(_) | Event::TimeIs(_)) => 2,
             Self::GrantTicket(_) | Self::ActivateTicket(_) | Self::Refresh { .. } => 2,
             Self::SetMeta { .. } | Self::SetAttribute { .. } => 3,
             Self::Move { .. } => 4,

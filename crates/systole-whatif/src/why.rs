@@ -93,6 +93,8 @@ pub struct Reason {
     pub element: Option<ElementId>,
     /// What it is.
     pub why: Why,
+    /// When the rule it comes from will not hold any more, if that is certain.
+    pub until: Option<Timestamp>,
 }
 
 /// What a reason says.
@@ -155,6 +157,10 @@ pub enum Why {
     Failed(Failure),
     /// What is planned for it waits for itself.
     Circle(Circle),
+    /// A constraint with `resource-discovery="exclusive"` names the node.
+    Discovery,
+    /// The node is a bundle's guest: nothing else runs there.
+    GuestOfBundle(ResourceId),
 }
 
 /// Why a node runs nothing (new).
@@ -244,7 +250,7 @@ pub struct Prior {
 impl Reason {
     /// A reason that comes from no element.
     pub const fn plain(why: Why) -> Self {
-        Self { element: None, why }
+        Self { element: None, why, until: None }
     }
 
     /// Whether it alone keeps a resource off (or down).
@@ -258,7 +264,15 @@ impl Reason {
                 | Why::Promotion(..)
                 | Why::OnlyWith { .. }
                 | Why::Failed(_)
+                | Why::Discovery
         )
+    }
+}
+
+impl NodeAnswer {
+    /// Whether it is a bundle's guest, which the resource has nothing to do with.
+    pub fn is_other_guest(&self) -> bool {
+        matches!(self.reasons.as_slice(), [Reason { why: Why::GuestOfBundle(_), .. }])
     }
 }
 

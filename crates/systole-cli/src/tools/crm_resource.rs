@@ -16,7 +16,7 @@ pub use cleanup::forget_failures;
 pub use command::Command;
 
 use crate::{
-    Cluster, Exit, Failed, Session, args,
+    Cluster, Exit, Failed, Session, args, rehearse,
     report::{OutputArgs, Report},
     resource_ops, runner, view,
 };
@@ -380,7 +380,14 @@ fn with_state(
         Command::ListRaw => Ok(show::list_raw(&view)),
         Command::ListOperations => Ok(show::operations(&found, args, false)),
         Command::ListAllOperations => Ok(show::operations(&found, args, true)),
-        Command::Why => Ok(why::why(&found)),
+        Command::Why => {
+            let mut report = why::why(&found);
+            if args.verbose > 0 {
+                let moment = rehearse::moment(session, cluster.is_live());
+                report.text.push_str(&why::scheduler_reasons(&found, moment));
+            }
+            Ok(report)
+        }
         Command::Clear => moves::clear(session, cluster, &found, args),
         Command::Cleanup | Command::Refresh | Command::Fail => {
             cleanup::perform(session, cluster, &found, args, command)

@@ -19,7 +19,7 @@ use systole_output::plan;
 ///
 /// CHANGE is a command that changes something, as it would be typed: `resource disable vip`, `node standby alpha`,
 /// `option set maintenance-mode=true`, `cibadmin -M ...`; or something that may happen: `node lost|off|back NODE`,
-/// `quorum lost|back`. Several are parted by `then`, or each is one quoted word. FILE has a whole CIB, whose configuration is
+/// `quorum lost|back`, `time DATE`. Several are parted by `then`, or each is one quoted word. FILE has a whole CIB, whose configuration is
 /// tried with the present state, or a patchset.
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -38,6 +38,27 @@ fn set(id: &str, score: i64, pairs: &[(&str, &str)]) -> AttributeSet {
 }
 
 #[test]
+fn a_rule_changes_with_the_dates_that_decide_it() {
+    let hours = |range: &str| Condition::Date(DateCondition::Spec(vec![("hours".into(), range.into())]));
+    let before = |end: &str| Condition::Date(DateCondition::Before { end: end.into() });
+    let never = attribute("b", Comparison::Defined, None);
+    let noon = parse_date_time("2024-03-06 12:00Z", Timestamp(0), 0).expect("a date");
+    for (combine, conditions, expected) in [
+        (BooleanOp::And, vec![hours("8-17")], Some("2024-03-06 18:00:00Z")),
+        (BooleanOp::And, vec![hours("20-")], Some("2024-03-06 20:00:00Z")),
+        (BooleanOp::And, vec![hours("8-17"), before("2024-03-06 12:30Z")], Some("2024-03-06 12:30:00Z")),
+        (BooleanOp::Or, vec![before("2024-03-05"), hours("20-")], Some("2024-03-06 20:00:00Z")),
+        (BooleanOp::And, vec![never.clone(), hours("8-17")], None),
+        (BooleanOp::And, vec![before("2024-03-05")], None),
+        (BooleanOp::And, vec![never], None),
+    ] {
+        let rule = rule(combine, conditions);
+        let next = next_change(&rule, &Input::at(noon)).map(|at| Civil::at(at, 0).text());
+        assert_eq!(next.as_deref(), expected, "{rule:?}");
+    }
+}
+
+#[test]
 fn conditions_are_combined_as_boolean_op_says() {
     let (yes, no) = (attribute("a", Comparison::Defined, None), attribute("b", Comparison::Defined, None));
     let nested = Condition::Rule(rule(BooleanOp::Or, vec![no.clone(), yes.clone()]));

@@ -64,6 +64,7 @@ impl Found {
                 known == resource && (known_node.is_none() || node.is_none())
             }
             (Remedy::Event(Event::NodeBack(_)), Remedy::Event(Event::QuorumBack)) => true,
+            (Remedy::Event(Event::TimeIs(known)), Remedy::Event(Event::TimeIs(at))) => known <= at,
             // The milder kinds of moves are tried first.
             (Remedy::Move { resource: known, node: known_node, .. }, Remedy::Move { resource, node, .. }) => {
                 known == resource && known_node == node

@@ -1,15 +1,14 @@
 //! From reasons to changes that might help. Whether they do is seen by trying.
 
+mod places;
+
 use super::Remedy;
 use crate::{
     Event, Goal,
     why::{Answer, Asker, NodeFault, Reason, Unmanaged, Why, orders::with_parents},
 };
 use std::collections::BTreeSet;
-use systole_cib::{
-    model::{Comparison, Condition, Constraint, Preference, ResourceDiscovery},
-    xml::{Document, Element},
-};
+use systole_cib::xml::{Document, Element};
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
     note::{Cause, Companion, NotPromoted, Obstacle},
@@ -41,6 +40,9 @@ pub fn suggestions(asker: &Asker<'_>, document: &Document, goal: &Goal) -> Vec<R
     if let Some(node) = node {
         collector.add_moves(&named, node);
     }
+    // Failures expire, bans end.
+    let next = status.recheck.earliest().filter(|next| *next > status.local_time().at);
+    next.into_iter().for_each(|next| collector.add(Remedy::Event(Event::TimeIs(next))));
     let has_some = goal.node.is_none() && goal.copies > 1 && goal.count(status) > 0;
     let mut found = without_repeats(status, goal, collector.found);
     // Where the other copies may run is what somebody wanted.
@@ -124,6 +126,8 @@ impl Collector<'_, '_> {
         depth: usize,
     ) {
         match &reason.why {
+            // What speaks for a node keeps nothing off.
+            Why::Score(score, Cause::Location) if *score > Score::ZERO => {}
             Why::Banned(cause) | Why::Score(_, cause) => {
                 self.answer_cause(rsc, node, at, reason.element.as_ref(), cause, depth);
             }
@@ -144,11 +148,12 @@ impl Collector<'_, '_> {
             Why::Node(fault) => self.answer_fault(at, fault, depth),
             Why::NotAllowed { .. } | Why::Worse { .. } | Why::NoBetter { .. } | Why::BelowZero(_) => {
                 if let (Some(node), true) = (at, reason.rules_out() || self.goal.node.is_some()) {
+                    self.fulfil_rules(rsc, node);
                     self.add_move(rsc, node.clone(), false, false);
                     // Nothing is more than INFINITY: it has to be kept off where it is.
                     if let Why::Worse { than, score: Score::INFINITY } = &reason.why {
                         self.add_move(rsc, node.clone(), false, true);
-                        self.lessen(answer, than);
+                        self.lessen(rsc, answer, than);
                     }
                 }
             }
@@ -157,15 +162,21 @@ impl Collector<'_, '_> {
             Why::NoQuorum(_) => self.answer_no_quorum(),
             Why::Failed(_) => self.forget_failures(rsc, at),
             Why::Circle(circle) => circle.orders.iter().for_each(|order| self.delete_constraint(Some(order))),
-            Why::NotPromoted(_) | Why::Promotion(..) | Why::OnlyWith { .. } | Why::Removed => {}
+            Why::NotPromoted(_)
+            | Why::Promotion(..)
+            | Why::OnlyWith { .. }
+            | Why::Removed
+            | Why::Discovery
+            | Why::GuestOfBundle(_) => {}
         }
     }
 
     /// Takes away what makes another node better.
-    fn lessen(&mut self, answer: &Answer, winner: &NodeId) {
+    fn lessen(&mut self, rsc: RscIdx, answer: &Answer, winner: &NodeId) {
         for reason in answer.on(winner).into_iter().flat_map(|part| &part.reasons) {
             match &reason.why {
                 Why::Score(score, Cause::Location) if *score > Score::ZERO => {
+                    self.change_rule(rsc, Some(winner), reason.element.as_ref());
                     self.undo_location(Some(winner), reason.element.as_ref());
                 }
                 Why::Score(score, Cause::Colocation { .. }) if *score > Score::ZERO => {
@@ -209,7 +220,10 @@ impl Collector<'_, '_> {
         depth: usize,
     ) {
         match cause {
-            Cause::Location => self.undo_location(at, element),
+            Cause::Location => {
+                self.change_rule(rsc, at, element);
+                self.undo_location(at, element);
+            }
             Cause::NodeHealth => self.heal(at),
             Cause::Colocation { with, says } => {
                 let Some(other) = self.status.find_resource(with.as_str()) else { return };
@@ -407,90 +421,6 @@ impl Collector<'_, '_> {
         }
     }
 
-    fn undo_location(&mut self, at: Option<&NodeId>, element: Option<&ElementId>) {
-        let Some(constraint) = element.and_then(|id| constraint_of(self.document, id)) else { return };
-        let id = constraint.id().unwrap_or_default();
-        match constraint.attr("rsc").filter(|_| id.starts_with("cli-")) {
-            Some(resource) => self.add(Remedy::Clear { resource: resource.to_owned(), node: at.cloned() }),
-            None => self.add(Remedy::DeleteConstraint(id.into())),
-        }
-    }
-
-    fn delete_constraint(&mut self, element: Option<&ElementId>) {
-        if let Some(id) = element.and_then(|id| constraint_of(self.document, id)).and_then(Element::id) {
-            self.add(Remedy::DeleteConstraint(id.into()));
-        }
-    }
-
-    /// Removes configured colocations of two resources (or what they are part of).
-    fn separate(&mut self, rsc: RscIdx, other: RscIdx) {
-        let (one, two) = (with_parents(self.status, rsc), with_parents(self.status, other));
-        let links = self.asker.transition().placement.colocations.iter();
-        let ids: Vec<ElementId> = links
-            .filter(|link| {
-                (one.contains(&link.dependent) && two.contains(&link.primary))
-                    || (two.contains(&link.dependent) && one.contains(&link.primary))
-            })
-            .filter(|link| !link.id.starts_with('#'))
-            .map(|link| ElementId::new(&link.id))
-            .collect();
-        ids.iter().for_each(|id| self.delete_constraint(Some(id)));
-    }
-
-    fn heal(&mut self, at: Option<&NodeId>) {
-        let Some(node) = at.and_then(|name| self.status.find_node(name.as_str())) else { return };
-        let node = self.status.node(node);
-        let bad = node.attributes.iter().filter(|(name, value)| {
-            name.starts_with("#health") && (matches!(&***value, "red" | "yellow") || value.starts_with('-'))
-        });
-        let remedies: Vec<Remedy> = bad
-            .map(|(name, _)| Remedy::SetAttribute {
-                node: node.name.clone(),
-                name: name.to_string(),
-                value: "green".to_owned(),
-                is_transient: true,
-            })
-            .collect();
-        remedies.into_iter().for_each(|remedy| self.add(remedy));
-    }
-
-    /// Makes a node one of those that constraints with `resource-discovery="exclusive"` mean: by the attribute they look at,
-    /// or by removing them.
-    fn widen_discovery(&mut self, rsc: RscIdx, at: Option<&NodeId>) {
-        let chain = with_parents(self.status, rsc);
-        let Some(node) = at else { return };
-        // A bundle's container is no place for anything but what is inside.
-        if self.node_of(at).is_some_and(|node| self.status.node(node).is_bundle()) {
-            return;
-        }
-        for constraint in &self.status.cib.constraints {
-            let Constraint::Location(location) = constraint else { continue };
-            let systole_cib::model::LocationTarget::Resource(target) = &location.resources else { continue };
-            let is_ours =
-                self.status.constraint_targets(target.as_str()).iter().any(|rsc| chain.contains(rsc));
-            if location.discovery != ResourceDiscovery::Exclusive || !is_ours {
-                continue;
-            }
-            if let Preference::Rules(rules) = &location.preference {
-                for condition in rules.iter().flat_map(|rule| &rule.conditions) {
-                    if let Condition::Attribute(condition) = condition
-                        && condition.comparison == Comparison::Equal
-                        && !condition.attribute.starts_with('#')
-                        && let Some(value) = &condition.value
-                    {
-                        self.add(Remedy::SetAttribute {
-                            node: node.clone(),
-                            name: condition.attribute.to_string(),
-                            value: value.to_string(),
-                            is_transient: false,
-                        });
-                    }
-                }
-            }
-            self.add(Remedy::DeleteConstraint(location.id.clone()));
-        }
-    }
-
     /// One more instance than there may be.
     fn raise_maximum(&mut self, rsc: RscIdx) {
         let clone = self.status.top_of(rsc);
@@ -542,16 +472,4 @@ impl Collector<'_, '_> {
             .find(|id| self.document.find_id(id.as_str()).is_some_and(sets_it))
             .map(|id| id.to_string())
     }
-}
-
-/// The constraint that an element is, or is part of.
-fn constraint_of<'d>(document: &'d Document, id: &ElementId) -> Option<Element<'d>> {
-    let mut element = document.find_id(id.as_str())?;
-    while let Some(parent) = element.parent() {
-        if parent.is("constraints") {
-            return Some(element);
-        }
-        element = parent;
-    }
-    None
 }

@@ -6,15 +6,16 @@ use super::{
     orders::{orders_between, with_parents},
     waits::Graph,
 };
-use crate::{Circle, happening::Happening};
+use crate::{Circle, happening::Happening, remedy::rule};
 use std::collections::BTreeMap;
+use systole_cib::model::{Location, Preference, ResourceDiscovery};
 use systole_scheduler::{
     NodeIdx, Note, RscIdx, Status, Transition,
     note::{Cause, NoteKind, Obstacle},
-    placement::ColocationLink,
+    placement::{ColocationLink, Discovery},
     status::{Kind, NoQuorum, NodeKind},
 };
-use systole_types::{ElementId, ResourceId, Role, Score};
+use systole_types::{ElementId, NodeId, ResourceId, Role, Score, Timestamp};
 
 /// Answers questions about a transition that was scheduled with [`Detail::Scores`](systole_scheduler::placement::Detail).
 pub struct Asker<'t> {
@@ -269,7 +270,20 @@ impl<'t> Asker<'t> {
             // Failures are told from the history, which knows more of them.
             _ => return None,
         };
-        Some(Reason { element, why })
+        let until = self.holds_until(rsc, note.node.as_ref(), element.as_ref());
+        Some(Reason { element, why, until })
+    }
+
+    /// When the rule `element` will not hold any more.
+    fn holds_until(
+        &self,
+        rsc: RscIdx,
+        node: Option<&NodeId>,
+        element: Option<&ElementId>,
+    ) -> Option<Timestamp> {
+        let (status, node) = (self.status(), self.status().find_node(node?.as_str())?);
+        let rule = rule::find(status, element?)?;
+        rule::Place { status, rsc, node, rule }.changes_at()
     }
 
     fn nodes(&self, rsc: RscIdx) -> Vec<NodeAnswer> {
@@ -279,15 +293,19 @@ impl<'t> Asker<'t> {
         let mut answers = Vec::new();
         for &node in &status.nodes_by_name {
             let score = table.score(node);
-            // Guest nodes run only what is meant for them: not worth a line otherwise.
-            if matches!(status.node(node).kind, NodeKind::Ping)
-                || (score.is_none() && status.node(node).is_bundle())
-            {
+            if matches!(status.node(node).kind, NodeKind::Ping) {
+                continue;
+            }
+            if let Some(bundle) = self.bundle_of_guest(node).filter(|_| score.is_none()) {
+                let why = Why::GuestOfBundle(status.rsc(bundle).id.clone());
+                let node = status.node(node).name.clone();
+                answers.push(NodeAnswer { node, score: None, reasons: vec![Reason::plain(why)] });
                 continue;
             }
             let mut reasons: Vec<Reason> =
                 self.node_faults(node).into_iter().map(|fault| Reason::plain(Why::Node(fault))).collect();
             self.add_notes(rsc, Some(node), &mut reasons);
+            reasons.extend(self.exclusive_discovery(rsc, node, &reasons));
             let is_banned = reasons.iter().any(|reason| matches!(reason.why, Why::Banned(_)));
             let score = match score {
                 Some(_) if is_unpromoted_only && !is_banned => Some(sum(&reasons)),
@@ -312,6 +330,37 @@ impl<'t> Asker<'t> {
             });
         }
         answers
+    }
+
+    /// The bundle that a node is a guest of.
+    fn bundle_of_guest(&self, node: NodeIdx) -> Option<RscIdx> {
+        match self.status().node(node).kind {
+            NodeKind::Guest { container, .. } if self.status().node(node).is_bundle() => {
+                Some(self.status().root_of(container))
+            }
+            _ => None,
+        }
+    }
+
+    /// Which constraint allows a node by exclusive discovery, unless it is `told` already.
+    fn exclusive_discovery(&self, rsc: RscIdx, node: NodeIdx, told: &[Reason]) -> Option<Reason> {
+        let status = self.status();
+        let entry = self.transition.placement.allowed[rsc.i()].get(node)?;
+        if entry.discovery != Discovery::Exclusive || entry.score <= Score::MINUS_INFINITY.value() {
+            return None;
+        }
+        let names = |location: &Location| match &location.preference {
+            Preference::Node { node: name, .. } => *name == status.node(node).name,
+            _ => rule::rules_of(location).iter().any(|rule| rule::Place { status, rsc, node, rule }.holds()),
+        };
+        let chain = with_parents(status, rsc);
+        let location = rule::locations_about(status, &chain)
+            .find(|location| location.discovery == ResourceDiscovery::Exclusive && names(location))?;
+        let mut ids =
+            std::iter::once(&location.id).chain(rule::rules_of(location).iter().map(|rule| &rule.id));
+        let is_told = ids.any(|id| told.iter().any(|reason| reason.element.as_ref() == Some(id)));
+        let reason = Reason { element: Some(location.id.clone()), why: Why::Discovery, until: None };
+        (!is_told).then_some(reason)
     }
 
     /// A ticket that promotion needs bans from every node after places have been chosen: of that, only the promotion is meant.
@@ -347,6 +396,7 @@ impl<'t> Asker<'t> {
                 with: status.rsc(link.primary).id.clone(),
                 promoted: link.primary_role == Role::Promoted,
             },
+            until: None,
         });
         let told = |reason: &Reason| {
             nodes.iter().flat_map(|part| &part.reasons).any(|known| known.element == reason.element)

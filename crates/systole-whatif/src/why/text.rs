@@ -71,6 +71,8 @@ impl fmt::Display for Why {
             Self::NoQuorum(policy) => write!(f, "the partition has no quorum (no-quorum-policy={policy})"),
             Self::Failed(failure) => write!(f, "{failure}"),
             Self::Circle(circle) => write!(f, "{circle}"),
+            Self::Discovery => f.write_str("one of the nodes that resource-discovery=exclusive allows"),
+            Self::GuestOfBundle(bundle) => write!(f, "nothing but what is inside of {bundle} runs there"),
         }
     }
 }

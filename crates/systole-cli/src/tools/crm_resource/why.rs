@@ -1,14 +1,17 @@
-//! `crm_resource --why`: the incumbent's own few checks, word for word. `systole explain` knows more.
+//! `crm_resource --why`: the incumbent's own few checks, word for word; with `-V`, the scheduler's reasons after them, as `systole explain`
+//! tells them.
 
 use super::find::Found;
 use crate::report::Report;
 use systole_cib::parse_bool;
-use systole_output::tree::Tree;
+use systole_output::{explain::Told, tree::Tree};
 use systole_scheduler::{
     NodeIdx, RscIdx, Status,
+    placement::Detail,
     status::{HealthColor, HealthStrategy},
 };
 use systole_types::Role;
+use systole_whatif::{Moment, why::Asker};
 
 /// Tells what might keep resources from running: all, one, or those of a node.
 pub(super) fn why(found: &Found<'_>) -> Report {
@@ -60,6 +63,23 @@ pub(super) fn why(found: &Found<'_>) -> Report {
     }
     report.trees.push(reason);
     report
+}
+
+/// Why the resource (or each one) is where it is, by the scheduler's own notes.
+pub(super) fn scheduler_reasons(found: &Found<'_>, moment: Moment) -> String {
+    let transition = moment.schedule(&found.view.cib, Detail::Scores);
+    let asker = Asker::new(&transition);
+    let meant = match found.rsc {
+        Some(rsc) => vec![rsc],
+        None => found.status.roots.clone(),
+    };
+    let only = found.node.map(|node| &found.status.node(node).name);
+    let told = meant.into_iter().map(|rsc| {
+        let explanation = asker.explain(rsc);
+        let told = Told { explanation: &explanation, only, advice: None, utc_offset: moment.now.utc_offset };
+        format!("\n{}", told.text())
+    });
+    told.collect()
 }
 
 fn say(report: &mut Report, line: String) {
