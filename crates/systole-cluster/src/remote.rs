@@ -205,9 +205,7 @@ impl RemoteSession {
         let registered = reply.registered.unwrap_or_default();
         if reply.rc == RC_PROTOCOL || !is_compatible(&registered.protocol) {
             let theirs = registered.protocol;
-            let reason = format!("the daemon speaks protocol {theirs}, this node {PROTOCOL_VERSION}");
-            self.log(Level::Error, format!("cannot use {}: {reason}", self.node));
-            return self.lose(reason);
+            return self.lose(format!("the daemon speaks protocol {theirs}, this node {PROTOCOL_VERSION}"));
         }
         if reply.rc < 0 {
             return self.lose(format!("the daemon refuses us (error {})", -reply.rc));

@@ -46,6 +46,8 @@ struct Link {
     /// What waits for the session to be up.
     waiting: Vec<Operation>,
     stage: Stage,
+    /// Why the last try failed; empty before one has.
+    trouble: String,
     /// How the remote node is to begin.
     start_state: StartState,
     /// At the other end; of use once the session is up.
@@ -209,13 +211,15 @@ impl NodeMachine {
         if let Some(old) = old.as_ref().filter(|old| old.is_open()) {
             self.effects.push(Effect::Remote { session: old.session, command: RemoteCommand::Close });
         }
-        let (monitor, waiting) = old.map(|old| (old.monitor, old.waiting)).unwrap_or_default();
+        let (monitor, waiting, trouble) =
+            old.map(|old| (old.monitor, old.waiting, old.trouble)).unwrap_or_default();
         let link = Link {
             session,
             start: start.clone(),
             monitor,
             waiting,
             stage: Stage::Opening { deadline },
+            trouble,
             start_state: StartState::default(),
             executor: Executor::default(),
         };
@@ -279,7 +283,10 @@ impl NodeMachine {
         match link.stage {
             Stage::Opening { deadline } | Stage::Resting { deadline, .. } => {
                 link.stage = Stage::Resting { until: self.now.mono + RETRY, deadline };
-                self.log(Level::Debug, format!("cannot connect to {name} yet: {reason}"));
+                let before = std::mem::replace(&mut link.trouble, reason.to_owned());
+                // Tried every second: what stays the same is told once.
+                let level = if before == reason { Level::Debug } else { Level::Info };
+                self.log(level, format!("cannot connect to {name} yet: {reason}"));
             }
             Stage::Up => {
                 self.agents.remote_is_gone(name);
@@ -316,16 +323,21 @@ impl NodeMachine {
     fn give_up_session(&mut self, name: &str) {
         let Some(link) = self.connections.links.get_mut(name) else { return };
         let (session, is_open, waiting) = (link.session, link.is_open(), std::mem::take(&mut link.waiting));
-        self.log(Level::Error, format!("cannot connect to {name}"));
+        let why = match std::mem::take(&mut link.trouble) {
+            trouble if trouble.is_empty() => "no answer in time".to_owned(),
+            trouble => trouble,
+        };
+        self.log(Level::Error, format!("cannot connect to {name}: {why}"));
         if is_open {
             self.effects.push(Effect::Remote { session, command: RemoteCommand::Close });
         }
         if self.replica.holds(self.group.own_id(), name) {
-            self.report_break(name, "the connection could not be taken up again");
+            self.report_break(name, &format!("the connection could not be taken up again: {why}"));
         }
         self.connections.links.remove(name);
         for operation in waiting {
-            self.report_failure(session, operation, "cannot connect to the remote executor in time");
+            let reason = format!("cannot connect to the remote executor in time: {why}");
+            self.report_failure(session, operation, &reason);
         }
     }
 

@@ -134,6 +134,7 @@ impl Bench {
                     Effect::StayAway(pause) => self.stays_away.push(pause),
                     Effect::Reply { response, .. } => self.replies.push(response.reply),
                     Effect::Persist { token, .. } => self.tokens.push(token),
+                    Effect::Log { level: Level::Debug, .. } => {}
                     Effect::Log { message, .. } => self.logs.push(message),
                     Effect::SaveInput { xml, .. } => {
                         self.n_inputs += 1;

@@ -77,6 +77,18 @@ fn a_connection_is_tried_again_until_its_start_times_out() {
 }
 
 #[test]
+fn why_a_connection_does_not_come_about_is_told_once_and_in_its_failed_start() {
+    let mut bench = Bench::with(WITH_REMOTE);
+    bench.far.is_reachable = false;
+    bench.view(1);
+    let told = |bench: &Bench, what: &str| bench.logs.iter().filter(|line| *line == what).count();
+    assert_eq!(told(&bench, "cannot connect to far yet: refused"), 1, "{:#?}", bench.logs);
+    assert_eq!(told(&bench, "cannot connect to far: refused"), 1, "{:#?}", bench.logs);
+    let here = state(&bench, "a");
+    assert!(here.contains("exit-reason=\"cannot connect to the remote executor in time: refused\""), "{here}");
+}
+
+#[test]
 fn transient_attributes_of_a_remote_node_go_with_its_connection() {
     let mut bench = Bench::with(WITH_REMOTE);
     bench.view(1);
