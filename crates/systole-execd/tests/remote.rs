@@ -5,6 +5,8 @@
 
 #![allow(missing_docs, reason = "a test")]
 
+mod support;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -14,6 +16,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+use support::until;
 use systole_cluster::{
     RemoteEvent,
     remote::{Effect, Event, RemoteSession},
@@ -27,10 +30,12 @@ use systole_wire::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// As `ocf:pacemaker:Dummy`, but for what it needs.
+/// As `ocf:pacemaker:Dummy`, but for what it needs. It leaves its settings in the state's file, and a process behind.
 const AGENT: &str = r#"#!/bin/sh
 case $1 in
-start) : > "$OCF_RESKEY_state";;
+start)
+    echo "$FROM_FILE $FROM_BOTH" > "$OCF_RESKEY_state"
+    (sleep 0.3; : > "$OCF_RESKEY_state.orphan") >/dev/null 2>&1 &;;
 stop) rm -f "$OCF_RESKEY_state";;
 monitor) [ -e "$OCF_RESKEY_state" ] || exit 7;;
 meta-data) echo '<resource-agent name="agent"/>';;
@@ -50,6 +55,26 @@ for dir in /run /var/log /dev/shm /var/lib/pacemaker; do mount -t tmpfs tmpfs $d
 mkdir -p /run/crm /run/lock /run/resource-agents /var/log/pacemaker /var/lib/pacemaker/cores
 chown hacluster:haclient /run/crm /var/log/pacemaker /var/lib/pacemaker/cores
 exec "$DAEMON" >"$W/log" 2>&1
+"#;
+
+/// Starts our daemon in a container with a file of settings: in the first process's place, or (`BELOW`) by it.
+const CONTAINER: &str = r#"
+set -e
+mount --make-rprivate /
+mkdir -p "$W/upper" "$W/work"
+mount -t overlay overlay -o "lowerdir=/etc,upperdir=$W/upper,workdir=$W/work" /etc
+mkdir -p /etc/pacemaker
+cp "$W/settings" /etc/pacemaker/pcmk-init.env
+mount -t tmpfs tmpfs /run
+mkdir /run/w
+mount --bind "$W" /run/w
+touch /run/daemon
+mount --bind "$DAEMON" /run/daemon
+mount -t tmpfs tmpfs /tmp
+cd /
+[ -n "$BELOW" ] || exec /run/daemon --remote --ocf-root /run/w
+/run/daemon --remote --ocf-root /run/w
+exit $?
 "#;
 
 /// A daemon at work.
@@ -75,10 +100,7 @@ impl Daemon {
 
     fn ours(name: &str) -> Self {
         let (root, key, port) = Self::prepare(name);
-        let agents = root.join("resource.d/test");
-        fs::create_dir_all(&agents).expect("directory");
-        fs::write(agents.join("agent"), AGENT).expect("agent");
-        fs::set_permissions(agents.join("agent"), fs::Permissions::from_mode(0o755)).expect("agent");
+        write_agent(&root);
         let process = Command::new(env!("CARGO_BIN_EXE_systole-execd"))
             .args(["--remote", "--remote-address", "127.0.0.1", "--remote-port", &port.to_string()])
             .args(["--state-file".as_ref(), root.join("state").as_os_str()])
@@ -128,6 +150,34 @@ impl Daemon {
         Some(Self { root, key, port, process, provider: "pacemaker", agent: "Dummy" })
     }
 
+    /// Ours in a container, if there can be one: as its first process, or below that with this `PCMK_remote_pid1`.
+    fn in_container(name: &str, pid1: Option<&str>) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: needs root");
+            return None;
+        }
+        let (root, key, port) = Self::prepare(name);
+        write_agent(&root);
+        let settings = format!(
+            "# of this host\nPCMK_remote_port={port}\nPCMK_authkey_location='/run/w/authkey'\n\
+             FROM_FILE=file\nFROM_BOTH=file\n"
+        );
+        fs::write(root.join("settings"), settings).expect("settings");
+        let process = Command::new("unshare")
+            .args(["--mount", "--ipc", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"])
+            .args(["sh", "-c", CONTAINER])
+            .env("W", &root)
+            .env("DAEMON", env!("CARGO_BIN_EXE_systole-execd"))
+            .env("FROM_BOTH", "container")
+            .env("PCMK_remote_address", "127.0.0.1")
+            .envs(pid1.map(|setting| ("PCMK_remote_pid1", setting)))
+            .envs(pid1.map(|_| ("BELOW", "1")))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("unshare");
+        Some(Self { root, key, port, process, provider: "test", agent: "agent" })
+    }
+
     fn operation(&self, number: u64, name: &str, interval_ms: u64) -> Operation {
         let state = self.state();
         Operation {
@@ -164,6 +214,13 @@ impl Drop for Daemon {
         self.kill();
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+fn write_agent(root: &Path) {
+    let agents = root.join("resource.d/test");
+    fs::create_dir_all(&agents).expect("directory");
+    fs::write(agents.join("agent"), AGENT).expect("agent");
+    fs::set_permissions(agents.join("agent"), fs::Permissions::from_mode(0o755)).expect("agent");
 }
 
 /// What `systoled` does with a session.
@@ -337,4 +394,44 @@ fn what_recurs_ends_with_the_connection_and_the_resource_stays() {
     fs::remove_file(daemon.state()).expect("it ran");
     client.run(daemon.operation(3, "monitor", 0));
     expect(&mut client, "monitor", 7, 0);
+}
+
+/// The numbers of a process's children, those that wait to be buried too.
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("proc").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let child = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+        (rest.nth(1)?.parse() == Ok(parent)).then_some(pid)
+    };
+    pids.filter_map(child).collect()
+}
+
+#[test]
+fn a_containers_first_process_reads_its_settings_passes_signals_on_and_buries_orphans() {
+    for (name, pid1, buries) in
+        [("first", None, true), ("full", Some("full"), true), ("vars", Some("vars"), false)]
+    {
+        let Some(mut daemon) = Daemon::in_container(name, pid1) else { return };
+        let mut client = Client::connect_to(&daemon);
+        let parameters = BTreeMap::from([("state".to_owned(), "/run/w/resource-state".to_owned())]);
+        client.run(Operation { parameters, ..daemon.operation(1, "start", 0) });
+        expect(&mut client, "start", 0, 0);
+        assert_eq!(fs::read_to_string(daemon.state()).expect("state"), "file container\n", "{name}");
+        until("the orphan's end", || daemon.root.join("resource-state.orphan").exists().then_some(()));
+        let only = |parent: u32| until("one child", || children_of(parent).first().copied());
+        let mut first = only(daemon.process.id());
+        if pid1.is_some() {
+            first = only(first);
+        }
+        if buries {
+            until("its burial", || (children_of(first).len() == 1).then_some(()));
+        }
+        drop(client);
+        let first = rustix::process::Pid::from_raw(first.cast_signed()).expect("a process");
+        rustix::process::kill_process(first, rustix::process::Signal::TERM).expect("it runs");
+        let ended = until("the end of all", || daemon.process.try_wait().expect("unshare"));
+        assert!(ended.success(), "{name}: {ended}");
+    }
 }
