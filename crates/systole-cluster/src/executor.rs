@@ -1,9 +1,11 @@
 //! The executor's machine: which agent runs when, and what is told of it.
 
 mod book;
+mod event;
 mod former;
 
 use crate::Level;
+pub use event::{AgentExit, Effect, Event, KillSignal, RunId};
 pub(crate) use former::FormerParameters;
 
 use book::{Book, Lane, MAX_QUEUED, Queued, Recurring, Running, Span, Stage};
@@ -11,10 +13,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
-use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
+use systole_types::{Monotonic, Now, OpStatus, Timestamp};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
-    exec::{AgentName, FromExecutor, Operation, ToExecutor},
+    exec::{FromExecutor, Operation, ToExecutor},
 };
 
 /// How long a process group may take to end after a signal.
@@ -26,137 +28,6 @@ const APPEARANCE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Since which minor part of the protocol `systoled` knows what to do about it.
 const MINOR_OF_APPEARANCES: u16 = 5;
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// The program started: the first event, exactly once. Effects tell what to do about leftovers.
-    Started {
-        /// Differs after each boot of the host, and only then.
-        boot_id: String,
-        /// The bytes of the last [`Effect::Persist`], if any. State of an earlier boot is ignored.
-        state: Option<Vec<u8>>,
-    },
-    /// `systoled` has connected. There is at most one connection; a new one replaces the old.
-    Connected,
-    /// It has gone. Everything goes on.
-    Disconnected,
-    /// `systoled` says something.
-    Message(ToExecutor),
-    /// The process for [`Effect::Execute`] runs.
-    Spawned {
-        /// Which.
-        run: RunId,
-        /// How the hand finds the process group again after a restart, even if numbers are reused: `PID:START_TIME`.
-        process: String,
-    },
-    /// The process for [`Effect::Execute`] has ended, or could not be started: exactly once for each.
-    Exited {
-        /// Which.
-        run: RunId,
-        /// How.
-        exit: AgentExit,
-    },
-    /// What [`Effect::EndLeftover`] names has come to its end, and its result is known.
-    LeftoverEnded {
-        /// Which.
-        process: String,
-        /// How.
-        exit: AgentExit,
-    },
-    /// What [`Effect::EndLeftover`] names is gone, and nobody knows how it ended.
-    LeftoverGone {
-        /// Which.
-        process: String,
-    },
-    /// There is a sign that the resource's state has changed by itself (its container has ended): its monitors take
-    /// their turn at once, whatever their interval. What counts is what the monitors say.
-    Stirred {
-        /// The instance.
-        resource: String,
-    },
-    /// There is a sign that the resource has begun to run (its container has started), perhaps by nobody's order. If nothing is
-    /// done to it and nothing watches it some time later, `systoled` is told.
-    Appeared {
-        /// The instance.
-        resource: String,
-    },
-    /// What came of [`Effect::Describe`].
-    Described {
-        /// Which agent.
-        agent: AgentName,
-        /// Its metadata; `None` if it has none to give.
-        metadata: Option<String>,
-    },
-    /// The moment `next_deadline` named has come.
-    DeadlineReached,
-}
-
-/// What has to be done, in the order given.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Run the agent, in a process group of its own. Say [`Event::Spawned`], then [`Event::Exited`]; or
-    /// [`Event::Exited`] alone if it cannot be started (with the status and exit reason that say why).
-    Execute {
-        /// New for each.
-        run: RunId,
-        /// What to run: `operation` of `resource` by its agent, with its parameters. Times are the machine's business.
-        operation: Box<Operation>,
-    },
-    /// Signal the process group of a run.
-    Kill {
-        /// Which.
-        run: RunId,
-        /// How.
-        signal: KillSignal,
-    },
-    /// The program was restarted and this run may still go on: wait for its end (it has its own limit in time) and say
-    /// [`Event::LeftoverEnded`]. If nobody can tell its result, see to it that nothing is left of its process group and
-    /// say [`Event::LeftoverGone`].
-    EndLeftover {
-        /// As given in [`Event::Spawned`].
-        process: String,
-    },
-    /// Have the agent describe itself and say [`Event::Described`], within a few seconds.
-    Describe(AgentName),
-    /// Tell `systoled`. Dropped if it is not connected.
-    Send(FromExecutor),
-    /// Keep these bytes over a restart of the program, before the effects that follow are performed. They matter until
-    /// the host's next boot only (a file under `/run`). If that fails, log it and go on.
-    Persist(Vec<u8>),
-    /// Write to the log.
-    Log {
-        /// How important.
-        level: Level,
-        /// A sentence.
-        message: String,
-    },
-}
-
-/// One run of an agent, never used twice while the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct RunId(pub u64);
-
-/// How an agent's run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AgentExit {
-    /// As an OCF code.
-    pub rc: OcfRc,
-    /// How the execution went. [`OpStatus::Done`] whenever the agent ran and said something; the machine itself knows
-    /// of timeouts.
-    pub status: OpStatus,
-    /// What the agent, or the hand, said of the reason.
-    pub exit_reason: String,
-}
-
-/// How to end a process group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KillSignal {
-    /// SIGTERM.
-    Term,
-    /// SIGKILL.
-    Kill,
-}
 
 /// The executor's machine: one operation of a resource at a time, the others wait their turn.
 ///
@@ -556,22 +427,6 @@ impl ExecutorMachine {
 pub fn changes_state(operation: &Operation) -> bool {
     operation.interval_ms == 0
         && !matches!(operation.operation.as_str(), "monitor" | "notify" | "meta-data" | "status")
-}
-
-impl AgentExit {
-    fn failed(status: OpStatus, exit_reason: String) -> Self {
-        Self { rc: OcfRc::Error, status, exit_reason }
-    }
-
-    /// Of a run that an earlier program started.
-    fn unknown() -> Self {
-        Self::failed(OpStatus::NotConnected, "the executor was restarted meanwhile".to_owned())
-    }
-
-    fn timed_out(operation: &Operation) -> Self {
-        let reason = format!("{} did not finish within {} ms", operation.operation, operation.timeout_ms);
-        Self::failed(OpStatus::TimedOut, reason)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::*;
 use std::{collections::BTreeMap, fmt::Write as _};
-use systole_types::Timestamp;
+use systole_types::{OcfRc, Timestamp};
 
 struct Script {
     machine: ExecutorMachine,

@@ -5,17 +5,19 @@
 //! they are compared: what the replica knows and the executor does not is taken out of the replica, and the other way
 //! round. Results are acknowledged when they are recorded in agreed order, and not before.
 
+mod appearances;
+mod known;
+
+pub(super) use known::Executor;
+
 use super::NodeMachine;
 use crate::{
     Effect, Level,
-    message::{Attach, Hand, LEVEL_OF_APPEARANCES, Message, Perform},
+    message::{Attach, Hand, Message, Perform},
     replica::Attached,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Duration,
-};
-use systole_types::{Monotonic, OpStatus, OperationKey};
+use std::{collections::BTreeSet, time::Duration};
+use systole_types::OpStatus;
 use systole_wire::{
     PROTOCOL,
     exec::{FromExecutor, Operation, OperationResult, ToExecutor},
@@ -23,104 +25,6 @@ use systole_wire::{
 
 /// How long this node's executor may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How many signs of what nobody started are kept until they can be judged; each is of another resource.
-const MAX_APPEARED: usize = 1024;
-
-/// What an executor is known to do.
-#[derive(Debug, Default)]
-pub(super) struct Executor {
-    is_welcome: bool,
-    /// Whether it ever was there since this daemon has been started.
-    was_welcome: bool,
-    /// Whether the attachment was applied in this view.
-    is_attached: bool,
-    last_call: u64,
-    last_number: u64,
-    acknowledged: u64,
-    /// Recurring operations in force: operation keys with calls.
-    recurring: BTreeMap<String, u64>,
-    /// Operations done once, by transition key.
-    running: BTreeMap<String, Operation>,
-    /// Transition keys of results announced in the welcome that have not come yet.
-    announced: BTreeSet<String>,
-    /// What could not be sent yet.
-    unsent: Vec<Operation>,
-    /// Not yet recorded.
-    results: VecDeque<OperationResult>,
-    /// A record is under way.
-    is_recording: bool,
-    /// What seems to run that nobody asked it to start, as far as that cannot be judged yet: resources.
-    appeared: BTreeSet<String>,
-    /// When its absence is told to the members.
-    missed_at: Option<Monotonic>,
-}
-
-impl Executor {
-    pub fn is_there(&self) -> bool {
-        self.is_welcome
-    }
-
-    /// Whether it is there, or once was.
-    pub fn was_there(&self) -> bool {
-        self.was_welcome
-    }
-
-    pub fn lose(&mut self, now: Monotonic) {
-        self.is_welcome = false;
-        self.missed_at = Some(now + PATIENCE);
-    }
-
-    pub fn next_deadline(&self) -> Option<Monotonic> {
-        self.missed_at
-    }
-
-    /// Operations from now on have higher numbers than this.
-    pub fn count_call(&mut self, call: u64) {
-        self.last_call = self.last_call.max(call);
-    }
-
-    /// The view changed. What was not handed to the executor before is not handed to it: it was decided without the
-    /// nodes that join now, and counts as lost when the executor attaches.
-    pub fn detach(&mut self) {
-        self.is_attached = false;
-        self.is_recording = false;
-        self.unsent.clear();
-    }
-
-    /// Whether a result for this operation can be expected.
-    fn expects(&self, operation: &Operation) -> bool {
-        let key = &operation.transition_key;
-        self.running.contains_key(key)
-            || self.announced.contains(key)
-            || self.recurring.contains_key(&operation.key)
-            || self.unsent.iter().any(|unsent| unsent.transition_key == *key)
-            || self.results.iter().any(|result| result.operation.transition_key == *key)
-    }
-
-    /// Numbers an operation that is handed to the executor, and keeps in mind what it means for others.
-    fn take_up(&mut self, operation: &mut Operation) {
-        self.last_call += 1;
-        operation.call = self.last_call;
-        if operation.interval_ms > 0 {
-            self.recurring.insert(operation.key.clone(), operation.call);
-            return;
-        }
-        if !matches!(operation.operation.as_str(), "monitor" | "notify") {
-            let is_of_it = |key: &str| {
-                key.parse::<OperationKey>().is_ok_and(|key| key.resource.as_str() == operation.resource)
-            };
-            self.recurring.retain(|key, _| !is_of_it(key));
-        }
-        self.running.insert(operation.transition_key.clone(), operation.clone());
-    }
-
-    fn knows_monitor(&self, key: &str) -> bool {
-        self.recurring.contains_key(key)
-            || self.unsent.iter().any(|operation| operation.key == key)
-            || self.results.iter().any(|result| result.operation.key == key)
-    }
-}
 
 impl NodeMachine {
     pub(super) fn executor_connected(&mut self) {
@@ -276,46 +180,6 @@ impl NodeMachine {
         };
         let last = self.replica.recurring_changed_at(node, &operation.key);
         last.map_or(at, |last| at.max(last.saturating_add(1)))
-    }
-
-    /// Something runs at this node's executor, it seems, that nobody asked it to start.
-    fn has_appeared(&mut self, resource: String) {
-        if self.local.appeared.len() < MAX_APPEARED {
-            self.local.appeared.insert(resource);
-        }
-    }
-
-    /// Tells the members of what has appeared where it is taken for stopped. While the members are not agreed, or something is under
-    /// way with it that has not been told, it is not known yet what it is taken for.
-    pub(super) fn judge_appearances(&mut self) {
-        if self.local.appeared.is_empty() || !self.group.is_settled() || !self.local.is_attached {
-            return;
-        }
-        let own_id = self.group.own_id();
-        let appeared = std::mem::take(&mut self.local.appeared);
-        let has_news = |resource: &String| {
-            let mut results = self.local.results.iter();
-            results.any(|result| result.operation.resource == *resource)
-        };
-        let is_open = |resource: &String| has_news(resource) || self.replica.has_under_way(own_id, resource);
-        let (open, judged): (BTreeSet<_>, BTreeSet<_>) = appeared.into_iter().partition(is_open);
-        self.local.appeared = open;
-        for resource in judged {
-            if self.replica.level >= LEVEL_OF_APPEARANCES && self.replica.takes_for_stopped(own_id, &resource)
-            {
-                self.cast(Message::Appeared { resource });
-            }
-        }
-    }
-
-    /// Something seems to run on a member that is taken for stopped there. What is true, a probe has to tell.
-    pub(super) fn appeared(&mut self, from: u32, resource: &str) {
-        let name = self.replica.name_of(from).unwrap_or_default().to_owned();
-        if self.replica.takes_for_stopped(from, resource) && self.replica.forget(&name, resource) {
-            let text = format!("{resource} seems to have been started on {name}, not by the cluster");
-            self.log(Level::Warning, format!("{text}: it will be probed"));
-            self.plan_anew(&text);
-        }
     }
 
     /// Tells the members how an executor and the replica compare.
