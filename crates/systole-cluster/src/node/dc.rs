@@ -8,7 +8,7 @@ mod without_executor;
 
 use super::{
     NodeMachine,
-    isolation::{input_of_one_kept_out, of_one_kept_out},
+    isolation::{input_of_one_kept_out, run_nothing},
 };
 use crate::{
     Effect, Level,
@@ -16,6 +16,7 @@ use crate::{
     message::{MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     time::Duration,
@@ -23,7 +24,7 @@ use std::{
 use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
 use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
-use without_executor::{in_maintenance, leave_out, off};
+use without_executor::{leave_out, put_in_maintenance, take_for_off};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
 const RESTART_GRACE: Duration = Duration::from_secs(2);
@@ -407,28 +408,12 @@ impl NodeMachine {
     fn plan(&mut self, dc: &mut Dc, why: &str) {
         let away = self.without_executor();
         self.tell_without_executor(dc, &away);
-        let mut cib = dc.view.of(self.replica.cib());
-        let amended;
-        if self.isolation.is_kept_out() {
-            amended = of_one_kept_out(cib);
-            cib = &amended;
-        }
-        let around;
-        if !away.is_empty() {
-            around = in_maintenance(cib, &away);
-            cib = &around;
-        }
-        let booted = self.booted_without_executor();
-        let without;
-        if !booted.is_empty() {
-            without = off(cib, &booted);
-            cib = &without;
-        }
-        let mut plan = (self.config.planner)(cib, self.now.wall);
+        let cib = self.as_planned(dc.view.of(self.replica.cib()), &away);
+        let mut plan = (self.config.planner)(&cib, self.now.wall);
         leave_out(&mut plan.graph, &away);
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
-        dc.recheck_at = self.recheck_at(cib, plan.recheck);
+        dc.recheck_at = self.recheck_at(&cib, plan.recheck);
         let n_actions = plan.graph.synapses.len();
         let text = format!("transition {} has {n_actions} actions, because {why}", dc.transition);
         self.log(if n_actions > 0 { Level::Notice } else { Level::Debug }, text);
@@ -450,6 +435,23 @@ impl NodeMachine {
         {
             self.rest();
         }
+    }
+
+    /// The CIB with what it does not say: of a node that is kept out, and of members whose executor is not there. Copied only if
+    /// there are such.
+    fn as_planned<'a>(&self, cib: &'a Cib, away: &BTreeSet<NodeId>) -> Cow<'a, Cib> {
+        let (is_kept_out, booted) = (self.isolation.is_kept_out(), self.booted_without_executor());
+        let mut cib = Cow::Borrowed(cib);
+        if is_kept_out {
+            run_nothing(cib.to_mut());
+        }
+        if !away.is_empty() {
+            put_in_maintenance(cib.to_mut(), away);
+        }
+        if !booted.is_empty() {
+            take_for_off(cib.to_mut(), &booted);
+        }
+        cib
     }
 
     fn recheck_at(&self, cib: &Cib, at: Option<Timestamp>) -> Option<Monotonic> {

@@ -112,12 +112,10 @@ impl NodeMachine {
     }
 }
 
-/// What a CIB is for a node that is kept out: the others may run everything, so nothing is to run here.
-pub(super) fn of_one_kept_out(cib: &Cib) -> Cib {
-    let mut cib = cib.clone();
+/// Makes of a CIB what it is for a node that is kept out: the others may run everything, so nothing is to run here.
+pub(super) fn run_nothing(cib: &mut Cib) {
     let pairs = cib.cluster_options.iter_mut().flat_map(|set| &mut set.pairs);
     pairs.filter(|pair| &*pair.name == "no-quorum-policy").for_each(|pair| pair.value = Some("stop".into()));
-    cib
 }
 
 /// The same of the CIB as it is kept for those who want to know why something was planned.

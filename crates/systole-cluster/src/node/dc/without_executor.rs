@@ -65,9 +65,8 @@ impl NodeMachine {
     }
 }
 
-/// What a CIB is while nothing can be done on some nodes: these are in maintenance, whatever else is said of them.
-pub(super) fn in_maintenance(cib: &Cib, nodes: &BTreeSet<NodeId>) -> Cib {
-    let mut cib = cib.clone();
+/// Makes of a CIB what it is while nothing can be done on some nodes: these are in maintenance, whatever else is said of them.
+pub(super) fn put_in_maintenance(cib: &mut Cib, nodes: &BTreeSet<NodeId>) {
     let is_one = |name: &Option<NodeId>| name.as_ref().is_some_and(|name| nodes.contains(name));
     for state in cib.node_states.iter_mut().filter(|state| is_one(&state.name)) {
         state.attributes.push(AttributeSet {
@@ -77,19 +76,16 @@ pub(super) fn in_maintenance(cib: &Cib, nodes: &BTreeSet<NodeId>) -> Cib {
             pairs: vec![NvPair { id: None, name: "maintenance".into(), value: Some("true".into()) }],
         });
     }
-    cib
 }
 
-/// What a CIB is where these nodes run nothing for certain: they are off. Else a node that was lost, and is back before its
-/// executor, would have to be fenced.
-pub(super) fn off(cib: &Cib, nodes: &BTreeSet<NodeId>) -> Cib {
-    let mut cib = cib.clone();
+/// Makes of a CIB what it is where these nodes run nothing for certain: they are off. Else a node that was lost, and is back
+/// before its executor, would have to be fenced.
+pub(super) fn take_for_off(cib: &mut Cib, nodes: &BTreeSet<NodeId>) {
     let is_one = |name: &Option<NodeId>| name.as_ref().is_some_and(|name| nodes.contains(name));
     for state in cib.node_states.iter_mut().filter(|state| is_one(&state.name)) {
         state.in_ccm = Some("false".into());
         (state.join, state.expected) = (Some("down".into()), Some("down".into()));
     }
-    cib
 }
 
 /// Leaves out of a plan what these members would have to do, and all that waits for it: a start that waits for a probe there,
