@@ -70,11 +70,15 @@ impl Listener {
         let mut accepted = self.accept(limits);
         accepted.retain(|connection| {
             let user = connection.peer_uid();
-            let is_trusted = user.as_ref().is_ok_and(|uid| users.contains(uid));
-            if !is_trusted {
-                log(format!("a connection of another user than the cluster's is closed: {user:?}"));
+            let is_one = user.as_ref().is_ok_and(|uid| users.contains(uid));
+            if !is_one {
+                let who = user.map_or_else(
+                    |error| format!("nobody can say who ({error})"),
+                    |uid| crate::user_name(uid).unwrap_or_else(|| format!("user {uid}")),
+                );
+                log(format!("a connection is closed, since {who} may not use this socket"));
             }
-            is_trusted
+            is_one
         });
         accepted
     }
