@@ -153,11 +153,7 @@ pub fn apply_by(
     acl: Option<&Acl>,
 ) -> Result<Applied, OpError> {
     if call.action == CibAction::Query {
-        let output = Some(match acl {
-            None => query(document, call)?,
-            Some(acl) => query(&acl.readable(document).ok_or_else(denied)?, call)?,
-        });
-        return Ok(Applied { output, version: version(document), ..Applied::default() });
+        return answer(document, call, acl);
     }
     let mut new = document.clone();
     new.tidy();
@@ -188,14 +184,7 @@ pub fn apply_by(
         CibAction::Upgrade => changes(document, &new, call.action).max(Changed::Status),
         action => changes(document, &new, action),
     };
-    if version(&new) < version(document) {
-        let message = format!(
-            "the CIB has version {}, the new one would have {}: fetch the CIB again and make the change there",
-            version(document),
-            version(&new)
-        );
-        return Err(OpError::new(Failure::OldVersion, message));
-    }
+    check_version(document, &new)?;
     if changed == Changed::Configuration {
         check_valid(document, &new)?;
     }
@@ -207,6 +196,27 @@ pub fn apply_by(
     }
     *document = new;
     Ok(Applied { output: None, changed, is_another, version: version(document) })
+}
+
+/// What is asked for, as far as it may be seen.
+fn answer(document: &Document, call: &CibCall, acl: Option<&Acl>) -> Result<Applied, OpError> {
+    let output = Some(match acl {
+        None => query(document, call)?,
+        Some(acl) => query(&acl.readable(document).ok_or_else(denied)?, call)?,
+    });
+    Ok(Applied { output, version: version(document), ..Applied::default() })
+}
+
+/// Refuses to go back.
+fn check_version(document: &Document, new: &Document) -> Result<(), OpError> {
+    let (has, would_have) = (version(document), version(new));
+    if would_have >= has {
+        return Ok(());
+    }
+    let message = format!(
+        "the CIB has version {has}, the new one would have {would_have}: fetch the CIB again and make the change there"
+    );
+    Err(OpError::new(Failure::OldVersion, message))
 }
 
 pub(crate) fn version(document: &Document) -> CibVersion {

@@ -7,7 +7,9 @@ use crate::{
 };
 use clap::Parser;
 use std::{ffi::OsString, time::Duration};
+use systole_cib::xml::Document;
 use systole_output::{tree::Tree, words::date_text};
+use systole_wire::api::NodeReport;
 
 /// Ask the cluster's controllers for their state.
 #[derive(Parser, Default)]
@@ -62,61 +64,71 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     session.answer_limit = answer_limit(args)?;
     let mut cluster = Cluster::open(session)?;
     if let Some(kinds) = &args.nodes {
-        let document = cluster.cib()?;
-        let mut report = Report::silent();
-        let mut tree = Tree::new("nodes");
-        let nodes = edit::section(&document, "nodes").into_iter().flat_map(|nodes| nodes.children());
-        for node in nodes.filter(|node| node.is("node")) {
-            let (id, name) = (node.id().unwrap_or(""), node.attr("uname").unwrap_or(""));
-            let kind = node.attr("type").unwrap_or("member");
-            let kind = if kind == "member" || kind == "normal" { "cluster" } else { kind };
-            if !kinds.iter().any(|wanted| wanted == "all" || wanted == kind) {
-                continue;
-            }
-            report.text.push_str(&match (args.bash_export, args.quiet) {
-                (_, true) => format!("{name}\n"),
-                (true, false) => format!("export {name}={id}\n"),
-                (false, false) => format!("{kind} node: {name} ({id})\n"),
-            });
-            tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
-        }
-        if report.text.is_empty() {
-            report.text.push_str("No nodes configured\n");
-        }
-        report.trees.push(tree);
-        return Ok(report);
+        return Ok(node_list(&cluster.cib()?, kinds, args));
     }
     let local = cluster.node()?;
-    if args.pacemakerd {
-        let at = date_text(session.now, session.utc_offset);
-        let tree = Tree::new("pacemakerd").attr("sys_from", "pacemakerd").attr("state", "running");
-        let text = match args.quiet {
-            true => "running\n".to_owned(),
-            false => format!("Status of pacemakerd: 'Pacemaker is running' (last updated {at})\n"),
-        };
-        return Ok(Report::new(text, tree.attr("last_updated", at)));
+    match &args.status {
+        _ if args.pacemakerd => Ok(daemons_state(&date_text(session.now, session.utc_offset), args.quiet)),
+        Some(node) => controllers_state(&local, node, args.quiet),
+        None => dc_found(local, args.quiet),
     }
-    if let Some(node) = &args.status {
-        if !local.members.contains(node) {
-            return Err(Failed::no_such(format!("no controller answers on {node}")));
+}
+
+/// The nodes of these kinds in the configuration.
+fn node_list(document: &Document, kinds: &[String], args: &Args) -> Report {
+    let mut report = Report::silent();
+    let mut tree = Tree::new("nodes");
+    let nodes = edit::section(document, "nodes").into_iter().flat_map(|nodes| nodes.children());
+    for node in nodes.filter(|node| node.is("node")) {
+        let (id, name) = (node.id().unwrap_or(""), node.attr("uname").unwrap_or(""));
+        let kind = node.attr("type").unwrap_or("member");
+        let kind = if kind == "member" || kind == "normal" { "cluster" } else { kind };
+        if !kinds.iter().any(|wanted| wanted == "all" || wanted == kind) {
+            continue;
         }
-        // The one that knows whether there is something to do is the DC.
-        let (is_dc, is_known_busy) = (local.dc.as_ref() == Some(node), local.idle == Some(false));
-        let state = match (is_dc, is_known_busy) {
-            (true, true) => "S_TRANSITION_ENGINE",
-            (true, false) => "S_IDLE",
-            (false, _) => "S_NOT_DC",
-        };
-        let text = if args.quiet {
-            format!("{state}\n")
-        } else {
-            format!("Controller on {node} in state {state}: ok\n")
-        };
-        let tree =
-            Tree::new("crmd").attr("node_name", node.as_str()).attr("state", state).attr("result", "ok");
-        return Ok(Report::new(text, tree));
+        report.text.push_str(&match (args.bash_export, args.quiet) {
+            (_, true) => format!("{name}\n"),
+            (true, false) => format!("export {name}={id}\n"),
+            (false, false) => format!("{kind} node: {name} ({id})\n"),
+        });
+        tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
     }
+    if report.text.is_empty() {
+        report.text.push_str("No nodes configured\n");
+    }
+    report.trees.push(tree);
+    report
+}
+
+/// That the daemons run: one of them has answered.
+fn daemons_state(at: &str, quiet: bool) -> Report {
+    let tree = Tree::new("pacemakerd").attr("sys_from", "pacemakerd").attr("state", "running");
+    let text = match quiet {
+        true => "running\n".to_owned(),
+        false => format!("Status of pacemakerd: 'Pacemaker is running' (last updated {at})\n"),
+    };
+    Report::new(text, tree.attr("last_updated", at))
+}
+
+/// The state of the controller on `node`, in the incumbent's words. The one that knows whether there is something to do is the DC.
+fn controllers_state(local: &NodeReport, node: &String, quiet: bool) -> anyhow::Result<Report> {
+    if !local.members.contains(node) {
+        return Err(Failed::no_such(format!("no controller answers on {node}")));
+    }
+    let (is_dc, is_known_busy) = (local.dc.as_ref() == Some(node), local.idle == Some(false));
+    let state = match (is_dc, is_known_busy) {
+        (true, true) => "S_TRANSITION_ENGINE",
+        (true, false) => "S_IDLE",
+        (false, _) => "S_NOT_DC",
+    };
+    let text =
+        if quiet { format!("{state}\n") } else { format!("Controller on {node} in state {state}: ok\n") };
+    let tree = Tree::new("crmd").attr("node_name", node.as_str()).attr("state", state).attr("result", "ok");
+    Ok(Report::new(text, tree))
+}
+
+fn dc_found(local: NodeReport, quiet: bool) -> anyhow::Result<Report> {
     let dc = local.dc.ok_or_else(|| Failed::new(Exit::Disconnected, "no DC has been elected yet"))?;
-    let text = if args.quiet { format!("{dc}\n") } else { format!("Designated Controller is: {dc}\n") };
+    let text = if quiet { format!("{dc}\n") } else { format!("Designated Controller is: {dc}\n") };
     Ok(Report::new(text, Tree::new("dc").attr("node_name", dc)))
 }

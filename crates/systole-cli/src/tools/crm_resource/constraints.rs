@@ -99,69 +99,80 @@ impl Lister<'_> {
 
     /// Colocations in which `id` is the primary (`of_dependents`), or the dependent.
     fn colocations(&mut self, id: &str, depth: usize, of_dependents: bool) {
-        let view = self.view;
-        let mut found: Vec<(&Colocation, &str, &str, [Option<Role>; 2])> = view
-            .cib
-            .constraints
-            .iter()
-            .filter_map(|constraint| match constraint {
-                Constraint::Colocation(colocation) => match &colocation.members {
-                    ColocationMembers::Pair { dependent, primary, dependent_role, primary_role } => Some((
-                        colocation,
-                        dependent.as_str(),
-                        primary.as_str(),
-                        [*dependent_role, *primary_role],
-                    )),
-                    ColocationMembers::Sets(_) => None,
-                },
-                _ => None,
-            })
-            .filter(
-                |(_, dependent, primary, _)| if of_dependents { *primary == id } else { *dependent == id },
-            )
-            .collect();
-        found.sort_by(|(a, ..), (b, ..)| a.id.cmp(&b.id));
-        let mut has_title = false;
-        for (colocation, dependent, primary, roles) in found {
-            let other = if of_dependents { dependent } else { primary };
-            if !has_title {
-                has_title = true;
-                let title = if of_dependents {
-                    format!("Resources colocated with {id}:")
-                } else {
-                    format!("Resources {id} is colocated with:")
-                };
-                self.text.push(depth, title);
-            }
-            let score = colocation.score.map_or("INFINITY".to_owned(), |score| score.to_string());
-            let is_loop = self.chain.iter().any(|above| above == other);
-            self.text.push(
-                depth + 1,
-                if is_loop {
-                    format!("{other} (id={} - loop)", colocation.id)
-                } else {
-                    let needs = if of_dependents { "needs" } else { "with" };
-                    let role = roles[1].filter(|role| *role > Role::Started);
-                    let role = role.map_or(String::new(), |role| format!("{needs} role={role}, "));
-                    format!("{other} (score={score}, {role}id={})", colocation.id)
-                },
-            );
-            self.trees.push(
-                Tree::new("rsc_colocation")
-                    .attr("id", colocation.id.as_str())
-                    .attr("rsc", dependent)
-                    .attr("with-rsc", primary)
-                    .attr("score", score)
-                    .attr("node-attribute", colocation.node_attribute.as_deref().unwrap_or("#uname"))
-                    .maybe("rsc-role", told(roles[0]))
-                    .maybe("with-rsc-role", told(roles[1])),
-            );
-            if is_loop {
-                continue;
-            }
-            let direction = if of_dependents { Direction::ToDependents } else { Direction::ToPrimaries };
-            self.resource(other, depth + 2, false, direction);
+        let found = pairs(&self.view.cib.constraints, id, of_dependents);
+        if !found.is_empty() {
+            let title = match of_dependents {
+                true => format!("Resources colocated with {id}:"),
+                false => format!("Resources {id} is colocated with:"),
+            };
+            self.text.push(depth, title);
         }
+        for pair in found {
+            let other = if of_dependents { pair.dependent } else { pair.primary };
+            let is_loop = self.chain.iter().any(|above| above == other);
+            self.text.push(depth + 1, pair.line(other, is_loop, of_dependents));
+            self.trees.push(pair.tree());
+            if !is_loop {
+                let direction = if of_dependents { Direction::ToDependents } else { Direction::ToPrimaries };
+                self.resource(other, depth + 2, false, direction);
+            }
+        }
+    }
+}
+
+/// A colocation of two resources.
+struct Pair<'a> {
+    colocation: &'a Colocation,
+    dependent: &'a str,
+    primary: &'a str,
+    dependent_role: Option<Role>,
+    primary_role: Option<Role>,
+}
+
+/// Colocations of two resources in which `id` is the primary (`of_dependents`), or the dependent, by their ids.
+fn pairs<'a>(constraints: &'a [Constraint], id: &str, of_dependents: bool) -> Vec<Pair<'a>> {
+    let pair = |constraint: &'a Constraint| {
+        let Constraint::Colocation(colocation) = constraint else { return None };
+        let ColocationMembers::Pair { dependent, primary, dependent_role, primary_role } =
+            &colocation.members
+        else {
+            return None;
+        };
+        let (dependent, primary) = (dependent.as_str(), primary.as_str());
+        let (dependent_role, primary_role) = (*dependent_role, *primary_role);
+        Some(Pair { colocation, dependent, primary, dependent_role, primary_role })
+    };
+    let is_meant = |pair: &Pair<'_>| if of_dependents { pair.primary == id } else { pair.dependent == id };
+    let mut found: Vec<Pair<'a>> = constraints.iter().filter_map(pair).filter(is_meant).collect();
+    found.sort_by(|a, b| a.colocation.id.cmp(&b.colocation.id));
+    found
+}
+
+impl Pair<'_> {
+    fn score(&self) -> String {
+        self.colocation.score.map_or("INFINITY".to_owned(), |score| score.to_string())
+    }
+
+    /// What is said of it in a list about the one, `other` being the other.
+    fn line(&self, other: &str, is_loop: bool, of_dependents: bool) -> String {
+        if is_loop {
+            return format!("{other} (id={} - loop)", self.colocation.id);
+        }
+        let needs = if of_dependents { "needs" } else { "with" };
+        let role = self.primary_role.filter(|role| *role > Role::Started);
+        let role = role.map_or(String::new(), |role| format!("{needs} role={role}, "));
+        format!("{other} (score={}, {role}id={})", self.score(), self.colocation.id)
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::new("rsc_colocation")
+            .attr("id", self.colocation.id.as_str())
+            .attr("rsc", self.dependent)
+            .attr("with-rsc", self.primary)
+            .attr("score", self.score())
+            .attr("node-attribute", self.colocation.node_attribute.as_deref().unwrap_or("#uname"))
+            .maybe("rsc-role", told(self.dependent_role))
+            .maybe("with-rsc-role", told(self.primary_role))
     }
 }
 
