@@ -85,7 +85,10 @@ fn why_a_connection_does_not_come_about_is_told_once_and_in_its_failed_start() {
     assert_eq!(told(&bench, "cannot connect to far yet: refused"), 1, "{:#?}", bench.logs);
     assert_eq!(told(&bench, "cannot connect to far: refused"), 1, "{:#?}", bench.logs);
     let here = state(&bench, "a");
-    assert!(here.contains("exit-reason=\"cannot connect to the remote executor in time: refused\""), "{here}");
+    assert!(
+        here.contains("exit-reason=\"cannot connect to the remote executor in time: refused\""),
+        "{here}"
+    );
 }
 
 #[test]
