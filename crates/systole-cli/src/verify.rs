@@ -2,12 +2,18 @@
 
 use crate::report::Report;
 use systole_cib::{
-    Diagnostic, Severity, date_condition,
+    Diagnostic, Severity, date_condition, read,
     verify::verify,
     xml::{Document, Element},
 };
 use systole_output::{diagnose, tree::Tree};
-use systole_scheduler::rules::date_defect;
+use systole_scheduler::{
+    Status,
+    placement::Detail,
+    rules::date_defect,
+    status::{Node, NodeKind},
+};
+use systole_whatif::{Moment, why::IgnoredOrder};
 
 /// What is wrong with a CIB.
 pub struct Findings {
@@ -27,11 +33,33 @@ fn dates(document: &Document) -> Vec<Diagnostic> {
     defects.collect()
 }
 
+/// Orders that are not kept, since one of the two is in the guest that the other is. Which these are is seen by scheduling.
+fn ignored_orders(document: &Document, moment: Moment) -> Vec<Diagnostic> {
+    let (cib, _) = read(document);
+    let is_guest = |node: &Node<'_>| matches!(node.kind, NodeKind::Guest { .. });
+    if !Status::unpack(&cib, moment.now).nodes.iter().any(is_guest) {
+        return Vec::new();
+    }
+    let ignored = IgnoredOrder::all(&moment.schedule(&cib, Detail::Scores));
+    let diagnostic = |ignored: IgnoredOrder| {
+        let IgnoredOrder { first, then, orders } = ignored;
+        let constraint = orders.iter().find_map(|id| document.find_id(id.as_str()));
+        let element = constraint.or_else(|| document.root().child("configuration"))?;
+        let message = format!("{then} does not wait for {first}, which runs in the guest that {then} is");
+        Some(Diagnostic::about(Severity::Warning, element, message))
+    };
+    ignored.into_iter().filter_map(diagnostic).collect()
+}
+
 impl Findings {
     /// Checks a CIB.
-    pub fn of(document: &Document) -> Self {
+    pub fn of(document: &Document, moment: Moment) -> Self {
         let mut diagnostics = verify(document);
         diagnostics.extend(dates(document));
+        // What is not understood is not planned either.
+        if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            diagnostics.extend(ignored_orders(document, moment));
+        }
         diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
         Self { diagnostics }
     }

@@ -511,3 +511,24 @@ fn the_checks_of_crm_resource() {
     ];
     insta::assert_snapshot!(say(&cib, &commands));
 }
+
+#[test]
+fn an_order_of_a_guest_after_what_is_inside_is_told_by_crm_verify() {
+    let guest = dummy("vm", &meta("vm", "remote-node", "inner"));
+    let order = r#"<rsc_order id="inside-first" first="x" then="vm"/>"#;
+    let here = r#"<rsc_location id="x-inside" rsc="x" node="inner" score="INFINITY"/>"#;
+    let cib = cluster(&[], &(guest + &dummy("x", "")), &format!("{order}{here}"), "");
+    let place = Place::new().with_cib(&cib);
+    let outcome = place.sh("crm_verify -x cib.xml -V");
+    assert_eq!(outcome.code, 78, "{outcome:?}");
+    assert!(
+        outcome.err.contains("vm does not wait for x") && outcome.err.contains("inside-first"),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        place
+            .sh("sed s/first=.x./first=\\'vm\\'/ cib.xml | sed s/then=.vm./then=\\'x\\'/ | crm_verify -p")
+            .code,
+        0
+    );
+}

@@ -65,6 +65,11 @@ pub enum NoteKind {
         /// On these.
         nodes: Vec<NodeId>,
     },
+    /// An order is left out: the resource is the container of the guest that `first` runs in, and would wait for what is inside of itself.
+    OrderIgnored {
+        /// What was to come first.
+        first: ResourceId,
+    },
     /// Only private parameters differ from those an operation was run with, and they may have been taken out of the CIB.
     OnlyPrivateChanged {
         /// The operation's name.
@@ -358,6 +363,9 @@ impl fmt::Display for Note {
                 for node in nodes {
                     write!(f, " {node}")?;
                 }
+            }
+            NoteKind::OrderIgnored { first } => {
+                write!(f, "an order after {first} is ignored: that runs in the guest whose container it is")?;
             }
             NoteKind::OnlyPrivateChanged { operation, .. } => {
                 write!(f, "only private parameters changed since {operation}")?;

@@ -7,6 +7,7 @@ mod text;
 mod waits;
 
 pub use ask::Asker;
+pub use orders::IgnoredOrder;
 
 use crate::{Circle, happening::Happening};
 use std::sync::Arc;

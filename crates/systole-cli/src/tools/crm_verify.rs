@@ -3,6 +3,7 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     cluster::parse,
+    rehearse,
     report::{Form, OutputArgs, Report},
     runner,
     verify::Findings,
@@ -59,7 +60,7 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         crate::cluster::write_atomically(path, document.to_text().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let findings = Findings::of(&document);
+    let findings = Findings::of(&document, rehearse::moment(session, args.live_check));
     let verdict = match (findings.has_errors(), findings.is_about_configuration()) {
         (true, _) => Some("invalid"),
         (false, true) => Some("may need attention"),
@@ -68,7 +69,9 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     let is_for_programs = args.output.is_for_programs();
     let mut errors = Vec::new();
     if is_for_programs {
-        let lines = findings.diagnostics.iter();
+        // What is recorded of the state is no matter of the configuration.
+        let lines =
+            findings.diagnostics.iter().filter(|diagnostic| !diagnostic.element.name.starts_with("lrm"));
         errors.extend(lines.map(|diagnostic| format!("{}: {}", diagnostic.severity, diagnostic.message)));
     } else if args.verbose > u8::from(args.quiet) {
         errors.extend(findings.text(&source).lines().map(str::to_owned));

@@ -1,6 +1,8 @@
 //! `systole cib`.
 
-use crate::{Cluster, Failed, Session, cluster::parse, report::Report, tools::cibadmin, verify::Findings};
+use crate::{
+    Cluster, Failed, Session, cluster::parse, rehearse, report::Report, tools::cibadmin, verify::Findings,
+};
 use anyhow::Context as _;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -169,5 +171,5 @@ fn verify(session: &mut Session<'_>, file: Option<PathBuf>) -> anyhow::Result<Re
             (parse(source.clone().into_bytes(), "cib")?, source, "cib".to_owned())
         }
     };
-    Ok(Findings::of(&document).report(&name, &source))
+    Ok(Findings::of(&document, rehearse::moment(session, false)).report(&name, &source))
 }

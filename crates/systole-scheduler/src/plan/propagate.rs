@@ -6,7 +6,10 @@ use super::{
     relation::{End, Relation},
     task::{Key, Moment, Task},
 };
-use crate::{NodeIdx, RscIdx};
+use crate::{
+    NodeIdx, Note, RscIdx,
+    note::{Level, NoteKind},
+};
 use systole_types::Role;
 
 /// Looks per link, on average, after which propagation is given up: a bound for hostile configurations.
@@ -357,10 +360,22 @@ impl Draft<'_, '_> {
                     && then_rsc.is_some()
                     && self.a(then).task == Task::MigrateTo
                     && self.is_on_circle(then, then, idx);
+                if is_users && runs_in_it {
+                    self.note_ignored_order(link.first, then);
+                }
                 if (is_users && runs_in_it) || closes_circle {
                     self.links[idx as usize].relation = Relation::NONE;
                 }
             }
+        }
+    }
+
+    fn note_ignored_order(&mut self, first: ActIdx, then: ActIdx) {
+        let (Some(first), Some(then)) = (self.a(first).rsc, self.a(then).rsc) else { return };
+        let note = Note::new(Level::Warning, NoteKind::OrderIgnored { first: self.r(first).id.clone() });
+        let note = note.resource(&self.r(then).id);
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which order constraints stand between two resources.
 
 use systole_cib::model::{Constraint, OrderMembers, ResourceSet};
-use systole_scheduler::{RscIdx, Status};
-use systole_types::ElementId;
+use systole_scheduler::{RscIdx, Status, Transition, note::NoteKind};
+use systole_types::{ElementId, ResourceId};
 
 /// Ids of the order constraints that put one resource (or what it is part of) before the other, in either direction.
 pub(crate) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) -> Vec<ElementId> {
@@ -33,6 +33,34 @@ pub(crate) fn orders_between(status: &Status<'_>, one: RscIdx, other: RscIdx) ->
         }
     });
     between.map(|order| order.id.clone()).collect()
+}
+
+/// An order that is not kept: `then` is the container of the guest that `first` runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredOrder {
+    /// What was to come first.
+    pub first: ResourceId,
+    /// What was to wait for it.
+    pub then: ResourceId,
+    /// The constraints that say so.
+    pub orders: Vec<ElementId>,
+}
+
+impl IgnoredOrder {
+    /// Those of a transition that was scheduled with [`Detail::Scores`](systole_scheduler::placement::Detail).
+    pub fn all(transition: &Transition<'_>) -> Vec<Self> {
+        let status = &transition.status;
+        let notes = transition.notes.iter().filter_map(|note| match (&note.kind, &note.resource) {
+            (NoteKind::OrderIgnored { first }, Some(then)) => Some((first, then)),
+            _ => None,
+        });
+        let with_orders = |(first, then): (&ResourceId, &ResourceId)| {
+            let idx = |id: &ResourceId| status.find_resource(id.as_str());
+            let orders = idx(first).zip(idx(then)).map(|(first, then)| orders_between(status, first, then));
+            Self { first: first.clone(), then: then.clone(), orders: orders.unwrap_or_default() }
+        };
+        notes.map(with_orders).collect()
+    }
 }
 
 /// A resource and all it is part of.
