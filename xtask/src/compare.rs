@@ -176,7 +176,7 @@ fn compare_table(
                     continue;
                 }
                 let cib = cib.as_deref().map(|path: &Path| Cib { path, via: block.via });
-                counts.add(pair.compare(&line, cib)?, &table.deviations, options);
+                counts.add(pair.compare(&line, cib, &table.words)?, &table.deviations, options);
             }
         }
     }

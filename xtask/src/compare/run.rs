@@ -93,14 +93,16 @@ pub struct Difference {
 }
 
 impl Pair<'_> {
-    /// Runs `line` twice; how the outcomes differ, if they do.
+    /// Runs `line` twice; how the outcomes differ, if they do. `words` are lines whose words are our own.
     ///
     /// # Errors
     /// If it cannot be run.
-    pub fn compare(&self, line: &str, cib: Option<Cib<'_>>) -> Result<Option<Difference>> {
+    pub fn compare(&self, line: &str, cib: Option<Cib<'_>>, words: &[Regex]) -> Result<Option<Difference>> {
         let oracle = self.start(line, "oracle", &self.oracle, cib)?;
         let ours = self.start(line, "ours", &self.ours, cib)?;
-        let (oracle, ours) = (oracle.finish()?, ours.finish()?);
+        let (mut oracle, mut ours) = (oracle.finish()?, ours.finish()?);
+        leave_out_words(&mut oracle.out, words);
+        leave_out_words(&mut ours.out, words);
         if oracle == ours {
             return Ok(None);
         }
@@ -167,6 +169,17 @@ impl Running {
     }
 }
 
+/// Stands for lines that are not compared by their words.
+const WORDS: &str = "(words)";
+
+/// Puts a mark in the place of each run of lines whose words are our own.
+fn leave_out_words(lines: &mut Vec<String>, words: &[Regex]) {
+    for line in lines.iter_mut().filter(|line| words.iter().any(|words| words.is_match(line))) {
+        *line = WORDS.to_owned();
+    }
+    lines.dedup_by(|one, other| one == WORDS && other == WORDS);
+}
+
 /// Lines that one side has and the other has not, in their order; a difference in order only is told as one.
 fn only_in(what: &str, oracle: &[String], ours: &[String]) -> Vec<String> {
     let missing = |from: &[String], other: &[String], mark: char| {
@@ -193,6 +206,9 @@ fn only_in(what: &str, oracle: &[String], ours: &[String]) -> Vec<String> {
 
 /// Exit codes of what was killed by SIGABRT or SIGSEGV, as a shell tells them.
 const CRASHES: [i32; 2] = [134, 139];
+
+/// Exit code of what `timeout` ended.
+const HANGS: i32 = 124;
 
 /// Exit code of a program of ours that panics.
 const PANIC: i32 = 101;
@@ -224,9 +240,10 @@ impl Difference {
         self.codes.0 == self.codes.1 && incumbent.len() + ours.len() == self.lines.len() && incumbent == ours
     }
 
-    /// Whether the incumbent crashed.
+    /// Whether the incumbent crashed, or hangs where ours ends.
     pub fn is_crash(&self) -> bool {
-        CRASHES.contains(&self.codes.0)
+        let (incumbent, ours) = self.codes;
+        CRASHES.contains(&incumbent) || (incumbent == HANGS && ours != HANGS)
     }
 
     /// What differences of the same cause probably have in common: exit codes, and the first line of each side without its numbers.
@@ -259,6 +276,20 @@ impl Difference {
 mod tests {
     use super::*;
     use crate::compare::table;
+
+    #[test]
+    fn of_words_of_our_own_only_their_place_is_compared() {
+        let words = table::read("words ^<error>\nwords ^</error>\n").expect("a table").words;
+        let left = |lines: &[&str]| {
+            let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            leave_out_words(&mut lines, &words);
+            lines
+        };
+        let ours = left(&["<errors>", "<error>one</error>", "</errors>"]);
+        assert_eq!(ours, left(&["<errors>", "<error>two", "</error>", "<error>three</error>", "</errors>"]));
+        assert_ne!(ours, left(&["<errors>", "</errors>"]));
+        assert_ne!(ours, left(&["<errors>", "two", "</errors>"]));
+    }
 
     #[test]
     fn what_is_known_is_neither_a_crash_of_ours_nor_another_cib() {

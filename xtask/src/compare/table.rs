@@ -5,6 +5,7 @@
 //! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may differ if they end with the first code at the incumbent
 //! and with the second here (patterns too): a difference that `docs/deviations.md` has. `deviates CODE/CODE cib PATTERN` says that
 //! the CIBs may differ as well.
+//! `words PATTERN` says of lines of the output that fit the pattern that they have words of our own: where they are is compared, not what they say.
 //! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
 
 use super::{cibs::Ids, run::Via};
@@ -19,6 +20,8 @@ pub struct Table {
     pub blocks: Vec<Block>,
     /// Differences that are known and documented.
     pub deviations: Vec<Deviation>,
+    /// Lines of the output whose words are our own.
+    pub words: Vec<Regex>,
 }
 
 /// A difference that is known and documented.
@@ -52,7 +55,7 @@ pub struct Block {
 pub fn read(text: &str) -> Result<Table> {
     let mut lists: BTreeMap<String, String> = BTreeMap::new();
     let mut blocks: Vec<Block> = Vec::new();
-    let mut deviations = Vec::new();
+    let (mut deviations, mut words) = (Vec::new(), Vec::new());
     let text = text.replace("\\\n", "");
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(rest) = line.strip_prefix("let ") {
@@ -60,6 +63,8 @@ pub fn read(text: &str) -> Result<Table> {
             lists.insert(name.trim().to_owned(), parts.trim().to_owned());
         } else if let Some(rest) = line.strip_prefix("deviates ") {
             deviations.push(deviation(rest).with_context(|| line.to_owned())?);
+        } else if let Some(rest) = line.strip_prefix("words ") {
+            words.push(Regex::new(rest.trim()).with_context(|| line.to_owned())?);
         } else if let Some(rest) = line.strip_prefix("on ") {
             let (cibs, via) = rest.split_once(" via ").unwrap_or((rest, "file"));
             let via = match via.trim() {
@@ -82,7 +87,7 @@ pub fn read(text: &str) -> Result<Table> {
             blocks.last_mut().with_context(|| format!("no `on` before {line}"))?.lines.push(line);
         }
     }
-    Ok(Table { blocks, deviations })
+    Ok(Table { blocks, deviations, words })
 }
 
 fn deviation(text: &str) -> Result<Deviation> {
