@@ -1,11 +1,15 @@
 //! Reading command lines the way Pacemaker's tools do: GNU style, long options abbreviated where unique.
 
-use crate::{Exit, Session};
+use crate::{
+    Exit, Session,
+    report::{self, OutputArgs, Report},
+};
 use clap::{
     Parser,
     error::{ContextKind, ErrorKind},
 };
 use std::ffi::OsString;
+use systole_output::tree::Tree;
 
 /// The release whose behaviour the tools follow, as `--version` says first.
 pub const PACEMAKER_VERSION: &str = "3.0.2";
@@ -18,17 +22,29 @@ pub enum Parsed<T> {
     Over(Exit),
 }
 
+/// Words that belong to no option, of tools that Pacemaker has pass over them.
+#[derive(clap::Args, Debug, Default)]
+pub struct Stray {
+    #[arg(hide = true, id = "stray")]
+    words: Vec<String>,
+}
+
+impl Stray {
+    /// Says that they are passed over: somebody may have meant something by them.
+    pub fn tell(&self, session: &mut Session<'_>) {
+        for word in &self.words {
+            session.complain(&format!("{word:?} belongs to no option, and is passed over"));
+        }
+    }
+}
+
 /// Reads the arguments of one of Pacemaker's tools. Answers `--version` and `--help-all` itself.
 ///
 /// # Errors
 /// If help cannot be written.
 pub fn parse_tool<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Parsed<T>> {
     if args.iter().any(|arg| arg == "--version" || arg == "-$") {
-        session.print(&format!(
-            "Pacemaker {PACEMAKER_VERSION}\nPart of Systole {}\n",
-            env!("CARGO_PKG_VERSION")
-        ))?;
-        return Ok(Parsed::Over(Exit::Ok));
+        return Ok(Parsed::Over(print_version(session, args)?));
     }
     let args: Vec<OsString> = args
         .iter()
@@ -38,6 +54,27 @@ pub fn parse_tool<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> an
         })
         .collect();
     parse(session, &args)
+}
+
+fn print_version(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit> {
+    let ours = format!("Systole {}", env!("CARGO_PKG_VERSION"));
+    let tree = Tree::new("version")
+        .attr("program", "Pacemaker")
+        .attr("version", PACEMAKER_VERSION)
+        .attr("author", "the Systole project")
+        .attr("build", ours.as_str())
+        .attr("features", "");
+    let report = Report::new(format!("Pacemaker {PACEMAKER_VERSION}\nPart of {ours}\n"), tree);
+    // The rest of the command line does not count, whatever it is.
+    let has = |words: &[&str]| {
+        args.windows(words.len()).any(|some| some.iter().zip(words).all(|(one, word)| one == word))
+    };
+    let output = OutputArgs {
+        output_as: (has(&["--output-as=xml"]) || has(&["--output-as", "xml"])).then(|| "xml".to_owned()),
+        json: has(&["--json"]) || has(&["--output-as=json"]),
+        ..OutputArgs::default()
+    };
+    report::emit(session, &output, report)
 }
 
 /// Reads the arguments of `systole` or a tool.

@@ -1,7 +1,14 @@
 //! Where reports go, and in which form.
 
-use crate::{Exit, Failed, Session, cluster::write_atomically};
-use std::path::PathBuf;
+use crate::{
+    Exit, Failed, Session,
+    cluster::{check_writable, write_atomically},
+};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 use systole_output::tree::{Envelope, Tree};
 
 /// The options that choose the form of output.
@@ -44,6 +51,11 @@ impl OutputArgs {
             Some("none") => Form::None,
             _ => Form::Text,
         }
+    }
+
+    /// The file, pipe or device the output goes to, unless it is standard output.
+    fn destination(&self) -> Option<&Path> {
+        self.output_to.as_deref().filter(|path| path.as_os_str() != "-")
     }
 
     /// Whether programs read the output.
@@ -114,18 +126,39 @@ pub fn emit(session: &mut Session<'_>, output: &OutputArgs, report: Report) -> a
         Form::Json => envelope().to_json(),
         Form::None => String::new(),
     };
-    match &output.output_to {
-        Some(path) if path.as_os_str() != "-" => {
-            write_atomically(path, text.as_bytes()).map_err(|error| {
-                Failed::new(
-                    Exit::CannotCreate,
-                    format!("cannot write the output to {}: {error}", path.display()),
-                )
-            })?
-        }
-        _ => session.print(&text)?,
+    match output.destination() {
+        Some(path) => write_output(path, text.as_bytes())
+            .map_err(|error| cannot_write(Exit::CannotCreate, path, &error))?,
+        None => session.print(&text)?,
     }
     Ok(exit)
+}
+
+/// Whether the output can be written; told before anything is done.
+///
+/// # Errors
+/// If not: then Pacemaker's tools do nothing, and end with 1.
+pub fn check_destination(output: &OutputArgs) -> anyhow::Result<()> {
+    let Some(path) = output.destination() else { return Ok(()) };
+    let result = if is_stream(path) { open_stream(path).map(drop) } else { check_writable(path) };
+    Ok(result.map_err(|error| cannot_write(Exit::Error, path, &error))?)
+}
+
+fn cannot_write(exit: Exit, path: &Path, error: &anyhow::Error) -> Failed {
+    Failed::new(exit, format!("cannot write the output to {}: {error}", path.display()))
+}
+
+/// Devices and pipes (`/dev/null`, `/dev/stderr`) are written to as they are; a file is replaced in one step.
+fn write_output(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    if is_stream(path) { Ok(open_stream(path)?.write_all(text)?) } else { write_atomically(path, text) }
+}
+
+fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+fn open_stream(path: &Path) -> anyhow::Result<fs::File> {
+    Ok(fs::OpenOptions::new().append(true).open(path)?)
 }
 
 /// Reports an error in the form asked for, and tells the exit code.

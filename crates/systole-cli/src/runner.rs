@@ -22,8 +22,10 @@ pub fn run<'a, T: Parser>(
         Parsed::Go(args) => args,
         Parsed::Over(exit) => return Ok(exit),
     };
+    let output = output(&args);
+    report::check_destination(output)?;
     let result = perform(session, &args);
-    finish(session, output(&args), result)
+    finish(session, output, result)
 }
 
 /// Writes what came of the work.

@@ -34,6 +34,8 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("systole cib delete", 64, "--xpath"),
         ("systole status --classic --json", 64, "cannot be used with"),
         ("systole status --classic --output-as=xml", 64, "for people"),
+        ("crm_node -l --output-to=/nowhere/at/all", 1, "/nowhere/at/all"),
+        ("crm_mon -1 --output-as=xml --output-to=/nowhere/at/all", 1, "/nowhere/at/all"),
         ("systole status --output-to=/nowhere/at/all", 73, "/nowhere/at/all"),
         ("echo '<a/>' | CIB_file=- systole status", 78, "standard input is not a CIB"),
         ("attrd_updater -n x -U 1 -p", 3, "--private"),
@@ -175,6 +177,40 @@ fn queries_print_what_scripts_read() {
     ] {
         let outcome = web().sh(command);
         assert_eq!((outcome.out.as_str(), outcome.code), (out, 0), "{command}: {outcome:?}");
+    }
+}
+
+/// As with Pacemaker's tools; but somebody may have meant something by them.
+#[test]
+fn stray_words_are_passed_over_and_told() {
+    let place = web();
+    for command in [
+        "crm_mon -1 -Q stray",
+        "crmadmin -N all stray",
+        "crm_standby -G -N alpha stray",
+        "crm_failcount -G -r vip -N alpha stray",
+    ] {
+        let (with, without) =
+            (place.sh(command), place.sh(command.strip_suffix(" stray").expect("it ends so")));
+        assert_eq!((with.code, &with.out), (0, &without.out), "{command}");
+        assert!(with.err.contains("\"stray\" belongs to no option"), "{command}: {with:?}");
+    }
+}
+
+#[test]
+fn output_goes_to_devices_as_it_does_to_files() {
+    let place = web();
+    for (command, out) in [
+        ("crm_mon -1 --output-to=/dev/null", ""),
+        ("crm_error 0 --output-to=/dev/stderr 2>&1", "OK"),
+        ("crm_node --version --output-as=xml | grep -c '<version program=\"Pacemaker\"'", "1\n"),
+    ] {
+        let outcome = place.sh(command);
+        assert_eq!(outcome.code, 0, "{command}: {outcome:?}");
+        assert!(
+            outcome.out.starts_with(out) && (!out.is_empty() || outcome.out.is_empty()),
+            "{command}: {outcome:?}"
+        );
     }
 }
 

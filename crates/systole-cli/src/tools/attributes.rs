@@ -5,7 +5,9 @@ use super::{
     crm_resource,
 };
 use crate::{
-    Cluster, Exit, Failed, Session, args, edit,
+    Cluster, Exit, Failed, Session,
+    args::{self, Stray},
+    edit,
     report::{OutputArgs, Report},
     runner,
 };
@@ -44,6 +46,8 @@ struct FailcountArgs {
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
+    stray: Stray,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -53,6 +57,7 @@ pub fn failcount(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Resul
 }
 
 fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::Result<Report> {
+    args.stray.tell(session);
     let resource = args.resource.as_deref().ok_or_else(|| Failed::usage("resource name required"))?;
     let interval = match (&args.operation, &args.interval) {
         (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
@@ -142,6 +147,8 @@ struct OneAttribute {
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
+    stray: Stray,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -185,6 +192,7 @@ pub fn master(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<E
         words,
         |args: &MasterArgs| &args.attribute.output,
         |session, args| {
+            args.attribute.stray.tell(session);
             let resource = args.resource.clone().unwrap_or_default();
             let resource = promotion_resource(session, resource)
                 .map_err(|_| Failed::new(Exit::Error, "No resource specified"))?;
@@ -220,6 +228,7 @@ pub fn standby(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<
         words,
         |args: &StandbyArgs| &args.attribute.output,
         |session, args| {
+            args.attribute.stray.tell(session);
             check_switch(args.attribute.update.as_deref())?;
             standby_report(session, &args.attribute, words)
         },

@@ -8,7 +8,7 @@ mod watch;
 
 use crate::{
     Exit, Failed, Session,
-    args::{self, Parsed},
+    args::{self, Parsed, Stray},
     report::{self, Form, OutputArgs},
 };
 use clap::Parser;
@@ -131,6 +131,9 @@ pub struct Args {
     /// What --include and --exclude say, in the order in which they were given.
     #[arg(skip)]
     pub sections: Vec<sections::Wish>,
+    /// Words that belong to no option.
+    #[command(flatten)]
+    pub stray: Stray,
     /// Form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -146,6 +149,10 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         Parsed::Go(args) => args,
         Parsed::Over(exit) => return Ok(exit),
     };
+    args.stray.tell(session);
+    if !args.daemonize {
+        report::check_destination(&args.output)?;
+    }
     check_fence_history(args.fence_history.as_deref())?;
     args.tells_missing_dc = true;
     args.settle_mode(args::last_given::<Args>(session, words, &MODES));

@@ -73,9 +73,14 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if !has_command {
         return Err(Failed::usage("no command given: try --name or --list, or --help"));
     }
+    if args.remove.is_some() && !args.force {
+        let message = "The supplied command is considered dangerous. To prevent accidental destruction of the \
+                       cluster, the --force flag is required in order to proceed.";
+        return Err(Failed::new(Exit::Usage, message).into());
+    }
     let mut cluster = Cluster::open(session)?;
     if let Some(name) = &args.remove {
-        return remove(&mut cluster, name, args.force);
+        return remove(&mut cluster, name);
     }
     let report = cluster.node()?;
     if args.name {
@@ -133,16 +138,11 @@ fn list(document: &Document, members: &[String], partition_only: bool) -> Report
     report
 }
 
-fn remove(cluster: &mut Cluster, name: &str, force: bool) -> anyhow::Result<Report> {
+fn remove(cluster: &mut Cluster, name: &str) -> anyhow::Result<Report> {
     if cluster.is_live() && cluster.node()?.members.iter().any(|member| member == name) {
         return Err(
             Failed::new(Exit::Unsafe, format!("{name} is a member of the cluster: stop it first")).into()
         );
-    }
-    if !force {
-        let message = "The supplied command is considered dangerous. To prevent accidental destruction of the \
-                       cluster, the --force flag is required in order to proceed.";
-        return Err(Failed::new(Exit::Usage, message).into());
     }
     if cluster.forget_node(name)? {
         return Ok(Report::silent());
@@ -162,7 +162,7 @@ fn remove(cluster: &mut Cluster, name: &str, force: bool) -> anyhow::Result<Repo
             xml: None,
             options: CibOptions::default(),
         };
-        cluster.apply(call, force)?;
+        cluster.apply(call, true)?;
     }
     Ok(Report::silent())
 }

@@ -1,7 +1,9 @@
 //! `crmadmin`: who schedules, and what state controllers are in.
 
 use crate::{
-    Cluster, Exit, Failed, Session, edit,
+    Cluster, Exit, Failed, Session,
+    args::Stray,
+    edit,
     report::{OutputArgs, Report},
     runner,
 };
@@ -43,6 +45,8 @@ struct Args {
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
+    stray: Stray,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -58,6 +62,7 @@ fn answer_limit(args: &Args) -> anyhow::Result<Option<Duration>> {
 }
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
+    args.stray.tell(session);
     if !args.dc_lookup && !args.pacemakerd && args.status.is_none() && args.nodes.is_none() {
         return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
     }

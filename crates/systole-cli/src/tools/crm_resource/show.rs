@@ -43,7 +43,7 @@ fn raw_order(root: &ResourceView) -> Vec<&ResourceView> {
     let ResourceViewKind::Bundle { replicas, .. } = &root.kind else { return primitives(root) };
     let outer = replicas
         .iter()
-        .flat_map(|replica| replica.ip.iter().chain([&replica.container]).chain(&replica.remote));
+        .flat_map(|replica| [&replica.container].into_iter().chain(&replica.ip).chain(&replica.remote));
     outer.chain(replicas.iter().filter_map(|replica| replica.child.as_ref())).collect()
 }
 
