@@ -191,7 +191,9 @@ impl ClusterNode {
                 let wish = stock::read(*service, &session, "far", (id, flags), &xml);
                 let bodies = match wish {
                     Ok(Wish::Answer(bodies)) => bodies,
-                    Ok(Wish::Ask(call, pending)) => pending.answer(&self.reply(&call)),
+                    Ok(Wish::Ask(call, pending)) => {
+                        [pending.at_once(), pending.answer(&self.reply(&call))].concat()
+                    }
                     Err(_) => vec![ProxyBody::Destroy],
                 };
                 for body in bodies {

@@ -226,7 +226,7 @@ pub enum RefusalKind {
 pub struct NodeReport {
     /// This node's name.
     pub node: String,
-    /// This node's number in the cluster layer.
+    /// This node's number in the cluster layer; 0 on a remote node, which has none.
     pub node_id: u32,
     /// The DC's name, once there is one.
     pub dc: Option<String>,

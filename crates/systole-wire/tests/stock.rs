@@ -121,7 +121,6 @@ fn what_we_cannot_do_is_said_at_once() {
             r#"<create_attrd_op t="attrd" task="peer-remove" attr_host="x"/>"#,
             "status=\"3\"",
         ),
-        (Service::Controller, r#"<create_request_adv t="crmd" crm_task="lrm_refresh"/>"#, "status=\"3\""),
         (
             Service::Fencing,
             r#"<stonith_command t="stonith-ng" st_op="register" st_clientname="crm_mon"/>"#,
@@ -138,6 +137,10 @@ fn what_we_cannot_do_is_said_at_once() {
         let [ProxyBody::Response { id: 3, xml }] = &bodies[..] else { panic!("{bodies:?}") };
         assert!(xml.contains(expected), "{xml}");
     }
+    let unheard_of = r#"<create_request_adv t="crmd" crm_task="lrm_refresh"/>"#;
+    let wish = read(Service::Controller, "s", "far", (2, WAITS), unheard_of).expect("readable");
+    let heard = ProxyBody::Response { id: 2, xml: r#"<ack status="3"/>"#.into() };
+    assert_eq!(wish, Wish::Answer(vec![heard, ProxyBody::Destroy]), "the tool would wait for an event");
     let hello = r#"<create_request_adv t="crmd" crm_task="hello"/>"#;
     let wish = read(Service::Controller, "s", "far", (2, GOES_ON), hello).expect("readable");
     assert_eq!(wish, Wish::Answer(vec![]), "nobody waits");
@@ -258,15 +261,81 @@ fn the_controller_knows_nodes() {
             &cib,
             r#"<nodes><node id="1" uname="near" in_ccm="member"/><node id="2" uname="next" in_ccm="lost"/></nodes>"#,
         ),
-        ("ping", "", &node, r#"<ping_response crm_subsystem="crmd" crmd_state="S_NOT_DC" result="ok"/>"#),
+        (
+            "ping",
+            r#"crm_host_to="next""#,
+            &node,
+            r#"<ping_response crm_subsystem="crmd" crmd_state="S_NOT_DC" result="ok"/>"#,
+        ),
     ] {
         let (_, pending) = ask(Service::Controller, WAITS, &request(task, rest));
+        assert!(matches!(&pending.at_once()[..], [ProxyBody::Response { .. }]), "{task} is heard");
         let bodies = pending.answer(reply);
-        let [ProxyBody::Response { .. }, ProxyBody::Event { xml }] = &bodies[..] else {
-            panic!("{bodies:?}")
-        };
+        let [ProxyBody::Event { xml }] = &bodies[..] else { panic!("{bodies:?}") };
         assert!(xml.contains(&format!("<crm_xml>{expected}</crm_xml>")), "{xml}");
         assert!(xml.contains(&format!(r#"subt="response" reference="{task}-crm_node-1""#)), "{xml}");
         assert!(xml.contains(r#"crm_sys_to="63_crm_node" crm_sys_from="crmd""#), "{xml}");
     }
+}
+
+#[test]
+fn the_controller_that_is_asked_says_who_it_is() {
+    let report = NodeReport {
+        node: "near".into(),
+        dc: Some("next".into()),
+        members: vec!["near".into(), "next".into()],
+        ..NodeReport::default()
+    };
+    let busy = NodeReport { idle: Some(false), node: "next".into(), ..report.clone() };
+    for (rest, report, expected) in [
+        (r#"crm_sys_to="dc""#, &report, Some(("next", "S_IDLE"))),
+        (r#"crm_sys_to="dc""#, &busy, Some(("next", "S_TRANSITION_ENGINE"))),
+        (r#"crm_sys_to="crmd""#, &report, Some(("near", "S_NOT_DC"))),
+        (r#"crm_sys_to="crmd" crm_host_to="near""#, &busy, Some(("near", "S_NOT_DC"))),
+        (r#"crm_sys_to="crmd" crm_host_to="gone""#, &report, None),
+    ] {
+        let xml = format!(r#"<x t="crmd" reference="r" crm_task="ping" crm_sys_from="me" {rest}/>"#);
+        let (_, pending) = ask(Service::Controller, WAITS, &xml);
+        let bodies = pending.answer(&Reply::Node(report.clone()));
+        match (&bodies[..], expected) {
+            ([ProxyBody::Event { xml }], Some((from, state))) => {
+                assert!(xml.contains(&format!("src=\"{from}\"")), "{rest}: {xml}");
+                assert!(xml.contains(&format!("crmd_state=\"{state}\"")), "{rest}: {xml}");
+            }
+            ([ProxyBody::Destroy], None) => {}
+            _ => panic!("{rest}: {bodies:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_resource_is_refreshed_or_said_to_have_failed() {
+    let about = |resource: &str, rest: &str| {
+        format!(
+            r#"<crm_xml><rsc_op transition-key="0:1:0:x" on_node="far" {rest}><primitive id="{resource}" class="ocf"/></rsc_op></crm_xml>"#
+        )
+    };
+    let refresh = |resource: Option<&str>, node: Option<&str>| Call::Cleanup {
+        resource: resource.map(str::to_owned),
+        node: node.map(str::to_owned),
+        only_failed: false,
+        operation: None,
+    };
+    let everything = r#"<crm_xml><data_for_probe_again on_node="far" router_node="near"/></crm_xml>"#;
+    for (task, data, call, answer) in [
+        ("lrm_delete", about("db", r#"router_node="near""#), refresh(Some("db"), Some("far")), "lrm_invoke"),
+        ("lrm_fail", about("db", ""), Call::Fail { resource: "db".into(), node: "far".into() }, "lrm_invoke"),
+        ("probe_again", everything.to_owned(), refresh(None, Some("far")), "probe_again"),
+        ("probe_again", String::new(), refresh(None, None), "probe_again"),
+    ] {
+        let xml = format!(r#"<x t="crmd" reference="r" crm_task="{task}" crm_sys_from="me">{data}</x>"#);
+        let (asked, pending) = ask(Service::Controller, WAITS, &xml);
+        assert_eq!(asked, call, "{xml}");
+        let [ProxyBody::Event { xml }] = &pending.answer(&Reply::Done)[..] else { panic!("{task}") };
+        assert!(xml.contains(&format!("crm_task=\"{answer}\"")), "{xml}");
+        let bodies = pending.answer(&refused(RefusalKind::NotFound));
+        assert_eq!(bodies, [ProxyBody::Destroy], "a tool has to end that waits for what does not come");
+    }
+    let about_nothing = r#"<x t="crmd" crm_task="lrm_delete"/>"#;
+    assert!(read(Service::Controller, "s", "far", (1, WAITS), about_nothing).is_err());
 }

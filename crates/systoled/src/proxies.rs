@@ -61,6 +61,8 @@ pub(crate) enum Outcome {
     Event(Event),
     /// Back to the remote side at once.
     Answer(Vec<ProxyMessage>),
+    /// Both.
+    Asked(Event, Vec<ProxyMessage>),
     Nothing,
 }
 
@@ -205,10 +207,12 @@ impl Proxy {
             Wish::Ask(..) if pending.len() >= MAX_PENDING => None,
             Wish::Ask(call, answer) => {
                 *n_requests += 1;
+                let message = |body| ProxyMessage { session: name.clone(), body };
+                let heard = answer.at_once().into_iter().map(message).collect();
                 pending.insert(*n_requests, *answer);
                 let client_name = "stock tool".to_owned();
                 let request = Request { id: *n_requests, client: client_name, user: Some(user), call: *call };
-                Some(Outcome::Event(request_event(client, request)))
+                Some(Outcome::Asked(request_event(client, request), heard))
             }
         }
     }
@@ -218,7 +222,7 @@ impl Proxy {
 fn line(node: &str, response: &Response) -> String {
     let mut response = response.clone();
     if let Reply::Node(report) = &mut response.reply {
-        report.node = node.to_owned();
+        (report.node, report.node_id) = (node.to_owned(), 0);
     }
     let text = |response: &Response| {
         let line = systole_wire::encode(response);

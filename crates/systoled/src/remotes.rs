@@ -185,14 +185,15 @@ impl Remotes {
     fn proxied(&mut self, now: Now, id: SessionId, message: ProxyMessage) {
         let Some(session) = self.sessions.get(&id) else { return };
         let node = session.machine.node().to_owned();
-        match self.proxies.take(now, id, &node, message) {
-            Outcome::Event(event) => self.events.push_back(event),
-            Outcome::Answer(messages) => {
-                for message in messages {
-                    self.handle(now, id, remote::Event::Proxy(message));
-                }
-            }
-            Outcome::Nothing => {}
+        let (event, messages) = match self.proxies.take(now, id, &node, message) {
+            Outcome::Event(event) => (Some(event), Vec::new()),
+            Outcome::Answer(messages) => (None, messages),
+            Outcome::Asked(event, messages) => (Some(event), messages),
+            Outcome::Nothing => (None, Vec::new()),
+        };
+        self.events.extend(event);
+        for message in messages {
+            self.handle(now, id, remote::Event::Proxy(message));
         }
     }
 

@@ -90,6 +90,11 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         ));
     }
     if args.cluster_id {
+        if report.node_id == 0 {
+            // Agents make keys of it, by which devices tell nodes apart.
+            let message = format!("{} is a remote node: only cluster nodes have a number", report.node);
+            return Err(Failed::no_such(message));
+        }
         let tree = Tree::new("node-info").attr("nodeid", report.node_id);
         return Ok(Report::new(format!("{}\n", report.node_id), tree));
     }

@@ -81,6 +81,20 @@ enum Kind {
     NodeInfo,
     NodeList,
     Ping,
+    /// The history of a resource is deleted, or it is said to have failed.
+    Resource,
+    /// The histories of all resources are deleted.
+    Reprobe,
+}
+
+impl Kind {
+    /// Whether the answer proper is an event, which the response does not wait for.
+    fn is_answered_by_event(self) -> bool {
+        match self {
+            Self::NodeInfo | Self::NodeList | Self::Ping | Self::Resource | Self::Reprobe => true,
+            Self::Cib | Self::AttributeUpdate | Self::AttributeQuery => false,
+        }
+    }
 }
 
 /// Reads a request of `session`, from the remote node `node`.
@@ -115,6 +129,12 @@ pub fn read(
             Wish::Answer(vec![ProxyBody::Response { id, xml: ack(status) }])
         }
         Heard::Nothing { .. } => Wish::Answer(Vec::new()),
+        Heard::Unknown => {
+            // Who waits for more than the acknowledgement would wait in vain.
+            let heard =
+                (flags & WANTS_RESPONSE != 0).then(|| ProxyBody::Response { id, xml: ack(EX_UNIMPLEMENT) });
+            Wish::Answer(heard.into_iter().chain([ProxyBody::Destroy]).collect())
+        }
     })
 }
 
@@ -127,31 +147,35 @@ enum Heard {
     Nothing {
         status: i32,
     },
+    /// There is no such thing here, and the tool counts on an event.
+    Unknown,
 }
 
 /// The exit code "not supported" of acknowledgements. Source: Pacemaker's `crm_error -X`.
 const EX_UNIMPLEMENT: i32 = 3;
 
 impl Pending {
+    /// What the tool is told before the cluster has answered: that it was heard. It may not wait long for that.
+    pub fn at_once(&self) -> Vec<ProxyBody> {
+        if self.kind.is_answered_by_event() { self.respond(ack(0)) } else { Vec::new() }
+    }
+
     /// What the tool is told when the cluster has answered.
     pub fn answer(&self, reply: &Reply) -> Vec<ProxyBody> {
         let Ok(document) = Document::parse(&self.request) else { return Vec::new() };
         let request = document.root();
+        let event = |answer: Option<String>| match answer {
+            Some(xml) => vec![ProxyBody::Event { xml }],
+            None => vec![ProxyBody::Destroy],
+        };
         match self.kind {
             Kind::Cib => cib::answer(self, request, reply),
             Kind::AttributeUpdate => self.respond(ack(status(reply))),
             Kind::AttributeQuery => self.respond(attributes::answer(request, &self.node, reply)),
-            Kind::NodeInfo | Kind::NodeList | Kind::Ping => {
-                // The answer proper comes as an event after the acknowledgement.
-                let mut bodies = self.respond(ack(0));
-                let data = match self.kind {
-                    Kind::NodeInfo => controller::node_info(request, &self.node, reply),
-                    Kind::NodeList => controller::node_list(reply),
-                    _ => controller::ping(reply),
-                };
-                bodies.push(ProxyBody::Event { xml: controller::message(request, data) });
-                bodies
-            }
+            Kind::NodeInfo => event(Some(controller::node_info(request, &self.node, reply))),
+            Kind::NodeList => event(Some(controller::node_list(request, reply))),
+            Kind::Ping => event(controller::ping(request, reply)),
+            Kind::Resource | Kind::Reprobe => event(controller::forgotten(request, reply)),
         }
     }
 

@@ -81,12 +81,15 @@ pub fn be_an_executor() {
     };
     match env::var(REMOTE_PORT) {
         Ok(port) => {
+            // Where Pacemaker's own tools connect.
+            let stock_tools = dir.join("qb");
+            fs::create_dir_all(&stock_tools).expect("directory");
             let remote = systole_execd::RemoteConfig {
                 address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
                 port: port.parse().expect("a port"),
                 key: env::var_os(KEY).expect("a key").into(),
                 api_socket: dir.join("api.sock"),
-                names: systole_execd::remote::Names::Files(Vec::new()),
+                names: systole_execd::remote::Names::Files(vec![stock_tools]),
                 start_state: None,
             };
             systole_execd::run_remote(&config, &remote).expect("remote daemon");
@@ -296,6 +299,12 @@ impl Cluster {
         self.apply(serde_json::json!({
             "action": "modify", "scope": {"section": "resources"}, "xml": xml, "options": {"allow_create": true}
         }));
+    }
+
+    /// Has the configuration be of another schema.
+    pub fn set_schema(&self, schema: &str) {
+        let xml = format!(r#"<cib validate-with="{schema}"/>"#);
+        self.apply(serde_json::json!({"action": "modify", "xml": xml}));
     }
 
     fn apply(&self, change: serde_json::Value) {

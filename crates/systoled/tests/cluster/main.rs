@@ -5,6 +5,7 @@
 
 mod harness;
 mod remote;
+mod tools;
 
 use harness::{Cluster, NODES, PATIENCE, until};
 use serde_json::json;

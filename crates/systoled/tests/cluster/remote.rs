@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use systole_wire::api::{AttributeUpdate, Call, Reply};
 
 /// A cluster of three nodes and the remote node `far`, where `one` has to run.
-fn cluster_with_far(name: &str) -> (Cluster, u16) {
+pub fn cluster_with_far(name: &str) -> (Cluster, u16) {
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let cluster = Cluster::start(name, 3);
