@@ -15,6 +15,10 @@ use systole_cib::{
 use systole_scheduler::{Status, placement, plan, plan::Origin, schedule};
 use systole_types::Timestamp;
 
+/// As in the daemon that plans.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// For CIBs that do not say when they are from.
 const NOW: Timestamp = Timestamp(1_750_100_000);
 

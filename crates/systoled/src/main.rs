@@ -9,6 +9,11 @@ use systole_types::{LocalTime, Timestamp};
 use systole_wire::{PROTOCOL, ProtocolVersion};
 use systoled::{Config, Layout};
 
+/// A DC plans again after every change, and each plan is many small pieces of memory: they are kept from one to the next,
+/// where the C library's allocator would give them back and ask for them anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The cluster resource manager of one node.
 ///
 /// Joins the cluster through the local hub, keeps the configuration (CIB), decides with the other nodes what should run
