@@ -19,11 +19,16 @@ use judge::Judge;
 
 /// The schemas that the document fits.
 pub fn fitting(document: &Document) -> SchemaSet {
+    fitting_of(document, SchemaSet::ALL)
+}
+
+/// Those of some schemas that the document fits.
+pub fn fitting_of(document: &Document, schemas: SchemaSet) -> SchemaSet {
     if !document.root().is(language::CIB.name) {
         return SchemaSet::NONE;
     }
     let mut judge = Judge::silent();
-    let fits = judge.element(document.root(), &language::CIB, SchemaSet::ALL);
+    let fits = judge.element(document.root(), &language::CIB, schemas);
     judge.ids.check().into_iter().fold(fits, |fits, (_, at)| fits.without(at))
 }
 

@@ -81,11 +81,12 @@ pub fn for_reading(document: &Document) -> Result<Option<Upgraded>, UpgradeError
         return Ok(None);
     }
     let claimed = claimed(document)?;
-    let fits = schema::fitting(document);
-    if claimed.and_later().without(fits).is_empty() {
+    // Hardly any document has to be held against the others.
+    let later = claimed.and_later();
+    if later.without(schema::fitting_of(document, later)).is_empty() {
         return Ok(None);
     }
-    let upgraded = climb(document, claimed, fits)?;
+    let upgraded = climb(document, claimed, schema::fitting(document))?;
     match upgraded.schema {
         Schema::NEWEST => Ok(Some(upgraded)),
         reached => Err(UpgradeError::Stuck { claimed, reached }),

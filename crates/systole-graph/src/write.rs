@@ -302,22 +302,33 @@ fn nodes(out: &mut String, action: &Action) {
     }
 }
 
-/// Which ASCII characters may be in a name. There are several names per action: too many for comparisons with each range.
-const PLAIN_IN_NAMES: [bool; 256] = {
-    let mut plain = [false; 256];
+/// A byte that no ASCII name has.
+const NOT_IN_NAMES: u8 = 1;
+/// A byte that is not written as it is.
+const ESCAPED: u8 = 2;
+
+/// What is to be said of each byte: there are too many names and values for comparisons with each range.
+const CLASSES: [u8; 256] = {
+    let mut classes = [NOT_IN_NAMES; 256];
     let mut b = 0_u8;
     while b < 128 {
-        plain[b as usize] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let is_in_names = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let is_escaped = b < b' ' || matches!(b, b'&' | b'<' | b'>' | b'"');
+        classes[b as usize] =
+            if is_in_names { 0 } else { NOT_IN_NAMES } | if is_escaped { ESCAPED } else { 0 };
         b += 1;
     }
-    plain
+    classes
 };
+
+/// What is to be said of all bytes together.
+fn classes(text: &str) -> u8 {
+    text.bytes().fold(0, |all, b| all | CLASSES[b as usize])
+}
 
 /// Whether `name` can be the name of an XML attribute. Other parameters become `<param>` children.
 fn is_xml_name(name: &str) -> bool {
-    if name.bytes().all(|b| PLAIN_IN_NAMES[b as usize])
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-    {
+    if classes(name) & NOT_IN_NAMES == 0 && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         return true;
     }
     let is_start = |c: char| c.is_alphabetic() || c == '_';
@@ -355,9 +366,7 @@ fn value(out: &mut String, before: &'static str, value: &str) {
 }
 
 fn escape(out: &mut String, text: &str) {
-    // Without leaving early: so that many bytes are looked at together.
-    let is_special = |b: u8| (b < b' ') | (b == b'&') | (b == b'<') | (b == b'>') | (b == b'"');
-    if !text.bytes().fold(false, |any, b| any | is_special(b)) {
+    if classes(text) & ESCAPED == 0 {
         out.push_str(text);
         return;
     }

@@ -12,14 +12,16 @@ use super::{
 use crate::{
     NodeIdx, RscIdx, Status,
     placement::Placement,
-    status::{Kind, NodeKind},
+    status::{Kind, NodeKind, NodeSet},
 };
+use std::collections::BTreeMap;
 use systole_types::Role;
 
 impl Draft<'_, '_> {
     /// Creates probes on all nodes that can be asked.
     pub(super) fn create_probes(&mut self) {
         let roots = self.roots();
+        let inside = self.nodes_inside_bundles();
         for i in 0..self.status.nodes_by_name.len() {
             let node = self.status.nodes_by_name[i];
             let state = self.node[node.i()];
@@ -28,9 +30,31 @@ impl Draft<'_, '_> {
                     self.lose_node(node, "the connection is unrecoverable", false);
                 }
             } else if !state.unclean && self.status.node(node).discovery {
+                // There are as many such nodes as replicas, and hardly any has to do with more than one bundle.
+                let may_be_asked = |root: &RscIdx| {
+                    let is_elsewhere = |nodes: &NodeSet| !nodes.contains(node);
+                    !(self.status.node(node).is_bundle() && inside.get(root).is_some_and(is_elsewhere))
+                };
+                let roots: Vec<RscIdx> = roots.iter().copied().filter(may_be_asked).collect();
                 self.probe_all(&roots, node);
             }
         }
+    }
+
+    /// Of each bundle, the nodes inside any bundle that something of it may be asked about on.
+    fn nodes_inside_bundles(&self) -> BTreeMap<RscIdx, NodeSet> {
+        let bundles = self.status.roots.iter().filter(|root| self.r(**root).is_bundle());
+        let mut nodes: BTreeMap<RscIdx, NodeSet> =
+            bundles.map(|bundle| (*bundle, NodeSet::default())).collect();
+        if !nodes.is_empty() {
+            for (rsc, _) in self.status.iter_resources() {
+                let listed = self.placement.allowed[rsc.i()].iter().map(|entry| entry.node);
+                if let Some(nodes) = nodes.get_mut(&self.status.root_of(rsc)) {
+                    nodes.extend(listed.filter(|node| self.status.node(*node).is_bundle()));
+                }
+            }
+        }
+        nodes
     }
 
     pub(super) fn probe_all(&mut self, resources: &[RscIdx], node: NodeIdx) -> bool {
@@ -117,8 +141,9 @@ impl Draft<'_, '_> {
         for rsc in 0..self.status.resources.len() {
             let rsc = RscIdx::new(rsc);
             if self.r(rsc).is_primitive() && !self.left_out[rsc.i()] {
+                let mut known = Vec::new();
                 for probe in self.find_all(rsc, &Key::once(Task::Monitor), None) {
-                    self.order_after_probe(probe);
+                    self.order_after_probe(rsc, probe, &mut known);
                 }
             }
         }
@@ -129,17 +154,30 @@ impl Draft<'_, '_> {
         self.orders = orders;
     }
 
-    fn order_after_probe(&mut self, probe: ActIdx) {
+    /// What probes of `rsc` come before does not depend on the node: `known` has it, by what depends on the probes.
+    fn order_after_probe(&mut self, rsc: RscIdx, probe: ActIdx, known: &mut Vec<(ActIdx, Vec<ActIdx>)>) {
         for i in (0..self.a(probe).after.len()).rev() {
             let link = self.links[self.a(probe).after[i] as usize];
             self.order_instances_after_probe(probe, link.then, link.made_as);
-            let mut seen = Vec::new();
-            self.order_restart_after_probe(probe, link.then, &mut seen);
-            for action in seen {
-                let flags = self.a(action).flags;
-                self.a_mut(action).flags = flags.without(Flags::VISITED);
+            let place = known.iter().position(|(then, _)| *then == link.then).unwrap_or_else(|| {
+                known.push((link.then, self.undone_for(rsc, link.then)));
+                known.len() - 1
+            });
+            for &undo in &known[place].1 {
+                self.link(probe, undo, Relation::ORDERED);
             }
         }
+    }
+
+    /// What would be restarted on account of what a probe finds is not taken down before the probe is over: what takes that
+    /// down which has to be done after `then`.
+    fn undone_for(&mut self, probed: RscIdx, then: ActIdx) -> Vec<ActIdx> {
+        let (mut seen, mut undone) = (Vec::new(), Vec::new());
+        self.add_undone(probed, then, &mut seen, &mut undone);
+        for action in seen {
+            self.unset(action, Flags::VISITED);
+        }
+        undone
     }
 
     /// Where a clone cannot be probed on a node, none of its instances that are down is started.
@@ -164,15 +202,18 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// What would be restarted on account of what the probe finds is not taken down before the probe is over.
-    fn order_restart_after_probe(&mut self, probe: ActIdx, after: ActIdx, seen: &mut Vec<ActIdx>) {
+    fn add_undone(
+        &mut self,
+        probed: RscIdx,
+        after: ActIdx,
+        seen: &mut Vec<ActIdx>,
+        undone: &mut Vec<ActIdx>,
+    ) {
         if self.is(after, Flags::VISITED) {
             return;
         }
-        let flags = self.a(after).flags;
-        self.a_mut(after).flags = flags.with(Flags::VISITED);
+        self.set(after, Flags::VISITED);
         seen.push(after);
-        let probed = self.a(probe).rsc.expect("probes are of resources");
         let after_rsc = self.a(after).rsc;
         if let Some(rsc) = after_rsc.filter(|&rsc| rsc != probed && self.r(rsc).is_primitive()) {
             let undo = match self.a(after).task {
@@ -180,11 +221,8 @@ impl Draft<'_, '_> {
                 Task::Promote => Some(Task::Demote),
                 _ => None,
             };
-            for action in undo.map(|undo| self.find_all(rsc, &Key::once(undo), None)).unwrap_or_default() {
-                if !self.is(action, Flags::PSEUDO) {
-                    self.link(probe, action, Relation::ORDERED);
-                }
-            }
+            let undo = undo.map(|undo| self.find_all(rsc, &Key::once(undo), None)).unwrap_or_default();
+            undone.extend(undo.into_iter().filter(|&action| !self.is(action, Flags::PSEUDO)));
         }
         let is_collective = |rsc: RscIdx| self.r(rsc).is_clone() || self.r(rsc).is_bundle();
         let interleaves = after_rsc
@@ -205,7 +243,7 @@ impl Draft<'_, '_> {
                     continue;
                 }
             }
-            self.order_restart_after_probe(probe, link.then, seen);
+            self.add_undone(probed, link.then, seen, undone);
         }
     }
 

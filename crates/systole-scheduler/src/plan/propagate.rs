@@ -270,24 +270,28 @@ impl Draft<'_, '_> {
         self.apply_relation(link_idx, first_flags, then_flags, n_possible);
     }
 
-    /// Whether nothing can follow from a link: it is none any more, or it is between actions of primitives, neither of which
-    /// has to be done and both of which can be. In a cluster at rest that is true of nearly all. Left to be looked at is
-    /// what follows even so.
+    /// Whether nothing can follow from a link. Of a mere order between primitives' actions nothing ever does, and of others
+    /// little as long as neither action has to be done and both can be: in a cluster at rest that is true of nearly all.
     fn has_no_consequence(&self, link: u32) -> bool {
         let even_so = Relation::IF_SAME_NODE
             | Relation::STEP_OF_MIGRATION
             | Relation::FIRST_FORCES_THEN_THERE
             | Relation::ENOUGH_OF_FIRST;
         let link = &self.links[link as usize];
+        if link.relation == Relation::NONE {
+            return true;
+        }
         let (first, then) = (self.a(link.first), self.a(link.then));
         let neither_matters = Flags::OPTIONAL.with(Flags::RUNNABLE);
         let is_primitive = |rsc: Option<RscIdx>| rsc.is_some_and(|rsc| self.r(rsc).is_primitive());
-        link.relation == Relation::NONE
-            || (first.flags.has(neither_matters)
+        let is_settled = || {
+            first.flags.has(neither_matters)
                 && then.flags.has(neither_matters)
                 && !link.relation.has_any(even_so)
-                && is_primitive(first.rsc)
-                && is_primitive(then.rsc))
+        };
+        (link.relation == Relation::ORDERED || is_settled())
+            && is_primitive(first.rsc)
+            && is_primitive(then.rsc)
     }
 
     /// Where an action happens; a group's start happens where its members are.

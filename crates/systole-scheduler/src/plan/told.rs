@@ -25,16 +25,22 @@ pub(super) struct Cache {
     feature_set: (Arc<str>, Arc<str>),
     /// What actions that belong to no resource are told.
     without_resource: Arc<Attributes>,
-    meta_names: HashMap<&'static str, Arc<str>, FastHash>,
+    /// Of meta attributes, as actions carry them.
+    meta_names: HashMap<Arc<str>, Arc<str>, FastHash>,
     /// Names of attributes that most actions have.
     on_node: Arc<str>,
     on_node_uuid: Arc<str>,
     target_rc: Arc<str>,
     task_names: HashMap<Task, Arc<str>, FastHash>,
     numbers: HashMap<u8, Arc<str>, FastHash>,
+    /// Of the resource whose probe was written last: its probes come one after the other.
+    probe_keys: Option<(RscIdx, WrittenKeys)>,
     operations: HashMap<Definition, Arc<Attributes>, FastHash>,
     collective: HashMap<RscIdx, Arc<Attributes>, FastHash>,
 }
+
+/// An operation's key as histories know it, and where that is another, the key of the instance.
+type WrittenKeys = (Arc<str>, Option<Arc<str>>);
 
 /// What actions have the same attributes by.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -61,6 +67,7 @@ impl Cache {
             target_rc: "CRM_meta_op_target_rc".into(),
             task_names: HashMap::default(),
             numbers: HashMap::default(),
+            probe_keys: None,
             operations: HashMap::default(),
             collective: HashMap::default(),
         }
@@ -73,8 +80,11 @@ impl Cache {
         self.task_names.entry(task.clone()).or_insert(task.as_str().into()).clone()
     }
 
-    fn meta_name(&mut self, name: &'static str) -> Arc<str> {
-        self.meta_names.entry(name).or_insert_with(|| meta_name(name)).clone()
+    fn meta_name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.meta_names.get(name) {
+            return known.clone();
+        }
+        self.meta_names.entry(name.into()).or_insert_with(|| meta_name(name)).clone()
     }
 
     fn number(&mut self, number: u8) -> Arc<str> {
@@ -96,7 +106,7 @@ impl Draft<'_, '_> {
         let has_node = !is_pseudo || matches!(action.task, Task::Fence | Task::Shutdown);
         let node =
             action.node.filter(|_| has_node || matches!(action.task, Task::ClearFailCount | Task::LrmDelete));
-        let (key, internal_key) = self.written_keys(action);
+        let (key, internal_key) = self.keys(action, cache);
         let is_maintenance = matches!(&action.task, Task::Other(name) if &**name == "maintenance_nodes");
         systole_graph::Action {
             id: idx.0 + 1,
@@ -137,7 +147,17 @@ impl Draft<'_, '_> {
         Vec::new()
     }
 
-    fn written_keys(&self, action: &Action) -> (Arc<str>, Option<Arc<str>>) {
+    fn keys(&self, action: &Action, cache: &mut Cache) -> WrittenKeys {
+        let Some(rsc) = action.rsc.filter(|_| action.key == Key::once(Task::Monitor)) else {
+            return self.written_keys(action);
+        };
+        match &cache.probe_keys {
+            Some((known, keys)) if *known == rsc => keys.clone(),
+            _ => cache.probe_keys.insert((rsc, self.written_keys(action))).1.clone(),
+        }
+    }
+
+    fn written_keys(&self, action: &Action) -> WrittenKeys {
         let Some(rsc) = action.rsc else {
             return (action.name.clone().expect("actions without a resource have a name"), None);
         };
@@ -255,7 +275,8 @@ impl Draft<'_, '_> {
         let interval = Duration::from_millis(interval_ms.into());
         let meta = self.status.op_meta(rsc, definition.task.as_str(), interval);
         let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
-        let mut all: Attributes = usable.map(|(name, value)| (meta_name(name), value.clone())).collect();
+        let mut all: Attributes =
+            usable.map(|(name, value)| (cache.meta_name(name), value.clone())).collect();
         if let Some(node) = node.filter(|_| has_own) {
             let made_as = definition.made_as.as_str();
             all.extend(self.status.operation_parameters(rsc, node, made_as, interval));
