@@ -87,7 +87,9 @@ pub fn parse<T: Parser>(session: &mut Session<'_>, args: &[OsString]) -> anyhow:
     let matched = command.try_get_matches_from(argv).and_then(|matches| T::from_arg_matches(&matches));
     match matched {
         Ok(parsed) => Ok(Parsed::Go(parsed)),
-        Err(error) if error.use_stderr() => {
+        Err(mut error) if error.use_stderr() => {
+            // Nothing that these tools take begins with a dash.
+            error.remove(ContextKind::Suggested);
             session.complain(error.to_string().trim_end());
             Ok(Parsed::Over(exit_of_mistake(&error)))
         }

@@ -370,17 +370,18 @@ pub fn wait(cluster: &mut Cluster, limit: Option<Duration>) -> anyhow::Result<()
 /// # Errors
 /// If the resource does not stop or start in time: `target-role` is put back to what it was all the same.
 pub fn restart(cluster: &mut Cluster, view: &View, id: &str, limit: Option<Duration>) -> anyhow::Result<()> {
-    if !cluster.is_live() {
-        return Err(Failed::new(
-            Exit::Disconnected,
-            "nothing runs in a file: restarting needs a running cluster",
-        )
-        .into());
-    }
-    if find_views(&view.overview, id)?.iter().all(|found| !found.flags.partially_active) {
-        return Err(
-            Failed::new(Exit::NotRunning, format!("{id} is not running, so it cannot be restarted")).into()
-        );
+    let found = find_views(&view.overview, id)?;
+    let refusal = if found.iter().all(|found| !found.flags.partially_active) {
+        Some((Exit::NoSuch, format!("{id} is not running anywhere, so it cannot be restarted")))
+    } else if found.iter().all(|found| !found.flags.managed) {
+        Some((Exit::Unsatisfied, format!("{id} is unmanaged, so it cannot be restarted")))
+    } else if !cluster.is_live() {
+        Some((Exit::Disconnected, "nothing runs in a file: restarting needs a running cluster".to_owned()))
+    } else {
+        None
+    };
+    if let Some((exit, message)) = refusal {
+        return Err(Failed::new(exit, message).into());
     }
     let element = whole(edit::resource(&view.document, id)?);
     let role = PairOf::meta("target-role");

@@ -23,7 +23,8 @@ fn mistakes_are_told_by_exit_codes_and_change_nothing() {
         ("systole resource move vip alpha", 108, "already"),
         ("systole resource move ping", 64, "active in 3 locations"),
         ("systole resource ban vip --lifetime soon", 64, "soon"),
-        ("systole resource restart old", 102, "running cluster"),
+        ("systole resource restart old", 105, "not running anywhere"),
+        ("systole resource restart vip", 102, "running cluster"),
         ("systole resource enable vip --wait", 102, "running cluster"),
         ("systole resource disable vip --wait", 102, "running cluster"),
         ("systole resource ban vip --wait", 102, "running cluster"),
@@ -195,6 +196,43 @@ fn stray_words_are_passed_over_and_told() {
         assert_eq!((with.code, &with.out), (0, &without.out), "{command}");
         assert!(with.err.contains("\"stray\" belongs to no option"), "{command}: {with:?}");
     }
+}
+
+#[test]
+fn options_of_former_days_still_mean_what_they_did() {
+    let place = web();
+    for (command, code, out) in [
+        ("crm_resource -r vip -W -H alpha", 0, "resource vip is running on: alpha\n"),
+        (
+            "crm_attribute -U alpha -n rack -v 1 --wait cluster --id r; crm_attribute --node-uname alpha -n rack -GQ",
+            0,
+            "1\n",
+        ),
+        ("crm_attribute -n rack -N alpha -v 2 -W soon", 64, ""),
+        ("crm_attribute -L cluster -a | grep -c '* cluster-delay'", 0, "1\n"),
+        ("crm_standby -U alpha --attr-value on; crm_standby --uname alpha --get-value -Q", 0, "on\n"),
+        ("crm_standby -N alpha --delete-attr > /dev/null; crm_standby -N alpha -GQ", 0, "off\n"),
+        ("crm_failcount --resource-id vip -U alpha --get-value -l reboot -i x -Q", 0, "0\n"),
+        ("crm_failcount -r vip -N alpha -v 5", 64, ""),
+        ("crm_failcount -r vip -N alpha -v 0 > /dev/null", 0, ""),
+        (
+            "crm_master -r db -U alpha -l reboot --attr-value 4; crm_master -r db -U alpha -l reboot --get-value -Q",
+            0,
+            "4\n",
+        ),
+        ("cibadmin -Q -N alpha --xpath //nothing", 105, ""),
+        ("CIB_file= crm_ticket -x cib.xml --raw", 0, ""),
+        ("crmadmin --health", 64, ""),
+        ("attrd_updater -n x -U 1 --utilization", 3, ""),
+        ("crm_mon --output-as=html --html-cgi | head -1", 0, "Content-Type: text/html\n"),
+        ("stonith_admin --fence alpha --tolerance 5s --delay -1 -T me", 102, ""),
+        ("stonith_admin -R d -a fence_x -o a=b -e c", 102, ""),
+    ] {
+        let outcome = place.sh(command);
+        assert_eq!((outcome.code, outcome.out.as_str()), (code, out), "{command}: {outcome:?}");
+    }
+    let outcome = place.sh("crm_mon --old-option");
+    assert!(outcome.code == 64 && !outcome.err.contains("as a value"), "{outcome:?}");
 }
 
 #[test]

@@ -22,13 +22,21 @@ use systole_wire::api::{AttributeUpdate, FailedOperation};
 #[command(name = "crm_failcount", disable_version_flag = true)]
 struct FailcountArgs {
     /// Print the fail count
-    #[arg(short = 'G', long)]
+    #[arg(short = 'G', long, alias = "get-value")]
     query: bool,
     /// Forget failures
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, alias = "delete-attr")]
     delete: bool,
+    /// Forget failures, as agents of former days do by setting 0
+    #[arg(short = 'v', long, value_name = "VALUE", hide = true)]
+    attr_value: Option<String>,
+    /// Have no effect
+    #[arg(short = 'i', long, value_name = "ID", hide = true)]
+    attr_id: Option<String>,
+    #[arg(short = 'l', long, value_name = "TIME", hide = true)]
+    lifetime: Option<String>,
     /// The resource
-    #[arg(short = 'r', long, value_name = "ID")]
+    #[arg(short = 'r', long, value_name = "ID", alias = "resource-id")]
     resource: Option<String>,
     /// Of this operation only
     #[arg(short = 'n', long, value_name = "NAME")]
@@ -37,7 +45,7 @@ struct FailcountArgs {
     #[arg(short = 'I', long, value_name = "TIME")]
     interval: Option<String>,
     /// The node; this one by default
-    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname", short_alias = 'U')]
     node: Option<String>,
     /// Print the value alone
     #[arg(short = 'q', long, short_alias = 'Q')]
@@ -64,7 +72,17 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
         (_, text) => text.as_deref().map(systole_types::parse_duration).transpose(),
     };
     let interval = interval.map_err(|error| Failed::usage(format!("--interval: {error}")))?;
-    if !args.query && !args.delete {
+    for (word, _) in
+        [("-i", args.attr_id.is_some()), ("-l", args.lifetime.is_some())].iter().filter(|(_, given)| *given)
+    {
+        session.complain(&format!("warning: ignoring deprecated option '{word}'"));
+    }
+    let is_zero = args.attr_value.as_deref() == Some("0");
+    if args.attr_value.is_some() && !is_zero {
+        return Err(Failed::usage("a fail count cannot be set, only forgotten: with --delete"));
+    }
+    let deletes = args.delete || is_zero;
+    if !args.query && !deletes {
         return Err(Failed::usage("must specify a command"));
     }
     let mut cluster = Cluster::open(session)?;
@@ -73,7 +91,7 @@ fn failcount_report(session: &mut Session<'_>, args: &FailcountArgs) -> anyhow::
         None if !cluster.is_live() => return Err(Failed::usage("node name required")),
         None => cluster.local_node(session)?,
     };
-    if args.delete {
+    if deletes {
         let operation = args.operation.as_deref().map(|name| failed_operation(name, interval));
         return crm_resource::forget_failures(session, resource, &node, operation);
     }
@@ -123,22 +141,22 @@ pub(super) fn failed_operation(name: &str, interval: Option<std::time::Duration>
 #[derive(clap::Args, Default)]
 struct OneAttribute {
     /// Print the value
-    #[arg(short = 'G', long)]
+    #[arg(short = 'G', long, alias = "get-value")]
     query: bool,
     /// Set the value
-    #[arg(short = 'v', long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(short = 'v', long, value_name = "VALUE", allow_hyphen_values = true, alias = "attr-value")]
     update: Option<String>,
     /// Remove the attribute
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, alias = "delete-attr")]
     delete: bool,
     /// The node; this one by default
-    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname", short_alias = 'U')]
     node: Option<String>,
     /// reboot or forever
     #[arg(short = 'l', long, value_name = "TIME")]
     lifetime: Option<String>,
     /// The attribute, by id
-    #[arg(short = 'i', long, value_name = "ID")]
+    #[arg(short = 'i', long, value_name = "ID", alias = "attr-id")]
     id: Option<String>,
     /// Print the value alone
     #[arg(short = 'q', long, short_alias = 'Q')]
@@ -322,6 +340,12 @@ struct UpdaterArgs {
     /// Section: only status, where these attributes are anyway
     #[arg(short = 'S', long, value_name = "SECTION")]
     section: Option<String>,
+    /// Has no effect: these attributes last until the node leaves
+    #[arg(short = 'l', long, value_name = "TIME", hide = true)]
+    lifetime: Option<String>,
+    /// A capacity of the node (not possible here)
+    #[arg(short = 'z', long, hide = true)]
+    utilization: bool,
     /// Keep a new attribute out of the CIB
     #[arg(short = 'p', long)]
     private: bool,
@@ -409,6 +433,10 @@ fn update_or_query(
 fn check_terms(args: &UpdaterArgs, last: Option<&str>) -> anyhow::Result<()> {
     if args.section.as_deref().is_some_and(|section| section != "status") {
         let message = "--section: only status can be written here: crm_attribute writes the others";
+        return Err(Failed::new(Exit::Unimplemented, message).into());
+    }
+    if args.utilization {
+        let message = "--utilization: capacities that end with the node are not kept here: crm_attribute --utilization writes lasting ones";
         return Err(Failed::new(Exit::Unimplemented, message).into());
     }
     if args.pattern.is_some() && last == Some("query") {

@@ -100,6 +100,9 @@ pub struct Args {
     /// Also what is dangerous, and without quorum
     #[arg(short = 'f', long)]
     force: bool,
+    /// Ask this node (has no effect: every node has the same CIB)
+    #[arg(short = 'N', long, value_name = "NODE", hide = true)]
+    node: Option<String>,
     /// Ask the local copy (always; taken for compatibility)
     #[arg(short = 'l', long)]
     local: bool,

@@ -37,6 +37,7 @@ pub struct Args {
     delete: bool,
     /// List cluster options (the only kind there is: cluster)
     #[arg(
+        short = 'L',
         long,
         value_name = "KIND",
         num_args = 0..=1,
@@ -46,7 +47,7 @@ pub struct Args {
     )]
     list_options: Option<String>,
     /// With --list-options: also those for experts
-    #[arg(long, requires = "list_options")]
+    #[arg(short = 'a', long, requires = "list_options")]
     all: bool,
     /// Name
     #[arg(short = 'n', long, value_name = "NAME", alias = "attr-name")]
@@ -58,7 +59,14 @@ pub struct Args {
     #[arg(short = 'p', long, value_name = "RSC", num_args = 0..=1, default_missing_value = "")]
     promotion: Option<String>,
     /// The node: name (this node by default)
-    #[arg(short = 'N', long, value_name = "NODE", visible_alias = "uname")]
+    #[arg(
+        short = 'N',
+        long,
+        value_name = "NODE",
+        visible_alias = "uname",
+        alias = "node-uname",
+        short_alias = 'U'
+    )]
     node: Option<String>,
     /// Where: crm_config, nodes, status, rsc_defaults, op_defaults
     #[arg(short = 't', long = "type", value_name = "SECTION", alias = "scope")]
@@ -73,7 +81,7 @@ pub struct Args {
     #[arg(short = 's', long, value_name = "ID")]
     set_name: Option<String>,
     /// The attribute, by id
-    #[arg(short = 'i', long, value_name = "ID")]
+    #[arg(short = 'i', long, value_name = "ID", alias = "id")]
     attr_id: Option<String>,
     /// Value if there is none
     #[arg(short = 'd', long, value_name = "VALUE", allow_hyphen_values = true)]
@@ -81,6 +89,9 @@ pub struct Args {
     /// Work out value++ and value+=3 (always)
     #[arg(long)]
     score: bool,
+    /// Wait until the change is known: no, local or cluster (a change is known everywhere before this tool ends)
+    #[arg(short = 'W', long, value_name = "WHERE", value_parser = ["no", "local", "cluster"])]
+    wait: Option<String>,
     /// Print the value alone
     #[arg(short = 'q', long, short_alias = 'Q')]
     quiet: bool,

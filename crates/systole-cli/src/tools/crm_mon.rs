@@ -83,6 +83,9 @@ pub struct Args {
     /// The state as one line of old XML (deprecated: use --output-as=xml)
     #[arg(short = 'X', long)]
     pub as_xml: bool,
+    /// With --output-as=html: begin with the header of a CGI program
+    #[arg(long)]
+    pub html_cgi: bool,
     /// With --output-as=html: the page's title
     #[arg(long, value_name = "TITLE")]
     pub html_title: Option<String>,

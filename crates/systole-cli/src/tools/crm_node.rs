@@ -41,6 +41,9 @@ struct Args {
     /// All the same
     #[arg(short = 'f', long)]
     force: bool,
+    /// Only a Corosync cluster (there is no other kind; taken for compatibility)
+    #[arg(short = 'C', long, hide = true)]
+    corosync: bool,
     /// Less
     #[arg(short = 'Q', long)]
     quiet: bool,

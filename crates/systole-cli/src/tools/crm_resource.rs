@@ -166,7 +166,14 @@ pub struct Args {
     #[arg(short = 'r', long, value_name = "ID")]
     resource: Option<String>,
     /// The node
-    #[arg(short = 'N', long, value_name = "NAME", visible_alias = "host", alias = "host-uname")]
+    #[arg(
+        short = 'N',
+        long,
+        value_name = "NAME",
+        visible_alias = "host",
+        alias = "host-uname",
+        short_alias = 'H'
+    )]
     node: Option<String>,
     /// Kind of element: primitive, group, clone, bundle
     #[arg(short = 't', long, value_name = "ELEMENT")]

@@ -8,7 +8,7 @@ use crate::{
     runner,
 };
 use clap::Parser;
-use std::{collections::BTreeSet, ffi::OsString};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 use systole_cib::{
     read,
     xml::{Document, Element, Style},
@@ -72,6 +72,9 @@ struct Args {
     /// Do it though it may start, stop or fence something
     #[arg(short = 'f', long)]
     force: bool,
+    /// A CIB in a file, instead of the cluster
+    #[arg(short = 'x', long, value_name = "FILE", hide = true)]
+    xml_file: Option<PathBuf>,
     /// Set of attributes (has no effect: tickets have none)
     #[arg(short = 'n', long, value_name = "ID", hide = true)]
     set_name: Option<String>,
@@ -102,6 +105,9 @@ pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit
         words,
         |args: &Args| &args.output,
         |session, args| {
+            if let Some(file) = &args.xml_file {
+                session.env.insert("CIB_file".into(), file.clone().into());
+            }
             let query = args::last_given::<Args>(session, words, &QUERIES);
             let pairs = args::in_order::<Args>(session, words, &["set_attr", "attr_value"]);
             perform(session, args, query, &pairs)

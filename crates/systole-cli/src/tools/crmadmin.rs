@@ -35,6 +35,9 @@ struct Args {
     /// With --nodes: print lines for the shell, NAME=ID
     #[arg(short = 'B', long)]
     bash_export: bool,
+    /// State of the whole cluster (there is none)
+    #[arg(short = 'H', long, hide = true)]
+    health: bool,
     /// How long to wait for an answer (0: as long as it takes) [default: 60s]
     #[arg(short = 't', long, value_name = "TIME")]
     timeout: Option<String>,
@@ -63,6 +66,9 @@ fn answer_limit(args: &Args) -> anyhow::Result<Option<Duration>> {
 
 fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     args.stray.tell(session);
+    if args.health {
+        return Err(Failed::usage("Cluster-wide health option not supported"));
+    }
     if !args.dc_lookup && !args.pacemakerd && args.status.is_none() && args.nodes.is_none() {
         return Err(Failed::usage("no command given: try --dc-lookup, or --help"));
     }

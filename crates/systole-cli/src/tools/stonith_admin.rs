@@ -61,6 +61,20 @@ struct Args {
     /// Reboot a node (not possible here yet)
     #[arg(short = 'B', long, value_name = "NODE", group = "command")]
     reboot: Option<String>,
+    /// Register a fence device (not possible here: devices are configured in the CIB)
+    #[arg(short = 'R', long, value_name = "DEVICE", group = "command")]
+    register: Option<String>,
+    /// Forget a fence device (not possible here)
+    #[arg(short = 'D', long, value_name = "DEVICE", group = "command")]
+    deregister: Option<String>,
+    /// Register a fencing level (not possible here)
+    #[arg(short = 'r', long, value_name = "TARGET", group = "command")]
+    register_level: Option<String>,
+    /// Forget a fencing level (not possible here)
+    #[arg(short = 'd', long, value_name = "TARGET", group = "command")]
+    deregister_level: Option<String>,
+    #[command(flatten)]
+    unused: Unused,
     /// The fence agent
     #[arg(short = 'a', long, value_name = "AGENT")]
     agent: Option<String>,
@@ -87,6 +101,25 @@ struct Args {
     help: Option<bool>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What goes with commands that are not possible here yet.
+#[derive(clap::Args, Default)]
+struct Unused {
+    #[arg(short = 'e', long, value_name = "NAME", hide = true)]
+    env_option: Vec<String>,
+    #[arg(short = 'T', long, value_name = "TAG", hide = true)]
+    tag: Option<String>,
+    #[arg(short = 'v', long, value_name = "DEVICE", hide = true)]
+    device: Vec<String>,
+    #[arg(short = 'i', long, value_name = "LEVEL", hide = true)]
+    index: Option<String>,
+    #[arg(short = 'y', long, value_name = "TIME", allow_negative_numbers = true, hide = true)]
+    delay: Option<String>,
+    #[arg(long, value_name = "TIME", hide = true)]
+    tolerance: Option<String>,
+    #[arg(short = 'n', long, hide = true)]
+    as_node_id: bool,
 }
 
 /// Runs the tool.

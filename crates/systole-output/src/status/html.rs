@@ -35,6 +35,8 @@ pub struct Page {
     pub stylesheet: Option<String>,
     /// After so many seconds it is loaded again.
     pub refresh: Option<u64>,
+    /// Whether a web server is to be told first what it is.
+    pub is_cgi: bool,
 }
 
 /// The whole page.
@@ -57,8 +59,9 @@ pub fn unreachable_html(reason: &str, page: &Page) -> String {
 
 fn around(body: &str, page: &Page) -> String {
     let title = escaped(page.title.as_deref().unwrap_or("Cluster Status"));
+    let header = if page.is_cgi { "Content-Type: text/html\n\n" } else { "" };
     let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>{title}</title>\n<meta charset=\"utf-8\">\n"
+        "{header}<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>{title}</title>\n<meta charset=\"utf-8\">\n"
     );
     if let Some(seconds) = page.refresh {
         out.push_str(&format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n"));

@@ -139,7 +139,12 @@ impl<'a> Watch<'a> {
 
     fn page(&self) -> Page {
         let refresh = self.args.has_file().then_some(self.interval.as_secs());
-        Page { title: self.args.html_title.clone(), stylesheet: self.args.html_stylesheet.clone(), refresh }
+        Page {
+            title: self.args.html_title.clone(),
+            stylesheet: self.args.html_stylesheet.clone(),
+            refresh,
+            is_cgi: self.args.html_cgi,
+        }
     }
 }
 
