@@ -1,5 +1,6 @@
 //! CIBs from seeds.
 
+mod adopt;
 mod changes;
 mod constraints;
 mod faults;
@@ -12,7 +13,7 @@ mod sketch;
 mod strewn;
 mod wide;
 
-use sketch::Sketch;
+pub(crate) use sketch::Sketch;
 use systole_cib::xml::Document;
 
 /// What clusters are made of.

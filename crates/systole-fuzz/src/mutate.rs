@@ -3,6 +3,7 @@
 //! Nothing is invented where it can be taken from the corpus: an attribute gets a value that it has in some other case.
 
 mod configuration;
+mod generated;
 mod graft;
 mod status;
 
@@ -71,7 +72,7 @@ impl Stock {
     pub fn mutant(&self, seed: u64) -> Mutant {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(91));
         let case = random.between(0, self.cases.len() as u64 - 1) as usize;
-        let n_alterations = *random.pick(&[1, 2, 2, 3, 5, 8]);
+        let n_alterations = *random.pick(&[1, 2, 3, 5, 8, 12]);
         Mutant { case, alterations: (0..n_alterations).map(|_| random.bits()).collect() }
     }
 
@@ -89,9 +90,15 @@ impl Stock {
         }
         let mut done = Vec::new();
         for seed in &mutant.alterations {
+            let before = document.clone();
             let mut patient =
                 Patient { document: &mut document, random: Random::new(*seed), stock: self, n_ids: *seed };
-            done.push(patient.alter());
+            let said = patient.alter();
+            if generated::names_a_fitting_schema(&mut document) {
+                done.push(said);
+            } else {
+                document = before;
+            }
         }
         (document, done)
     }
@@ -135,7 +142,7 @@ impl Patient<'_> {
     /// Does one thing to it, and says what.
     fn alter(&mut self) -> String {
         for _ in 0..20 {
-            let done = match self.random.between(0, 38) {
+            let done = match self.random.between(0, 60) {
                 0..3 => self.drop_any("configuration"),
                 3..6 => self.drop_any("status"),
                 6..9 => self.change_attribute("configuration"),
@@ -157,7 +164,9 @@ impl Patient<'_> {
                 32 => self.disturb_node(),
                 33..37 => self.graft_resource(),
                 37 => self.graft_section(),
-                _ => self.change_root(),
+                38 => self.change_root(),
+                39 => self.change_agent(),
+                _ => self.generate(),
             };
             if let Some(done) = done {
                 return done;

@@ -18,7 +18,7 @@ pub struct Sketch {
     pub resources: Vec<Described>,
     /// Parts of the configuration.
     pub sections: Sections,
-    n_ids: u32,
+    pub(super) n_ids: u32,
 }
 
 /// What a case is about.

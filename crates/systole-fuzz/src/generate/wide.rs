@@ -83,6 +83,14 @@ impl Sketch {
         }
     }
 
+    /// Does one of the things that are rare, whatever the odds.
+    pub fn take_any_step(&mut self) {
+        let n_configured = CONFIGURED.len() as u64;
+        let at = self.random.between(0, n_configured + REPORTED.len() as u64 - 1) as usize;
+        let (_, step) = CONFIGURED.iter().chain(&REPORTED).nth(at).expect("one of them");
+        step(self);
+    }
+
     fn take_steps(&mut self, steps: &[Step]) {
         for (percent, step) in steps {
             if self.random.chance(*percent) {

@@ -6,6 +6,18 @@ use systole_cib::xml::{Element, Key};
 const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
 const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
 
+/// Class, provider and type.
+const AGENTS: [(&str, &str, &str); 8] = [
+    ("ocf", "pacemaker", "Stateful"),
+    ("ocf", "heartbeat", "IPaddr2"),
+    ("ocf", "pacemaker", "remote"),
+    ("lsb", "", "apache2"),
+    ("service", "", "nfs-server"),
+    ("systemd", "", "sshd@tty1"),
+    ("upstart", "", "cron"),
+    ("stonith", "", "fence_xvm"),
+];
+
 pub(super) fn is_resource(element: Element<'_>) -> bool {
     RESOURCES.contains(&element.name())
 }
@@ -149,6 +161,29 @@ impl Patient<'_> {
             self.document.set_attr(key, "id", &id);
         }
         Some(done)
+    }
+
+    /// Gives a primitive another agent, which the nodes' histories may know already.
+    pub(super) fn change_agent(&mut self) -> Option<String> {
+        let primitive = self.any(|element| element.is("primitive") && element.attr("class").is_some())?;
+        let (class, provider, kind) = *self.random.pick(&AGENTS);
+        let before = self.tag(primitive);
+        let id = self.document.element(primitive).id()?.to_owned();
+        let mut all = vec![primitive];
+        if self.random.chance(70) {
+            let is_of = |name: &str| name.split(':').next() == Some(&*id);
+            all.extend(self.all(|element| element.is("lrm_resource") && element.id().is_some_and(is_of)));
+        }
+        for key in all {
+            self.document.set_attr(key, "class", class);
+            self.document.set_attr(key, "type", kind);
+            if provider.is_empty() {
+                self.document.remove_attr(key, "provider");
+            } else {
+                self.document.set_attr(key, "provider", provider);
+            }
+        }
+        Some(format!("{before} as {class} {kind}"))
     }
 
     /// Adds a constraint with a set of resources, or two.

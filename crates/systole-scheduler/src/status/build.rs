@@ -2,7 +2,7 @@
 
 use super::{
     Attributes, CloneData, GroupData, Kind, Meta, PrimitiveData, Resource, RscIdx,
-    clone::may_be_unique,
+    clone::{may_be_promoted, may_be_unique},
     meta::Context,
     nodes::is_remote_connection,
     text::{is_true, leading_integer},
@@ -160,7 +160,13 @@ impl<'a> Unpack<'a> {
         self.set_clone_flags(&mut rsc);
         rsc.next_role = self.target_role(&rsc).unwrap_or_default();
         let idx = self.add(rsc);
+        let is_promotable = parent.is_some_and(|parent| self.rsc(parent).is_promotable);
         for member in &group.members {
+            if is_promotable && !may_be_promoted(&member.agent) {
+                // Left out, although its class is known by then.
+                self.have_fencing |= member.agent.class.eq_ignore_ascii_case("stonith");
+                continue;
+            }
             let mut inherited = vec![group.parameters.as_slice()];
             inherited.extend(parent.into_iter().flat_map(|parent| self.inherited_parameters(parent)));
             self.primitive(Arc::new(Cow::Borrowed(member)), Some(idx), instance, inherited);

@@ -9,6 +9,7 @@ use super::{
     clone::{may_be_promoted, may_be_unique},
     connection::Connection,
     implicit::{implicit_op, implicit_primitive, implicit_set},
+    text::is_true,
     unpack::Unpack,
 };
 use std::{borrow::Cow, fmt::Write as _, net::Ipv4Addr, sync::Arc};
@@ -28,14 +29,16 @@ impl<'a> Unpack<'a> {
     /// Expands a bundle; `None` if it cannot be run as configured.
     pub(super) fn bundle(&mut self, bundle: &'a model::Bundle) -> Option<RscIdx> {
         let mut layout = Layout::of(bundle)?;
-        let is_promotable = bundle.container.promoted_max.unwrap_or(0) > 0;
+        let raw = self.merge_meta(&bundle.meta, None, None);
+        // The clone inside takes over what the bundle's own meta attributes say.
+        let says_promotable = is_true(raw.get("promotable").map(|value| &**value));
+        let is_promotable = bundle.container.promoted_max.unwrap_or(0) > 0 || says_promotable;
         if is_promotable && !bundle.primitive.as_ref().is_none_or(|inner| may_be_promoted(&inner.agent)) {
             return None;
         }
         // A replica has a container, an address, a connection and what runs inside.
         layout.replicas = layout.asked.min(self.room_for(4));
         self.say_if_cut_short(&bundle.id, bundle.container.replicas.unwrap_or(0), layout.replicas);
-        let raw = self.merge_meta(&bundle.meta, None, None);
         let meta = Meta::read(raw, self.context(false, false));
         let data = BundleData {
             definition: bundle,

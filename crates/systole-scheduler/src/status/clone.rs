@@ -26,10 +26,9 @@ impl<'a> Unpack<'a> {
         };
         let promotable = is_true(raw.get("promotable").map(|value| &**value));
         let asked = at_least(raw.get("clone-max").map(|value| &**value), 0).unwrap_or(0);
-        let cannot_be_promoted = agents.iter().find(|agent| !may_be_promoted(agent));
-        if let Some(agent) = cannot_be_promoted.filter(|_| promotable) {
+        if promotable && !agents.iter().any(|agent| may_be_promoted(agent)) {
             // The clone is refused, but what is in it is known by then.
-            self.have_fencing |= agent.class.eq_ignore_ascii_case("stonith");
+            self.have_fencing |= agents.iter().any(|agent| agent.class.eq_ignore_ascii_case("stonith"));
             return None;
         }
         if agents.is_empty() {
