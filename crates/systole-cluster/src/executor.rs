@@ -104,6 +104,7 @@ impl ExecutorMachine {
             ToExecutor::Forget { resource } => self.forget(now, &resource),
             ToExecutor::Acknowledge { number } => self.acknowledge(number),
             ToExecutor::Describe(agent) => self.effects.push(Effect::Describe(agent)),
+            ToExecutor::Ping => self.effects.push(Effect::Send(FromExecutor::Pong)),
         }
     }
 
@@ -401,7 +402,19 @@ impl ExecutorMachine {
                 None => self.close(now, &resource, &AgentExit::unknown()),
             }
         }
+        self.drop_what_would_begin(now);
         self.enqueue_due(now);
+    }
+
+    /// What was to be begun and was not when the last program ended may be wrong by now: nobody knows how long ago that was. Whoever
+    /// wanted it asks anew.
+    fn drop_what_would_begin(&mut self, now: Now) {
+        let resources: Vec<String> = self.book.lanes.keys().cloned().collect();
+        for resource in resources {
+            for operation in self.unqueue(&resource, begins_something) {
+                self.report(now, operation, &AgentExit::unknown(), Span::default());
+            }
+        }
     }
 
     fn leftover_ended(&mut self, now: Now, process: &str, exit: &AgentExit) {
@@ -427,6 +440,11 @@ impl ExecutorMachine {
 pub fn changes_state(operation: &Operation) -> bool {
     operation.interval_ms == 0
         && !matches!(operation.operation.as_str(), "monitor" | "notify" | "meta-data" | "status")
+}
+
+/// Whether an operation makes a resource active, or more so: what must not be done any more once it is not known to be right.
+pub(crate) fn begins_something(operation: &Operation) -> bool {
+    matches!(operation.operation.as_str(), "start" | "promote" | "migrate_from")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) struct Envelope {
     pub message: Message,
 }
 
-/// What is said. All but the first four are applied to the replica by every member.
+/// What is said. All but the first five are applied to the replica by every member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message {
@@ -32,6 +32,9 @@ pub(crate) enum Message {
     Hello(Hello),
     /// The replica that won the exchange, whole.
     Copy(Box<Copy>),
+    /// A part of the CIB of that replica, to be followed by others and last by what has the rest of it. Not said below
+    /// [`LEVEL_OF_PARTS`].
+    CopyPart { xml: String },
     /// The configuration is on my disk up to this version, and this is what it looks like.
     Stored { version: String, fingerprint: String },
     /// I cannot write my CIB to disk (or can again: `None`).
@@ -88,6 +91,11 @@ pub(crate) enum Message {
         /// The action's number.
         action: u32,
     },
+    /// From the DC: what of these operations (transition keys) still waits for an executor that is away is not to be done any more,
+    /// since the plan it belongs to is out of date. Not said below [`LEVEL_OF_WITHDRAWALS`].
+    Withdraw { keys: Vec<String> },
+    /// These operations (transition keys) of mine were taken back before any executor had them. Nor this.
+    Withdrawn { keys: Vec<String> },
     /// From the DC: these operations (transition keys) did not answer in time.
     Overdue { keys: Vec<String>, at: i64 },
     /// From the DC: forget what is known of this resource on this node. `action` is the action's number.
@@ -118,6 +126,24 @@ pub(crate) const LEVEL_OF_REFUSALS: u16 = 7;
 /// Since which level operations bring along the notifications that follow them.
 pub(crate) const LEVEL_OF_NOTICES: u16 = 7;
 
+/// Since which level what waits for an executor that is away is taken back when its plan is out of date.
+pub(crate) const LEVEL_OF_WITHDRAWALS: u16 = 8;
+
+/// Since which level it is the members that find what fits a pattern of attributes' names. Below it, the one that is asked does.
+pub(crate) const LEVEL_OF_PATTERNS: u16 = 8;
+
+/// Since which level what is known of attributes without a value is forgotten when there are too many.
+pub(crate) const LEVEL_OF_FORGETTING: u16 = 8;
+
+/// Since which level the CIB shows which members are without executor.
+pub(crate) const LEVEL_OF_MARKS: u16 = 8;
+
+/// Since which level a replica is sent in parts.
+pub(crate) const LEVEL_OF_PARTS: u16 = 8;
+
+/// Since which level failures are counted with the change that records them, and not by a request of the DC's.
+pub(crate) const LEVEL_OF_COUNTS: u16 = 8;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {
@@ -125,6 +151,12 @@ impl Message {
             && let Self::Perform(perform) = self
         {
             perform.then.clear();
+        }
+        if level < LEVEL_OF_MARKS
+            && let Self::Membership(update) = self
+        {
+            let stranded = update.nodes.iter_mut().filter(|node| node.standing == Standing::Stranded);
+            stranded.for_each(|node| node.standing = Standing::Member);
         }
         if level < LEVEL_OF_REFUSALS
             && let Self::Request { asker, .. } = self
@@ -150,10 +182,11 @@ impl Message {
                 attach.in_flight.iter_mut().for_each(|perform| forget(&mut perform.operation));
             }
             Self::Perform(perform) => forget(&mut perform.operation),
-            // Nothing of these is newer than the first level, but for wishes (see `Wish::level`) and `Appeared`. What a copy has, is there
-            // already.
+            // Nothing of these is newer than the first level, but for wishes (see `Wish::level`), and what is not said below its own
+            // level. What a copy has, is there already.
             Self::Hello(_)
             | Self::Copy(_)
+            | Self::CopyPart { .. }
             | Self::Stored { .. }
             | Self::DiskState { .. }
             | Self::Detach
@@ -165,6 +198,8 @@ impl Message {
             | Self::Leave { .. }
             | Self::Farewell { .. }
             | Self::Remotes { .. }
+            | Self::Withdraw { .. }
+            | Self::Withdrawn { .. }
             | Self::Overdue { .. }
             | Self::Forget { .. }
             | Self::ClearFailure { .. }
@@ -246,6 +281,10 @@ pub(crate) struct AttributeChange {
     /// The id of the set it goes to, likewise.
     #[serde(default)]
     pub set: Option<String>,
+    /// Whether `name` is a regular expression: every attribute is meant that is known when this is applied, and fits it. Not said
+    /// below [`LEVEL_OF_PATTERNS`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pattern: bool,
 }
 
 /// How long changes are held back.
@@ -421,6 +460,9 @@ pub(crate) struct NodeUpdate {
 pub(crate) enum Standing {
     /// A member with its executor: resources can run there.
     Member,
+    /// A member whose executor is away while it may run something: nothing can be done there. Below [`LEVEL_OF_MARKS`], it is said
+    /// to be a member as others.
+    Stranded,
     /// A member without its executor.
     Pending,
     /// Gone without a word: what runs there may still run.

@@ -1,6 +1,6 @@
 //! The machine of one cluster node: everything `systoled` decides.
 //!
-//! The parts: [`membership`] agrees on one replica and one DC after each view, [`disk`] keeps the configuration,
+//! The parts: [`membership`] agrees on one replica and one DC after each view, [`copying`] brings that replica to all, [`disk`] keeps the configuration,
 //! [`isolation`] is for a node without a cluster layer, [`start_state`] has nodes begin in standby, [`local`] stands for
 //! executors, [`connections`] for the sessions with remote ones, [`agents`] for what agents say of themselves,
 //! [`requests`] answers tools, [`dc`] does what only the DC does. Here the events are handed to them, and messages in agreed
@@ -8,6 +8,7 @@
 
 mod agents;
 mod connections;
+mod copying;
 mod dc;
 mod disk;
 mod isolation;
@@ -25,6 +26,7 @@ use crate::{
 };
 use agents::Agents;
 use connections::Connections;
+use copying::Copying;
 use dc::Dc;
 use disk::Disk;
 use isolation::Isolation;
@@ -59,6 +61,7 @@ pub struct NodeMachine {
     now: Now,
     replica: Replica,
     group: Group,
+    copying: Copying,
     isolation: Isolation,
     disk: Disk,
     local: Executor,
@@ -89,6 +92,7 @@ impl NodeMachine {
             now: Now::default(),
             replica: Replica::blank(),
             group: Group::default(),
+            copying: Copying::default(),
             isolation: Isolation::default(),
             disk: Disk::default(),
             local: Executor::default(),
@@ -243,6 +247,7 @@ impl NodeMachine {
         match envelope.message {
             Message::Hello(hello) => self.hello(from, hello),
             Message::Copy(copy) => self.copied(&copy),
+            Message::CopyPart { xml } => self.copied_in_part(from, &xml),
             message if self.group.is_settled() => self.apply(from, message),
             _ => {}
         }
@@ -251,7 +256,7 @@ impl NodeMachine {
     /// Applies a message in agreed order, and does this node's part of it.
     fn apply(&mut self, from: u32, message: Message) {
         match message {
-            Message::Hello(_) | Message::Copy(_) => {}
+            Message::Hello(_) | Message::Copy(_) | Message::CopyPart { .. } => {}
             Message::Stored { version, fingerprint } => self.stored(from, &version, &fingerprint),
             Message::DiskState { error } => self.disk_state(from, error),
             Message::Attach(attach) => self.attached(from, &attach),
@@ -283,6 +288,8 @@ impl NodeMachine {
                 self.operations_failed(&given_up);
                 self.action_done(action);
             }
+            Message::Withdraw { keys } => self.asked_back(&keys),
+            Message::Withdrawn { keys } => self.withdrawn(from, &keys),
             Message::Overdue { keys, at } => {
                 let results = self.replica.overdue(&keys, at);
                 self.results_known(&results);

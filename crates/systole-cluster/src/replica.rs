@@ -6,6 +6,7 @@
 mod attributes;
 mod cleanup;
 mod failing;
+mod failures;
 mod notices;
 mod remote;
 mod size;
@@ -19,6 +20,7 @@ use crate::{
 };
 pub(crate) use attributes::Valued;
 pub(crate) use cleanup::{Cleanup, History, to_forget};
+pub(crate) use failures::{fail_offset, failure_of};
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -346,6 +348,23 @@ impl Replica {
         self.ledger.in_flight.insert(operation.transition_key.clone(), in_flight);
     }
 
+    /// A member has taken operations back that nobody had begun: only a probe can tell what is true of their resources. Returns the
+    /// transition keys of those that were in flight.
+    pub fn withdraw(&mut self, from: u32, keys: &[String]) -> Vec<String> {
+        let mut gone = Vec::new();
+        for key in keys {
+            let in_flight = self.ledger.in_flight.get(key).filter(|perform| perform.node == from);
+            let Some(perform) = in_flight.cloned() else { continue };
+            self.ledger.in_flight.remove(key);
+            if let Some(place) = self.place(from, &perform.by) {
+                self.status().erase_resource(&place.name, &perform.operation.resource);
+            }
+            gone.push(key.clone());
+        }
+        self.count(Counted::Status);
+        gone
+    }
+
     /// Results of an executor of a member. Returns those that were not recorded before.
     pub fn record(&mut self, from: u32, by: &Hand, results: &[OperationResult]) -> Vec<OperationResult> {
         let Some(recorded) = self.recorded_mut(from, by) else { return Vec::new() };
@@ -361,6 +380,7 @@ impl Replica {
                 self.follow_container(&place, result);
             }
         }
+        self.count_failures(&news);
         self.count(Counted::Status);
         news
     }
@@ -416,6 +436,8 @@ impl Replica {
             self.write_down(node, &by, &result);
             results.push(result);
         }
+        self.count_failures(&results);
+        self.remember_given_up(&results);
         self.count(Counted::Status);
         results
     }
@@ -447,7 +469,7 @@ impl Replica {
                     self.ledger.give_up(|perform| perform.node == node.id);
                     self.set_attributes_aside(&node.name);
                 }
-                Standing::Member => self.restore_attributes(&node.name),
+                Standing::Member | Standing::Stranded => self.restore_attributes(&node.name),
                 Standing::Pending => {}
             }
         }

@@ -108,6 +108,11 @@ impl Daemon {
         let Some(client) = &mut self.client else { return };
         let mut lines = Vec::new();
         let mut fate = client.flush().and_then(|()| client.receive(&mut lines));
+        if fate.is_err() {
+            // Nobody stands behind it any more: this executor may have hung, and what it was asked for then may be wrong by now. A
+            // systoled that is back compares what is known, and asks anew.
+            lines.clear();
+        }
         for line in lines {
             match systole_wire::decode::<ToExecutor>(&line) {
                 Ok(message) => self.executor.handle(Event::Message(message)),

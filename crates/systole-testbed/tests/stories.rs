@@ -437,6 +437,29 @@ show
 }
 
 #[test]
+fn a_member_that_was_booted_since_can_leave_though_its_executor_is_away() {
+    for fencing in [false, true] {
+        check(
+            fencing,
+            &format!(
+                "{UP}\
+kill b
+wait 20
+boot b execd 90000
+wait 30
+stop b
+    done
+show
+    a: members a c, quorum, DC a, runs r0
+    b: systoled is down
+    c: members a c, quorum, DC a, runs g0 g1 r1
+"
+            ),
+        );
+    }
+}
+
+#[test]
 fn the_dc_leaves_though_a_member_without_executor_cannot() {
     without_fencing(
         "

@@ -113,7 +113,7 @@ pub struct AttributeUpdate {
     pub node: String,
     /// The attribute's name.
     pub name: String,
-    /// Whether `name` is a regular expression: every attribute is meant that is known to anybody and fits it.
+    /// Whether `name` is a regular expression: every attribute is meant that is known when the change is applied and fits it.
     #[serde(default)]
     pub pattern: bool,
     /// `None` removes it. `value++` and `value+=3` (any five characters before the sign) add to what it is.

@@ -42,6 +42,8 @@ pub enum ToExecutor {
     },
     /// What does this agent say of itself? Answered by [`FromExecutor::Described`]. Since protocol 1.2.
     Describe(AgentName),
+    /// Are you still there? Answered by [`FromExecutor::Pong`]. Since protocol 1.8.
+    Ping,
 }
 
 /// Which agent.
@@ -104,6 +106,8 @@ pub enum FromExecutor {
         /// Its metadata; `None` if it has none to give.
         metadata: Option<String>,
     },
+    /// Answer to [`ToExecutor::Ping`].
+    Pong,
 }
 
 /// An operation to run.

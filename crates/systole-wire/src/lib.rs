@@ -16,7 +16,7 @@ pub mod remote;
 pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};
 
 /// The version of every protocol here. A peer with another major part is refused; a newer minor part is fine.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 7 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 8 };
 
 /// A protocol's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

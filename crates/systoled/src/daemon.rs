@@ -2,6 +2,7 @@
 
 use crate::{
     clients::Clients,
+    executor::{Check, Executor},
     inputs::Inputs,
     layout::Layout,
     peer::{Attempt, Peer},
@@ -18,16 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 use systole_cluster::{ClientId, Effect, Event, Level, NodeConfig, NodeMachine, Planner, StartState};
-use systole_link::{Clock, Limits, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
+use systole_link::{Clock, LinkError, Listener, Poll, Ready, Signals, boot_id, waker};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
     api::{Call, Request},
-    exec::FromExecutor,
+    exec::{FromExecutor, ToExecutor},
     hub::{FromHub, ToHub},
 };
-
-/// Bounds of the connection to the executor.
-const EXEC_LIMITS: Limits = Limits { line: 16 << 20, unsent: 64 << 20 };
 
 /// How long last messages may take to go out when the program ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -112,7 +110,7 @@ struct Daemon {
     clock: Clock,
     clients: Clients,
     hub: Peer,
-    executor: Peer,
+    executor: Executor,
     remotes: Remotes,
     identity: Option<Identity>,
     verbose: bool,
@@ -160,7 +158,7 @@ impl Daemon {
             clock: Clock::new(),
             clients: Clients::new(listener),
             hub: Peer::new(layout.hub_socket.clone(), systole_hub::LIMITS),
-            executor: Peer::new(layout.exec_socket.clone(), EXEC_LIMITS),
+            executor: Executor::new(layout.exec_socket.clone()),
             remotes: Remotes::new(&config.node, systole_remote::key_path())?,
             identity,
             verbose: config.verbose,
@@ -197,7 +195,7 @@ impl Daemon {
         let remotes = self.remotes.add_to(&mut poll);
         let machine = self.clock.until(self.machine.next_deadline());
         let remote = self.remotes.timeout(&self.clock);
-        let timeouts = [machine, remote, self.hub.retry_in(), self.executor.retry_in(), self.patience_left()];
+        let timeouts = [machine, remote, self.hub.retry_in(), self.executor.timeout(), self.patience_left()];
         let timeout = timeouts.into_iter().flatten().min();
         let ready = poll.wait(timeout)?;
         let signals = if ready.has(signals_idx) { signals.drain() } else { 0 };
@@ -233,6 +231,7 @@ impl Daemon {
         if round.executor.is_some_and(|idx| round.ready.has(idx)) {
             self.serve_executor(threads);
         }
+        self.check_executor(threads);
         self.remotes.serve(&self.clock, &round.ready, &round.remotes);
         self.handle_all(VecDeque::new(), threads);
         for event in self.clients.serve(&round.ready, round.listener, &round.clients) {
@@ -321,8 +320,9 @@ impl Daemon {
     }
 
     fn serve_executor(&mut self, threads: &mut Threads) {
-        let Some((messages, fate)) = receive::<FromExecutor>(&mut self.executor) else { return };
+        let Some((messages, fate)) = receive::<FromExecutor>(self.executor.peer_mut()) else { return };
         for message in messages {
+            self.executor.heard(&message);
             self.handle(Event::Executor(message), threads);
         }
         if let Err(error) = fate
@@ -330,6 +330,28 @@ impl Daemon {
         {
             self.log(Level::Warning, &format!("lost the executor: {error}"));
             self.handle(Event::ExecutorLost, threads);
+        }
+    }
+
+    /// One that hangs, its socket open, is as good as gone.
+    fn check_executor(&mut self, threads: &mut Threads) {
+        match self.executor.check() {
+            Check::Fine => {}
+            Check::Ask => {
+                let mut events = VecDeque::new();
+                self.perform(Effect::ToExecutor(ToExecutor::Ping), &mut events, threads);
+                self.handle_all(events, threads);
+            }
+            Check::Silent { was_there, is_news } => {
+                if is_news {
+                    let text = "the executor does not answer, though its socket is open: it is taken for away. Restart it if it does \
+                                not go on; what it runs goes on meanwhile";
+                    self.log(Level::Error, text);
+                }
+                if was_there {
+                    self.handle(Event::ExecutorLost, threads);
+                }
+            }
         }
     }
 
@@ -354,7 +376,7 @@ impl Daemon {
         match effect {
             Effect::Cast(payload) => self.send_hub(&ToHub::Cast { payload }, events),
             Effect::ToExecutor(message) => {
-                if let Some(connection) = self.executor.connection_mut()
+                if let Some(connection) = self.executor.peer_mut().connection_mut()
                     && let Err(error) = connection.send(&message)
                 {
                     self.executor.lose();
@@ -398,7 +420,7 @@ impl Daemon {
             self.log(Level::Error, "the disk does not answer: the last state of the CIB may not be on it");
         }
         let deadline = Instant::now() + FAREWELL;
-        let peers = [&mut self.hub, &mut self.executor];
+        let peers = [&mut self.hub, self.executor.peer_mut()];
         for connection in peers.into_iter().filter_map(Peer::connection_mut) {
             while connection.is_sending() && Instant::now() < deadline {
                 let mut poll = Poll::new();

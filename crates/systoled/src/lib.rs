@@ -7,6 +7,7 @@
 
 mod clients;
 mod daemon;
+mod executor;
 mod inputs;
 mod layout;
 mod peer;

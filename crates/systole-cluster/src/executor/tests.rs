@@ -75,6 +75,7 @@ impl Script {
                 Event::Exited { run: RunId(number(1)), exit }
             }
             "appeared" => Event::Appeared { resource: words[1].to_owned() },
+            "ping" => Event::Message(ToExecutor::Ping),
             "stirred" => Event::Stirred { resource: words[1].to_owned() },
             "wait" => return self.wait(number(1), output),
             "restart" => return self.start(output),
@@ -127,6 +128,7 @@ fn describe(effect: &Effect) -> Option<String> {
             format!("described {}: {metadata:?}", agent.agent)
         }
         Effect::Send(FromExecutor::Appeared { resource }) => format!("appeared {resource}"),
+        Effect::Send(FromExecutor::Pong) => "pong".to_owned(),
         Effect::Describe(agent) => format!("describe {}", agent.agent),
         Effect::Log { level, message } => format!("{level}: {message}"),
         Effect::Persist(_) => return None,
@@ -507,4 +509,25 @@ fn a_start_counts_more_than_what_the_resource_ran_with_before_an_unsuccessful_st
     run_with(&mut runner, "stop", "new", OcfRc::Error);
     run_with(&mut runner, "start", "new", OcfRc::Error);
     assert_eq!(run_with(&mut runner, "stop", "newer", OcfRc::Ok)["ip"], "new");
+}
+
+#[test]
+fn what_was_to_be_begun_and_waited_its_turn_is_not_begun_by_the_next_program() {
+    check(
+        "
+run r start 0
+    execute r_start_0 as 1
+spawned 1
+run r stop 0
+run r start 0
+restart
+    end leftover pid1
+    result 1: r_start_0 rc 1 Internal communication failure
+gone 1
+    result 2: r_start_0 rc 1 Internal communication failure
+    execute r_stop_0 as 1
+ended 1 0
+    result 3: r_stop_0 rc 0 complete
+",
+    );
 }

@@ -3,7 +3,7 @@
 use super::{Notice, Perform};
 use crate::SessionId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use systole_wire::exec::{Operation, OperationResult};
 
 /// What is replicated beside the CIB, and lives as long as the status section.
@@ -25,6 +25,10 @@ pub(crate) struct Ledger {
     /// Transient attributes of nodes that are lost, for the case that they come back as they were.
     #[serde(default)]
     pub kept_attributes: BTreeMap<String, BTreeMap<String, String>>,
+    /// Operations that were given up as not answered in time, the latest last: transition keys. Their failure is counted, a late
+    /// answer is not another one.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub given_up: VecDeque<String>,
     /// Counts changes that may call for a new plan.
     pub changes: u64,
     /// As of how many changes the DC had nothing to do.

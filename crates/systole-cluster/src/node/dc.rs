@@ -13,7 +13,8 @@ use super::{
 use crate::{
     Effect, Level,
     engine::{AbortReason, Busy, Engine, Event as Told},
-    message::{MembershipUpdate, Message, NodeUpdate, Perform, Standing},
+    executor::begins_something,
+    message::{LEVEL_OF_WITHDRAWALS, MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
 use std::{
     borrow::Cow,
@@ -72,6 +73,8 @@ pub(super) struct Dc {
     pause_until: Option<Monotonic>,
     /// When to stop waiting for nodes or answers.
     wake_at: Option<Monotonic>,
+    /// What was to be begun by a plan that is out of date, and was asked back: transition keys.
+    asked_back: BTreeSet<String>,
     /// When operations of an earlier plan are given up, by transition key.
     deadlines: BTreeMap<String, Monotonic>,
     /// Failcounts after a failed start and a failed stop, as the last graph had them.
@@ -97,6 +100,7 @@ impl Dc {
             held: BTreeMap::new(),
             pause_until: None,
             wake_at: None,
+            asked_back: BTreeSet::new(),
             deadlines: BTreeMap::new(),
             offsets: ["INFINITY".to_owned(), "INFINITY".to_owned()],
         }
@@ -193,6 +197,7 @@ impl NodeMachine {
             let steps = dc.engine.handle(now, Told::Abort(AbortReason::Changed(why)));
             self.perform_steps(dc, steps);
         }
+        self.ask_back(dc);
         if !dc.engine.is_busy() {
             self.tell_what_is_owed();
         }
@@ -244,13 +249,13 @@ impl NodeMachine {
         connections.any(|entry| !entry.attached && !entry.lost && self.group.is_member(entry.host))
     }
 
-    /// One whose executor is away stays what it was for the CIB, and is planned around.
+    /// One whose executor is away is planned around.
     fn standing_of_member(&self, dc: &mut Dc, id: u32, name: &str) -> Option<Standing> {
         if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached) {
             return Some(Standing::Member);
         }
         let without =
-            if self.may_run_without_executor(id, name) { Standing::Member } else { Standing::Pending };
+            if self.may_run_without_executor(id, name) { Standing::Stranded } else { Standing::Pending };
         // Where a replica from disk has no state of a node that is no new one, anything may run there.
         let is_unknown = self.replica.node_state(name).is_none() && self.replica.is_configured(id);
         let patience = if is_unknown { UNKNOWN_PATIENCE } else { ATTACH_PATIENCE };
@@ -339,6 +344,22 @@ impl NodeMachine {
         self.unanswered().any(|perform| perform.operation.operation != "notify")
     }
 
+    /// What a plan that is out of date was to have begun is asked back from members whose executors are away: it was decided on what
+    /// may not be so any more by the time they are back.
+    fn ask_back(&mut self, dc: &mut Dc) {
+        if dc.stale.is_none() || self.replica.level < LEVEL_OF_WITHDRAWALS {
+            return;
+        }
+        dc.asked_back.retain(|key| self.replica.ledger.in_flight.contains_key(key));
+        let begins = self.unanswered().map(|perform| &perform.operation).filter(|it| begins_something(it));
+        let keys = begins.map(|operation| operation.transition_key.clone());
+        let keys: Vec<String> = keys.filter(|key| !dc.asked_back.contains(key)).collect();
+        if !keys.is_empty() {
+            dc.asked_back.extend(keys.iter().cloned());
+            self.cast(Message::Withdraw { keys });
+        }
+    }
+
     /// Operations that nobody waits for by an engine have a deadline here.
     fn give_up_overdue(&mut self, dc: &mut Dc) {
         let now = self.now.mono;
@@ -408,6 +429,7 @@ impl NodeMachine {
     fn plan(&mut self, dc: &mut Dc, why: &str) {
         let away = self.without_executor();
         self.tell_without_executor(dc, &away);
+        self.part_with(&self.booted_without_executor());
         let cib = self.as_planned(dc.view.of(self.replica.cib()), &away);
         let mut plan = (self.config.planner)(&cib, self.now.wall);
         leave_out(&mut plan.graph, &away);

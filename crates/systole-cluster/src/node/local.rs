@@ -13,7 +13,8 @@ pub(super) use known::Executor;
 use super::NodeMachine;
 use crate::{
     Effect, Level,
-    message::{Attach, Hand, Message, Perform},
+    executor::begins_something,
+    message::{Attach, Hand, LEVEL_OF_WITHDRAWALS, Message, Perform},
     replica::Attached,
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -85,6 +86,8 @@ impl NodeMachine {
         match message {
             FromExecutor::Result(result) => self.has_result(&Hand::Executor, *result),
             FromExecutor::Appeared { resource } => self.has_appeared(resource),
+            // That it is there, is what the hands want to know.
+            FromExecutor::Pong => {}
             FromExecutor::Described { agent, metadata } => {
                 self.described(&Hand::Executor, agent, metadata.as_deref());
             }
@@ -118,37 +121,53 @@ impl NodeMachine {
         executor.announced = unacknowledged.into_iter().collect();
         executor.results.clear();
         executor.is_recording = false;
-        if *by == Hand::Executor {
-            self.withdraw_starts();
-        }
+        self.withdraw_starts_at(by);
         self.attach(by);
     }
 
-    /// Without quorum, nothing is begun any more that was decided with it: what still waits its turn at this node's executor
-    /// is taken back. What runs already is not affected.
+    /// Without quorum, nothing is begun any more that was decided with it: what still waits its turn at an executor is taken back.
+    /// What runs already is not affected.
     pub(super) fn withdraw_starts(&mut self) {
-        if !self.group.lacks_quorum() {
+        for by in self.hands() {
+            self.withdraw_starts_at(&by);
+        }
+    }
+
+    fn withdraw_starts_at(&mut self, by: &Hand) {
+        let is_possible = *by == Hand::Executor || self.replica.level >= LEVEL_OF_WITHDRAWALS;
+        let Some(executor) = self.look_at(by).filter(|_| is_possible && self.group.lacks_quorum()) else {
             return;
-        }
-        let begins = |operation: &&Operation| {
-            matches!(operation.operation.as_str(), "start" | "promote" | "migrate_from")
         };
-        let keys: Vec<String> =
-            self.local.running.values().filter(begins).map(|operation| operation.key.clone()).collect();
+        let begins = executor.running.values().filter(|operation| begins_something(operation));
+        let keys: Vec<String> = begins.map(|operation| operation.key.clone()).collect();
         for key in keys {
-            self.effects.push(Effect::ToExecutor(ToExecutor::Cancel { key }));
+            self.tell_executor(by, ToExecutor::Cancel { key });
         }
+    }
+
+    /// This node's executor, and those that it has something to do with over connections.
+    fn hands(&self) -> impl Iterator<Item = Hand> + use<> {
+        std::iter::once(Hand::Executor).chain(self.connections.remotes())
     }
 
     /// An executor has a result.
     pub(super) fn has_result(&mut self, by: &Hand, mut result: OperationResult) {
         result.at = self.moment_after_the_last(by, &result.operation, result.at);
+        let is_told_apart = *by != Hand::Executor && self.replica.level >= LEVEL_OF_WITHDRAWALS;
+        let is_settled = self.group.is_settled();
         let Some(executor) = self.executor_of(by) else { return };
         executor.running.remove(&result.operation.transition_key);
         let was_last_announced =
             executor.announced.remove(&result.operation.transition_key) && executor.announced.is_empty();
         if result.status == OpStatus::Cancelled.code() {
             executor.recurring.remove(&result.operation.key);
+            if result.operation.interval_ms == 0 && is_told_apart {
+                // Should this be lost with the view, the operation is missed when the executor attaches.
+                if is_settled {
+                    self.cast(Message::Withdrawn { keys: vec![result.operation.transition_key] });
+                }
+                return;
+            }
             if result.operation.interval_ms == 0 {
                 // It was withdrawn: that it was asked for must not stay on record as if it might still be done.
                 result.status = OpStatus::NotConnected.code();
@@ -230,6 +249,17 @@ impl NodeMachine {
             self.local.is_attached = false;
             self.log(Level::Error, "the executor does not come back: nothing can be run on this node");
             self.cast(Message::Detach);
+            self.tell_why_it_stays();
+        }
+    }
+
+    /// A node that is to leave cannot while its executor is away and may run something: nobody could stop that.
+    pub(super) fn tell_why_it_stays(&mut self) {
+        let runs_nothing = || self.booted_without_executor().contains(self.name.as_str());
+        if self.group.is_settled() && self.is_leaving() && !self.local.is_there() && !runs_nothing() {
+            let text = "this node cannot leave in good order while its executor is away: what runs here could not be stopped. Start the \
+                        executor again, or end systoled by a second SIGTERM, which leaves what runs here as it is";
+            self.log(Level::Error, text);
         }
     }
 
@@ -266,7 +296,7 @@ impl NodeMachine {
 
     /// See [`Self::reconcile_monitors`], of all executors.
     pub(super) fn reconcile_all_monitors(&mut self) {
-        for by in std::iter::once(Hand::Executor).chain(self.connections.remotes()) {
+        for by in self.hands() {
             self.reconcile_monitors(&by);
         }
     }
@@ -324,7 +354,7 @@ impl NodeMachine {
 
     /// See [`Self::send_unsent`], to all executors.
     pub(super) fn send_all_unsent(&mut self) {
-        for by in std::iter::once(Hand::Executor).chain(self.connections.remotes()) {
+        for by in self.hands() {
             self.send_unsent(&by);
         }
     }
@@ -351,6 +381,29 @@ impl NodeMachine {
         if let Some(executor) = self.executor_of(by) {
             executor.unsent = waiting;
         }
+    }
+
+    /// The DC asks back what was to be begun by a plan that is out of date. What an executor has is not affected: what
+    /// waits for one that is away is dropped here and told to be.
+    pub(super) fn asked_back(&mut self, keys: &[String]) {
+        let mut taken_back = Vec::new();
+        for by in self.hands() {
+            let Some(executor) = self.executor_of(&by).filter(|executor| !executor.is_welcome) else {
+                continue;
+            };
+            let gone = executor.unsent.extract_if(.., |operation| keys.contains(&operation.transition_key));
+            taken_back.extend(gone.map(|operation| operation.transition_key));
+        }
+        if !taken_back.is_empty() {
+            self.cast(Message::Withdrawn { keys: taken_back });
+        }
+    }
+
+    /// A member has taken operations back.
+    pub(super) fn withdrawn(&mut self, from: u32, keys: &[String]) {
+        let gone = self.replica.withdraw(from, keys);
+        self.operations_failed(&gone);
+        self.plan_anew("what waited for an executor was taken back");
     }
 
     /// Has results recorded, one message at a time, as long as this node is the one to speak for that executor.

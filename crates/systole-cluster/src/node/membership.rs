@@ -4,7 +4,7 @@
 //! everybody knows the same: who has been a member longest (the DC), and whose replica wins. If not all have that one
 //! already, its holder casts it, and with its arrival the members are settled.
 
-use super::{Dc, NodeMachine};
+use super::{Copying, Dc, NodeMachine};
 use crate::{
     Effect, Level, Snapshot,
     message::{Copy, Hand, Hello, Introduction, Message},
@@ -75,6 +75,11 @@ impl Group {
         self.members().iter().any(|(id, _)| *id == node)
     }
 
+    /// Whether the winner's replica is on its way.
+    pub fn awaits_copy(&self) -> bool {
+        matches!(self.phase, Phase::AwaitingCopy { .. })
+    }
+
     pub fn is_settled(&self) -> bool {
         matches!(self.phase, Phase::Settled { .. })
     }
@@ -138,6 +143,7 @@ impl NodeMachine {
         let quorum = if view.has_quorum { "with" } else { "without" };
         self.log(Level::Notice, format!("members are now {} ({quorum} quorum)", names.join(" ")));
         self.group.phase = Phase::Exchanging;
+        self.copying = Copying::default();
         self.group.hellos.clear();
         self.group.strangers.clear();
         self.group.view = Some(view);
@@ -208,8 +214,9 @@ impl NodeMachine {
         }
         self.group.phase = Phase::AwaitingCopy { dc };
         if best == self.group.own_id() {
-            let copy = self.replica.to_copy();
-            self.cast(Message::Copy(Box::new(copy)));
+            let level =
+                self.group.hellos.values().map(|hello| hello.protocol.minor).min().unwrap_or_default();
+            self.begin_copy(level);
         }
     }
 
@@ -258,7 +265,7 @@ impl NodeMachine {
 
     pub(super) fn copied(&mut self, copy: &Copy) {
         let Phase::AwaitingCopy { dc } = self.group.phase else { return };
-        match Replica::from_copy(copy) {
+        match Replica::from_copy(&self.copying.complete(copy)) {
             Ok(replica) => self.replica = replica,
             Err(error) => {
                 let reason = format!("the CIB that was received cannot be read: {error}");

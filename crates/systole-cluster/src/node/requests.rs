@@ -12,7 +12,8 @@ use super::NodeMachine;
 use crate::{
     ClientId, Effect, Level,
     message::{
-        Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_REFUSALS, Message, Stamp, Wish, Write,
+        Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_PATTERNS, LEVEL_OF_REFUSALS, Message, Stamp,
+        Wish, Write,
     },
     replica::{Replica, Valued, Written},
 };
@@ -199,32 +200,23 @@ impl NodeMachine {
         }
         self.tools.shutdowns.push(from);
         self.wish_to_leave();
+        self.tell_why_it_stays();
+    }
+
+    /// Whether this node was told to leave and has not.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.tools.shutdowns.is_empty()
     }
 
     fn asked_to_update(&mut self, from: (ClientId, u64), asker: Option<Asker>, update: AttributeUpdate) {
+        if update.pattern
+            && let Err(error) = regex_lite::Regex::new(&update.name)
+        {
+            let message = format!("{:?} is no regular expression: {error}", update.name);
+            return self.reply(from, refused(RefusalKind::Usage, message));
+        }
         let everywhere = update.everywhere;
-        let names = match self.names_meant(&update) {
-            Ok(names) => names,
-            Err(error) => {
-                let message = format!("{:?} is no regular expression: {error}", update.name);
-                return self.reply(from, refused(RefusalKind::Usage, message));
-            }
-        };
-        if names.is_empty() {
-            return self.reply(from, Reply::Done);
-        }
-        let of = |name: String| change_of(AttributeUpdate { name, ..update.clone() });
-        self.wish_for(Some(from), asker, Wish::Attributes(names.into_iter().map(of).collect()), everywhere);
-    }
-
-    /// The attributes that an update is about.
-    fn names_meant(&self, update: &AttributeUpdate) -> Result<BTreeSet<String>, regex_lite::Error> {
-        if !update.pattern {
-            return Ok(BTreeSet::from([update.name.clone()]));
-        }
-        let pattern = regex_lite::Regex::new(&update.name)?;
-        let known = self.replica.attributes(None, None).into_iter().map(|it| it.name);
-        Ok(known.filter(|name| pattern.is_match(name)).collect())
+        self.wish_for(Some(from), asker, Wish::Attributes(vec![change_of(update)]), everywhere);
     }
 
     /// Has transient attributes changed.
@@ -289,8 +281,11 @@ impl NodeMachine {
     fn say(&mut self, number: u64) {
         let incarnation = self.incarnation();
         let Some(pending) = self.tools.pending.get(&number) else { return };
-        let (wish, heard, asker) =
+        let (mut wish, heard, asker) =
             (Box::new(pending.wish.clone()), pending.everywhere, pending.asker.clone());
+        if self.replica.level < LEVEL_OF_PATTERNS {
+            *wish = self.replica.spelt_out(&wish).into_owned();
+        }
         if self.replica.level < wish.level() {
             return self.outcome_known(number, Err(too_old()));
         }
@@ -366,6 +361,8 @@ impl NodeMachine {
             return;
         }
         (entry.incarnation, entry.requests) = (incarnation, number);
+        let wish = self.replica.spelt_out(wish);
+        let wish = &*wish;
         let acl = asker.and_then(|asker| self.acl_of(asker));
         let outcome = match self.permits(asker, wish) {
             true => self.grant(wish, acl.as_ref()),
@@ -410,7 +407,7 @@ impl NodeMachine {
     }
 
     fn node_report(&self) -> NodeReport {
-        let is_leaving = !self.tools.shutdowns.is_empty();
+        let is_leaving = self.is_leaving();
         let state = match self.group.is_settled() {
             _ if is_leaving => "stopping",
             false => "joining",
@@ -447,6 +444,7 @@ fn change_of(update: AttributeUpdate) -> AttributeChange {
         dampen: update.delay_ms.map(|ms| Dampen { ms, if_new: update.delay_if_new }),
         private: update.private,
         set: update.set,
+        pattern: update.pattern,
     }
 }
 

@@ -16,6 +16,8 @@ mod agents;
 mod appearances;
 mod attributes;
 mod bench;
+mod copying;
+mod executor_away;
 mod failing;
 mod keeping;
 mod levels;

@@ -66,7 +66,7 @@ impl RemoteSession {
             ToExecutor::Forget { resource } => self.forget(&resource),
             ToExecutor::Describe(agent) => self.describe(agent),
             // The session greets by itself, and keeps nothing for anybody.
-            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } => {}
+            ToExecutor::Hello { .. } | ToExecutor::Acknowledge { .. } | ToExecutor::Ping => {}
         }
     }
 
@@ -165,11 +165,19 @@ impl RemoteSession {
     }
 
     fn cancel(&mut self, key: &str) {
-        let Some(entry) = self.operations.recurring.get_mut(key) else { return };
+        let Some(entry) = self.operations.recurring.get_mut(key) else { return self.take_back(key) };
         entry.is_cancelled = true;
         let call = cancel_call(&entry.operation);
         let id = self.send(call);
         self.operations.awaited.insert(id, Awaited::Cancel(key.to_owned()));
+    }
+
+    /// What is done once is told to have been cancelled if it had not begun; else its result comes as ever.
+    fn take_back(&mut self, key: &str) {
+        let waiting = self.operations.in_flight.values().filter(|operation| operation.key == key);
+        for call in waiting.map(cancel_call).collect::<Vec<_>>() {
+            self.send(call);
+        }
     }
 
     fn forget(&mut self, resource: &str) {

@@ -429,8 +429,9 @@ impl RemoteServer {
         let key = OperationKey::new(resource, operation, Duration::from_millis(interval_ms)).to_string();
         let rc = match (self.resources.contains_key(resource), self.recurring.contains_key(&key)) {
             (false, _) => rc::NO_SUCH_RESOURCE,
-            (true, false) => rc::NOT_SUPPORTED,
-            (true, true) => 0,
+            // What is done once may still wait its turn.
+            (true, false) if interval_ms > 0 => rc::NOT_SUPPORTED,
+            (true, _) => 0,
         };
         self.reply(client, Reply { rc, ..reply });
         if rc == 0 {
@@ -470,7 +471,7 @@ impl RemoteServer {
                 self.tell_description(&agent, metadata.as_deref());
             }
             // A cluster cannot be told: the protocol has no word for it.
-            FromExecutor::Appeared { .. } => {}
+            FromExecutor::Appeared { .. } | FromExecutor::Pong => {}
         }
     }
 

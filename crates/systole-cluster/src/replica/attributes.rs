@@ -4,10 +4,18 @@
 //! (its dampening), which values are held back at present, and the values of private attributes, which are never written.
 //! Values of a node go when the node does.
 
-use super::{Counted, Place, Replica};
-use crate::message::{AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_REFUSALS};
-use std::collections::BTreeMap;
+use super::{Counted, Place, Replica, status::is_mark};
+use crate::message::{
+    AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_FORGETTING, LEVEL_OF_REFUSALS, Wish,
+};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use systole_types::Score;
+
+/// How many attributes are remembered, beside those with values, of which it was said how to treat them.
+const MAX_DEFINED: usize = 1024;
 
 /// A value on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +58,32 @@ impl Replica {
         values.filter(|it| is_wanted(name, &it.name) && is_wanted(node, &it.node)).collect()
     }
 
+    /// What is wished, with the attributes by their names that fit a pattern now.
+    pub fn spelt_out<'w>(&self, wish: &'w Wish) -> Cow<'w, Wish> {
+        match wish {
+            Wish::Attributes(changes) if changes.iter().any(|change| change.pattern) => {
+                Cow::Owned(Wish::Attributes(changes.iter().flat_map(|change| self.meant(change)).collect()))
+            }
+            _ => Cow::Borrowed(wish),
+        }
+    }
+
+    fn meant(&self, change: &AttributeChange) -> Vec<AttributeChange> {
+        if !change.pattern {
+            return vec![change.clone()];
+        }
+        // The member that was asked has refused what is no pattern.
+        let Ok(pattern) = regex_lite::Regex::new(&change.name) else { return Vec::new() };
+        let known = self.attributes(None, None).into_iter().map(|it| it.name);
+        let names: BTreeSet<String> = known.filter(|name| pattern.is_match(name)).collect();
+        let named = |name| AttributeChange { name, pattern: false, ..change.clone() };
+        names.into_iter().map(named).collect()
+    }
+
     fn written_attributes(&self, node: &str) -> BTreeMap<String, String> {
         let attributes = self.node_state(node).and_then(|state| state.child("transient_attributes"));
         let sets = attributes.into_iter().flat_map(|it| it.children_named("instance_attributes"));
+        let sets = sets.filter(|set| !is_mark(set));
         let pairs = sets.flat_map(|set| set.children_named("nvpair"));
         pairs
             .filter_map(|pair| Some((pair.attr("name")?.to_owned(), pair.attr("value")?.to_owned())))
@@ -71,7 +102,7 @@ impl Replica {
         has_changed
     }
 
-    fn change_attribute(&mut self, change: &AttributeChange) -> bool {
+    pub(super) fn change_attribute(&mut self, change: &AttributeChange) -> bool {
         self.define(change);
         let old = self.attribute(&change.node, &change.name);
         let value = match &change.to {
@@ -108,6 +139,9 @@ impl Replica {
         if is_plain && !known {
             return;
         }
+        if !known && self.level >= LEVEL_OF_FORGETTING {
+            self.make_room_for_attributes();
+        }
         let entry = self.ledger.attributes.entry(change.name.clone()).or_default();
         if let Some(ms) = delay {
             entry.delay_ms = ms;
@@ -116,6 +150,15 @@ impl Replica {
             entry.private = private;
             entry.set.clone_from(&change.set);
         }
+    }
+
+    /// Where as much is known of attributes beside their values as there may be, what has no value anywhere is forgotten.
+    fn make_room_for_attributes(&mut self) {
+        if self.ledger.attributes.len() < MAX_DEFINED {
+            return;
+        }
+        let valued: BTreeSet<String> = self.attributes(None, None).into_iter().map(|it| it.name).collect();
+        self.ledger.attributes.retain(|name, entry| !entry.held.is_empty() || valued.contains(name));
     }
 
     /// What shows whether somebody may say of an attribute what a change says of it, apart from its value: that would hold for

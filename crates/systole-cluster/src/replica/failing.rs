@@ -47,6 +47,7 @@ impl Replica {
             queue_ms: 0,
         };
         self.status().record(&place, &result);
+        self.count_failures(std::slice::from_ref(&result));
         self.count(Counted::Status);
         Ok(result)
     }

@@ -88,6 +88,7 @@ impl Replica {
         for report in reports {
             self.connection_reported(from, report, &mut reported);
         }
+        self.count_failures(&reported.news);
         self.count(Counted::Status);
         reported
     }

@@ -15,6 +15,17 @@ use systole_wire::exec::{Digest, Operation, OperationResult};
 /// The result code of an operation that has none yet.
 const RC_PENDING: i32 = 193;
 
+/// How the id of the set of attributes ends by which a node is shown to be without executor.
+const MARK_SUFFIX: &str = "-executor-is-away";
+
+/// The attribute in it that says why the node is in maintenance.
+const EXECUTOR_ATTRIBUTE: &str = "systole-executor";
+
+/// Whether a set of transient attributes is the cluster's own mark of a node without executor, and nobody's to change.
+pub(super) fn is_mark(set: &Element<'_>) -> bool {
+    set.id().is_some_and(|id| id.ends_with(MARK_SUFFIX))
+}
+
 /// The status section of a CIB, for changing it.
 pub(super) struct Status<'d> {
     document: &'d mut Document,
@@ -88,12 +99,39 @@ impl<'d> Status<'d> {
         let was_expected = self.document.element(key).attr("expected").map(str::to_owned);
         let expected = was_expected.as_deref().unwrap_or("down");
         let [in_ccm, crmd, join, expected] = match update.standing {
-            Standing::Member => ["true", "online", "member", "member"],
+            Standing::Member | Standing::Stranded => ["true", "online", "member", "member"],
             Standing::Pending => ["true", "offline", "pending", expected],
             Standing::Lost => ["false", "offline", "down", expected],
             Standing::Off => ["false", "offline", "down", "down"],
         };
         self.set_all(key, &[("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", expected)]);
+        self.mark(key, update);
+    }
+
+    /// Shows that a node's executor is away, in a form that every tool and every Pacemaker understands: it is in maintenance, and has
+    /// an attribute that says why. The set is the cluster's own; no tool's change of attributes touches it.
+    fn mark(&mut self, state: Key, update: &NodeUpdate) {
+        let id = update.id.to_string();
+        let set_id = format!("status-{id}{MARK_SUFFIX}");
+        let present = self.document.element(state).child("transient_attributes");
+        let mark = present.and_then(|attributes| attributes.children().find(is_mark)).map(Element::key);
+        match (update.standing, mark) {
+            (Standing::Stranded, None) => {
+                let attributes = self.child(state, "transient_attributes");
+                self.document.set_attr(attributes, "id", &id);
+                let set = self.document.append(attributes, "instance_attributes");
+                self.set_all(set, &[("id", &set_id), ("score", "INFINITY")]);
+                for (name, value) in [("maintenance", "true"), (EXECUTOR_ATTRIBUTE, "away")] {
+                    let pair = self.document.append(set, "nvpair");
+                    self.set_all(
+                        pair,
+                        &[("id", &format!("{set_id}-{name}")), ("name", name), ("value", value)],
+                    );
+                }
+            }
+            (Standing::Stranded, Some(_)) | (_, None) => {}
+            (_, Some(mark)) => self.document.remove(mark),
+        }
     }
 
     /// Writes down something about a remote or guest node.
@@ -242,7 +280,7 @@ impl<'d> Status<'d> {
 
     fn find_attribute(&self, node: &str, name: &str) -> Option<Key> {
         let attributes = self.document.element(self.find_node(node)?).child("transient_attributes")?;
-        let sets = attributes.children_named("instance_attributes");
+        let sets = attributes.children_named("instance_attributes").filter(|set| !is_mark(set));
         let mut pairs = sets.flat_map(|set| set.children_named("nvpair"));
         pairs.find(|pair| pair.attr("name") == Some(name)).map(Element::key)
     }
@@ -253,7 +291,7 @@ impl<'d> Status<'d> {
         let Some(attributes) = self.document.element(state).child("transient_attributes") else {
             return false;
         };
-        let sets = attributes.children_named("instance_attributes");
+        let sets = attributes.children_named("instance_attributes").filter(|set| !is_mark(set));
         let pairs = sets.flat_map(|set| set.children_named("nvpair"));
         let gone: Vec<Key> =
             pairs.filter(|pair| pair.attr("name").is_some_and(&unwanted)).map(Element::key).collect();

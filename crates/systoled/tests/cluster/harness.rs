@@ -230,6 +230,18 @@ impl Cluster {
         until("the end of a program", || child.try_wait().expect("wait"))
     }
 
+    /// Stops a program as a debugger would, or lets it go on.
+    pub fn signal(&self, node: &str, program: &str, signal: rustix::process::Signal) {
+        let programs = self.programs.borrow();
+        let child = programs.get(&(node.to_owned(), program.to_owned())).expect("it was started");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("a signal");
+    }
+
+    /// Whether a node's daemon takes its executor for there.
+    pub fn has_executor(&self, node: &str) -> bool {
+        matches!(self.ask(node, Call::Node), Reply::Node(report) if report.executor)
+    }
+
     pub fn ask(&self, node: &str, call: Call) -> Reply {
         let mut connection =
             until("the API", || Connection::connect(&self.dir(node).join("api.sock"), LIMITS).ok());

@@ -76,6 +76,26 @@ fn either_daemon_may_be_killed_and_nothing_stops() {
 }
 
 #[test]
+fn an_executor_that_hangs_is_noticed_and_shown_and_nothing_stops() {
+    use rustix::process::Signal;
+    let cluster = Cluster::start("hung", 3);
+    cluster.load(&["one", "two", "three"]);
+    cluster.settle();
+    let home = cluster.home("one");
+    let (starts, stops) = (cluster.total("start"), cluster.total("stop"));
+    let is_shown = || cluster.cib(home).contains("executor-is-away");
+    cluster.signal(home, "executor", Signal::STOP);
+    until("the executor to be missed", || (!cluster.has_executor(home)).then_some(()));
+    until("the members to hear of it", || is_shown().then_some(()));
+    cluster.signal(home, "executor", Signal::CONT);
+    until("the executor's return", || (cluster.has_executor(home) && !is_shown()).then_some(()));
+    cluster.settle();
+    assert_eq!((cluster.total("start"), cluster.total("stop")), (starts, stops));
+    cluster.break_resource(home, "one");
+    until("recovery after that", || cluster.is_active(home, "one").then_some(()));
+}
+
+#[test]
 fn a_lost_nodes_resources_start_elsewhere() {
     let cluster = Cluster::start("lost", 3);
     cluster.load(&["one", "two", "three"]);

@@ -14,7 +14,7 @@ use systole_output::{
     },
     tree::Tree,
 };
-use systole_scheduler::Overview;
+use systole_scheduler::{Overview, overview::NodeView};
 
 /// A file is not written more often than this, however much changes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -158,6 +158,16 @@ fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<St
                 .to_owned(),
         );
     }
+    let is_away = |node: &&NodeView| {
+        let mut attributes = node.attributes.iter();
+        attributes.any(|it| &*it.name == "systole-executor" && &*it.value == "away")
+    };
+    for away in overview.nodes.iter().filter(is_away) {
+        warnings.push(format!(
+            "systole-execd does not answer on {}: it counts as in maintenance, what runs there is left as it is and not started elsewhere",
+            away.name
+        ));
+    }
     if !cluster.is_live() {
         return Ok(warnings);
     }
@@ -168,7 +178,7 @@ fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<St
     if node.dc.is_none() {
         warnings.push("no DC has been elected yet: nothing is scheduled".to_owned());
     }
-    if !node.executor {
+    if !node.executor && !overview.nodes.iter().filter(is_away).any(|away| away.name.as_str() == node.node) {
         warnings.push(format!(
             "systole-execd does not answer on {}: nothing is started or stopped there",
             node.node

@@ -4,9 +4,9 @@ use super::{Dc, PAUSE};
 use crate::{
     Level,
     engine::{AbortReason, Effect as Step, Event as Told, Outcome},
-    message::{AttributeChange, AttributeValue, Hand, LEVEL_OF_NOTICES, Message, Notice, Perform},
+    message::{Hand, LEVEL_OF_COUNTS, LEVEL_OF_NOTICES, Message, Notice, Perform},
     node::NodeMachine,
-    replica::has_succeeded,
+    replica::{fail_offset, failure_of, has_succeeded},
 };
 use std::collections::BTreeMap;
 use systole_graph::{Action, ActionId, ActionKind, ResourceRef};
@@ -197,7 +197,7 @@ impl NodeMachine {
         }
     }
 
-    /// Results were recorded: the engine goes on, failures are counted.
+    /// Results were recorded: the engine goes on.
     pub(in crate::node) fn results_known(&mut self, results: &[OperationResult]) {
         let late: Vec<bool> =
             results.iter().map(|result| self.given_up.remove(&result.operation.transition_key)).collect();
@@ -208,8 +208,8 @@ impl NodeMachine {
         for (result, is_late) in results.iter().zip(late) {
             let is_over = result.status == OpStatus::Cancelled.code();
             let succeeded = is_over || has_succeeded(result);
-            if !succeeded && !is_late {
-                changes.extend(self.failure_of(result));
+            if !is_late {
+                changes.extend(failure_of(result));
             }
             match self.own_action(&result.operation.transition_key) {
                 Some(action) if succeeded => self.tell_engine(Told::Confirmed(action)),
@@ -218,36 +218,14 @@ impl NodeMachine {
                 None => self.plan_anew(&format!("{} has a new result", result.operation.key)),
             }
         }
-        if !changes.is_empty() {
+        if self.replica.level >= LEVEL_OF_COUNTS {
+            // They are counted by now.
+            if !changes.is_empty() {
+                self.plan_anew("a failure was counted");
+            }
+        } else if !changes.is_empty() {
             self.change_attributes(changes);
         }
-    }
-
-    /// What a failure means for failcounts. Probes do not count, nor does what nobody knows the outcome of.
-    fn failure_of(&self, result: &OperationResult) -> Vec<AttributeChange> {
-        let operation = &result.operation;
-        let is_probe = operation.operation == "monitor" && operation.interval_ms == 0;
-        let is_ignored = operation.parameters.get("CRM_meta_on_fail").is_some_and(|value| value == "ignore");
-        let is_unknown = result.status == OpStatus::NotConnected.code();
-        let Some(node) = self.node_of(operation) else { return Vec::new() };
-        if is_probe || is_ignored || is_unknown || operation.operation == "notify" {
-            return Vec::new();
-        }
-        let offset = self.dc.as_ref().and_then(|dc| match operation.operation.as_str() {
-            "start" => Some(&dc.offsets[0]),
-            "stop" => Some(&dc.offsets[1]),
-            _ => None,
-        });
-        let count = match offset {
-            Some(offset) if offset != "1" => AttributeValue::Set(offset.clone()),
-            _ => AttributeValue::Increment,
-        };
-        let what = format!("{}#{}_{}", operation.resource, operation.operation, operation.interval_ms);
-        let at = AttributeValue::Set(result.at.to_string());
-        vec![
-            attribute_change(&node, format!("fail-count-{what}"), count),
-            attribute_change(&node, format!("last-failure-{what}"), at),
-        ]
     }
 
     /// Where an operation was run: as the graph said.
@@ -268,10 +246,6 @@ fn within_bounds(mut notices: Vec<Notice>, n_bytes: &mut usize) -> Vec<Notice> {
     }
     notices.retain(|notice| !notice.tell.is_empty());
     notices
-}
-
-fn attribute_change(node: &str, name: String, to: AttributeValue) -> AttributeChange {
-    AttributeChange { node: node.to_owned(), name, to, ..AttributeChange::default() }
 }
 
 /// What a resource action is carried out by.
@@ -318,6 +292,12 @@ fn operation(dc: &Dc, action: &Action, resource: &ResourceRef) -> Operation {
     if let Some(node) = node {
         parameters.entry("CRM_meta_on_node".to_owned()).or_insert_with(|| node.to_string());
     }
+    let offset = match &*action.operation {
+        "start" => fail_offset(&dc.offsets[0]),
+        "stop" => fail_offset(&dc.offsets[1]),
+        _ => None,
+    };
+    parameters.extend(offset);
     Operation {
         call: 0,
         key: key(action, resource),

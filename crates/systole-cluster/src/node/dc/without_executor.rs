@@ -5,7 +5,7 @@
 //! One that was booted since runs nothing, and is planned without until its executor is there.
 
 use super::{Dc, NodeMachine};
-use crate::Level;
+use crate::{Level, message::Message};
 use std::collections::BTreeSet;
 use systole_cib::model::{AttributeSet, Cib, NvPair};
 use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
@@ -26,7 +26,7 @@ impl NodeMachine {
 
     /// Members that were booted since they were last there with an executor, and have attached none. Of one that was not there
     /// before, as after a restart of all daemons, that is not known.
-    pub(super) fn booted_without_executor(&self) -> BTreeSet<NodeId> {
+    pub(in crate::node) fn booted_without_executor(&self) -> BTreeSet<NodeId> {
         let members = self.group.members().iter();
         let is_one = |id: u32, name: &str| {
             !self.has_executor(id) && !self.may_run_without_executor(id, name) && self.is_expected(name)
@@ -47,6 +47,20 @@ impl NodeMachine {
 
     fn is_expected(&self, name: &str) -> bool {
         self.replica.node_state(name).is_some_and(|state| state.attr("expected") == Some("member"))
+    }
+
+    /// Those of them that are to leave need no plan for that.
+    pub(super) fn part_with(&mut self, booted: &BTreeSet<NodeId>) {
+        let is_to_leave = |id: u32, name: &str| {
+            let is_told = self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.leaving);
+            !is_told && booted.contains(name) && self.replica.attribute(name, "shutdown").is_some()
+        };
+        let members = self.group.members().iter();
+        let leaving: Vec<u32> =
+            members.filter(|(id, name)| is_to_leave(*id, name)).map(|(id, _)| *id).collect();
+        for node in leaving {
+            self.cast(Message::Leave { node });
+        }
     }
 
     /// Says for people which members these are, whenever they are others than before.

@@ -1,9 +1,9 @@
 //! Transient attributes: what is held back, kept out of the CIB, added up, and forgotten.
 
-use super::*;
+use super::{levels::join, *};
 use crate::{
     ClientId,
-    message::{MembershipUpdate, NodeUpdate, Standing},
+    message::{AttributeChange, AttributeValue, LEVEL_OF_PATTERNS, MembershipUpdate, NodeUpdate, Standing},
 };
 use systole_wire::api::{AttributeUpdate, Call, FailedOperation, Reply, Request};
 
@@ -228,4 +228,55 @@ fn a_pattern_changes_all_attributes_that_fit_and_makes_none() {
     assert!(
         matches!(ask(&mut bench, bad), Reply::Refused(refusal) if refusal.message.contains("regular expression"))
     );
+}
+
+/// What is said to the members for a pattern, last.
+fn said(bench: &Bench, name: &str) -> bool {
+    bench.casts.iter().any(|payload| payload.contains("\"attributes\"") && payload.contains(name))
+}
+
+#[test]
+fn what_fits_a_pattern_is_found_by_the_members_when_they_apply_it() {
+    for (minor, is_found_later) in [(PROTOCOL.minor, true), (LEVEL_OF_PATTERNS - 1, false)] {
+        let mut bench = Bench::start();
+        join(&mut bench, minor);
+        bench.wait(90);
+        set(&mut bench, update("ping-a", "1"));
+        bench.casts.clear();
+        // Of another member, which is applied before what is asked here now.
+        let other = AttributeChange {
+            node: "a".into(),
+            name: "ping-b".into(),
+            to: AttributeValue::Set("1".into()),
+            ..AttributeChange::default()
+        };
+        bench.machine.cast(Message::Request {
+            incarnation: 1,
+            number: 1_000_000,
+            wish: Box::new(crate::message::Wish::Attributes(vec![other])),
+            heard: false,
+            asker: None,
+        });
+        // It comes back after what was asked.
+        let call = Call::Attribute(AttributeUpdate { pattern: true, ..update("^ping-", "2") });
+        let request = Request { id: 1, client: "test".into(), user: None, call };
+        bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
+        assert_eq!(said(&bench, "^ping-"), is_found_later, "beside one that speaks 1.{minor}");
+        assert_eq!(known(&mut bench, "ping-a").as_deref(), Some("2"));
+    }
+}
+
+#[test]
+fn what_is_known_of_attributes_without_a_value_is_forgotten_when_there_are_too_many() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, AttributeUpdate { private: true, ..update("kept", "1") });
+    let delayed = |number: u32| AttributeUpdate {
+        value: None,
+        delay_ms: Some(5000),
+        ..update(&format!("n{number}"), "")
+    };
+    (0..1500).for_each(|number| set(&mut bench, delayed(number)));
+    let known_of = &bench.machine.replica.ledger.attributes;
+    assert!(known_of.len() <= 1024 && known_of.contains_key("kept") && known_of.contains_key("n1499"));
 }

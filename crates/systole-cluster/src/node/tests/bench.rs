@@ -43,6 +43,9 @@ pub struct Far {
     pub closed: Vec<crate::SessionId>,
     pub ran: Vec<String>,
     pub running: BTreeSet<String>,
+    /// What is to be started there waits its turn, until it is taken back.
+    pub starts_wait: bool,
+    pub waiting: Vec<Operation>,
     /// What agents there say of themselves; without an answer if `None`.
     pub metadata: Option<String>,
 }
@@ -189,6 +192,20 @@ impl Bench {
                     false => RemoteEvent::Lost { reason: "refused".into() },
                 }
             }
+            RemoteCommand::Tell(ToExecutor::Run(operation))
+                if self.far.starts_wait && operation.operation == "start" =>
+            {
+                self.far.waiting.push(*operation);
+                return None;
+            }
+            RemoteCommand::Tell(ToExecutor::Cancel { key }) => {
+                let mut waiting = self.far.waiting.extract_if(.., |operation| operation.key == key);
+                let operation = waiting.next()?;
+                drop(waiting);
+                let status = OpStatus::Cancelled.code();
+                let result = OperationResult { status, ..self.result(operation, false) };
+                RemoteEvent::Says(FromExecutor::Result(Box::new(result)))
+            }
             RemoteCommand::Tell(ToExecutor::Run(operation)) => {
                 let far = &mut self.far;
                 far.ran.push(operation.key.clone());
@@ -223,12 +240,24 @@ impl Bench {
 
     /// A tool sets a cluster option.
     pub fn set_option(&mut self, name: &str, value: &str) {
-        use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
         let pair = format!(r#"<nvpair id="o-{name}" name="{name}" value="{value}"/>"#);
+        self.modify("crm_config", format!(r#"<cluster_property_set id="o">{pair}</cluster_property_set>"#));
+    }
+
+    /// A tool sets a meta attribute of `r`.
+    pub fn set_meta(&mut self, name: &str, value: &str) {
+        let pair = format!(r#"<nvpair id="m-{name}" name="{name}" value="{value}"/>"#);
+        let set =
+            format!(r#"<primitive id="r"><meta_attributes id="m">{pair}</meta_attributes></primitive>"#);
+        self.modify("resources", set);
+    }
+
+    fn modify(&mut self, section: &str, xml: String) {
+        use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
         let change = CibCall {
             action: CibAction::Modify,
-            scope: Scope::Section("crm_config".to_owned()),
-            xml: Some(format!(r#"<cluster_property_set id="o">{pair}</cluster_property_set>"#)),
+            scope: Scope::Section(section.to_owned()),
+            xml: Some(xml),
             options: CibOptions { allow_create: true, ..CibOptions::default() },
         };
         let call = systole_wire::api::Call::Apply { change, force: false };

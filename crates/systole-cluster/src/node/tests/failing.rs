@@ -1,6 +1,11 @@
 //! Failures that an administrator makes up.
 
-use super::{attributes::ask, *};
+use super::{
+    attributes::ask,
+    levels::{join, join_since},
+    *,
+};
+use crate::message::LEVEL_OF_COUNTS;
 use systole_wire::api::{Call, RefusalKind, Reply};
 
 fn fail(bench: &mut Bench, resource: &str, node: &str) -> Reply {
@@ -66,26 +71,85 @@ fn what_is_done_by_a_daemon_that_was_restarted_comes_after_failures_that_were_ma
     assert_eq!(bench.ran, ["r_stop_0", "r_start_0"]);
 }
 
-#[test]
-fn an_operation_that_was_given_up_and_fails_late_counts_as_one_failure() {
-    let mut bench = Bench::start();
-    bench.view(1);
-    bench.wait(5);
+/// What is recorded of failures of the monitor of `r`.
+fn counted(bench: &Bench) -> Option<String> {
+    bench.machine.replica.attribute("a", "fail-count-r#monitor_10000")
+}
+
+/// Once for each request of the DC's to count a failure.
+fn requested(bench: &Bench) -> usize {
+    bench.casts.iter().filter(|cast| cast.contains("increment")).count()
+}
+
+fn monitor() -> Operation {
     let parameters = [("CRM_meta_on_node".to_owned(), "a".to_owned())].into();
-    let monitor = Operation { parameters, ..operation("monitor", 10_000) };
-    let keys = vec![monitor.transition_key.clone()];
-    let perform = crate::message::Perform::new(1, crate::message::Hand::Executor, monitor.clone());
+    Operation { parameters, ..operation("monitor", 10_000) }
+}
+
+fn fails(bench: &mut Bench, operation: Operation) {
+    let mut result = bench.result(operation, false);
+    result.rc = OcfRc::Error.code();
+    bench.tell(Event::Executor(FromExecutor::Result(Box::new(result))));
+}
+
+/// The monitor of `r` is given up, and fails late, and fails again: how often it was counted, after each of these.
+fn give_up_and_fail_twice<T>(bench: &mut Bench, counted: impl Fn(&Bench) -> T) -> [T; 3] {
+    let keys = vec![monitor().transition_key];
+    let perform = crate::message::Perform::new(1, crate::message::Hand::Executor, monitor());
     bench.hangs_from = Some("monitor");
     bench.casts.clear();
     bench.machine.cast(Message::Perform(Box::new(perform)));
     bench.wait(1);
     bench.machine.cast(Message::Overdue { keys, at: bench.now.wall.0 });
     bench.wait(1);
-    let counted = |bench: &Bench| bench.casts.iter().filter(|cast| cast.contains("increment")).count();
-    assert_eq!(counted(&bench), 1);
-    for count in [1, 2] {
-        let failed = bench.result(monitor.clone(), false);
-        bench.tell(Event::Executor(FromExecutor::Result(Box::new(failed))));
-        assert_eq!(counted(&bench), count, "only the first answer is late");
+    let given_up = counted(bench);
+    let mut fail = || {
+        fails(bench, monitor());
+        counted(bench)
+    };
+    [given_up, fail(), fail()]
+}
+
+#[test]
+fn an_operation_that_was_given_up_and_fails_late_counts_as_one_failure() {
+    let mut bench = Bench::start();
+    join_since(&mut bench, PROTOCOL.minor, 1);
+    let counts = give_up_and_fail_twice(&mut bench, counted);
+    assert_eq!(counts.map(Option::unwrap_or_default), ["1", "1", "2"]);
+}
+
+#[test]
+fn beside_older_members_the_dc_has_failures_counted() {
+    let mut bench = Bench::start();
+    join(&mut bench, LEVEL_OF_COUNTS - 1);
+    bench.wait(90);
+    assert_eq!(give_up_and_fail_twice(&mut bench, requested), [1, 1, 2]);
+}
+
+#[test]
+fn a_failure_is_counted_where_it_is_recorded_though_the_dc_says_nothing_any_more() {
+    let mut bench = Bench::start();
+    join_since(&mut bench, PROTOCOL.minor, 1);
+    assert_eq!(bench.machine.dc(), Some("b"));
+    for count in ["1", "2"] {
+        fails(&mut bench, monitor());
+        assert_eq!(counted(&bench).as_deref(), Some(count));
+    }
+    assert_eq!(requested(&bench), 0);
+}
+
+#[test]
+fn a_failed_start_counts_as_the_plan_says_that_it_was_part_of() {
+    let options = r#"<cluster_property_set id="o">"#;
+    let lenient =
+        r#"<cluster_property_set id="o"><nvpair id="o9" name="start-failure-is-fatal" value="false"/>"#;
+    for (cib, count) in [(CIB.to_owned(), "INFINITY"), (CIB.replace(options, lenient), "1")] {
+        let mut bench = Bench::with(&cib);
+        bench.hangs_from = Some("start");
+        bench.view(1);
+        let start = bench.hung.pop().expect("it is being started");
+        fails(&mut bench, start);
+        let counted = bench.machine.replica.attribute("a", "fail-count-r#start_0");
+        assert_eq!(counted.as_deref(), Some(count));
     }
 }

@@ -12,14 +12,19 @@ use systole_wire::{
 };
 
 /// A member `b` that speaks the protocol up to a minor part says hello. Its executor does not come.
-fn join(bench: &mut Bench, minor: u16) {
+pub(super) fn join(bench: &mut Bench, minor: u16) {
+    join_since(bench, minor, 5);
+}
+
+/// The same; it has been a member since this view, and is the DC if that is an earlier one than 5.
+pub(super) fn join_since(bench: &mut Bench, minor: u16, since: u64) {
     let members = vec![(1, "a".to_owned()), (2, "b".to_owned())];
     bench.tell(Event::View(View { number: 5, own_id: 1, members, has_quorum: true }));
     let hello = Hello {
         protocol: ProtocolVersion { minor, ..PROTOCOL },
         name: "b".into(),
         boot_id: "boot-of-b".into(),
-        since: 5,
+        since,
         live: false,
         version: "0.0.0".into(),
         generation: 0,

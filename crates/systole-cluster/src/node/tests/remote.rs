@@ -247,3 +247,21 @@ fn a_result_is_later_than_the_last_of_its_operation_though_clocks_are_set_back()
         assert_eq!(bench.machine.moment_after_the_last(by, &once, 5), 5, "calls have an order of their own");
     }
 }
+
+#[test]
+fn a_start_that_waits_its_turn_on_a_remote_node_when_quorum_is_lost_is_taken_back() {
+    let mut bench = Bench::with(
+        &WITH_REMOTE
+            .replace("\"o1\"", "\"o2\" name=\"no-quorum-policy\" value=\"freeze\"/><nvpair id=\"o1\""),
+    );
+    bench.far.starts_wait = true;
+    bench.view(1);
+    assert_eq!((bench.far.waiting.len(), &bench.far.ran[..]), (1, &["r_monitor_0".to_owned()][..]));
+    assert!(state(&bench, "far").contains("r_start_0"));
+    let members = vec![(1, "a".to_owned())];
+    bench.tell(Event::View(View { number: 2, own_id: 1, members, has_quorum: false }));
+    bench.wait(5);
+    assert_eq!(bench.far.waiting, []);
+    assert!(!state(&bench, "far").contains("r_start_0"), "{}", state(&bench, "far"));
+    assert_eq!(bench.far.ran, ["r_monitor_0", "r_monitor_0"], "what is true is found out");
+}
