@@ -41,6 +41,25 @@ fn mistakes_end_with_the_exit_codes_of_the_incumbent() {
 }
 
 #[test]
+fn a_pretended_time_counts_more_than_the_execution_date() {
+    let rule = "<rsc_location id=\"night\" rsc=\"web\"><rule id=\"night-rule\" score=\"-INFINITY\">\
+                <date_expression id=\"night-date\" operation=\"lt\" end=\"2023-11-14 12:00Z\"/></rule></rsc_location>";
+    let cib = format!(
+        "<cib validate-with=\"pacemaker-4.0\" epoch=\"1\" num_updates=\"0\" admin_epoch=\"0\" execution-date=\"1700001000\">\
+         <configuration><crm_config><cluster_property_set id=\"options\"><nvpair id=\"fencing\" name=\"fencing-enabled\" \
+         value=\"false\"/></cluster_property_set></crm_config><nodes><node id=\"1\" uname=\"alpha\"/></nodes><resources>\
+         <primitive id=\"web\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\"/></resources><constraints>{rule}\
+         </constraints></configuration><status><node_state id=\"1\" uname=\"alpha\" in_ccm=\"true\" crmd=\"online\" \
+         join=\"member\" expected=\"member\"/></status></cib>"
+    );
+    let place = Place::new().with_cib(&cib);
+    for (time, starts) in [("", true), ("-t '2023-11-14 11:00Z'", false), ("-t '2023-11-14 13:00Z'", true)] {
+        let outcome = place.sh(&format!("crm_simulate -x cib.xml -S {time}"));
+        assert_eq!(outcome.out.contains("Start      web"), starts, "{time}: {outcome:?}");
+    }
+}
+
+#[test]
 fn modifications_are_valid_by_the_schema_and_nothing_is_lost_after_them() {
     let outcome = web().sh(
         "crm_simulate -x cib.xml -R -i smtp_monitor_10000@gamma=7 -g ticket -d beta -u alpha -q 1 -w true \

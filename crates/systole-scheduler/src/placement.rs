@@ -15,6 +15,7 @@ mod group;
 pub(crate) mod hash_order;
 mod instances;
 mod location;
+mod pattern;
 mod primitive;
 mod promotable;
 mod reason;

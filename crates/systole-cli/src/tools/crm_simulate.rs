@@ -248,7 +248,7 @@ impl Simulation<'_, '_> {
 
     /// The CIB as the scheduler reads it, with the moment it is looked at.
     fn read(&mut self, document: &Document) -> Cib {
-        let (cib, _) = systole_cib::read(document);
+        let (mut cib, _) = systole_cib::read(document);
         match (&self.args.set_datetime, cib.execution_date) {
             (Some(text), _) => self.narrative.remark(&format!("Setting effective cluster time: {text}")),
             (None, Some(at)) => {
@@ -257,6 +257,7 @@ impl Simulation<'_, '_> {
             }
             (None, None) => {}
         }
+        cib.execution_date = self.pretended.map(|now| now.at).or(cib.execution_date);
         cib
     }
 

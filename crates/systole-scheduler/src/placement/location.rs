@@ -3,7 +3,8 @@
 //! Source: Pacemaker Explained, "Deciding Which Nodes a Resource Can Run On".
 
 use super::{
-    table::{Discovery, INFINITY, add},
+    pattern,
+    table::{Discovery, add},
     work::Assigner,
 };
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     rules::{self, Input, replace_captures},
     status::Kind,
 };
-use regex_lite::Regex;
 use systole_cib::model::{self, LocationTarget, Preference, ResourceDiscovery, ResourceSet, Rule, RuleScore};
 use systole_types::{ElementId, NodeId, Role, Score};
 
@@ -99,7 +99,7 @@ impl<'s> Assigner<'s, '_> {
     }
 
     fn locate_matching(&mut self, terms: &Terms<'s>, pattern: &str, is_negated: bool) {
-        let Ok(regex) = Regex::new(pattern) else {
+        let Some(regex) = pattern::compile(pattern) else {
             let text = format!("constraint {} is ignored: {pattern:?} is no pattern", terms.constraint.id);
             self.notes.push(
                 Note::new(Level::ConfigError, NoteKind::Text(text.into())).element(&terms.constraint.id),
@@ -173,8 +173,8 @@ impl<'s> Assigner<'s, '_> {
                 RuleScore::NodeAttribute(name) => {
                     let name = replace_captures(name, captures);
                     let value = self.attribute(node, &name, resource.meta.attributes_on_host, Host::Current);
-                    if let Some(score) = value.and_then(parse_score) {
-                        nodes.push((node, score));
+                    if let Some(score) = value.and_then(|value| self.st.options.score_of(value)) {
+                        nodes.push((node, score.value()));
                     }
                 }
             }
@@ -311,15 +311,5 @@ fn location_role(role: Option<Role>) -> Role {
     match role {
         None | Some(Role::Started | Role::Unpromoted) => Role::Unknown,
         Some(role) => role,
-    }
-}
-
-/// A score as node attributes give it: a number or ±INFINITY, or one of the colours of node health.
-pub(super) fn parse_score(text: &str) -> Option<i32> {
-    match text {
-        "" => None,
-        _ if text.eq_ignore_ascii_case("red") => Some(-INFINITY),
-        _ if text.eq_ignore_ascii_case("yellow") || text.eq_ignore_ascii_case("green") => Some(0),
-        _ => Score::read(text).map(Score::value),
     }
 }

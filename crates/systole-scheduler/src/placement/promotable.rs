@@ -7,7 +7,7 @@ use super::{
     affinity::{Wishes, factor_of},
     colocation::Colocation,
     instances::{Match, merge_sort},
-    location::{Host, parse_score},
+    location::Host,
     table::{INFINITY, add},
     work::Assigner,
 };
@@ -81,7 +81,7 @@ impl<'s> Assigner<'s, '_> {
         let (known_as, base) = (resource.known_as().as_str(), base_name(resource.id.as_str()));
         let has_other_name = !resource.is_unique && base != resource.id.as_str() && base != known_as;
         let value = value(known_as).or_else(|| has_other_name.then(|| value(base)).flatten())?;
-        Some(parse_score(value).unwrap_or(0))
+        Some(self.st.options.score_of(value).map_or(0, Score::value))
     }
 
     /// Whether what is known of an instance lets its promotion score on a node count: where it runs or was probed; if

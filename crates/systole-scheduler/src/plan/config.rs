@@ -130,7 +130,9 @@ impl Draft<'_, '_> {
         for i in 0..self.status.nodes_by_name.len() {
             let node = self.status.nodes_by_name[i];
             let target = self.status.node(node);
-            let is_available = target.online && !target.shutdown && !target.unclean && !target.standby;
+            // A lost ticket may have had the node fenced meanwhile.
+            let state = self.node[node.i()];
+            let is_available = state.online && !state.shutdown && !state.unclean && !target.standby;
             if !target.maintenance && !is_available {
                 continue;
             }

@@ -232,10 +232,12 @@ impl<'s, 'a> Constraints<'s, 'a> {
         let kind = order.kind.unwrap_or_default();
         let symmetry = symmetry(kind, order.symmetrical);
         let forward = relation(kind, &first.1, symmetry);
-        let min = self.status.rsc(first.0).clone_data().map_or(0, |clone| match clone.min {
-            0 if order.require_all == Some(false) => 1,
-            min => min,
-        });
+        // Even a `clone-min` of 0 counts, and then `require-all` does not.
+        let min = self
+            .status
+            .rsc(first.0)
+            .clone_data()
+            .map_or(0, |clone| clone.min.unwrap_or_else(|| u32::from(order.require_all == Some(false))));
         if min > 0 {
             let name = format!("clone-one-or-more:{}", order.id);
             let members = self.status.rsc(first.0).children.clone();

@@ -195,7 +195,7 @@ fn read_clone<'a>(raw: &Attributes, n_nodes: usize) -> CloneData<'a> {
         node_max: if unique { node_max } else { node_max.min(1) },
         promoted_max: promoted("promoted-max", "master-max"),
         promoted_node_max: promoted("promoted-node-max", "master-node-max"),
-        min: number("clone-min").unwrap_or(0),
+        min: number("clone-min"),
         interleave: is_true(text("interleave")),
         ordered: is_true(text("ordered")),
         unique,

@@ -158,7 +158,7 @@ impl Unpack<'_> {
                 _ => Score::ZERO,
             };
             let health =
-                values().filter_map(|value| options.health_value(value)).fold(base, |sum, score| score + sum);
+                values().filter_map(|value| options.score_of(value)).fold(base, |sum, score| score + sum);
             let color = values().map(|value| color(&options, value)).max().unwrap_or_default();
             (node.health, node.health_color) = (health, color);
         }
@@ -171,7 +171,7 @@ fn color(options: &super::Options, value: &str) -> HealthColor {
     } else if value.eq_ignore_ascii_case("yellow") {
         return HealthColor::Yellow;
     }
-    match options.health_value(value) {
+    match options.score_of(value) {
         Some(score) if score <= options.health_red => HealthColor::Red,
         Some(score) if score <= options.health_yellow && options.health_yellow != options.health_green => {
             HealthColor::Yellow

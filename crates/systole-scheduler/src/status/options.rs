@@ -210,8 +210,8 @@ impl Options {
         }
     }
 
-    /// The score of a `#health...` attribute: a number, or a colour.
-    pub(super) fn health_value(&self, value: &str) -> Option<Score> {
+    /// A score as node attributes give it: a number or ±INFINITY, or a colour of node health.
+    pub(crate) fn score_of(&self, value: &str) -> Option<Score> {
         match value {
             _ if value.eq_ignore_ascii_case("green") => Some(self.health_green),
             _ if value.eq_ignore_ascii_case("yellow") => Some(self.health_yellow),

@@ -136,8 +136,8 @@ pub struct CloneData<'a> {
     pub promoted_max: u32,
     /// `promoted-node-max`.
     pub promoted_node_max: u32,
-    /// `clone-min`.
-    pub min: u32,
+    /// `clone-min`, if it is given.
+    pub min: Option<u32>,
     /// `interleave`.
     pub interleave: bool,
     /// `ordered`.
