@@ -17,7 +17,8 @@ pub struct Options {
     /// The incumbent's crm_simulate [default: SYSTOLE_ORACLE, else Debian's].
     #[arg(long)]
     oracle: Option<PathBuf>,
-    /// What clusters are made of: `classic`; `wide`, all that the language has; `strewn`, the same with states that no plan led to.
+    /// What clusters are made of: `classic`; `wide`, all that the language has; `strewn`, the same with states that no plan led to;
+    /// `tangled`, few resources with many constraints.
     #[arg(long, default_value = "wide")]
     family: String,
     /// Print how many of the clusters had each part of the language.

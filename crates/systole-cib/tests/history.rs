@@ -45,7 +45,7 @@ fn entry(
         key: OperationKey::new(resource, operation, Duration::from_millis(interval_ms)),
         operation: operation.split('_').find(|part| *part == "notify").unwrap_or(operation).into(),
         interval_ms,
-        call_id: 5,
+        call_id: Some(5),
         rc,
         status,
         magic: Some(TransitionMagic { status, rc, key }),

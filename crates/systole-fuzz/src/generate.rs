@@ -11,6 +11,7 @@ mod resources;
 mod rules;
 mod sketch;
 mod strewn;
+mod tangled;
 mod wide;
 
 pub(crate) use sketch::Sketch;
@@ -26,6 +27,8 @@ pub enum Family {
     Wide,
     /// All that the language has, in few resources, and states that no plan led to.
     Strewn,
+    /// Few resources, most of which consist of others, and many constraints among them.
+    Tangled,
 }
 
 /// A CIB with status. The same family and seed give the same CIB.
@@ -52,13 +55,21 @@ pub fn life(family: Family, seed: u64, n_changes: u32, watch: &mut dyn FnMut(&Do
 
 fn born(family: Family, seed: u64) -> Sketch {
     let mut sketch = Sketch::new(seed);
-    if family == Family::Strewn {
-        sketch.draw_few_themes();
+    match family {
+        Family::Classic | Family::Wide => {}
+        Family::Strewn => sketch.draw_few_themes(),
+        Family::Tangled => sketch.draw_themes_of_kinds(),
     }
     sketch.add_nodes();
     sketch.add_resources();
+    if family == Family::Tangled {
+        sketch.add_cloned_groups();
+    }
     sketch.add_options();
     sketch.add_constraints();
+    if family == Family::Tangled {
+        sketch.tangle();
+    }
     if family != Family::Classic {
         sketch.widen_configuration();
     }
@@ -67,10 +78,13 @@ fn born(family: Family, seed: u64) -> Sketch {
         sketch.widen_configuration();
     }
     sketch.add_status();
-    if family == Family::Strewn {
+    if family == Family::Strewn || (family == Family::Tangled && seed.is_multiple_of(2)) {
         sketch.strew_states();
     } else {
         sketch.live();
+    }
+    if family == Family::Tangled {
+        sketch.tangle_status();
     }
     if family != Family::Classic {
         sketch.widen_status();

@@ -9,6 +9,7 @@
 
 mod affinity;
 mod bundle;
+mod candidates;
 mod colocation;
 mod criteria;
 mod group;
@@ -31,6 +32,7 @@ use crate::{
     NodeIdx, Note, RscIdx, Status,
     status::{FencingRequest, NodeSet},
 };
+use candidates::{Afterwards, Candidates as _};
 use std::{collections::BTreeMap, sync::Arc};
 use systole_types::{Role, Score, Timestamp};
 use work::Assigner;
@@ -70,6 +72,8 @@ pub struct Placement {
     pub candidates: BTreeMap<RscIdx, NodeSet>,
     /// Nodes, as they will be: remote nodes come and go with their connections.
     pub nodes: Vec<NodeOutlook>,
+    /// What each node has left to give, where that decides anything.
+    pub free: Vec<BTreeMap<Arc<str>, i64>>,
     /// All colocations, unpacked.
     pub colocations: Vec<ColocationLink>,
     /// Per top-level resource, if there are any: positions in `colocations` of those that bind others to it.
@@ -199,16 +203,15 @@ impl Placement {
         indexes.iter().map(|index| &self.colocations[*index as usize])
     }
 
-    /// The nodes of a resource's table, best first.
-    pub fn best_first(&self, rsc: RscIdx, status: &Status<'_>) -> Vec<NodeIdx> {
-        let mut entries: Vec<&Entry> = self.allowed[rsc.i()].iter().collect();
-        entries.sort_by_key(|entry| {
-            let (node, outlook) = (status.node(entry.node), &self.nodes[entry.node.i()]);
-            let can_run = outlook.online && !outlook.shutdown && !outlook.unclean;
-            let is_available = can_run && !node.standby && !node.standby_on_fail && !node.maintenance;
-            let score = if is_available { entry.score } else { Score::MINUS_INFINITY.value() };
-            (std::cmp::Reverse(score), outlook.n_assigned, node.name.as_str())
-        });
+    /// The nodes of a resource's table, best first, after resources were taken off nodes again.
+    pub fn best_first(
+        &self,
+        rsc: RscIdx,
+        status: &Status<'_>,
+        taken_back: &[(RscIdx, NodeIdx)],
+    ) -> Vec<NodeIdx> {
+        let nodes = Afterwards::new(self, status, taken_back);
+        let entries = nodes.sorted_candidates(&self.allowed[rsc.i()], None);
         entries.into_iter().map(|entry| entry.node).collect()
     }
 }

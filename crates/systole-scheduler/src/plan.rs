@@ -199,7 +199,7 @@ impl Draft<'_, '_> {
         self.check_histories();
         self.take_outlook();
         self.settle_unassigned();
-        self.compare_failures();
+        self.compare_put_off();
         if self.status.options.startup_probes {
             self.create_probes();
         }

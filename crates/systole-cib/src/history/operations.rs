@@ -114,7 +114,7 @@ fn write(document: &mut Document, op: Key, entry: &HistoryEntry, exit_reason: &s
         ("transition-magic", entry.magic.as_ref().map(ToString::to_string)),
         ("exit-reason", Some(exit_reason.to_owned())),
         ("on_node", entry.on_node.as_ref().map(ToString::to_string)),
-        ("call-id", Some(entry.call_id.to_string())),
+        ("call-id", entry.call_id.map(|call| call.to_string())),
         ("rc-code", Some(entry.rc.code().to_string())),
         ("op-status", Some(entry.status.code().to_string())),
         ("interval", Some(entry.interval_ms.to_string())),

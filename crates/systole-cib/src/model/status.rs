@@ -55,6 +55,11 @@ pub struct ResourceHistory {
 }
 
 impl HistoryEntry {
+    /// The number of the call; −1 where there is none.
+    pub fn call(&self) -> i64 {
+        self.call_id.unwrap_or(-1)
+    }
+
     /// A probe that found, as expected, that the resource is not there.
     pub(crate) fn is_absence(&self) -> bool {
         &*self.operation == "monitor"
@@ -76,8 +81,8 @@ pub struct HistoryEntry {
     pub operation: Arc<str>,
     /// `interval`, in milliseconds.
     pub interval_ms: u64,
-    /// `call-id`; −1 where none was given.
-    pub call_id: i64,
+    /// `call-id`; −1 while there is no result.
+    pub call_id: Option<i64>,
     /// `rc-code`.
     pub rc: OcfRc,
     /// `op-status`.

@@ -177,7 +177,7 @@ impl<'d> Reader<'d> {
             operation,
             key,
             interval_ms,
-            call_id: self.number_in(element, ("call-id", call_id)).unwrap_or(-1),
+            call_id: self.number_in(element, ("call-id", call_id)),
             rc,
             status,
             magic,

@@ -222,7 +222,7 @@ impl<'d> Status<'d> {
         let entry = HistoryEntry {
             rc,
             status,
-            call_id: i64::try_from(operation.call).unwrap_or(-1),
+            call_id: Some(i64::try_from(operation.call).unwrap_or(-1)),
             magic: pending.magic.clone().map(|magic| TransitionMagic { rc, status, ..magic }),
             exit_reason: Some(result.exit_reason.as_str().into()),
             last_rc_change: Some(Timestamp(result.at)),
@@ -327,7 +327,7 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         key: operation.key.parse().ok()?,
         operation: operation.operation.as_str().into(),
         interval_ms: operation.interval_ms,
-        call_id: -1,
+        call_id: Some(-1),
         rc,
         status,
         magic: Some(TransitionMagic { status, rc, key: operation.transition_key.parse().ok()? }),

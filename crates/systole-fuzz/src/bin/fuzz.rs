@@ -43,7 +43,8 @@ struct Options {
     /// Where CIBs with differences are kept
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
-    /// What clusters are made of: `classic`; `wide`, all that the language has; `strewn`, the same with states that no plan led to
+    /// What clusters are made of: `classic`; `wide`, all that the language has; `strewn`, the same with states that no plan led to; `tangled`,
+    /// few resources with many constraints
     #[arg(long, default_value = "wide", value_parser = family)]
     family: Family,
     /// Print how many of the clusters had each part of the language
@@ -148,7 +149,8 @@ fn family(name: &str) -> Result<Family, String> {
         "classic" => Ok(Family::Classic),
         "wide" => Ok(Family::Wide),
         "strewn" => Ok(Family::Strewn),
-        _ => Err("classic, wide or strewn".to_owned()),
+        "tangled" => Ok(Family::Tangled),
+        _ => Err("classic, wide, strewn or tangled".to_owned()),
     }
 }
 

@@ -430,7 +430,7 @@ impl Sketch {
         }
     }
 
-    fn add_group(&mut self, parent: Key, is_inner: bool) -> String {
+    pub(super) fn add_group(&mut self, parent: Key, is_inner: bool) -> String {
         let id = self.new_id("g");
         let key = self.add(parent, "group", &[("id", &id)]);
         self.add_meta(key, GROUP_META);

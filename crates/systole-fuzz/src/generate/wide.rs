@@ -18,7 +18,7 @@ use super::sketch::Sketch;
 use systole_cib::xml::{Element, Key};
 
 /// In how many of 100 cases something is done, and what.
-type Step = (u64, fn(&mut Sketch));
+pub(super) type Step = (u64, fn(&mut Sketch));
 
 /// Done before the cluster lives.
 const CONFIGURED: [Step; 22] = [

@@ -67,7 +67,7 @@ fn operation(node: &NodeId, resource: &ResourceId, entry: &HistoryEntry) -> Fail
         node: node.clone(),
         rc: entry.rc,
         status: entry.status,
-        call: entry.call_id,
+        call: entry.call(),
         exit_reason: entry.exit_reason.clone(),
         last_rc_change: entry.last_rc_change,
         queued_ms: entry.queue_time_ms,

@@ -4,6 +4,7 @@
 //! Source: Pacemaker Explained, "Bundles".
 
 use super::{
+    candidates::Candidates as _,
     colocation::Colocation,
     instances::Match,
     location::Host,

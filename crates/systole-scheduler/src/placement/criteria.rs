@@ -11,7 +11,7 @@ use super::{
 use crate::{
     NodeIdx, RscIdx,
     note::Cause,
-    status::{Failures, Kind, NodeKind},
+    status::{Ban, Failures, Kind, NodeKind},
 };
 use systole_types::{ElementId, Role, Score, Timestamp};
 
@@ -159,11 +159,7 @@ impl<'s> Assigner<'s, '_> {
                 None => 0..self.nodes.len(),
             };
             for node in nodes.map(NodeIdx::new) {
-                if ban.with_children {
-                    self.prefer(ban.resource, node, ban.score.value());
-                } else {
-                    self.prefer_itself(ban.resource, node, ban.score.value());
-                }
+                self.apply_ban(ban, ban.resource, node);
             }
         }
         for (node, data) in st.iter_nodes().filter(|(_, data)| data.health != Score::ZERO) {
@@ -174,6 +170,19 @@ impl<'s> Assigner<'s, '_> {
                 }
             }
         }
+    }
+
+    /// Takes a ban into account for a resource, and for what is inside it if that was known by then.
+    fn apply_ban(&mut self, ban: &Ban, rsc: RscIdx, node: NodeIdx) {
+        if rsc.i() >= ban.n_known {
+            return;
+        }
+        if ban.with_children {
+            for i in 0..self.rsc[rsc.i()].children.len() {
+                self.apply_ban(ban, self.rsc[rsc.i()].children[i], node);
+            }
+        }
+        self.prefer_itself(rsc, node, ban.score.value());
     }
 
     // Locks, stickiness, failures

@@ -7,6 +7,7 @@
 
 use super::{
     affinity::{Wishes, factor_of},
+    candidates::Candidates as _,
     colocation::Colocation,
     primitive::OnFailure,
     table::{INFINITY, NodeTable},

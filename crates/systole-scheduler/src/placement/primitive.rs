@@ -2,6 +2,7 @@
 
 use super::{
     affinity::LONGEST_CHAIN,
+    candidates::Candidates as _,
     table::{Entry, INFINITY},
     work::Assigner,
 };

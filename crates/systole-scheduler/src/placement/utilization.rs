@@ -5,6 +5,7 @@
 use super::{
     Detail, ScoreLine,
     affinity::LONGEST_CHAIN,
+    candidates::Candidates as _,
     instances::merge_sort,
     table::{Entry, INFINITY, NodeTable},
     work::Assigner,
@@ -14,25 +15,12 @@ use crate::{
     note::Cause,
     status::{Kind, PlacementStrategy},
 };
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 /// Amounts by name. A name that is missing counts 0.
 pub(super) type Capacities = BTreeMap<Arc<str>, i64>;
 
 impl Assigner<'_, '_> {
-    /// Fewer than zero names of which `a` has more than `b` come first: which of two nodes has more free capacity.
-    pub fn compare_capacities(&self, a: NodeIdx, b: NodeIdx) -> Ordering {
-        let (a, b) = (&self.nodes[a.i()].free, &self.nodes[b.i()].free);
-        let names: BTreeSet<&Arc<str>> = a.keys().chain(b.keys()).collect();
-        let amount = |of: &Capacities, name: &Arc<str>| of.get(name).copied().unwrap_or(0);
-        let balance: i32 = names.into_iter().map(|name| amount(b, name).cmp(&amount(a, name)) as i32).sum();
-        balance.cmp(&0)
-    }
-
     pub fn consume(&mut self, node: NodeIdx, rsc: RscIdx) {
         self.change_capacity(node, rsc, -1);
     }
@@ -100,7 +88,7 @@ impl Assigner<'_, '_> {
                 .all(|(name, amount)| *amount <= work.nodes[node.i()].free.get(name).copied().unwrap_or(0))
         };
         let entries: Vec<_> = self.tables[rsc.i()].iter().copied().collect();
-        let candidates = self.as_come_across(&entries).filter(|entry| self.is_usable(entry));
+        let candidates = self.as_come_across(&entries).into_iter().filter(|entry| self.is_usable(entry));
         let candidates: Vec<NodeIdx> = candidates.map(|entry| entry.node).collect();
         let any_fits = candidates.iter().any(|node| fits(self, *node, &needed));
         let needed = if any_fits { needed } else { self.utilization(rsc) };

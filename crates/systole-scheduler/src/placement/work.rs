@@ -2,9 +2,8 @@
 
 use super::{
     Detail, Locked, Placement, ScoreLine,
+    candidates::Candidates,
     colocation::{Colocation, Wishing},
-    hash_order::hash_order,
-    instances::merge_sort,
     location::Location,
     promotable::Twins,
     table::{Discovery, Entry, NodeTable, add},
@@ -15,7 +14,7 @@ use crate::{
     NodeIdx, Note, RscIdx, Status,
     status::{FencingRequest, Kind, NodeSet, PlacementStrategy, Requires},
 };
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, ops::Bound};
+use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
 use systole_types::{Role, Score};
 
 /// What changes about a resource while placement works.
@@ -279,6 +278,7 @@ impl<'s, 'c> Assigner<'s, 'c> {
             children: self.rsc.iter_mut().map(|state| std::mem::take(&mut state.children)).collect(),
             allowed: self.tables,
             candidates: self.candidates,
+            free: self.nodes.iter_mut().map(|node| std::mem::take(&mut node.free)).collect(),
             nodes: self
                 .nodes
                 .iter()
@@ -330,63 +330,6 @@ impl<'s, 'c> Assigner<'s, 'c> {
             if is_bundle { -super::table::INFINITY } else { self.st.node(node).present_score().value() };
         let discovery = if is_bundle { Discovery::Never } else { Discovery::Always };
         Entry { node, score, count: 0, discovery }
-    }
-
-    /// Which of two candidates comes first: better score, then (as the strategy says) more free capacity, fewer
-    /// resources, the preferred node, and at last the name.
-    pub fn compare_candidates(&self, a: &Entry, b: &Entry, preferred: Option<NodeIdx>) -> Ordering {
-        let score =
-            |entry: &Entry| if self.is_available(entry.node) { entry.score } else { -super::table::INFINITY };
-        let by_name = || self.name_rank[a.node.i()].cmp(&self.name_rank[b.node.i()]);
-        let by_score = score(b).cmp(&score(a));
-        if by_score.is_ne() {
-            return by_score;
-        }
-        if self.strategy() == PlacementStrategy::Minimal {
-            return by_name();
-        }
-        if self.strategy() == PlacementStrategy::Balanced {
-            let by_capacity = self.compare_capacities(a.node, b.node);
-            if by_capacity.is_ne() {
-                return by_capacity;
-            }
-        }
-        let n_assigned = |entry: &Entry| self.nodes[entry.node.i()].n_assigned;
-        let is_preferred = |entry: &Entry| preferred == Some(entry.node);
-        n_assigned(a)
-            .cmp(&n_assigned(b))
-            .then_with(|| is_preferred(b).cmp(&is_preferred(a)))
-            .then_with(by_name)
-    }
-
-    /// A table's nodes, best first.
-    pub fn sorted_candidates(&self, table: &NodeTable, preferred: Option<NodeIdx>) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = table.iter().copied().collect();
-        if self.strategy() == PlacementStrategy::Balanced {
-            let found: Vec<Entry> = self.as_come_across(&entries).rev().collect();
-            return merge_sort(found, &|a, b| self.compare_candidates(a, b, preferred));
-        }
-        entries.sort_by(|a, b| self.compare_candidates(a, b, preferred));
-        entries
-    }
-
-    /// The best of a table's nodes.
-    pub fn best_candidate(&self, table: &NodeTable, preferred: Option<NodeIdx>) -> Option<Entry> {
-        if self.strategy() == PlacementStrategy::Balanced {
-            return self.sorted_candidates(table, preferred).into_iter().next();
-        }
-        table.iter().copied().min_by(|a, b| self.compare_candidates(a, b, preferred))
-    }
-
-    /// Entries of a table in the order in which Pacemaker comes across them.
-    pub fn as_come_across<'e>(
-        &self,
-        entries: &'e [Entry],
-    ) -> impl DoubleEndedIterator<Item = Entry> + use<'e> {
-        let mut by_name: Vec<&'e Entry> = entries.iter().collect();
-        by_name.sort_by_key(|entry| self.name_rank[entry.node.i()]);
-        let ids: Vec<&str> = by_name.iter().map(|entry| self.st.node(entry.node).uuid.as_str()).collect();
-        hash_order(&ids).into_iter().map(move |at| *by_name[at])
     }
 
     // Resources
@@ -575,5 +518,31 @@ impl Mutable<'_> {
             children: rsc.children.clone(),
             ..Self::default()
         }
+    }
+}
+
+impl Candidates for Assigner<'_, '_> {
+    fn strategy(&self) -> PlacementStrategy {
+        self.st.options.placement_strategy
+    }
+
+    fn is_available(&self, node: NodeIdx) -> bool {
+        self.nodes[node.i()].is_available
+    }
+
+    fn free(&self, node: NodeIdx) -> &Capacities {
+        &self.nodes[node.i()].free
+    }
+
+    fn n_assigned(&self, node: NodeIdx) -> u32 {
+        self.nodes[node.i()].n_assigned
+    }
+
+    fn name_rank(&self, node: NodeIdx) -> u32 {
+        self.name_rank[node.i()]
+    }
+
+    fn uuid(&self, node: NodeIdx) -> &str {
+        self.st.node(node).uuid.as_str()
     }
 }

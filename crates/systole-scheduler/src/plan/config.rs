@@ -16,7 +16,16 @@ use crate::{
 use systole_cib::model::{HistoryEntry, ResourceHistory};
 use systole_types::{OcfRc, OpStatus, ResourceId, Score};
 
-impl Draft<'_, '_> {
+/// A history entry that is compared with today's definition only when places are known: the address of a bundle's
+/// connection is its container's host.
+pub(super) struct PutOff<'s> {
+    rsc: RscIdx,
+    node: NodeIdx,
+    entry: &'s HistoryEntry,
+    first: &'s HistoryEntry,
+}
+
+impl<'s> Draft<'s, '_> {
     /// What the history calls for, in the order found there.
     pub(super) fn take_early_actions(&mut self) {
         for early in &self.status.early {
@@ -85,9 +94,12 @@ impl Draft<'_, '_> {
         clear
     }
 
-    /// Failures that were to be compared with today's parameters once places are known.
-    pub(super) fn compare_failures(&mut self) {
-        for failure in &self.status.failures_to_compare {
+    /// What was to be compared with today's parameters once places are known, the last put off first.
+    pub(super) fn compare_put_off(&mut self) {
+        for PutOff { rsc, node, entry, first } in std::mem::take(&mut self.put_off).into_iter().rev() {
+            self.follow_definition(rsc, node, entry, first);
+        }
+        for failure in self.status.failures_to_compare.iter().rev() {
             let host = self.container_host(failure.rsc).map(|host| &self.status.node(host).name);
             let change =
                 self.status.digest_change(failure.rsc, failure.node, failure.entry, failure.entry, host);
@@ -185,7 +197,7 @@ impl Draft<'_, '_> {
         known
     }
 
-    fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &ResourceHistory) {
+    fn check_history(&mut self, rsc: RscIdx, node: NodeIdx, history: &'s ResourceHistory) {
         let resource = self.r(rsc);
         if !resource.is_primitive() {
             return;
@@ -206,21 +218,29 @@ impl Draft<'_, '_> {
         }
         let entries = in_order(&history.operations);
         let entries = since_last_start(&entries);
-        for entry in entries {
-            let first = self.status.first_compared(rsc, &history.operations, entries, entry);
-            self.check_entry(rsc, node, entry, first);
+        let needs_host = resource.container.is_some() && self.status.needs_host_name(rsc);
+        for entry in entries.iter().copied() {
+            if entry.interval_ms > 0 && (resource.maintenance || self.status.node(node).maintenance) {
+                self.cancel_known(rsc, &recurring_key(entry), entry.call_id, node);
+            } else if !is_looked_at(entry) {
+                continue;
+            } else if needs_host {
+                // Compared the other way round, and by whichever then is first.
+                let is_same = |other: &&HistoryEntry| {
+                    other.operation == entry.operation && other.interval_ms == entry.interval_ms
+                };
+                let first = entries.iter().rev().copied().find(is_same).unwrap_or(entry);
+                self.put_off.push(PutOff { rsc, node, entry, first });
+            } else {
+                let first = self.status.first_compared(rsc, &history.operations, entries, entry);
+                self.follow_definition(rsc, node, entry, first);
+            }
         }
     }
 
-    fn check_entry(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry, first: &HistoryEntry) {
-        let is_recurring = entry.interval_ms > 0;
-        let key = recurring_key(entry);
-        if is_recurring && (self.r(rsc).maintenance || self.status.node(node).maintenance) {
-            self.cancel_known(rsc, &key, entry.call_id, node);
-            return;
-        }
-        if is_looked_at(entry)
-            && self.has_definition_changed(rsc, node, entry, first, &key)
+    /// What follows if the definition of an operation is no longer what it was: failures are forgotten, too.
+    fn follow_definition(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry, first: &HistoryEntry) {
+        if self.has_definition_changed(rsc, node, entry, first, &recurring_key(entry))
             && self.status.fail_count(rsc, node, Failures::Effective) != Score::ZERO
         {
             self.clear_fail_count(rsc, node);

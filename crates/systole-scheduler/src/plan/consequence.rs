@@ -175,12 +175,6 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// What comes after an action is visited next, the latest first.
-    pub(super) fn visit_followers(&mut self, action: ActIdx) {
-        let followers = self.followers(action);
-        self.to_visit.extend(followers);
-    }
-
     fn followers(&self, action: ActIdx) -> Vec<ActIdx> {
         self.a(action).after.iter().rev().map(|&link| self.links[link as usize].then).collect()
     }
@@ -196,13 +190,14 @@ impl Draft<'_, '_> {
     ) {
         let before = (self.a(first).flags, self.a(then).flags);
         self.judge_pair(first, then, first_flags, filter, kind);
-        self.changed.first |= self.a(first).flags != before.0;
         if self.a(then).flags != before.1 {
             self.changed.then = true;
             if self.a(then).rsc.is_some_and(|rsc| self.r(rsc).parent.is_some()) {
                 self.visit_meanwhile(then);
             }
         }
+        // What the visit to `then` did to `first` counts, too: that decides what is visited next, and so reasons.
+        self.changed.first |= self.a(first).flags != before.0;
     }
 
     fn judge_pair(&mut self, first: ActIdx, then: ActIdx, first_flags: Flags, filter: Flags, kind: Relation) {

@@ -61,6 +61,8 @@ pub struct Draft<'s, 'a> {
     pub placement: &'s Placement,
     /// ...as far as orders leave it so.
     pub assigned: Vec<Option<NodeIdx>>,
+    /// What orders have taken off its node again.
+    pub(super) taken_back: Vec<(RscIdx, NodeIdx)>,
     /// Role after the transition.
     pub next_role: Vec<Role>,
     /// Resources, as planning finds them.
@@ -85,6 +87,8 @@ pub struct Draft<'s, 'a> {
     pub have_unfencing: bool,
     /// Parameters that are nobody else's business may have been taken out of the CIB.
     pub is_sanitized: bool,
+    /// What is compared with today's configuration when places are known.
+    pub(super) put_off: Vec<super::config::PutOff<'s>>,
     /// What was noticed.
     pub notes: Vec<Note>,
     /// How often propagation may still look at a link: nothing may make it go on for ever.
@@ -112,6 +116,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             status,
             placement,
             assigned: placement.assigned.clone(),
+            taken_back: Vec::new(),
             next_role: placement.next_role.clone(),
             rsc: status.resources.iter().map(Self::rsc_state).collect(),
             is_placed: false,
@@ -124,6 +129,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
             is_sanitized: false,
+            put_off: Vec::new(),
             notes: Vec::new(),
             looks_left: 0,
             left_out,

@@ -254,16 +254,11 @@ impl Draft<'_, '_> {
             }
             return;
         }
-        if self.assigned[rsc.i()].is_none() {
-            return;
-        }
-        self.assigned[rsc.i()] = None;
+        let Some(node) = self.assigned[rsc.i()].take() else { return };
+        self.taken_back.push((rsc, node));
         self.next_role[rsc.i()] = Role::Stopped;
         self.drop_actions_of_unassigned(rsc);
         self.changed.then = true;
-        for action in self.list_actions_of(rsc) {
-            self.visit_followers(action);
-        }
     }
 
     /// Actions made before it was known that an instance runs nowhere.

@@ -153,9 +153,11 @@ impl Draft<'_, '_> {
     }
 
     /// Cancels a recurring operation that the history knows and the configuration does not want (any more).
-    pub(super) fn cancel_known(&mut self, rsc: RscIdx, key: &Key, call_id: i64, node: NodeIdx) {
+    pub(super) fn cancel_known(&mut self, rsc: RscIdx, key: &Key, call_id: Option<i64>, node: NodeIdx) {
         let cancel = self.cancel(rsc, key, Some(node));
-        self.add_meta(cancel, "call-id", call_id.to_string());
+        if let Some(call_id) = call_id {
+            self.add_meta(cancel, "call-id", call_id.to_string());
+        }
         self.order(End::Key(rsc, Key::once(Task::Stop)), End::Action(cancel), Relation::ORDERED);
     }
 }

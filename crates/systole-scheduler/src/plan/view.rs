@@ -47,7 +47,7 @@ impl Draft<'_, '_> {
 
     /// Nodes from the best to the worst.
     pub(super) fn nodes_by_preference(&self, rsc: RscIdx) -> Vec<NodeIdx> {
-        self.placement.best_first(rsc, self.status)
+        self.placement.best_first(rsc, self.status, &self.taken_back)
     }
 
     /// The node a resource is kept for while that is shut down, and since when.

@@ -438,17 +438,19 @@ impl<'a> Unpack<'a> {
         score: Score,
         reason: &'static str,
     ) {
-        self.bans.push(Ban { resource, node, score, with_children: true, reason });
+        let n_known = self.resources.len();
+        self.bans.push(Ban { resource, node, score, with_children: true, n_known, reason });
     }
 
     /// Keeps a resource, but not what is inside it, off every node.
     pub(super) fn ban_everywhere(&mut self, resource: RscIdx) {
-        let score = Score::MINUS_INFINITY;
+        let (score, n_known) = (Score::MINUS_INFINITY, self.resources.len());
         self.bans.push(Ban {
             resource,
             node: None,
             score,
             with_children: false,
+            n_known,
             reason: "not to be started anywhere",
         });
     }

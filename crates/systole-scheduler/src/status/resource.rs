@@ -219,6 +219,8 @@ pub struct Ban {
     pub score: Score,
     /// Counts for what is inside a collective too.
     pub with_children: bool,
+    /// How many resources were known by then: instances that come to light later are not concerned.
+    pub n_known: usize,
     /// Why.
     pub reason: &'static str,
 }

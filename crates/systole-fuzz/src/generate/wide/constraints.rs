@@ -171,7 +171,8 @@ impl Sketch {
         let known = self.document.element(self.sections.status).child("tickets").map(|tickets| tickets.key());
         let tickets = known.unwrap_or_else(|| self.document.append(self.sections.status, "tickets"));
         for name in ["ticketD", "ticketE"] {
-            if self.random.chance(80) {
+            let is_known = self.document.element(tickets).children().any(|state| state.id() == Some(name));
+            if self.random.chance(80) && !is_known {
                 let state = self.add(tickets, "ticket_state", &[("id", name), ("granted", "true")]);
                 self.sometimes(state, "last-granted", 60, &["1779990000"]);
                 self.sometimes(state, "standby", 20, &["true", "false"]);

@@ -11,13 +11,13 @@ pub(in crate::status) fn is_newer(a: &HistoryEntry, b: &HistoryEntry) -> Orderin
         (None, None) => true,
         _ => false,
     };
-    if (same_node && a.id == b.id) || (a.call_id == -1 && b.call_id == -1) {
+    if (same_node && a.id == b.id) || (a.call() == -1 && b.call() == -1) {
         return Ordering::Equal;
     }
-    if same_node && ((a.call_id >= 0 && a.call_id < b.call_id) || (b.call_id >= 0 && a.call_id > b.call_id)) {
-        return a.call_id.cmp(&b.call_id);
+    if same_node && ((a.call() >= 0 && a.call() < b.call()) || (b.call() >= 0 && a.call() > b.call())) {
+        return a.call().cmp(&b.call());
     }
-    if a.call_id >= 0 && b.call_id >= 0 {
+    if a.call() >= 0 && b.call() >= 0 {
         return by_time(a, b);
     }
     by_transition(a, b)
@@ -36,7 +36,7 @@ fn by_transition(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
     let same_dc = magic_a.key.uuid.eq_ignore_ascii_case(&magic_b.key.uuid);
     if !same_dc || id_a == id_b {
         // Operations without result do not outlive the DC that asked for them, so they are the newer ones.
-        if b.call_id == -1 { Ordering::Less } else { Ordering::Greater }
+        if b.call() == -1 { Ordering::Less } else { Ordering::Greater }
     } else if (id_a >= 0 && id_a < id_b) || id_b == -1 {
         Ordering::Less
     } else {
@@ -61,7 +61,7 @@ pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: 
         [] | [_] => {}
         [a, b] if is_newer(a, b).is_gt() => ordered.swap(0, 1),
         [_, _] => {}
-        _ if have_calls_of_one_node(entries) => ordered.sort_by_key(|entry| entry.call_id),
+        _ if have_calls_of_one_node(entries) => ordered.sort_by_key(|entry| entry.call()),
         _ => *ordered = merge_sort(std::mem::take(ordered)),
     }
 }
@@ -69,9 +69,9 @@ pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: 
 /// Whether all entries can be compared by their call numbers: results of one node, of different calls and operations. That
 /// is a total order, and nearly every history is so.
 fn have_calls_of_one_node(entries: &[HistoryEntry]) -> bool {
-    let has_call = |entry: &HistoryEntry| entry.call_id >= 0 && entry.on_node == entries[0].on_node;
+    let has_call = |entry: &HistoryEntry| entry.call() >= 0 && entry.on_node == entries[0].on_node;
     let is_new = |(n, entry): (usize, &HistoryEntry)| {
-        entries[..n].iter().all(|other| other.call_id != entry.call_id && other.id != entry.id)
+        entries[..n].iter().all(|other| other.call() != entry.call() && other.id != entry.id)
     };
     entries.iter().all(has_call) && entries.iter().enumerate().all(is_new)
 }
