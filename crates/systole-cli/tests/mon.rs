@@ -92,3 +92,20 @@ fn a_link_planted_beside_a_page_is_not_followed() {
     assert!(left.out.starts_with("<html") || left.out.starts_with("<!DOC"), "{left:?}");
     assert!(left.out.contains("precious") && !left.out.contains(".page."), "{left:?}");
 }
+
+#[test]
+fn a_member_whose_executor_is_away_is_in_maintenance_and_it_is_said_why() {
+    let mark = r#"<transient_attributes id="2"><instance_attributes id="status-2-executor-is-away" score="INFINITY">
+        <nvpair id="m1" name="maintenance" value="true"/><nvpair id="m2" name="systole-executor" value="away"/>
+        </instance_attributes></transient_attributes>"#;
+    let beta = WEB.find("uname=\"beta\" in_ccm").expect("a state of beta");
+    let end = beta + WEB[beta..].find('>').expect("its tag ends") + 1;
+    let place = Place::new().with_cib(&format!("{}{mark}{}", &WEB[..end], &WEB[end..]));
+    let status = place.sh("systole status -A");
+    let warning = "WARNING: systole-execd does not answer on beta";
+    for text in [warning, "Node beta: maintenance", "systole-executor"] {
+        assert!(status.out.contains(text), "{text}: {}", status.out);
+    }
+    let mon = place.sh("crm_mon -1");
+    assert!(mon.out.contains("Node beta: maintenance") && !mon.out.contains("WARNING"), "{}", mon.out);
+}
