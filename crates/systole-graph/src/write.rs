@@ -174,6 +174,8 @@ struct CommonAttributes<'g> {
     ends: Vec<(&'g str, usize)>,
     /// Whether all can be written as XML attributes.
     is_plain: bool,
+    /// Own attributes of the last action, with how many common ones come before each: those of the next are mostly the same.
+    places: Vec<(&'g Arc<str>, usize)>,
 }
 
 impl<'g> CommonAttributes<'g> {
@@ -183,6 +185,7 @@ impl<'g> CommonAttributes<'g> {
         }
         self.text.clear();
         self.ends.clear();
+        self.places.clear();
         self.is_plain = shared.keys().all(|name| is_xml_name(name));
         for (name, value) in &**shared {
             attribute(&mut self.text, name, value);
@@ -190,19 +193,32 @@ impl<'g> CommonAttributes<'g> {
         }
     }
 
-    /// Writes them with an action's own ones in between, by name; an own one takes the place of a common one.
+    /// Finds the places of an action's own attributes among them; whether all can be written as XML attributes.
+    fn place(&mut self, own: &'g [Pair]) -> bool {
+        self.places.truncate(own.len());
+        for (n, (name, _)) in own.iter().enumerate() {
+            if self.places.get(n).is_some_and(|(known, _)| Arc::ptr_eq(known, name)) {
+                continue;
+            }
+            self.places.truncate(n);
+            if !is_xml_name(name) {
+                return false;
+            }
+            let n_before = self.ends.partition_point(|(common, _)| *common < &**name);
+            self.places.push((name, n_before));
+        }
+        self.is_plain
+    }
+
+    /// Writes them with an action's own ones in their places; an own one takes the place of a common one.
     fn write_with(&self, out: &mut String, own: &[Pair]) {
-        let (mut n_done, mut done) = (0, 0);
-        for (name, value) in own {
-            let rest = &self.ends[n_done..];
-            let n_before = rest.partition_point(|(common, _)| *common < &**name);
-            let end = if n_before == 0 { done } else { rest[n_before - 1].1 };
+        let mut done = 0;
+        for ((name, value), (_, n_before)) in own.iter().zip(&self.places) {
+            let end = n_before.checked_sub(1).map_or(0, |last| self.ends[last].1);
             out.push_str(&self.text[done..end]);
             attribute(out, name, value);
-            (n_done, done) = (n_done + n_before, end);
-            if let Some((_, end)) = self.ends.get(n_done).filter(|(common, _)| *common == &**name) {
-                (n_done, done) = (n_done + 1, *end);
-            }
+            let replaced = self.ends.get(*n_before).filter(|(common, _)| *common == &**name);
+            done = replaced.map_or(end, |(_, end)| *end);
         }
         out.push_str(&self.text[done..]);
     }
@@ -262,7 +278,7 @@ fn attributes<'g>(out: &mut String, action: &'g Action, common: &mut CommonAttri
     out.push_str("        <attributes");
     let (shared, own) = action.attributes.parts();
     common.turn_to(shared);
-    if common.is_plain && own.iter().all(|(name, _)| is_xml_name(name)) {
+    if common.place(own) {
         common.write_with(out, own);
         out.push_str("/>\n");
         return;
@@ -439,6 +455,32 @@ mod tests {
             let text = write_graph(&graph(both.into()));
             assert!(text.contains(written), "{own} as {written} in {text}");
         }
+    }
+
+    #[test]
+    fn what_one_action_has_in_common_with_the_next_is_written_in_its_place_in_both() {
+        let shared = |names: &str| -> Arc<Shared> {
+            Arc::new(names.split_whitespace().map(|name| (text(name), text("1"))).collect())
+        };
+        let (few, many) = (shared("b"), shared("a b d f"));
+        let own = ["c", "e", "g"].map(|name| (text(name), text("2")));
+        let written = |shared: &Arc<Shared>, own: &[Pair]| {
+            let mut all = Attributes::sharing(shared.clone());
+            all.extend(own.iter().cloned());
+            all
+        };
+        let all = [
+            (written(&few, &own), r#"<attributes b="1" c="2" e="2" g="2"/>"#),
+            (written(&few, &own[..2]), r#"<attributes b="1" c="2" e="2"/>"#),
+            (written(&few, &own[1..]), r#"<attributes b="1" e="2" g="2"/>"#),
+            (written(&many, &own[1..]), r#"<attributes a="1" b="1" d="1" e="2" f="1" g="2"/>"#),
+            (written(&many, &own), r#"<attributes a="1" b="1" c="2" d="1" e="2" f="1" g="2"/>"#),
+        ];
+        let actions = (1..).zip(&all).map(|(id, (attributes, _))| pseudo(id, attributes.clone(), &[]));
+        let text = write_graph(&graph(actions.collect()));
+        let found: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| line.starts_with("<attributes")).collect();
+        assert_eq!(found, all.map(|(_, line)| line));
     }
 
     #[test]

@@ -159,6 +159,10 @@ impl Draft<'_, '_> {
         kind: Relation,
         only_runnable: bool,
     ) {
+        if kind == Relation::ORDERED && self.is_of_primitives(collective) {
+            // Nothing follows for primitives.
+            return;
+        }
         let task = self.a(then).task.clone();
         for part in self.instances(collective) {
             let Some(action) = self.find_task(part, &task, node) else { continue };

@@ -15,21 +15,30 @@ use std::{sync::Arc, time::Duration};
 use systole_graph::{ActionKind, Synapse, TransitionGraph};
 use systole_types::{NodeUuid, parse_duration};
 
+/// What has been written down so far, and what is of use for the rest.
+struct Written {
+    synapses: Vec<Synapse>,
+    cache: Cache,
+    /// By action, what follows from links that come from it; all `NONE` but while inputs are merged.
+    relations: Vec<Relation>,
+}
+
 impl Draft<'_, '_> {
     /// Writes the plan down.
     pub(super) fn emit(&mut self) -> TransitionGraph {
         // What rules about parameters say of the time comes too late for the moment to look again, as in the reference.
         self.note_rules_of_operations();
         let properties = self.graph_properties();
-        let mut synapses = Vec::new();
-        let mut cache = Cache::new();
+        let relations = vec![Relation::NONE; self.actions.len()];
+        let mut written = Written { synapses: Vec::new(), cache: Cache::new(), relations };
         for root in self.roots() {
-            self.emit_resource(root, &mut synapses, &mut cache);
+            self.emit_resource(root, &mut written);
         }
         self.add_maintenance_update();
         for i in (0..self.actions.len()).rev() {
-            self.emit_action(ActIdx(u32::try_from(i).expect("an action's index")), &mut synapses, &mut cache);
+            self.emit_action(ActIdx(u32::try_from(i).expect("an action's index")), &mut written);
         }
+        let mut synapses = written.synapses;
         self.drop_missing_inputs(&mut synapses);
         TransitionGraph { properties, synapses }
     }
@@ -97,12 +106,12 @@ impl Draft<'_, '_> {
         properties
     }
 
-    fn emit_resource(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+    fn emit_resource(&mut self, rsc: RscIdx, written: &mut Written) {
         match &self.r(rsc).kind {
             Kind::Primitive(_) | Kind::Group(_) => {
-                self.emit_own(rsc, synapses, cache);
+                self.emit_own(rsc, written);
                 for &child in &self.r(rsc).children {
-                    self.emit_resource(child, synapses, cache);
+                    self.emit_resource(child, written);
                 }
             }
             Kind::Clone(_) => {
@@ -111,39 +120,40 @@ impl Draft<'_, '_> {
                 }
                 self.send_notifications(rsc);
                 for &child in self.parts(rsc) {
-                    self.emit_resource(child, synapses, cache);
+                    self.emit_resource(child, written);
                 }
-                self.emit_own(rsc, synapses, cache);
+                self.emit_own(rsc, written);
             }
             Kind::Bundle(bundle) => {
                 if let Some(inner) = bundle.inner {
-                    self.emit_resource(inner, synapses, cache);
+                    self.emit_resource(inner, written);
                 }
                 for replica in &bundle.replicas {
                     let parts = [replica.ip, Some(replica.container), replica.remote];
-                    parts.into_iter().flatten().for_each(|part| self.emit_resource(part, synapses, cache));
+                    parts.into_iter().flatten().for_each(|part| self.emit_resource(part, written));
                 }
             }
         }
     }
 
-    fn emit_own(&mut self, rsc: RscIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+    fn emit_own(&mut self, rsc: RscIdx, written: &mut Written) {
         for n in (0..self.n_actions_of(rsc)).rev() {
-            self.emit_action(self.nth_action_of(rsc, n), synapses, cache);
+            self.emit_action(self.nth_action_of(rsc, n), written);
         }
     }
 
-    fn emit_action(&mut self, action: ActIdx, synapses: &mut Vec<Synapse>, cache: &mut Cache) {
+    fn emit_action(&mut self, action: ActIdx, written: &mut Written) {
         if self.is(action, Flags::IN_GRAPH) || !self.is_shown(action) {
             return;
         }
         let flags = self.a(action).flags;
         self.a_mut(action).flags = flags.with(Flags::IN_GRAPH);
-        self.merge_inputs(action);
+        self.merge_inputs(action, &mut written.relations);
         let inputs = self.inputs(action);
         let priority = self.a(action).rsc.map_or(0, |rsc| self.priority(rsc));
         let priority = priority.max(self.a(action).priority).max(0);
-        synapses.push(Synapse { priority, action: self.written(action, cache), inputs });
+        let action = self.written(action, &mut written.cache);
+        written.synapses.push(Synapse { priority, action, inputs });
     }
 
     /// Instances of a promotable clone have the clone's priority, whatever their own.
@@ -179,20 +189,20 @@ impl Draft<'_, '_> {
     }
 
     /// Several links between the same two actions count as one with all that follows from each.
-    fn merge_inputs(&mut self, action: ActIdx) {
-        if self.a(action).before.len() < 2 {
-            return;
+    fn merge_inputs(&mut self, action: ActIdx, merged: &mut Vec<Relation>) {
+        // Notifications are made on the way.
+        merged.resize(self.actions.len(), Relation::NONE);
+        let before = &self.actions[action.i()].before;
+        for &link in before.iter() {
+            let link = &self.links[link as usize];
+            merged[link.first.i()] |= link.relation;
         }
-        let before = self.a(action).before.iter();
-        let mut by_first: Vec<(ActIdx, u32)> =
-            before.map(|&link| (self.links[link as usize].first, link)).collect();
-        by_first.sort_unstable();
-        for same in by_first.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-            let relations = same.iter().map(|(_, link)| self.links[*link as usize].relation);
-            let merged = relations.fold(Relation::NONE, |all, relation| all | relation);
-            for (_, link) in same {
-                self.links[*link as usize].relation = merged;
-            }
+        for &link in before.iter() {
+            let link = &mut self.links[link as usize];
+            link.relation = merged[link.first.i()];
+        }
+        for &link in before.iter() {
+            merged[self.links[link as usize].first.i()] = Relation::NONE;
         }
     }
 
@@ -213,7 +223,7 @@ impl Draft<'_, '_> {
         let is_mere_order = !relation.has_any(Relation(
             !(Relation::ORDERED.0 | Relation::THEN_SHOWS_FIRST.0 | Relation::FIRST_SHOWS_THEN.0),
         ));
-        let is_stop = before.key == Key::once(Task::Stop);
+        let is_stop = matches!(before.key, Key::Op(Task::Stop, 0));
         if relation == Relation::NONE {
             return false;
         }

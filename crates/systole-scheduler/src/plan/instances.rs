@@ -133,10 +133,13 @@ impl Draft<'_, '_> {
             Key::Notify(_, task) => task.clone(),
             Key::Op(..) => self.a(action).task.clone(),
         };
-        let first = self.r(rsc).children.first();
-        let of_primitives =
-            self.r(rsc).is_bundle() || first.is_none_or(|&first| self.r(first).is_primitive());
-        if of_primitives { task.work() } else { task }
+        if self.is_of_primitives(rsc) { task.work() } else { task }
+    }
+
+    /// Whether what is in a group, clone or bundle are primitives.
+    pub(super) fn is_of_primitives(&self, collective: RscIdx) -> bool {
+        let resource = self.r(collective);
+        resource.is_bundle() || resource.children.first().is_none_or(|&first| self.r(first).is_primitive())
     }
 
     /// Whether `instance` is (or will be) on `node`, in `role` if that is not unknown.

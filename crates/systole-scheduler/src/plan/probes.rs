@@ -253,7 +253,7 @@ impl Draft<'_, '_> {
         let then_rsc = self.end_rsc(&order.then);
         let is_stop = |draft: &Self, end: &End| match end {
             End::Action(action) => draft.a(*action).task == Task::Stop,
-            End::Key(_, key) => *key == Key::once(Task::Stop),
+            End::Key(_, key) => matches!(key, Key::Op(Task::Stop, 0)),
         };
         if then_rsc == Some(first_rsc) || order.relation == Relation::NONE || !is_stop(self, &order.first) {
             return;

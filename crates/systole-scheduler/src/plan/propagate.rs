@@ -69,7 +69,7 @@ impl Draft<'_, '_> {
     fn apply_to_key(&mut self, (rsc, key): (RscIdx, &Key), then: &End, relation: Relation) {
         // What is said of the history that is erased by the DC is said of the agent's cleanup where nothing else is: Pacemaker
         // takes the one's key for the other's.
-        let is_missing = *key == Key::once(Task::LrmDelete) && self.find_key(rsc, key).is_none();
+        let is_missing = matches!(key, Key::Op(Task::LrmDelete, 0)) && self.find_key(rsc, key).is_none();
         let cleanup = Key::once(Task::Delete);
         let key = if is_missing { &cleanup } else { key };
         let mut seen = 0;
