@@ -236,6 +236,31 @@ fn options_of_former_days_still_mean_what_they_did() {
 }
 
 #[test]
+fn bans_are_listed_for_sets_patterns_and_rules_by_node() {
+    let bans = r##"<rsc_location id="by-set" score="-INFINITY" node="beta"><resource_set id="s"><resource_ref id="vip"/><resource_ref id="smtp"/>
+        </resource_set></rsc_location><rsc_location id="by-pattern" rsc-pattern="^(pi)ng" node="alpha" score="-5"/>
+        <rsc_location id="nowhere" rsc="vip" node="omega" score="-INFINITY"/><rsc_location id="by-rule" rsc="db-clone"><rule id="rule"
+        role="Promoted" score="-INFINITY"><expression id="e" attribute="#uname" operation="ne" value="gamma"/></rule></rsc_location>
+        </constraints>"##;
+    let place = Place::new().with_cib(&WEB.replace("</constraints>", bans));
+    let listed = |options: &str| {
+        let said = place.sh(&format!("crm_mon -1 {options}")).out;
+        said.lines().filter_map(|line| line.strip_prefix("  * ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (promoted, ban) = ("from running in Promoted role on", "from running on");
+    let mine = [
+        format!("rule\tprevents db-clone {promoted} beta"),
+        format!("rule\tprevents db-clone {promoted} alpha"),
+        format!("by-pattern\tprevents ping-clone {ban} alpha"),
+        format!("by-set\tprevents smtp {ban} beta"),
+        format!("by-set\tprevents vip {ban} beta"),
+    ];
+    assert_eq!(listed("--include=none,bans")[..5], mine);
+    assert_eq!(listed("--include=none,bans:by-p"), mine[2..3]);
+    assert_eq!(listed("--include=none,bans --resource=mail"), mine[3..4]);
+}
+
+#[test]
 fn output_goes_to_devices_as_it_does_to_files() {
     let place = web();
     for (command, out) in [

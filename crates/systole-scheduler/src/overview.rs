@@ -348,6 +348,8 @@ pub struct BanView {
     pub id: ElementId,
     /// The resource.
     pub resource: ResourceId,
+    /// What it is part of.
+    pub top: ResourceId,
     /// The node.
     pub node: NodeId,
     /// How much.

@@ -166,6 +166,10 @@ pub fn run(session: &mut Session<'_>, args: &[OsString]) -> anyhow::Result<Exit>
         .into_iter()
         .map(|(option, name)| sections::Wish { is_included: option == "include", name })
         .collect();
+    // Which bans are shown is said by any of the two options.
+    let mut included = args.sections.iter().rev().filter(|wish| wish.is_included);
+    let prefix = included.find_map(|wish| wish.name.strip_prefix("bans:").map(str::to_owned));
+    args.neg_locations = prefix.or(args.neg_locations);
     show(session, args)
 }
 

@@ -10,7 +10,9 @@ use crate::{
     words::{date_text, interval_text, op_status_text, rc_text},
 };
 use std::{collections::BTreeSet, time::Duration};
-use systole_scheduler::overview::{AttributeView, FailureView, Overview, ResourceHistoryView, Summary};
+use systole_scheduler::overview::{
+    AttributeView, BanView, FailureView, Overview, ResourceHistoryView, Summary,
+};
 use systole_types::{OpStatus, Score, Timestamp};
 
 /// A part of the status.
@@ -456,18 +458,24 @@ fn tickets(overview: &Overview, options: &TextOptions) -> Outline {
     outline
 }
 
+/// Whether a ban is of a resource that was asked for, and begins as was asked for.
+pub(super) fn is_wanted(ban: &BanView, options: &TextOptions) -> bool {
+    let wanted = options.list.resources.as_ref();
+    let is_named =
+        |wanted: &BTreeSet<String>| [&ban.resource, &ban.top].iter().any(|id| wanted.contains(id.as_str()));
+    wanted.is_none_or(is_named) && ban.id.as_str().starts_with(&options.ban_prefix)
+}
+
 fn bans(overview: &Overview, options: &TextOptions) -> Outline {
     let mut outline = Outline::new();
     for ban in &overview.bans {
-        let wanted =
-            options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(ban.resource.as_str()));
-        if !wanted || !ban.id.as_str().starts_with(&options.ban_prefix) {
+        if !is_wanted(ban, options) {
             continue;
         }
         let node = overview.nodes.iter().find(|node| node.name == ban.node);
         let node = node.map_or(ban.node.to_string(), |node| node_name(node, options.list.detail));
-        let what = if ban.promoted_only { "becoming promoted" } else { "running" };
-        outline.push(0, format!("{}\tprevents {} from {what} on {node}", ban.id, ban.resource));
+        let role = if ban.promoted_only { "in Promoted role " } else { "" };
+        outline.push(0, format!("{}\tprevents {} from running {role}on {node}", ban.id, ban.resource));
     }
     outline
 }

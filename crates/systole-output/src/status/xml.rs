@@ -362,20 +362,15 @@ fn tickets(overview: &Overview, options: &TextOptions) -> Tree {
 }
 
 fn bans(overview: &Overview, options: &TextOptions) -> Tree {
-    let wanted = |id: &str| options.list.resources.as_ref().is_none_or(|wanted| wanted.contains(id));
-    Tree::new("bans").children(
-        overview
-            .bans
-            .iter()
-            .filter(|ban| wanted(ban.resource.as_str()) && ban.id.as_str().starts_with(&options.ban_prefix))
-            .map(|ban| {
-                Tree::new("ban")
-                    .attr("id", ban.id.as_str())
-                    .attr("resource", ban.resource.as_str())
-                    .attr("node", ban.node.as_str())
-                    .attr("weight", ban.score.value())
-                    .attr("promoted-only", ban.promoted_only)
-                    .attr("master_only", ban.promoted_only)
-            }),
-    )
+    Tree::new("bans").children(overview.bans.iter().filter(|ban| super::text::is_wanted(ban, options)).map(
+        |ban| {
+            Tree::new("ban")
+                .attr("id", ban.id.as_str())
+                .attr("resource", ban.resource.as_str())
+                .attr("node", ban.node.as_str())
+                .attr("weight", ban.score.value())
+                .attr("promoted-only", ban.promoted_only)
+                .attr("master_only", ban.promoted_only)
+        },
+    ))
 }
