@@ -122,6 +122,11 @@ fn what_we_cannot_do_is_said_at_once() {
             "status=\"3\"",
         ),
         (
+            Service::Attributes,
+            r#"<create_attrd_op t="attrd" task="update" attr_name="cpu" attr_value="4" attr_set_type="utilization"/>"#,
+            "status=\"3\"",
+        ),
+        (
             Service::Fencing,
             r#"<stonith_command t="stonith-ng" st_op="register" st_clientname="crm_mon"/>"#,
             "st_clientid=\"session-1\"",
@@ -180,11 +185,17 @@ fn attributes_without_a_host_are_the_remote_nodes() {
 }
 
 #[test]
-fn an_attribute_may_be_private_and_held_back() {
+fn an_attribute_may_be_private_held_back_and_waited_for() {
     let xml = r#"<create_attrd_op t="attrd" attr_name="a" attr_value="1" task="update-both" attr_dampening="5s" attr_is_private="1"/>"#;
     let (call, _) = ask(Service::Attributes, WAITS, xml);
     let Call::Attribute(update) = call else { panic!("{call:?}") };
     assert_eq!((update.delay_ms, update.delay_if_new, update.private), (Some(5000), false, true));
+    for (point, everywhere) in [("cluster", true), ("local", false)] {
+        let xml = format!(r#"<x t="attrd" attr_name="a" task="update" attr_sync_point="{point}"/>"#);
+        let (call, _) = ask(Service::Attributes, WAITS, &xml);
+        let Call::Attribute(update) = call else { panic!("{call:?}") };
+        assert_eq!(update.everywhere, everywhere, "{point}");
+    }
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub fn perform(session: &mut Session<'_>, request: Request) -> anyhow::Result<Re
     let document = cluster.cib()?;
     let target = Target::of(session, &mut cluster, &document, &request)?;
     check(&request)?;
-    if cluster.is_live() && request.section == Section::Status && request.command != Command::Query {
+    let is_transient = request.section == Section::Status && !request.utilization;
+    if cluster.is_live() && is_transient && request.command != Command::Query {
         return tell_daemon(&mut cluster, request, target);
     }
     let mut work = Work { cluster, document, target, request };
@@ -48,7 +49,7 @@ fn check(request: &Request) -> anyhow::Result<()> {
     }
 }
 
-/// Transient attributes of a running cluster are the daemon's to change.
+/// Transient attributes of a running cluster are the daemon's to change (but not capacities, of which it knows nothing).
 fn tell_daemon(cluster: &mut Cluster, request: Request, target: Target) -> anyhow::Result<Report> {
     let is_pattern = request.pattern.is_some();
     let value = match request.command {

@@ -10,6 +10,10 @@ use systole_cib::xml::Element;
 pub(super) fn read(request: Element<'_>, node: &str) -> Result<Heard, MessageError> {
     // A tool on a remote node does not know the node's name, and means it.
     let host = attr(request, "attr_host").filter(|host| host != "localhost");
+    // Transient capacities: the attribute manager here has none.
+    if request.attr("attr_set_type") == Some("utilization") {
+        return Ok(Heard::Nothing { status: EX_UNIMPLEMENT });
+    }
     Ok(match request.need("task")? {
         "update" | "update-both" if is_named(request) => {
             let update = update(request, host.unwrap_or_else(|| node.to_owned()))?;
@@ -58,6 +62,7 @@ fn update(request: Element<'_>, node: String) -> Result<AttributeUpdate, Message
         delay_if_new: request.attr("task") == Some("update"),
         private: request.attr("attr_is_private").is_some_and(|value| value != "0"),
         set: attr(request, "attr_set"),
+        everywhere: request.attr("attr_sync_point") == Some("cluster"),
         ..AttributeUpdate::default()
     })
 }
