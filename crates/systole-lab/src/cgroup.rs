@@ -150,6 +150,19 @@ pub fn processes(hierarchies: &[Hierarchy], path: &Path) -> Vec<i32> {
     pids
 }
 
+/// Lets everything in the group `path` go on that is held: a paused container, which with cgroup v1 cannot even die.
+pub fn thaw(hierarchies: &[Hierarchy], path: &Path) {
+    for dir in hierarchies.iter().flat_map(|hierarchy| subtree(&hierarchy.mount_point.join(path))) {
+        for (file, value) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+            let file = dir.join(file);
+            if file.exists() {
+                // One that cannot be written to is on its way out.
+                let _ = fs::write(file, value);
+            }
+        }
+    }
+}
+
 /// Kills everything in the group `path` and removes it.
 ///
 /// # Errors
@@ -161,6 +174,7 @@ pub fn destroy(hierarchies: &[Hierarchy], path: &Path) -> Result<()> {
         for pid in pids.iter().filter_map(|pid| rustix::process::Pid::from_raw(*pid)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
+        thaw(hierarchies, path);
         if pids.is_empty() && remove(hierarchies, path) {
             remove_parents(hierarchies, path);
             return Ok(());
@@ -213,6 +227,23 @@ fn subtree(top: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_in_a_group_or_below_goes_on() {
+        let root = std::env::temp_dir().join(format!("systole-lab-cgroup-{}", std::process::id()));
+        let paused = root.join("lab/node/libpod-1");
+        fs::create_dir_all(&paused).expect("directories");
+        for (file, held) in [("freezer.state", "FROZEN"), ("cgroup.freeze", "1")] {
+            fs::write(paused.join(file), held).expect("a file");
+        }
+        let hierarchy = Hierarchy { mount_point: root.clone(), v1_options: None };
+        thaw(&[hierarchy], Path::new("lab"));
+        for (file, goes_on) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+            assert_eq!(fs::read_to_string(paused.join(file)).expect("a file"), goes_on);
+            assert!(!root.join("lab").join(file).exists(), "none is made");
+        }
+        fs::remove_dir_all(&root).expect("removed");
+    }
 
     #[test]
     fn hierarchies_of_both_versions_are_recognised() {

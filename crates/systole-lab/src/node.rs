@@ -112,6 +112,8 @@ impl Node {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
             network::unplug(&self.layout, self.idx);
+            // What is in a paused container could not die.
+            cgroup::thaw(hierarchies, &self.cgroup());
             power.keeper.wait().context("cannot wait for the node's end")?;
         }
         cgroup::destroy(hierarchies, &self.cgroup())

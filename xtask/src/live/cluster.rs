@@ -15,6 +15,9 @@ pub(super) const TESTS: &[Test] = &[
     ("a container that is stopped by hand comes back", |lab| {
         container_comes_back(lab, &["podman", "stop", "-t", "5"])
     }),
+    ("a container that is removed by force comes back", |lab| {
+        container_comes_back(lab, &["podman", "rm", "--force"])
+    }),
     ("a container whose HAProxy is killed comes back", haproxy_killed),
     ("a resource that is said to have failed is recovered", said_to_have_failed),
     ("a container started behind the cluster's back is noticed and stopped", started_by_hand),

@@ -154,7 +154,10 @@ fn nodes_are_apart(lab: &Lab) -> Result<()> {
         ensure!(lab.exec("controller-0", &["cat", "/run/x"]).is_err(), "/run outlived a power-off");
         let running = lab.exec("controller-0", &["podman", "ps", "--quiet"])?;
         ensure!(running.trim().is_empty(), "a container outlived a power-off: {running}");
-        Ok(())
+        // What is held dies, too.
+        lab.exec("controller-1", &web)?;
+        lab.exec("controller-1", &["podman", "pause", "--all"])?;
+        lab.run(&["kill", "controller-1"]).map(drop)
     })?;
     before.compare(&Residue::take(lab)?)
 }
