@@ -7,6 +7,7 @@ mod attributes;
 mod cleanup;
 mod failing;
 mod failures;
+mod membership;
 mod notices;
 mod remote;
 mod size;
@@ -15,8 +16,7 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{Attach, Copy, Hand, Hello, Ledger, MembershipUpdate, NodeUpdate, Perform, Standing},
-    released::Released,
+    message::{Attach, Copy, Hand, Hello, Ledger, Perform},
 };
 pub(crate) use attributes::Valued;
 pub(crate) use cleanup::{Cleanup, History, to_forget};
@@ -451,73 +451,6 @@ impl Replica {
         self.status().erase_resource(node, resource);
         self.count(Counted::Status);
         true
-    }
-
-    /// The DC says what the membership means. Whether the configuration changed, and the transition keys of what nobody will
-    /// answer any more.
-    pub fn apply_membership(&mut self, update: &MembershipUpdate) -> (bool, Vec<String>) {
-        let mut given_up = Vec::new();
-        let root = self.cib.root_key();
-        self.cib.set_attr(root, "have-quorum", if update.has_quorum { "1" } else { "0" });
-        self.cib.set_attr(root, "dc-uuid", &update.dc.to_string());
-        for node in &update.nodes {
-            self.status().stand(node);
-            match node.standing {
-                // Before this is said there is no plan under way which had something done there; there may be on its guests.
-                Standing::Off => given_up.extend(self.forget_member(node.id, &node.name)),
-                Standing::Lost => {
-                    self.ledger.give_up(|perform| perform.node == node.id);
-                    self.set_attributes_aside(&node.name);
-                }
-                Standing::Member | Standing::Stranded => self.restore_attributes(&node.name),
-                Standing::Pending => {}
-            }
-        }
-        let is_new = self.write_bootstrap(update);
-        self.count(if is_new { Counted::Configuration } else { Counted::Status });
-        (is_new, given_up)
-    }
-
-    /// Forgets that there ever was a node. The transition keys of what nobody will answer any more; `None` if there was no such node.
-    pub fn forget_node(&mut self, name: &str) -> Option<Vec<String>> {
-        let nodes =
-            self.cib.root().child("configuration").and_then(|configuration| configuration.child("nodes"));
-        let entries = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
-        let entries = entries.chain(self.node_state(name));
-        let gone: Vec<_> =
-            entries.filter(|entry| entry.attr("uname") == Some(name)).map(Element::key).collect();
-        let id = self.id_of(name);
-        if gone.is_empty() && id.is_none() {
-            return None;
-        }
-        let mut given_up = Vec::new();
-        if let Some(id) = id {
-            given_up = self.forget_member(id, name);
-            self.ledger.give_up(|perform| perform.node == id);
-            self.ledger.nodes.remove(&id);
-        }
-        self.forget_attributes(name);
-        for key in gone {
-            self.cib.remove(key);
-        }
-        self.count(Counted::Configuration);
-        Some(given_up)
-    }
-
-    /// A node is out of the way for good: what ran there can be recovered. Returns the transition keys of what nobody will
-    /// answer any more.
-    pub fn release(&mut self, released: &Released) -> Vec<String> {
-        let given_up = match released.id() {
-            Some(id) => {
-                let update = NodeUpdate { id, name: released.name().to_owned(), standing: Standing::Off };
-                self.ledger.give_up(|perform| perform.node == id);
-                self.status().stand(&update);
-                self.forget_member(id, released.name())
-            }
-            None => self.release_remote(released.name()),
-        };
-        self.count(Counted::Status);
-        given_up
     }
 }
 
