@@ -16,16 +16,16 @@ pub struct Options {
     /// Tell this one story, and all that happened in it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Of such clusters only: plain, or guests (with containers and a remote node).
+    /// Of such clusters only: plain, guests (with containers and a remote node), or those with more that happens: harsh, harsh-guests.
     #[arg(long)]
     family: Option<String>,
 }
 
 impl Options {
-    /// As many stories as the tests tell: of clusters with guests those that are known to hold.
-    pub fn for_tests() -> [Self; 2] {
+    /// As many stories as the tests tell: of those with guests, as many as are known to hold.
+    pub fn for_tests() -> [Self; 4] {
         let of = |family: &str, seeds| Self { seeds, from: 0, seed: None, family: Some(family.to_owned()) };
-        [of("plain", 3000), of("guests", 300)]
+        [of("plain", 2000), of("guests", 200), of("harsh", 600), of("harsh-guests", 30)]
     }
 }
 

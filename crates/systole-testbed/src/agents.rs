@@ -1,6 +1,6 @@
 //! Simulated resource agents: what runs on a host, how long actions take, and how they fail.
 
-use crate::{Micros, Random};
+use crate::{Micros, Random, SECOND};
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cluster::executor::{AgentExit, RunId};
 use systole_types::{OcfRc, OpStatus};
@@ -45,6 +45,8 @@ pub struct Agents {
     pub failing_starts: BTreeSet<String>,
     /// Resources whose actions take longer than their timeouts.
     pub slow: BTreeSet<String>,
+    /// Resources whose actions take long, though not too long, and do not heed that they are to end.
+    pub lingering: BTreeSet<String>,
     /// How often each resource was started and stopped here.
     pub n_changes: u64,
 }
@@ -53,8 +55,11 @@ impl Agents {
     /// Starts a process.
     pub fn spawn(&mut self, id: u64, run: RunId, operation: Operation, now: Micros, random: &mut Random) {
         let quick = random.between(2_000, 400_000);
-        let takes =
-            if self.slow.contains(&operation.resource) { operation.timeout_ms * 1000 + quick } else { quick };
+        let takes = match &operation.resource {
+            resource if self.slow.contains(resource) => operation.timeout_ms * 1000 + quick,
+            resource if self.lingering.contains(resource) => random.between(SECOND, 15 * SECOND),
+            _ => quick,
+        };
         let changes = matches!(operation.operation.as_str(), "start" | "stop" | "promote" | "demote");
         let acts_at = changes.then_some(now + takes / 2);
         self.processes.insert(

@@ -6,15 +6,28 @@
 //! - **One promoted copy**, likewise, of what may be promoted once; on hosts and in containers.
 //! - **Nothing is begun without quorum**: a start that was decided with quorum and still waits its turn when that is lost
 //!   is taken back, unless the configuration ignores quorum.
-//! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost.
+//! - **A guest node is recovered by recovering its container**: nobody connects to one again that was lost,
+//!   but for one on a host in maintenance mode, whose containers are left alone, and where it was lost by a node without quorum, whose
+//!   word of that is lost, too: what is in the container is probed then.
 //! - **Notifications tell the truth**: what one says that was done was done in its plan, what is to be done was not yet.
 //! - **Who is promoted is known**: once a cluster has come to rest, every copy was told of the promoted one, when it started or by
-//!   a notification, unless it or the promoted one was itself cut off or without its daemon or executor since, or nobody had quorum.
+//!   a notification, unless it or the promoted one was itself cut off or without its daemon or executor since, or nobody had quorum; or it was in maintenance
+//!   mode then.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
 //! - **Plans can be right**: the independent checker finds nothing in any graph.
+//! - **Recovery waits for proof**: with fencing, what ran on a cluster node or remote machine that lost its power is started elsewhere
+//!   only when somebody has vouched for that, or when it was booted and is back.
+//! - **Orders agree with the configuration**: the DC has nothing started on a node that its CIB has on standby, and nothing but probes
+//!   done on one in maintenance mode.
+//! - **Who leaves in good order runs nothing**, but for what is in maintenance mode.
+//! - **Values of transient attributes are kept** as long as their node is there, and no longer: see [`attributes`].
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
+
+pub mod attributes;
+pub mod orders;
+mod recovery;
 
 use crate::{
     Micros, NodeIdx, SECOND,
@@ -25,8 +38,10 @@ use crate::{
     notices::Notices,
     station::Place,
 };
+use attributes::Attributes;
+use recovery::Recovery;
 use std::collections::{BTreeMap, BTreeSet};
-use systole_cib::ops::CibCall;
+use systole_cib::{ops::CibCall, xml::Document};
 use systole_types::CibVersion;
 use systole_wire::{
     api::{Call, Reply},
@@ -75,6 +90,10 @@ pub struct Checker {
     starts: BTreeMap<String, Micros>,
     /// What is known of notifications.
     pub notices: Notices,
+    /// What is known of hosts that have lost their power.
+    pub recovery: Recovery,
+    /// What is known of transient attributes.
+    pub attributes: Attributes,
     /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
     /// Ids of elements whose creation was acknowledged.
@@ -91,6 +110,8 @@ impl Checker {
             clones: &[],
             starts: BTreeMap::new(),
             notices: Notices::default(),
+            recovery: Recovery::default(),
+            attributes: Attributes::default(),
             versions: vec![None; n_hosts],
             kept: BTreeSet::new(),
         }
@@ -109,6 +130,17 @@ impl Checker {
     /// Something does not hold.
     pub fn fail(&mut self, what: String) {
         self.violation.get_or_insert(what);
+    }
+
+    /// The DC orders an operation.
+    pub fn ordered(&mut self, cib: &Document, operation: &Operation, hosts: &[Host]) {
+        if let Some(wrong) = orders::is_wrong(cib, operation) {
+            self.fail(wrong);
+        }
+        if operation.operation == "promote" {
+            let left_alone = hosts.iter().filter(|host| orders::is_in_maintenance(cib, &host.name));
+            self.notices.ordered(&operation.resource, left_alone.map(|host| host.name.clone()).collect());
+        }
     }
 
     /// An operation was handed to an executor.
@@ -143,6 +175,38 @@ impl Checker {
             agents.active.contains(resource)
         });
         self.must_not_be_far(place, resource, world);
+        let name = name_of(place, world);
+        if let Some(node) = self.recovery.is_too_early(resource, name) {
+            let text = format!(
+                "{resource} was started on {name}, and nobody knows that {node} is off, where it ran"
+            );
+            self.fail(text);
+        }
+    }
+
+    /// A cluster node or a remote machine loses its power, with everything that runs there.
+    pub fn lost_power(&mut self, node: &str, agents: &Agents) {
+        if self.fencing {
+            let clones = self.clones;
+            let only_there =
+                agents.active.iter().filter(|it| !clones.contains(&it.as_str()) && *it != "fence");
+            self.recovery.lost(node, only_there);
+        }
+    }
+
+    /// A node leaves in good order.
+    pub fn left(&mut self, host: &Host) {
+        let Some(node) = &host.node else { return };
+        if orders::is_in_maintenance(node.cib(), &host.name) {
+            return;
+        }
+        let agents = &host.station.agents;
+        let starts = agents.processes.values().filter(|process| process.operation.operation == "start");
+        let starts =
+            starts.filter(|process| process.acts_at.is_some()).map(|process| &process.operation.resource);
+        if let Some(resource) = agents.active.iter().chain(starts).find(|resource| *resource != "fence") {
+            self.fail(format!("{} left in good order, and {resource} runs there", host.name));
+        }
     }
 
     /// A resource was promoted somewhere.

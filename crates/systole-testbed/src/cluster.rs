@@ -6,12 +6,12 @@ mod remote;
 
 use crate::{
     Micros, NodeIdx, Random,
-    check::Checker,
+    check::{Checker, orders},
     far::{Far, Site},
     host::Host,
     network::{Arrival, Network, id_of},
     pop_if,
-    session::Session,
+    session::{Asleep, Session},
     station::Place,
     take_flaws,
 };
@@ -162,8 +162,16 @@ impl Cluster {
         let hosts = self.hosts.iter().filter_map(Host::next);
         let arrivals = (0..self.hosts.len()).filter_map(|node| self.network.next_arrival(node));
         let fars = self.fars.iter().filter_map(Far::next);
-        let sessions = self.sessions.iter().filter_map(Session::next);
+        let sessions = self.sessions.iter().filter_map(|session| session.next(self.asleep(session)));
         hosts.chain(arrivals).chain(fars).chain(sessions).min()
+    }
+
+    /// Which ends of a session do nothing at present.
+    fn asleep(&self, session: &Session) -> Asleep {
+        Asleep {
+            near: self.hosts[session.node].hangs_until.is_some(),
+            far: self.fars[session.far].station.hangs_until.is_some(),
+        }
     }
 
     fn clock(&self) -> Now {
@@ -210,6 +218,9 @@ impl Cluster {
         let host = &mut self.hosts[idx];
         if host.dropped_at.take_if(|at| *at <= now).is_some() {
             self.drop_hanging(idx);
+        }
+        if self.hosts[idx].executor_dropped_at.take_if(|at| *at <= now).is_some() {
+            self.drop_hanging_executor(idx);
         }
         if self.hosts[idx].hangs_until.take_if(|until| *until <= now).is_some() {
             self.wake(idx);
@@ -323,12 +334,20 @@ impl Cluster {
 
     fn perform(&mut self, idx: NodeIdx, effect: Effect) {
         match effect {
-            Effect::Cast(payload) => self.network.cast(idx, &payload, self.now, &mut self.random),
+            Effect::Cast(payload) => {
+                if let Some(operation) = orders::ordered(&payload)
+                    && let Some(node) = &self.hosts[idx].node
+                {
+                    self.checker.ordered(node.cib(), &operation, &self.hosts);
+                }
+                self.network.cast(idx, &payload, self.now, &mut self.random);
+            }
             Effect::ToExecutor(message) => self.pass_to_executor(idx, message),
             Effect::Persist { token, snapshot } => {
                 let host = &mut self.hosts[idx];
                 let earliest = host.writing.back().map_or(0, |(at, ..)| *at);
-                let at = earliest.max(self.now + self.random.between(500, 30_000));
+                let longest = if host.is_slow { 6_000_000 } else { 30_000 };
+                let at = earliest.max(self.now + self.random.between(500, longest));
                 host.writing.push_back((at, token, snapshot));
             }
             Effect::Reply { client, response } => self.answered(client, response.reply),
@@ -344,6 +363,8 @@ impl Cluster {
                 }
             }
             Effect::LeaveCluster => {
+                self.checker.left(&self.hosts[idx]);
+                self.hosts[idx].past.lost_at = self.now;
                 self.stop_node(idx);
                 self.hosts[idx].has_left = true;
                 if self.restarts_left_nodes {
@@ -374,6 +395,11 @@ impl Cluster {
     fn answered(&mut self, client: ClientId, reply: Reply) {
         if let Some((node, call, _)) = self.asked.remove(&client.0) {
             self.checker.answered(&call, &reply);
+            let view = self.network.view(node).filter(|view| view.has_quorum);
+            let members = view.iter().flat_map(|view| &view.members).map(|(id, _)| *id as NodeIdx - 1);
+            let members: Vec<NodeIdx> = members.collect();
+            let view = view.map(|view| (view.number, &members[..]));
+            self.checker.attributes.answered(self.now, client.0, &reply, view);
             let name = self.hosts[node].name.clone();
             if !matches!(reply, Reply::Done | Reply::Cib { .. }) {
                 self.tell(&name, &format!("answers request {}: {reply:?}", client.0));
@@ -397,10 +423,32 @@ impl Cluster {
             }
         }
         self.note_who_is_disturbed();
+        self.note_who_has_joined();
         self.checker.check(&self.hosts, &self.network);
     }
 
-    /// Nodes without a daemon, an executor or quorum may miss what they are told, and so may what they are connected to.
+    /// Who was without power and is in a view that is settled is known to have been booted.
+    fn note_who_has_joined(&mut self) {
+        let view_of = |idx: NodeIdx| self.network.view(idx).map(|view| view.number);
+        self.checker.attributes.heard(self.now, view_of);
+        let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
+        if !(0..self.hosts.len()).any(|idx| self.hosts[idx].node.is_some() && has_quorum(idx)) {
+            self.checker.attributes.forgotten(self.now);
+        }
+        if !self.checker.recovery.is_watching() {
+            return;
+        }
+        for (idx, host) in self.hosts.iter().enumerate() {
+            let settled = host.node.as_ref().and_then(NodeMachine::settled_view);
+            let view = self.network.view(idx).filter(|view| settled == Some(view.number));
+            for (_, name) in view.iter().flat_map(|view| &view.members) {
+                self.checker.recovery.released(name);
+            }
+        }
+    }
+
+    /// Nodes without a daemon, an executor or quorum may miss what they are told, and remote daemons what is told by a node without a
+    /// daemon or quorum. What is promoted without quorum, the others do not get to know either.
     fn note_who_is_disturbed(&mut self) {
         let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
         let has_executor = |idx: NodeIdx| self.hosts[idx].station.executor.is_some();
@@ -412,6 +460,11 @@ impl Cluster {
             match is_there(idx) {
                 true => is_any_there = true,
                 false => notices.disturbed(self.now, &host.name),
+            }
+        }
+        for session in self.sessions.iter().filter(|session| session.is_up) {
+            if self.hosts[session.node].awake().is_none() || !has_quorum(session.node) {
+                notices.disturbed(self.now, &self.fars[session.far].name);
             }
         }
         if !is_any_there {
@@ -426,6 +479,14 @@ impl Cluster {
         let number = self.n_requests;
         self.tell(&self.hosts[idx].name.clone(), &format!("is asked {number}: {call:?}"));
         self.asked.insert(number, (idx, call.clone(), self.now));
+        match &call {
+            Call::ConfirmOff { node } => self.checker.recovery.released(node),
+            Call::Attribute(update) => {
+                let about = self.hosts.iter().position(|host| host.name == update.node);
+                self.checker.attributes.asked(self.now, number, idx, about, &call);
+            }
+            _ => {}
+        }
         let request = Request { id: number, client: "simulator".to_owned(), user: None, call };
         self.tell_node(idx, Event::Request { client: ClientId(number), request, groups: Vec::new() });
         Some(number)

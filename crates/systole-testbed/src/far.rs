@@ -6,7 +6,7 @@ use crate::{
     Micros,
     station::{Place, Station},
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use systole_cluster::remote::server::{RemoteClient, RemoteServer};
 use systole_wire::exec::FromExecutor;
 
@@ -50,6 +50,12 @@ pub struct Far {
     pub repeats_results: bool,
     /// Whether its sessions break as soon as it is told to promote, demote or notify.
     pub breaks_at_word: bool,
+    /// Whether results of different resources overtake each other, and when the last one of each arrives.
+    pub shuffles_results: bool,
+    /// See `shuffles_results`.
+    pub last_result_at: BTreeMap<String, Micros>,
+    /// Whether it says results again later.
+    pub repeats_late: bool,
 }
 
 impl Far {
@@ -68,6 +74,9 @@ impl Far {
             stalls_until: 0,
             repeats_results: false,
             breaks_at_word: false,
+            shuffles_results: false,
+            last_result_at: BTreeMap::new(),
+            repeats_late: false,
         }
     }
 
@@ -101,7 +110,8 @@ impl Far {
 
     /// When something happens here next.
     pub fn next(&self) -> Option<Micros> {
-        let deadline = self.server.as_ref().and_then(RemoteServer::next_deadline);
+        let awake = self.server.as_ref().filter(|_| self.station.hangs_until.is_none());
+        let deadline = awake.and_then(RemoteServer::next_deadline);
         let deadline = deadline.map(|at| at.0.as_micros() as Micros);
         let leaving = self.leaving.iter().map(|(at, _)| *at).min();
         [self.starts_at, leaving, deadline, self.station.next()].into_iter().flatten().min()

@@ -1,6 +1,6 @@
 //! A simulated host: power, disk, the two daemons and what their effects do.
 
-use crate::{Micros, station::Station};
+use crate::{Micros, check::attributes::Past, station::Station};
 use std::collections::VecDeque;
 use systole_cluster::{Event, NodeMachine, Snapshot, Token};
 use systole_wire::exec::{FromExecutor, ToExecutor};
@@ -28,6 +28,8 @@ pub struct Host {
     pub station: Station,
     /// Whether the two are connected.
     pub is_linked: bool,
+    /// When `systoled` has had enough of an executor that hangs.
+    pub executor_dropped_at: Option<Micros>,
     /// When each daemon starts, if that is arranged.
     pub node_starts_at: Option<Micros>,
     /// See `node_starts_at`.
@@ -46,6 +48,8 @@ pub struct Host {
     pub is_full: bool,
     /// Whether the disk hangs: nothing comes of what is asked of it until it goes on.
     pub hangs: bool,
+    /// Whether each write takes seconds.
+    pub is_slow: bool,
     /// How many seconds its clock is ahead.
     pub clock_ahead: i64,
     /// What is being written.
@@ -59,6 +63,8 @@ pub struct Host {
     pub joined_at: Micros,
     /// Since when its daemon is away.
     pub away_since: Option<Micros>,
+    /// When it last lost its power or left, and when its daemon last ended.
+    pub past: Past,
     /// Whether the daemon has left in good order and is not to be started until someone does.
     pub has_left: bool,
 }
@@ -77,6 +83,7 @@ impl Host {
             station: Station::default(),
             is_linked: false,
             linked_since: 0,
+            executor_dropped_at: None,
             quorum_lost_at: None,
             node_starts_at: None,
             executor_starts_at: None,
@@ -86,11 +93,13 @@ impl Host {
             disk: None,
             is_full: false,
             hangs: false,
+            is_slow: false,
             clock_ahead: 0,
             writing: VecDeque::new(),
             has_to_join: true,
             joined_at: 0,
             away_since: Some(0),
+            past: Past::default(),
             has_left: false,
         }
     }
@@ -117,6 +126,7 @@ impl Host {
             self.writing.front().filter(|_| !self.hangs).map(|(at, ..)| *at),
             self.station.next(),
             self.dropped_at,
+            self.executor_dropped_at,
             self.hangs_until,
             self.awake().and_then(|node| deadline(node.next_deadline())),
         ];

@@ -12,6 +12,8 @@ pub struct Notices {
     done: BTreeSet<Deed>,
     /// The last promotion of a copy of each resource: when it was asked for, and on which node.
     promotions: BTreeMap<String, (Micros, String)>,
+    /// Who was in maintenance mode when a copy of each resource was last to be promoted: nothing is said there.
+    left_alone: BTreeMap<String, BTreeSet<String>>,
     /// When each node was last without its daemon, its executor, its session or quorum, so that what it was to hear may be lost.
     disturbed: BTreeMap<String, Micros>,
     /// When there was last no partition with quorum that could keep in mind who is to be told what.
@@ -60,6 +62,11 @@ impl Notices {
         self.promotions.insert(resource.to_owned(), (asked, node.to_owned()));
     }
 
+    /// A copy of a resource is to be promoted, while these nodes are in maintenance mode.
+    pub fn ordered(&mut self, resource: &str, left_alone: BTreeSet<String>) {
+        self.left_alone.insert(resource.to_owned(), left_alone);
+    }
+
     /// Something happened to a node that may cost it a notification, or the others one of what it did.
     pub fn disturbed(&mut self, now: Micros, node: &str) {
         self.disturbed.insert(node.to_owned(), now);
@@ -74,6 +81,9 @@ impl Notices {
     /// changed meanwhile, or others came and went, is no excuse.
     pub fn must_be_known(&self, resource: &str, promoted: &str, node: &str) -> bool {
         let Some((asked, last)) = self.promotions.get(resource) else { return false };
+        if self.left_alone.get(resource).is_some_and(|nodes| nodes.contains(node)) {
+            return false;
+        }
         let was_there = |node: &str| self.disturbed.get(node).is_none_or(|at| at < asked);
         // Without fencing, one that was away may come back promoted while another was promoted in its place.
         *asked > self.forgotten_at && [last.as_str(), promoted, node].into_iter().all(was_there)
@@ -139,6 +149,9 @@ mod tests {
         assert!(!notices.must_be_known("p", "b", "a"), "what came of the promotion may be lost");
         notices.promoted(8, "p", "c");
         assert!(notices.must_be_known("p", "c", "a"));
+        notices.ordered("p", ["a".to_owned()].into());
+        assert!(!notices.must_be_known("p", "c", "a"), "it was in maintenance mode");
+        notices.ordered("p", BTreeSet::new());
         notices.forgotten(9);
         assert!(!notices.must_be_known("p", "c", "a"));
     }

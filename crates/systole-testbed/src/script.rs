@@ -19,6 +19,8 @@
 //! | `confirm NODE` | an administrator vouches that a host is off |
 //! | `forget NODE OTHER` | a tool on a node has another one forgotten |
 //! | `refresh NODE` | a tool there has all history of the node forgotten, so that it is probed afresh |
+//! | `set NODE OTHER NAME VALUE` | a tool on a node sets a transient attribute of that or another node |
+//! | `value NODE OTHER NAME` | what a node's CIB has of that |
 //! | `stop NODE` | the node leaves in good order |
 //! | `begin stop NODE` | the same, without waiting for it |
 //! | `wait SECS` | lets time pass |
@@ -26,20 +28,22 @@
 //! | `show` | members, DC and resources, as seen on each host |
 //! | `changes` | how many resources were started or stopped since the last time this was asked |
 
-use crate::{Cluster, Micros, NodeIdx, SECOND, plan, scenario, station::Place};
+use crate::{Cluster, Micros, NodeIdx, SECOND, check::attributes, plan, scenario, station::Place};
 use std::fmt::Write as _;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_cluster::NodeMachine;
-use systole_wire::api::{Call, Reply};
+use systole_wire::api::{AttributeUpdate, Call, Reply};
 
 /// Plays a script and returns it with what could be seen.
 ///
 /// # Panics
 /// If the script has a command or a node that does not exist.
-pub fn play(fencing: bool, script: &str) -> String {
-    let cluster = Cluster::new(&scenario::NODES, &scenario::configuration(fencing, "stop"), plan, 1);
+pub fn play(fencing: bool, no_quorum_policy: &str, script: &str) -> String {
+    let configuration = scenario::configuration(fencing, no_quorum_policy);
+    let cluster = Cluster::new(&scenario::NODES, &configuration, plan, 1);
     let mut player = Player { cluster, output: String::new(), n_changes: 0 };
     player.cluster.checker.fencing = fencing;
+    player.cluster.checker.ignores_quorum = no_quorum_policy == "ignore";
     for line in script.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with(' ')) {
         writeln!(player.output, "{line}").expect("text grows");
         player.command(line);
@@ -109,6 +113,18 @@ impl Player {
                 let daemon = self.cluster.hosts[node(name)].node.as_ref();
                 let has = daemon.is_some_and(|daemon| daemon.cib().find_id(option).is_some());
                 self.print(if has { "yes" } else { "no" });
+            }
+            ["set", name, about, attribute, value] => {
+                let [about, attribute] = [about, attribute].map(str::to_owned);
+                let value = Some(value.to_owned());
+                let update =
+                    AttributeUpdate { node: about, name: attribute, value, ..AttributeUpdate::default() };
+                self.ask(node(name), Call::Attribute(update));
+            }
+            ["value", name, about, attribute] => {
+                let daemon = self.cluster.hosts[node(name)].node.as_ref();
+                let value = daemon.and_then(|daemon| attributes::value_in(daemon.cib(), about, attribute));
+                self.print(value.as_deref().unwrap_or("none"));
             }
             ["stop", name] => self.ask(node(name), Call::Shutdown),
             ["begin", "stop", name] => {

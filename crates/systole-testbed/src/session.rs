@@ -33,6 +33,8 @@ pub struct Session {
     pub to_far: VecDeque<(Micros, String)>,
     /// Under way to the node's end.
     pub to_near: VecDeque<(Micros, Wire)>,
+    /// The same, where it does not keep to the order in which it was sent.
+    pub strays: VecDeque<(Micros, Wire)>,
     /// What the node's end tells the node.
     pub to_node: VecDeque<(Micros, RemoteEvent)>,
 }
@@ -44,6 +46,15 @@ pub enum Wire {
     Text(String),
     /// The end of the connection, and why.
     Reset(String),
+}
+
+/// Which ends of a session do nothing at present.
+#[derive(Clone, Copy, Debug)]
+pub struct Asleep {
+    /// The node's.
+    pub near: bool,
+    /// The remote daemon's.
+    pub far: bool,
 }
 
 impl Session {
@@ -68,21 +79,24 @@ impl Session {
             is_cut: false,
             to_far: VecDeque::new(),
             to_near: VecDeque::new(),
+            strays: VecDeque::new(),
             to_node: VecDeque::new(),
         }
     }
 
     /// When something happens here next.
-    pub fn next(&self) -> Option<Micros> {
+    pub fn next(&self, asleep: Asleep) -> Option<Micros> {
         let deadline = self.machine.as_ref().and_then(RemoteSession::next_deadline);
-        let times = [
-            self.to_far.front().map(|(at, _)| *at),
+        let far = self.to_far.front().map(|(at, _)| *at);
+        let near = [
             self.to_near.front().map(|(at, _)| *at),
+            self.strays.front().map(|(at, _)| *at),
             self.to_node.front().map(|(at, _)| *at),
             self.connects_at,
             deadline.map(|at| at.0.as_micros() as Micros),
         ];
-        times.into_iter().flatten().min()
+        let near = near.into_iter().flatten().filter(|_| !asleep.near);
+        near.chain(far.filter(|_| !asleep.far)).min()
     }
 
     /// Whether it is of no more use to anybody.
@@ -104,12 +118,21 @@ impl Session {
         }
     }
 
+    /// Sends to the node's end, past what is under way already or after what is sent later.
+    pub fn send_stray(&mut self, wire: Wire, at: Micros) {
+        if !self.is_cut {
+            let after = self.strays.partition_point(|(earlier, _)| *earlier <= at);
+            self.strays.insert(after, (at, wire));
+        }
+    }
+
     /// From now on nothing gets through, and neither end is told.
     pub fn cut(&mut self) {
         self.is_cut = true;
         self.connects_at = None;
         self.to_far.clear();
         self.to_near.clear();
+        self.strays.clear();
     }
 
     /// The node's end is gone: what it has sent still arrives.
@@ -117,6 +140,7 @@ impl Session {
         self.machine = None;
         self.connects_at = None;
         self.to_near.clear();
+        self.strays.clear();
         self.to_node.clear();
     }
 
@@ -127,7 +151,8 @@ impl Session {
 
     /// What arrives at the node's end now.
     pub fn due_near(&mut self, now: Micros) -> Option<Wire> {
-        pop_if(&mut self.to_near, |(at, _)| *at <= now).map(|(_, wire)| wire)
+        let stray = pop_if(&mut self.strays, |(at, _)| *at <= now);
+        stray.or_else(|| pop_if(&mut self.to_near, |(at, _)| *at <= now)).map(|(_, wire)| wire)
     }
 
     /// What the node is told now.

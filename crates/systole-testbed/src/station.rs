@@ -2,7 +2,7 @@
 
 use crate::{Micros, NodeIdx, agents::Agents, far::FarIdx};
 use std::collections::{BTreeMap, VecDeque};
-use systole_cluster::executor::ExecutorMachine;
+use systole_cluster::executor::{self, ExecutorMachine};
 use systole_types::Monotonic;
 use systole_wire::exec::AgentName;
 
@@ -20,6 +20,10 @@ pub enum Place {
 pub struct Station {
     /// The executor, while its program runs.
     pub executor: Option<ExecutorMachine>,
+    /// Until when its program does nothing, though its connections are open.
+    pub hangs_until: Option<Micros>,
+    /// What it has not taken in meanwhile.
+    pub unread: Vec<executor::Event>,
     /// Its memory; gone with the power, or with the container.
     pub executor_state: Option<Vec<u8>>,
     /// What runs here.
@@ -33,8 +37,10 @@ pub struct Station {
 impl Station {
     /// When something happens here next.
     pub fn next(&self) -> Option<Micros> {
-        let deadline = self.executor.as_ref().and_then(ExecutorMachine::next_deadline);
+        let awake = self.executor.as_ref().filter(|_| self.hangs_until.is_none());
+        let deadline = awake.and_then(ExecutorMachine::next_deadline);
         let times = [
+            self.hangs_until,
             self.killed_leftovers.front().map(|(at, _)| *at),
             self.descriptions.values().map(|(at, _)| *at).min(),
             self.agents.next(),
@@ -45,7 +51,8 @@ impl Station {
 
     /// Whether the executor has something to do by now.
     pub fn is_due(&self, now: Monotonic) -> bool {
-        self.executor.as_ref().and_then(ExecutorMachine::next_deadline).is_some_and(|at| at <= now)
+        let awake = self.executor.as_ref().filter(|_| self.hangs_until.is_none());
+        awake.and_then(ExecutorMachine::next_deadline).is_some_and(|at| at <= now)
     }
 
     /// What an agent says of itself that has come to its end by now.
@@ -59,6 +66,8 @@ impl Station {
     /// The executor's program is killed; what it has begun goes on.
     pub fn kill_executor(&mut self) {
         self.executor = None;
+        self.hangs_until = None;
+        self.unread.clear();
         self.killed_leftovers.clear();
         self.descriptions.clear();
         for process in self.agents.processes.values_mut() {
@@ -70,7 +79,9 @@ impl Station {
     pub fn end(&mut self) {
         let failing_starts = std::mem::take(&mut self.agents.failing_starts);
         let slow = std::mem::take(&mut self.agents.slow);
-        *self = Self { agents: Agents { failing_starts, slow, ..Agents::default() }, ..Self::default() };
+        let lingering = std::mem::take(&mut self.agents.lingering);
+        let agents = Agents { failing_starts, slow, lingering, ..Agents::default() };
+        *self = Self { agents, ..Self::default() };
     }
 
     /// Whether a recurring monitor of a resource is in force here.

@@ -3,8 +3,8 @@
 use systole_testbed::script;
 
 #[track_caller]
-fn check(fencing: bool, expected: &str) {
-    let actual = script::play(fencing, expected);
+fn check(fencing: bool, no_quorum_policy: &str, expected: &str) {
+    let actual = script::play(fencing, no_quorum_policy, expected);
     assert_eq!(actual.trim(), expected.trim(), "\n--- what happened ---\n{actual}");
 }
 
@@ -12,12 +12,18 @@ const UP: &str = "boot a b c\nsettle\n";
 
 #[track_caller]
 fn without_fencing(script: &str) {
-    check(false, &format!("{UP}{}", script.trim_start()));
+    check(false, "stop", &format!("{UP}{}", script.trim_start()));
 }
 
 #[track_caller]
 fn with_fencing(script: &str) {
-    check(true, &format!("{UP}{}", script.trim_start()));
+    check(true, "stop", &format!("{UP}{}", script.trim_start()));
+}
+
+/// Neither is anything fenced, nor does it take quorum to act.
+#[track_caller]
+fn without_quorum(script: &str) {
+    check(false, "ignore", &format!("{UP}{}", script.trim_start()));
 }
 
 #[test]
@@ -204,6 +210,7 @@ show
 fn a_node_leaves_although_it_was_asked_when_it_had_just_joined() {
     check(
         false,
+        "stop",
         "
 boot a
 join a
@@ -332,6 +339,7 @@ fn what_runs_on_a_member_without_executor_is_not_started_elsewhere() {
     for fencing in [false, true] {
         check(
             fencing,
+            "stop",
             &format!(
                 "{UP}\
 changes
@@ -364,6 +372,7 @@ fn nor_if_its_history_is_forgotten_meanwhile() {
     for fencing in [false, true] {
         check(
             fencing,
+            "stop",
             &format!(
                 "{UP}\
 changes
@@ -441,6 +450,7 @@ fn a_member_that_was_booted_since_can_leave_though_its_executor_is_away() {
     for fencing in [false, true] {
         check(
             fencing,
+            "stop",
             &format!(
                 "{UP}\
 kill b
@@ -570,6 +580,54 @@ show
     a: members , no quorum, DC a, runs r0
     b: members b c, quorum, DC b
     c: members b c, quorum, DC b, runs g0 g1
+",
+    );
+}
+
+#[test]
+fn what_a_partition_has_started_is_waited_for_when_its_executor_is_away_as_they_join() {
+    without_quorum(
+        "
+cut a
+settle
+restart execd a 40000
+heal
+wait 1
+kill c
+wait 25
+show
+    a: members a b, quorum, DC a, runs g0 g1 r0 r1
+    b: members a b, quorum, DC a, runs r0
+    c: off
+settle
+show
+    a: members a b, quorum, DC a, runs g0 g1 r0
+    b: members a b, quorum, DC a, runs r1
+    c: off
+",
+    );
+}
+
+#[test]
+fn what_a_tool_has_set_of_its_own_node_outlives_the_partition_that_loses() {
+    without_fencing(
+        "
+cut a
+settle
+set a a one 5
+    done
+set b c one 6
+    done
+heal
+settle
+value b a one
+    5
+value a c one
+    6
+kill c
+settle
+value a c one
+    none
 ",
     );
 }

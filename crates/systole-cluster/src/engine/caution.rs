@@ -1,5 +1,6 @@
 //! Where the engine waits for more, or for less, than a graph says.
 
+use super::is_fencing;
 use std::collections::{BTreeMap, BTreeSet};
 use systole_graph::{Action, ActionId, ActionKind, TransitionGraph, circle};
 use systole_types::NodeId;
@@ -8,6 +9,32 @@ use systole_types::NodeId;
 pub fn amend(graph: &mut TransitionGraph) {
     open_circles(graph);
     promote_after_probes(graph);
+    isolate_before_closing(graph);
+}
+
+/// Has the connection to a remote node that is to be fenced stopped only after that.
+///
+/// Graphs stop it at once, the incumbent's too: once that is done, nothing says any more that the node has to be fenced, and
+/// should the plan be given up before the fencing is confirmed, the next one recovers from it without.
+fn isolate_before_closing(graph: &mut TransitionGraph) {
+    let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+    let fencing = actions.filter(|action| is_fencing(action));
+    let to_fence: Vec<(ActionId, NodeId)> =
+        fencing.filter_map(|action| Some((action.id, action.node.as_ref()?.0.clone()))).collect();
+    if to_fence.is_empty() {
+        return;
+    }
+    let followers = followers(graph);
+    for (fencing, node) in to_fence {
+        for synapse in &mut graph.synapses {
+            let is_stop = is_stop_of_connection(&synapse.action, &node);
+            if is_stop && !all_after(&followers, synapse.action.id).contains(&fencing) {
+                synapse.inputs.push(fencing);
+                synapse.inputs.sort_unstable();
+                synapse.inputs.dedup();
+            }
+        }
+    }
 }
 
 /// In a graph that goes round in circles, nothing is stopped only after probes of a guest whose container is to be started:

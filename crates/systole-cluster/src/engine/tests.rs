@@ -402,6 +402,33 @@ confirmed 5
 }
 
 #[test]
+fn the_connection_to_a_node_that_is_to_be_fenced_is_stopped_after_that() {
+    check(
+        "
+graph 1:fence@far 2:close@a 3:open@a<1,2
+    perform 1
+confirmed 1
+    perform 2
+confirmed 2
+    perform 3
+",
+    );
+    check(
+        "
+graph 1:fence@other 2:close@a
+    perform 1
+    perform 2
+",
+    );
+    check(
+        "
+graph 1:fence@far<2 2:close@a
+    perform 2
+",
+    );
+}
+
+#[test]
 fn the_connection_to_a_node_out_of_reach_is_recovered_whatever_was_to_be_done_there_before() {
     check(
         "

@@ -31,8 +31,8 @@ use without_executor::{leave_out, put_in_maintenance, take_for_off};
 const RESTART_GRACE: Duration = Duration::from_secs(2);
 /// How long a member's executor may take to come before planning goes on without it.
 const ATTACH_PATIENCE: Duration = Duration::from_secs(10);
-/// The same, where nothing is known of the member: after all daemons were restarted at once, what it runs is known to its
-/// executor alone.
+/// The same, where it is not known what the member runs: after all daemons were restarted at once, or when it is back from another
+/// partition, that is known to its executor alone.
 const UNKNOWN_PATIENCE: Duration = Duration::from_secs(60);
 /// `cluster-recheck-interval` where the configuration does not say.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
@@ -254,10 +254,14 @@ impl NodeMachine {
         if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.attached) {
             return Some(Standing::Member);
         }
-        let without =
-            if self.may_run_without_executor(id, name) { Standing::Stranded } else { Standing::Pending };
-        // Where a replica from disk has no state of a node that is no new one, anything may run there.
-        let is_unknown = self.replica.node_state(name).is_none() && self.replica.is_configured(id);
+        let may_run = self.may_run_without_executor(id, name);
+        let without = if may_run { Standing::Stranded } else { Standing::Pending };
+        // Where a replica from disk has no state of a node that is no new one, anything may run there; and what a partition has done
+        // that was apart, may be known to the executor alone.
+        let is_unknown = match self.replica.node_state(name) {
+            None => self.replica.is_configured(id),
+            Some(state) => may_run && state.attr("in_ccm") == Some("false"),
+        };
         let patience = if is_unknown { UNKNOWN_PATIENCE } else { ATTACH_PATIENCE };
         self.patience_over(dc, patience).then_some(without)
     }
@@ -322,6 +326,7 @@ impl NodeMachine {
         }
         self.close_unwanted();
         self.operations_failed(&given_up);
+        self.say_own_changes_again();
         self.plan_anew("the membership changed");
     }
 

@@ -7,6 +7,7 @@ mod access;
 mod answers;
 mod forgetting;
 mod granting;
+mod own;
 
 use super::NodeMachine;
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     },
     replica::{Replica, Valued, Written},
 };
+use own::OwnChanges;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -51,6 +53,8 @@ pub(super) struct Tools {
     subscribers: BTreeMap<ClientId, Subscriber>,
     /// Answered when this node leaves the cluster.
     shutdowns: Vec<(ClientId, u64)>,
+    /// What of this node's own attributes was changed by them.
+    own: OwnChanges,
 }
 
 /// A request that changes something.
@@ -328,8 +332,28 @@ impl NodeMachine {
                 pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
             }
         }
+        self.tools.own.compare(applied, self.group.has_quorum());
         for number in unsaid {
             self.say_again(number);
+        }
+    }
+
+    /// The CIB has this node's state: what it was told to change of its own attributes, and the replica lacks, is said again. What is
+    /// wanted of the same attribute at present comes later, and takes its place.
+    pub(super) fn say_own_changes_again(&mut self) {
+        if self.replica.node_state(&self.name).is_none() {
+            return;
+        }
+        let wanted: Vec<&Wish> = self.tools.pending.values().map(|pending| &pending.wish).collect();
+        for (number, change, asker) in self.tools.own.say_lost(&wanted, &mut self.tools.last_number) {
+            let wish = Box::new(Wish::Attributes(vec![change]));
+            self.cast(Message::Request {
+                incarnation: self.incarnation(),
+                number,
+                wish,
+                heard: false,
+                asker,
+            });
         }
     }
 
@@ -376,6 +400,9 @@ impl NodeMachine {
             self.publish_what_is_missing();
         }
         if from == self.group.own_id() && incarnation == self.incarnation() {
+            if outcome.is_ok() {
+                self.tools.own.remember(number, wish, asker, &self.name);
+            }
             self.outcome_known(number, outcome);
         }
     }

@@ -216,9 +216,10 @@ impl Replica {
         entries.filter(|(_, entry)| !entry.private && !entry.held.is_empty())
     }
 
-    /// A node is lost: its attributes do not count any more, unless it comes back as it was.
+    /// A node is lost: its attributes do not count any more, unless it comes back as it was. Every new DC says so again.
     pub(super) fn set_attributes_aside(&mut self, node: &str) {
-        let mut values = self.written_attributes(node);
+        let mut values = self.ledger.kept_attributes.remove(node).unwrap_or_default();
+        values.extend(self.written_attributes(node));
         values.remove("shutdown");
         self.forget_attributes(node);
         if !values.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use crate::{
-    Micros, NodeIdx,
+    Micros, NodeIdx, SECOND,
     agents::{Act, Process},
     far::Site,
     pop_if,
@@ -13,6 +13,9 @@ use systole_cluster::{
     executor::{self, ExecutorMachine, KillSignal},
 };
 use systole_types::OcfRc;
+
+/// How long an executor may say nothing until its connection is closed.
+const SILENT: Micros = 15 * SECOND;
 
 impl Cluster {
     /// The executor and its agents at a place.
@@ -42,6 +45,9 @@ impl Cluster {
     pub(super) fn station_acts(&mut self, place: Place) {
         self.agents_act(place);
         let now = self.now;
+        if self.station(place).hangs_until.take_if(|until| *until <= now).is_some() {
+            self.wake_executor(place);
+        }
         while let Some((_, process)) = pop_if(&mut self.station(place).killed_leftovers, |(at, _)| *at <= now)
         {
             self.tell_executor(place, executor::Event::LeftoverGone { process });
@@ -128,7 +134,11 @@ impl Cluster {
     /// Hands an event to an executor and performs what it asks for.
     pub(super) fn tell_executor(&mut self, place: Place, event: executor::Event) {
         let clock = self.clock();
-        let Some(machine) = &mut self.station(place).executor else { return };
+        let station = self.station(place);
+        let Some(machine) = &mut station.executor else { return };
+        if station.hangs_until.is_some() {
+            return station.unread.push(event);
+        }
         for effect in machine.handle(clock, event) {
             self.perform_for_executor(place, effect);
         }
@@ -197,10 +207,14 @@ impl Cluster {
     }
 
     fn kill(&mut self, place: Place, run: executor::RunId, signal: KillSignal) {
-        let obeys = signal == KillSignal::Kill || self.random.chance(70);
+        let is_kill = signal == KillSignal::Kill;
+        let obeys = is_kill || self.random.chance(70);
         let ends_at = self.now + self.random.between(100, 20_000);
-        let mut processes = self.station(place).agents.processes.values_mut();
+        let agents = &mut self.station(place).agents;
+        let lingers = |process: &Process| agents.lingering.contains(&process.operation.resource);
+        let mut processes = agents.processes.values_mut();
         let of_run = processes.find(|process| process.run == Some(run)).filter(|_| obeys);
+        let of_run = of_run.filter(|process| is_kill || !lingers(process));
         if let Some(process) = of_run {
             (process.acts_at, process.ends_at) = (None, ends_at);
         }
@@ -217,11 +231,62 @@ impl Cluster {
         let host = &mut self.hosts[idx];
         let was_linked = host.is_linked;
         host.unlink();
+        host.executor_dropped_at = None;
         host.executor_starts_at = Some(self.now + away);
         let name = host.name.clone();
         self.tell(&name, &format!("=== executor killed, back in {} ms", away / 1000));
         if was_linked {
             self.tell_node(idx, Event::ExecutorLost);
+        }
+    }
+
+    /// An executor's program does nothing for so long, with its connections open. What it has begun goes on.
+    pub fn hang_executor(&mut self, place: Place, span: Micros) {
+        let (now, name) = (self.now, self.name_of(place));
+        let station = self.station(place);
+        if station.executor.is_none() || station.hangs_until.is_some() {
+            return;
+        }
+        station.hangs_until = Some(now + span);
+        if let Place::Host(idx) = place
+            && span > SILENT
+        {
+            self.hosts[idx].executor_dropped_at = Some(now + SILENT);
+        }
+        self.tell(&name, &format!("=== executor hangs for {} ms", span / 1000));
+    }
+
+    /// `systoled` closes its connection to an executor that hangs: what that reads only later, it does not carry out.
+    pub(super) fn drop_hanging_executor(&mut self, idx: NodeIdx) {
+        let station = &mut self.hosts[idx].station;
+        if station.hangs_until.is_none() {
+            return;
+        }
+        station.unread.retain(|event| !matches!(event, executor::Event::Message(_)));
+        station.unread.push(executor::Event::Disconnected);
+        let host = &mut self.hosts[idx];
+        let was_linked = host.is_linked;
+        host.unlink();
+        if was_linked {
+            self.tell_node(idx, Event::ExecutorLost);
+        }
+    }
+
+    /// It goes on, and takes in what has come meanwhile.
+    fn wake_executor(&mut self, place: Place) {
+        if let Place::Host(idx) = place {
+            self.hosts[idx].executor_dropped_at = None;
+        }
+        let name = self.name_of(place);
+        self.tell(&name, "=== executor goes on");
+        for event in std::mem::take(&mut self.station(place).unread) {
+            self.tell_executor(place, event);
+        }
+        if let Place::Host(idx) = place
+            && self.hosts[idx].node.is_some()
+            && !self.hosts[idx].is_linked
+        {
+            self.arrange_link(idx);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What happens to hosts and to the network: power, restarts, cuts.
 
 use super::Cluster;
-use crate::{Micros, NodeIdx, host::Host, station::Place};
+use crate::{Micros, NodeIdx, check::attributes::Past, host::Host, station::Place};
 use systole_cluster::{Event, executor};
 use systole_hub::Patience;
 use systole_wire::api::Call;
@@ -25,13 +25,15 @@ impl Cluster {
     pub fn power_off(&mut self, idx: NodeIdx) {
         let name = self.hosts[idx].name.clone();
         self.tell(&name, "=== powered off");
+        self.checker.lost_power(&name, &self.hosts[idx].station.agents);
+        let past = Past { lost_at: self.now, ended_at: self.now };
         let host = &mut self.hosts[idx];
         let (disk, boot, is_full, clock_ahead) =
             (host.disk.take(), host.boot, host.is_full, host.clock_ahead);
         let away_since = host.away_since.or(Some(self.now));
         let mut station = std::mem::take(&mut host.station);
         station.end();
-        *host = Host { disk, boot, is_full, clock_ahead, away_since, station, ..Host::new(&name) };
+        *host = Host { disk, boot, is_full, clock_ahead, away_since, station, past, ..Host::new(&name) };
         self.drop_sessions_of(idx, true);
         self.containers_vanish(Place::Host(idx));
         self.forget_requests(idx);
@@ -46,6 +48,7 @@ impl Cluster {
         let now = self.now;
         let host = &mut self.hosts[idx];
         host.node = None;
+        host.past.ended_at = now;
         (host.hangs_until, host.dropped_at) = (None, None);
         host.unread.clear();
         host.away_since.get_or_insert(now);
@@ -77,6 +80,22 @@ impl Cluster {
         host.dropped_at = (span > patience).then_some(now + patience);
         let name = host.name.clone();
         self.tell(&name, &format!("=== {} for {} ms", if works { "thinks" } else { "hangs" }, span / 1000));
+    }
+
+    /// A virtual host stands still with all that is on it. Its clock does not go on meanwhile.
+    pub fn pause(&mut self, idx: NodeIdx, span: Micros) {
+        let name = self.hosts[idx].name.clone();
+        self.tell(&name, &format!("=== stands still for {} ms", span / 1000));
+        if self.hosts[idx].awake().is_some() {
+            self.hang(idx, span, false);
+        }
+        self.hang_executor(Place::Host(idx), span);
+        let host = &mut self.hosts[idx];
+        host.clock_ahead -= (span / crate::SECOND) as i64;
+        for process in host.station.agents.processes.values_mut() {
+            process.acts_at = process.acts_at.map(|at| at + span);
+            process.ends_at += span;
+        }
     }
 
     /// The cluster layer drops a daemon that hangs.

@@ -3,12 +3,13 @@
 use super::Cluster;
 use crate::{
     Micros, NodeIdx, SECOND,
+    check::orders,
     far::{FarIdx, Site},
     session::{Session, Wire},
     station::Place,
 };
 use systole_cluster::{
-    Event, Level, RemoteCommand, RemoteEvent, SessionId, executor,
+    Event, Level, NodeMachine, RemoteCommand, RemoteEvent, SessionId, executor,
     remote::{
         self,
         server::{self, RemoteClient, RemoteServer},
@@ -92,6 +93,7 @@ impl Cluster {
             let starts_at = self.now + self.random.between(100_000, SECOND);
             self.fars[far].begin(Site::Machine(true), starts_at);
         } else {
+            self.checker.lost_power(&name, &self.fars[far].station.agents);
             self.far_ends(far, Site::Machine(false), true);
             self.containers_vanish(Place::Far(far));
         }
@@ -190,11 +192,17 @@ impl Cluster {
     pub(super) fn sessions_act(&mut self) {
         let now = self.now;
         for idx in 0..self.sessions.len() {
-            if self.sessions[idx].connects_at.take_if(|at| *at <= now).is_some() {
+            let asleep = self.asleep(&self.sessions[idx]);
+            if !asleep.near && self.sessions[idx].connects_at.take_if(|at| *at <= now).is_some() {
                 self.connect_session(idx);
             }
-            while let Some(text) = self.sessions[idx].due_far(now) {
+            while !asleep.far
+                && let Some(text) = self.sessions[idx].due_far(now)
+            {
                 self.far_hears(idx, &text);
+            }
+            if asleep.near {
+                continue;
             }
             while let Some(wire) = self.sessions[idx].due_near(now) {
                 self.near_hears(idx, wire);
@@ -222,13 +230,21 @@ impl Cluster {
     }
 
     fn next_for_node(&mut self) -> Option<(usize, RemoteEvent)> {
-        let now = self.now;
+        let (now, hosts) = (self.now, &self.hosts);
         let mut sessions = self.sessions.iter_mut().enumerate();
-        sessions.find_map(|(idx, session)| Some((idx, session.due_node(now)?)))
+        sessions.find_map(|(idx, session)| {
+            let is_awake = hosts[session.node].hangs_until.is_none();
+            Some((idx, is_awake.then(|| session.due_node(now)).flatten()?))
+        })
     }
 
     /// A node hears that a session is up, or over.
     fn note(&mut self, idx: usize, event: &RemoteEvent) {
+        let node = self.sessions[idx].node;
+        let settled = self.hosts[node].node.as_ref().and_then(NodeMachine::settled_view);
+        let view = self.network.view(node).filter(|view| view.has_quorum);
+        // Without quorum, it is said in a replica that loses against the others'.
+        let is_heard = view.is_some_and(|view| settled == Some(view.number));
         let session = &mut self.sessions[idx];
         match event {
             RemoteEvent::Says(FromExecutor::Welcome { .. }) => session.is_up = true,
@@ -236,7 +252,7 @@ impl Cluster {
             RemoteEvent::Lost { .. } => {
                 let there = &mut self.fars[session.far];
                 self.checker.notices.disturbed(self.now, &there.name);
-                if session.is_up {
+                if session.is_up && is_heard {
                     there.broken_in = Some(there.incarnation);
                 }
                 session.leave();
@@ -247,7 +263,9 @@ impl Cluster {
     fn connect_session(&mut self, idx: usize) {
         let (node, far, now) = (self.sessions[idx].node, self.sessions[idx].far, self.now);
         let (reaches, there) = (self.reaches(node, far), &self.fars[far]);
-        if !reaches && there.exists() || there.is_up() && now < there.stalls_until {
+        if !reaches && there.exists()
+            || there.is_up() && (now < there.stalls_until || there.station.hangs_until.is_some())
+        {
             return self.sessions[idx].cut();
         }
         if !there.is_up() {
@@ -256,14 +274,29 @@ impl Cluster {
         let name = there.name.clone();
         // Without fencing, a remote machine that is not connected to counts as off, with the containers on it.
         let counts = self.checker.fencing || !matches!(there.host(), Some(Place::Far(_)));
+        if self.is_container_left_alone(node, far) {
+            self.fars[far].broken_in = None;
+        }
+        let there = &self.fars[far];
         if there.is_guest() && counts && there.broken_in == Some(there.incarnation) {
             self.checker.fail(format!("{name} was lost, and its container was not recovered"));
+        }
+        if !there.is_guest() {
+            self.checker.recovery.released(&name);
         }
         self.tell(&name, &format!("is connected to by {}", self.hosts[node].name));
         self.sessions[idx].is_connected = true;
         let client = self.sessions[idx].client;
         self.tell_server(far, server::Event::Connected(client));
         self.session_hears(idx, remote::Event::Connected);
+    }
+
+    /// Whether the container is on a host in maintenance mode, where it is not recovered: only the connection is.
+    fn is_container_left_alone(&self, node: NodeIdx, far: FarIdx) -> bool {
+        let (Some(Place::Host(host)), Some(daemon)) = (self.fars[far].host(), &self.hosts[node].node) else {
+            return false;
+        };
+        orders::is_in_maintenance(daemon.cib(), &self.hosts[host].name)
     }
 
     /// A message arrives at a remote daemon.
@@ -323,16 +356,7 @@ impl Cluster {
 
     fn perform_for_server(&mut self, far: FarIdx, effect: server::Effect) {
         match effect {
-            server::Effect::Send { client, message } => {
-                let at = self.now + self.random.between(50, 3_000);
-                let is_result = matches!(message, FromRemote::Notice(Notice::Done(_)));
-                let n_times = if is_result && self.fars[far].repeats_results { 2 } else { 1 };
-                let text = message.to_text();
-                let session = self.sessions.iter_mut().find(|session| session.client == client);
-                if let Some(session) = session {
-                    (0..n_times).for_each(|_| session.send_near(Wire::Text(text.clone()), at));
-                }
-            }
+            server::Effect::Send { client, message } => self.send_from_far(far, client, &message),
             server::Effect::Drop(client) => {
                 let at = self.now + 500;
                 let session = self.sessions.iter_mut().find(|session| session.client == client);
@@ -347,6 +371,34 @@ impl Cluster {
             | server::Effect::DropTool(_)
             | server::Effect::Log { .. } => {}
             server::Effect::Exit => self.fars[far].end_daemon(),
+        }
+    }
+
+    fn send_from_far(&mut self, far: FarIdx, client: RemoteClient, message: &FromRemote) {
+        let mut at = self.now + self.random.between(50, 3_000);
+        let FromRemote::Notice(Notice::Done(done)) = message else {
+            let session = self.sessions.iter_mut().find(|session| session.client == client);
+            return session
+                .into_iter()
+                .for_each(|session| session.send_near(Wire::Text(message.to_text()), at));
+        };
+        let there = &mut self.fars[far];
+        let (n_times, shuffles) = (if there.repeats_results { 2 } else { 1 }, there.shuffles_results);
+        if shuffles {
+            let last = there.last_result_at.entry(done.run.resource.clone()).or_default();
+            at = (at + self.random.between(0, 2 * SECOND)).max(*last);
+            *last = at;
+        }
+        let again_at = there.repeats_late.then(|| at + self.random.between(0, 6 * SECOND));
+        let session = self.sessions.iter_mut().find(|session| session.client == client);
+        let Some(session) = session else { return };
+        let wire = Wire::Text(message.to_text());
+        match shuffles {
+            true => session.send_stray(wire.clone(), at),
+            false => (0..n_times).for_each(|_| session.send_near(wire.clone(), at)),
+        }
+        if let Some(again_at) = again_at {
+            session.send_stray(wire, again_at);
         }
     }
 
@@ -370,6 +422,9 @@ impl Cluster {
         if let Some(session) = self.sessions.iter_mut().find(|session| session.client == client) {
             session.is_connected = false;
         }
+        if let Some(until) = self.fars[far].station.hangs_until {
+            return self.fars[far].leaving.push((until, client));
+        }
         self.tell_server(far, server::Event::Gone(client));
     }
 
@@ -385,6 +440,9 @@ impl Cluster {
         let gone: Vec<(Micros, RemoteClient)> = gone;
         gone.into_iter().for_each(|(_, client)| self.client_gone(far, client));
         self.station_acts(Place::Far(far));
+        if self.fars[far].station.hangs_until.is_some() {
+            return;
+        }
         let clock = self.clock().mono;
         let deadline = self.fars[far].server.as_ref().and_then(RemoteServer::next_deadline);
         if deadline.is_some_and(|at| at <= clock) {

@@ -1,0 +1,151 @@
+//! What this node was told to change of its own transient attributes, in case that is lost with the replica it went into.
+//!
+//! A partition without quorum takes such changes, as the incumbent's attribute manager does: what agents say of their node is so
+//! whoever is there to hear it. When partitions join, one replica wins, and what was said in the other one is said again by the node
+//! that it is about. Which of them the winner lacks, their numbers tell.
+
+use crate::message::{Asker, AttributeChange, AttributeValue, Wish};
+use std::collections::BTreeMap;
+
+/// How many changes are remembered: of the same attribute, those since it was last set.
+const MAX_CHANGES: usize = 1024;
+
+/// Changes of a node's attributes that its own tools have asked for, by the number of the request.
+#[derive(Debug, Default)]
+pub(super) struct OwnChanges {
+    changes: BTreeMap<u64, (AttributeChange, Option<Asker>)>,
+    /// Which of them the present replica lacks.
+    lost: Vec<u64>,
+}
+
+impl OwnChanges {
+    /// A request of this node, which goes by `name`, was applied.
+    pub fn remember(&mut self, number: u64, wish: &Wish, asker: Option<&Asker>, name: &str) {
+        let Wish::Attributes(changes) = wish else { return };
+        // Tools change one attribute of one node with a request, but where they name a pattern.
+        let [change] = &changes[..] else { return };
+        if change.node != name {
+            return;
+        }
+        let mut change = change.clone();
+        if matches!(change.to, AttributeValue::Set(_) | AttributeValue::Remove) {
+            self.take_the_place_of_earlier(&mut change);
+        }
+        self.changes.insert(number, (change, asker.cloned()));
+        while self.changes.len() > MAX_CHANGES {
+            self.changes.pop_first();
+        }
+    }
+
+    /// What was said of the attribute itself still holds.
+    fn take_the_place_of_earlier(&mut self, change: &mut AttributeChange) {
+        self.changes.retain(|_, (earlier, _)| {
+            let is_other = earlier.name != change.name;
+            if !is_other {
+                change.dampen = change.dampen.or(earlier.dampen);
+                change.private |= earlier.private;
+                change.set = change.set.take().or(earlier.set.take());
+            }
+            is_other
+        });
+    }
+
+    /// The members have a replica that has this node's requests up to `applied`: with quorum, it cannot be lost any more.
+    pub fn compare(&mut self, applied: u64, has_quorum: bool) {
+        self.lost = self.changes.range(applied + 1..).map(|(number, _)| *number).collect();
+        if has_quorum {
+            self.changes.retain(|number, _| *number > applied);
+        }
+    }
+
+    /// What that replica lacks, to be said now as requests with numbers after `last`; but for what is to be changed anyway.
+    pub fn say_lost(
+        &mut self,
+        wanted: &[&Wish],
+        last: &mut u64,
+    ) -> Vec<(u64, AttributeChange, Option<Asker>)> {
+        let is_meant = |wish: &&Wish, change: &AttributeChange| match wish {
+            Wish::Attributes(changes) => {
+                changes.iter().any(|it| it.node == change.node && it.name == change.name)
+            }
+            _ => false,
+        };
+        let is_wanted = |change: &AttributeChange| wanted.iter().any(|wish| is_meant(wish, change));
+        let mut said = Vec::new();
+        for number in std::mem::take(&mut self.lost) {
+            if self.changes.get(&number).is_none_or(|(change, _)| is_wanted(change)) {
+                continue;
+            }
+            *last += 1;
+            if let Some((change, asker)) = self.changes.remove(&number) {
+                said.push((*last, change.clone(), asker.clone()));
+                self.changes.insert(*last, (change, asker));
+            }
+        }
+        said
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Dampen;
+
+    fn change(node: &str, name: &str, to: AttributeValue) -> AttributeChange {
+        AttributeChange { node: node.into(), name: name.into(), to, ..AttributeChange::default() }
+    }
+
+    fn told(own: &mut OwnChanges, number: u64, change: AttributeChange) {
+        own.remember(number, &Wish::Attributes(vec![change]), None, "a");
+    }
+
+    /// Names of what is said again after a replica with so many requests has won.
+    fn lost(own: &mut OwnChanges, applied: u64, wanted: &[&Wish]) -> Vec<String> {
+        own.compare(applied, false);
+        own.say_lost(wanted, &mut 100).into_iter().map(|(_, change, _)| change.name).collect()
+    }
+
+    fn set(value: &str) -> AttributeValue {
+        AttributeValue::Set(value.into())
+    }
+
+    fn told_all() -> OwnChanges {
+        let mut own = OwnChanges::default();
+        told(&mut own, 1, change("a", "x", set("1")));
+        told(&mut own, 2, change("a", "x", AttributeValue::Add(3)));
+        told(&mut own, 3, change("b", "other node", set("7")));
+        told(&mut own, 4, change("a", "y", AttributeValue::Remove));
+        own
+    }
+
+    #[test]
+    fn what_was_set_last_and_added_since_is_said_again_of_this_node_only() {
+        assert_eq!(lost(&mut told_all(), 0, &[]), ["x", "x", "y"]);
+        assert_eq!(lost(&mut told_all(), 1, &[]), ["x", "y"]);
+        let mut own = told_all();
+        told(&mut own, 5, change("a", "x", set("2")));
+        assert_eq!(lost(&mut own, 0, &[]), ["y", "x"]);
+        assert_eq!(lost(&mut own, 100, &[]), ["y", "x"], "what was said may be lost, too");
+        assert_eq!(lost(&mut own, 102, &[]), [""; 0]);
+        let wish = Wish::Attributes(vec![change("a", "x", set("9"))]);
+        assert_eq!(lost(&mut told_all(), 0, &[&wish]), ["y"], "another value is to come");
+    }
+
+    #[test]
+    fn what_a_replica_with_quorum_has_is_not_remembered() {
+        let mut own = told_all();
+        own.compare(2, true);
+        assert_eq!(lost(&mut own, 0, &[]), ["y"]);
+    }
+
+    #[test]
+    fn what_was_said_of_an_attribute_goes_with_its_last_value_and_memory_is_bounded() {
+        let mut own = OwnChanges::default();
+        let dampen = Some(Dampen { ms: 5000, if_new: false });
+        told(&mut own, 1, AttributeChange { dampen, ..change("a", "x", set("1")) });
+        told(&mut own, 2, change("a", "x", set("2")));
+        assert_eq!(own.changes[&2].0.dampen, dampen);
+        (3..3000).for_each(|number| told(&mut own, number, change("a", "n", AttributeValue::Add(1))));
+        assert_eq!(own.changes.len(), MAX_CHANGES);
+    }
+}
