@@ -7,14 +7,13 @@ const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"]
 const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
 
 /// Class, provider and type.
-const AGENTS: [(&str, &str, &str); 8] = [
+const AGENTS: [(&str, &str, &str); 7] = [
     ("ocf", "pacemaker", "Stateful"),
     ("ocf", "heartbeat", "IPaddr2"),
     ("ocf", "pacemaker", "remote"),
     ("lsb", "", "apache2"),
     ("service", "", "nfs-server"),
     ("systemd", "", "sshd@tty1"),
-    ("upstart", "", "cron"),
     ("stonith", "", "fence_xvm"),
 ];
 
