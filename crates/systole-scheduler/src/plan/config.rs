@@ -35,7 +35,10 @@ impl<'s> Draft<'s, '_> {
             match early {
                 EarlyAction::Fence(node) => self.take_fencing_request(*node),
                 EarlyAction::Stop { rsc, node, is_required } => {
-                    self.action(*rsc, Key::once(Task::Stop), Some(*node), !is_required);
+                    let stop = self.action(*rsc, Key::once(Task::Stop), Some(*node), !is_required);
+                    if *is_required {
+                        self.unset(stop, Flags::OPTIONAL);
+                    }
                 }
                 EarlyAction::Demote { rsc, node } => {
                     self.action(*rsc, Key::once(Task::Demote), Some(*node), false);

@@ -257,11 +257,12 @@ impl Draft<'_, '_> {
             }
             return;
         }
-        let Some(node) = self.assigned[rsc.i()].take() else { return };
-        self.taken_back.push((rsc, node));
         self.next_role[rsc.i()] = Role::Stopped;
         self.drop_actions_of_unassigned(rsc);
-        self.changed.then = true;
+        if let Some(node) = self.assigned[rsc.i()].take() {
+            self.taken_back.push((rsc, node));
+            self.changed.then = true;
+        }
     }
 
     /// Actions made before it was known that an instance runs nowhere.

@@ -176,12 +176,14 @@ impl<'a> Unpack<'a> {
 
     /// A stop has to be made, whatever placement says. A stop that cannot be run on a node that is away needs the node fenced.
     pub(super) fn require_stop(&mut self, rsc: RscIdx, node: NodeIdx) {
+        // Later on it may be found active elsewhere, too, and be left alone: what was asked for before stays.
+        let is_required = self.rsc(rsc).managed;
         match self.stops.get(&(rsc, node)) {
-            Some(&position) => self.early[position] = EarlyAction::Stop { rsc, node, is_required: true },
+            Some(&position) => self.early[position] = EarlyAction::Stop { rsc, node, is_required },
             None => {
                 let position = self.early.len();
                 self.stops.insert((rsc, node), position);
-                self.early.push(EarlyAction::Stop { rsc, node, is_required: true });
+                self.early.push(EarlyAction::Stop { rsc, node, is_required });
             }
         }
         let there = self.node(node);
