@@ -395,6 +395,31 @@ fn exclusive_discovery_is_told_where_it_allows() {
     insta::assert_snapshot!(say(&cib, &["systole explain x", "systole explain x --node b"]));
 }
 
+/// Of a default for OCF agents, one for systemd units, and one without rule that counts less.
+#[test]
+fn a_meta_attribute_is_known_by_its_element_where_rules_decide() {
+    let set = |id: &str, class: &str| {
+        format!(
+            r#"<meta_attributes id="{id}" score="5"><rule id="{id}-r" boolean-op="and"><rsc_expression id="{id}-e" class="{class}"/></rule>
+            <nvpair id="{id}-stay" name="resource-stickiness" value="7"/></meta_attributes>"#
+        )
+    };
+    let any = r#"<meta_attributes id="any"><nvpair id="any-stay" name="resource-stickiness" value="1"/></meta_attributes>"#;
+    let defaults = format!(
+        "<rsc_defaults>{}{}{any}</rsc_defaults></configuration>",
+        set("units", "systemd"),
+        set("agents", "ocf")
+    );
+    let status = format!(
+        r#"<node_state id="1" uname="a" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1">
+        <lrm_resources>{}</lrm_resources></lrm></node_state>"#,
+        started("x")
+    );
+    let cib = cluster(&[], &dummy("x", ""), "", &status).replace("</configuration>", &defaults);
+    let said = say(&cib, &["systole explain x --no-advice"]);
+    assert!(said.contains("+7 by resource-stickiness (agents-stay)"), "{said}");
+}
+
 #[test]
 fn a_bundles_guest_runs_nothing_else() {
     let bundle = format!(

@@ -5,6 +5,7 @@ use systole_cib::model::AttributeSet;
 use systole_scheduler::{
     RscIdx, Status,
     note::{Cause, NotPromoted, NoteKind},
+    rules::{self, Input, Recheck},
     status::Kind,
 };
 use systole_types::ElementId;
@@ -22,8 +23,8 @@ pub(super) fn element_of(status: &Status<'_>, rsc: RscIdx, kind: &NoteKind) -> O
     meta_element(status, rsc, name)
 }
 
-/// The `<nvpair>` that gives a resource a meta attribute: its own, of what it is part of, or of `rsc_defaults`. `None` where
-/// it is the built-in default, or a rule decides.
+/// The `<nvpair>` that gives a resource a meta attribute: its own, of what it is part of, or of `rsc_defaults`; of sets with rules, where
+/// these hold. `None` where it is the built-in default.
 fn meta_element(status: &Status<'_>, rsc: RscIdx, name: &str) -> Option<ElementId> {
     let sets_of = |rsc: RscIdx| -> &[AttributeSet] {
         match &status.rsc(rsc).kind {
@@ -34,16 +35,21 @@ fn meta_element(status: &Status<'_>, rsc: RscIdx, name: &str) -> Option<ElementI
         }
     };
     let chain = with_parents(status, rsc);
+    let agent = match &status.rsc(rsc).kind {
+        Kind::Primitive(data) => Some(&data.definition.agent),
+        _ => None,
+    };
+    let input = Input { agent, ..Input::at(status.local_time()) };
+    let counts = |set: &&AttributeSet| {
+        set.rule.as_ref().is_none_or(|rule| rules::holds(rule, &input, &Recheck::default()))
+    };
     let levels = chain.iter().map(|rsc| sets_of(*rsc)).chain([status.cib.resource_defaults.as_slice()]);
     for sets in levels {
-        let pairs = sets.iter().filter_map(|set| {
+        let pairs = sets.iter().filter(counts).filter_map(|set| {
             let pair = set.pairs.iter().find(|pair| &*pair.name == name)?;
             Some((set, pair))
         });
         let pairs: Vec<_> = pairs.collect();
-        if pairs.iter().any(|(set, _)| set.rule.is_some()) {
-            return None;
-        }
         // Of equals the first counts.
         if let Some((_, pair)) = pairs.iter().rev().max_by_key(|(set, _)| set.score) {
             return pair.id.clone();
