@@ -162,6 +162,11 @@ fn queries_print_what_scripts_read() {
         ("crm_resource -r vip -g ip", "192.0.2.10\n"),
         ("crm_resource -W -r vip", "resource vip is running on: alpha\n"),
         ("crm_resource -Q -W -r vip", "alpha\n"),
+        (
+            "TZ=UTC crm_resource -O -r vip -N alpha | head -n 1",
+            "vip\t(ocf:heartbeat:IPaddr2):\t Started: vip_start_0 (node=alpha, call=2, rc=0, \
+             last-rc-change='Thu Jan  2 10:00:00 2025', exec=0ms): Done\n",
+        ),
         ("crm_attribute -N beta -n rack -G -q", "b\n"),
         ("crm_attribute -N beta -n rack -G", "scope=nodes name=rack value=b\n"),
         ("crm_attribute --name nothing --query --quiet --default '' --node beta", "\n"),

@@ -385,8 +385,8 @@ fn with_state(
     let id = args.resource.as_deref().unwrap_or("");
     match command {
         Command::ListRaw => Ok(show::list_raw(&view)),
-        Command::ListOperations => Ok(show::operations(&found, args, false)),
-        Command::ListAllOperations => Ok(show::operations(&found, args, true)),
+        Command::ListOperations => Ok(show::operations(&found, args, false, session.utc_offset)),
+        Command::ListAllOperations => Ok(show::operations(&found, args, true, session.utc_offset)),
         Command::Why => {
             let mut report = why::why(&found);
             if args.verbose > 0 {

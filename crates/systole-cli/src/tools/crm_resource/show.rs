@@ -7,7 +7,7 @@ use systole_output::{
     outline::Style,
     status::{ListOptions, agent_text, primitives, resource_list, resource_tree},
     tree::Tree,
-    words::op_status_text,
+    words::{date_text, op_status_text},
 };
 use systole_scheduler::overview::{FailureView, Overview, ResourceView, ResourceViewKind};
 use systole_types::Role;
@@ -181,7 +181,7 @@ pub(super) fn locate(found: &Found<'_>, args: &Args, id: &str) -> anyhow::Result
 }
 
 /// Recorded operations. A resource that nobody knows has no history, as in the incumbent.
-pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool) -> Report {
+pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: i64) -> Report {
     let overview = &found.view.overview;
     let instances: Vec<&ResourceView> = overview.resources.iter().flat_map(primitives).collect();
     let mut report = Report::silent();
@@ -208,13 +208,15 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool) -> Report {
                     Some((agent, role)) => format!("{name}\t({agent}):\t {role}: "),
                     None => format!("{name}: "),
                 };
+                let changed = operation.last_rc_change.map(|at| date_text(at, utc_offset));
+                let at = changed.as_ref().map_or(String::new(), |at| format!(", last-rc-change='{at}'"));
+                let took = operation.exec_ms.map_or(String::new(), |ms| format!(", exec={ms}ms"));
                 report.text.push_str(&format!(
-                    "{lead}{} (node={}, call={}, rc={}, exec={}ms): {}\n",
+                    "{lead}{} (node={}, call={}, rc={}{at}{took}): {}\n",
                     operation.key,
                     operation.node,
                     operation.call,
                     operation.rc.code(),
-                    operation.exec_ms.unwrap_or(0),
                     op_status_text(operation.status)
                 ));
                 tree.push(
@@ -226,6 +228,7 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool) -> Report {
                         .attr("status", op_status_text(operation.status))
                         .attr("rsc", name)
                         .maybe("agent", agent.as_ref().map(|(agent, _)| with_all_parts(agent)))
+                        .maybe("last-rc-change", changed)
                         .maybe("exec-time", operation.exec_ms),
                 );
             }
