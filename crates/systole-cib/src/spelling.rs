@@ -30,8 +30,9 @@ pub fn older_meta_attribute(name: &str) -> &str {
     }
 }
 
-/// Cluster options that were renamed: older name, today's name. Names with underscores are of schemas before 3.0.
-const CLUSTER_OPTIONS: [(&str, &str); 22] = [
+/// Cluster options that were renamed: older name, today's name. Names with underscores, of schemas before 3.0, are renamed
+/// by the upgrade and mean nothing in a newer configuration.
+const CLUSTER_OPTIONS: [(&str, &str); 11] = [
     ("stonith-enabled", "fencing-enabled"),
     ("stonith-action", "fencing-action"),
     ("stonith-timeout", "fencing-timeout"),
@@ -43,17 +44,6 @@ const CLUSTER_OPTIONS: [(&str, &str); 22] = [
     ("crmd-finalization-timeout", "join-finalization-timeout"),
     ("crmd-integration-timeout", "join-integration-timeout"),
     ("crmd-transition-delay", "transition-delay"),
-    ("cluster_recheck_interval", "cluster-recheck-interval"),
-    ("dc_deadtime", "dc-deadtime"),
-    ("election_timeout", "election-timeout"),
-    ("no_quorum_policy", "no-quorum-policy"),
-    ("shutdown_escalation", "shutdown-escalation"),
-    ("startup_fencing", "startup-fencing"),
-    ("stonith_action", "fencing-action"),
-    ("stonith_enabled", "fencing-enabled"),
-    ("stop_orphan_actions", "cancel-removed-actions"),
-    ("stop_orphan_resources", "stop-removed-resources"),
-    ("symmetric_cluster", "symmetric-cluster"),
 ];
 
 #[cfg(test)]
@@ -68,6 +58,7 @@ mod tests {
             ("stop-orphan-actions", "cancel-removed-actions"),
             ("crmd-transition-delay", "transition-delay"),
             ("no-quorum-policy", "no-quorum-policy"),
+            ("no_quorum_policy", "no_quorum_policy"),
             ("anything-else", "anything-else"),
         ] {
             assert_eq!(cluster_option(old), new);

@@ -5,7 +5,7 @@ use super::{
     clone::{may_be_promoted, may_be_unique},
     meta::Context,
     nodes::is_remote_connection,
-    text::{is_true, leading_integer},
+    text::{amount, is_true},
     unpack::Unpack,
 };
 use crate::rules::{self, Input, Merge};
@@ -126,10 +126,7 @@ impl<'a> Unpack<'a> {
             has_rules,
             is_fence_device,
             is_remote_connection: is_remote,
-            utilization: utilization
-                .into_iter()
-                .map(|(name, value)| (name, leading_integer(&value)))
-                .collect(),
+            utilization: utilization.into_iter().map(|(name, value)| (name, amount(&value))).collect(),
             definition,
             parameters: Arc::default(),
         });

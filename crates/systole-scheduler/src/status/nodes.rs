@@ -4,7 +4,7 @@
 
 use super::{
     Attributes, FailCount, HealthColor, HealthStrategy, Node, NodeIdx, NodeKind,
-    text::{base_name, compare_names, leading_integer},
+    text::{amount, base_name, compare_names},
     unpack::{Unpack, lookup},
 };
 use crate::rules::{self, Input, Merge};
@@ -126,7 +126,7 @@ impl Unpack<'_> {
             attributes.extend(site.map(|site| ("#site-name".into(), site)));
         }
         for (name, value) in capacities {
-            node.utilization.entry(name).or_insert_with(|| leading_integer(&value));
+            node.utilization.entry(name).or_insert_with(|| amount(&value));
         }
     }
 

@@ -32,6 +32,15 @@ pub(crate) fn whole_seconds(span: Duration) -> i64 {
     i64::try_from(if seconds == 0 && !span.is_zero() { 1 } else { seconds }).unwrap_or(i64::MAX)
 }
 
+/// An amount of utilization. What is no number is the least there is, as in the reference release.
+pub(crate) fn amount(text: &str) -> i64 {
+    let sign_and_spaces = |c: char| c.is_ascii_whitespace() || matches!(c, '+' | '-');
+    if !text.trim_start_matches(sign_and_spaces).starts_with(|c: char| c.is_ascii_digit()) {
+        return i64::from(i32::MIN);
+    }
+    leading_integer(text).clamp(i64::from(i32::MIN), i64::from(i32::MAX))
+}
+
 /// A whole number not below `min`; anything less, or unreadable, is `min`.
 pub(crate) fn at_least(text: Option<&str>, min: u32) -> Option<u32> {
     let number = leading_integer(text?).clamp(i64::from(min), i64::from(i32::MAX));
