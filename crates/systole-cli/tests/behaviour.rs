@@ -232,6 +232,13 @@ fn options_of_former_days_still_mean_what_they_did() {
         ("crm_mon --output-as=html --html-cgi | head -1", 0, "Content-Type: text/html\n"),
         ("stonith_admin --fence alpha --tolerance 5s --delay -1 -T me", 102, ""),
         ("stonith_admin -R d -a fence_x -o a=b -e c", 102, ""),
+        ("stonith_admin -R d", 64, ""),
+        (
+            "attrd_updater -n x -U 5 -N beta; attrd_updater -n x -N beta | tail -n 1",
+            0,
+            "name=\"x\" host=\"beta\" value=\"5\"\n",
+        ),
+        ("attrd_updater -P x", 64, ""),
     ] {
         let outcome = place.sh(command);
         assert_eq!((outcome.code, outcome.out.as_str()), (code, out), "{command}: {outcome:?}");

@@ -401,7 +401,10 @@ fn update_or_query(
             return Err(Failed::usage("--update-delay needs to know the delay: name it with --delay"));
         }
         _ if args.update_delay => None,
-        _ => return Err(Failed::usage("no command given: try --update, --query or --delete")),
+        _ if args.pattern.is_some() => {
+            return Err(Failed::usage("--pattern goes with a change: try --update or --delete"));
+        }
+        _ => return updater_query(session, args, name),
     };
     let mut cluster = Cluster::open(session)?;
     let node = crm_attribute::target_node(session, &mut cluster, args.node.as_deref())?;

@@ -150,6 +150,9 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     if let Some(node) = args.history.as_ref().or(args.last.as_ref()) {
         return history(session, node);
     }
+    if args.register.is_some() && args.agent.is_none() {
+        return Err(Failed::usage("--register needs the device's agent: name it with -a/--agent"));
+    }
     // Where no cluster runs, that is the first thing to know.
     Cluster::open(session)?.node()?;
     let message = "fencing is not carried out here yet: switch the node off yourself, and tell the cluster with --confirm";
