@@ -364,7 +364,7 @@ impl Cluster {
             }
             Effect::LeaveCluster => {
                 self.checker.left(&self.hosts[idx]);
-                self.hosts[idx].past.lost_at = self.now;
+                self.hosts[idx].past.left_at = self.now;
                 self.stop_node(idx);
                 self.hosts[idx].has_left = true;
                 if self.restarts_left_nodes {

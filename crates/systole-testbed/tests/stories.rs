@@ -631,3 +631,25 @@ value a c one
 ",
     );
 }
+
+#[test]
+fn nor_is_it_lost_when_the_others_come_back_from_disk_meanwhile() {
+    without_fencing(
+        "
+set a a one 5
+    done
+restart systoled c
+settle
+cut a
+settle
+kill b
+kill c
+boot b c
+settle
+heal
+settle
+value b a one
+    5
+",
+    );
+}

@@ -5,7 +5,7 @@
 //!   until nobody has quorum;
 //! - where it was set on the node that it is about, in whatever partition, until the daemon there ends.
 //!
-//! Either way it is gone when the node loses its power or leaves in good order, as it is to be.
+//! Either way it need not be there any more when the node has left, and must not be when the node has lost its power.
 
 use crate::{Micros, NodeIdx};
 use systole_cib::xml::Document;
@@ -51,8 +51,10 @@ pub fn value_in(cib: &Document, node: &str, name: &str) -> Option<String> {
 /// What is to be known of a host to tell what has to be kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Past {
-    /// When it last lost its power, or its node left.
+    /// When it last lost its power.
     pub lost_at: Micros,
+    /// When its node last left. Others that did not hear of that take it for lost, and its attributes for its own when it is back.
+    pub left_at: Micros,
     /// When its daemon last ended.
     pub ended_at: Micros,
 }
@@ -129,7 +131,8 @@ impl Attributes {
     }
 
     fn is_kept(&self, update: &Update, past: Past) -> bool {
-        let Some(at) = update.acknowledged.filter(|at| *at > past.lost_at) else { return false };
+        let gone_at = past.lost_at.max(past.left_at);
+        let Some(at) = update.acknowledged.filter(|at| *at > gone_at) else { return false };
         let is_with_all = update.view.is_some() && at > self.forgotten_at;
         is_with_all || update.by == update.about && at > past.ended_at
     }
@@ -160,10 +163,10 @@ mod tests {
         assert!(wrong(&attributes, Past::default(), None), "{LOST}");
         assert!(!wrong(&attributes, Past::default(), Some("v")));
         assert!(
-            wrong(&attributes, Past { lost_at: 30, ended_at: 30 }, Some("v")),
+            wrong(&attributes, Past { lost_at: 30, ended_at: 30, left_at: 0 }, Some("v")),
             "it has outlived its node"
         );
-        assert!(!wrong(&attributes, Past { lost_at: 30, ended_at: 30 }, None));
+        assert!(!wrong(&attributes, Past { lost_at: 30, ended_at: 30, left_at: 0 }, None));
         attributes.forgotten(40);
         assert!(!wrong(&attributes, Past::default(), None));
     }
@@ -175,7 +178,7 @@ mod tests {
             set(&mut attributes, 10, by, "v", &[0, 1]);
             attributes.heard(12, |_| Some(8));
             assert_eq!(wrong(&attributes, Past::default(), None), is_kept);
-            assert!(!wrong(&attributes, Past { lost_at: 0, ended_at: 30 }, None));
+            assert!(!wrong(&attributes, Past { ended_at: 30, ..Past::default() }, None));
         }
     }
 

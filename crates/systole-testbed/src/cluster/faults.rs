@@ -26,7 +26,7 @@ impl Cluster {
         let name = self.hosts[idx].name.clone();
         self.tell(&name, "=== powered off");
         self.checker.lost_power(&name, &self.hosts[idx].station.agents);
-        let past = Past { lost_at: self.now, ended_at: self.now };
+        let past = Past { lost_at: self.now, ended_at: self.now, ..self.hosts[idx].past };
         let host = &mut self.hosts[idx];
         let (disk, boot, is_full, clock_ahead) =
             (host.disk.take(), host.boot, host.is_full, host.clock_ahead);

@@ -50,12 +50,10 @@ impl OwnChanges {
         });
     }
 
-    /// The members have a replica that has this node's requests up to `applied`: with quorum, it cannot be lost any more.
-    pub fn compare(&mut self, applied: u64, has_quorum: bool) {
+    /// The members have a replica that has this node's requests up to `applied`. The others stay in mind: status sections are not on
+    /// disk, so that after a restart of the other members even a replica with quorum may lack them.
+    pub fn compare(&mut self, applied: u64) {
         self.lost = self.changes.range(applied + 1..).map(|(number, _)| *number).collect();
-        if has_quorum {
-            self.changes.retain(|number, _| *number > applied);
-        }
     }
 
     /// What that replica lacks, to be said now as requests with numbers after `last`; but for what is to be changed anyway.
@@ -101,7 +99,7 @@ mod tests {
 
     /// Names of what is said again after a replica with so many requests has won.
     fn lost(own: &mut OwnChanges, applied: u64, wanted: &[&Wish]) -> Vec<String> {
-        own.compare(applied, false);
+        own.compare(applied);
         own.say_lost(wanted, &mut 100).into_iter().map(|(_, change, _)| change.name).collect()
     }
 
@@ -129,13 +127,6 @@ mod tests {
         assert_eq!(lost(&mut own, 102, &[]), [""; 0]);
         let wish = Wish::Attributes(vec![change("a", "x", set("9"))]);
         assert_eq!(lost(&mut told_all(), 0, &[&wish]), ["y"], "another value is to come");
-    }
-
-    #[test]
-    fn what_a_replica_with_quorum_has_is_not_remembered() {
-        let mut own = told_all();
-        own.compare(2, true);
-        assert_eq!(lost(&mut own, 0, &[]), ["y"]);
     }
 
     #[test]
