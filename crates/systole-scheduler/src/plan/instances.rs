@@ -206,7 +206,11 @@ impl Draft<'_, '_> {
         let then_rsc = self.a(then).rsc.expect("checked by can_interleave");
         let first_task = self.instance_task(first);
         let then_task = self.a(then).task.clone();
-        let current = matches!(&self.a(first).key, Key::Op(Task::Stopped | Task::Demoted, 0));
+        // With notifications it is the last of those that is waited for.
+        let current = matches!(
+            &self.a(first).key,
+            Key::Op(Task::Stopped | Task::Demoted, 0) | Key::Notify(_, Task::Stopped | Task::Demoted)
+        );
         for then_instance in self.instances(then_rsc) {
             let Some(first_instance) = self.compatible_instance(then_instance, first_rsc, current) else {
                 let is_bound = kind.has_any(Relation::FIRST_ENABLES_THEN | Relation::FIRST_FORCES_THEN);
