@@ -133,7 +133,6 @@ const FEATURES: &[&str] = &[
     "node_state@node_fenced",
     "lrm_rsc_op@op-status=-1",
     "lrm_rsc_op@rc-code=5",
-    "lrm_rsc_op@rc-code=6",
     "lrm_rsc_op@op-force-restart",
     "lrm_rsc_op@op-secure-digest",
     "lrm_rsc_op@op-status=1",

@@ -161,8 +161,7 @@ impl<'a> Unpack<'a> {
     /// Ties removed connections to guest nodes to what they lived in, if that still exists.
     fn link_removed_fillers(&mut self, histories: &[ResourceHistory]) {
         for history in histories {
-            let Some(container) = history.container.as_ref().and_then(|id| self.find_resource(id.as_str()))
-            else {
+            let Some(container) = history.container.as_ref().and_then(|id| self.find_known(id)) else {
                 continue;
             };
             let Some(rsc) = self.find_resource(history.resource.as_str()) else { continue };
@@ -176,6 +175,12 @@ impl<'a> Unpack<'a> {
                 self.nodes[node.i()].kind = kind;
             }
         }
+    }
+
+    /// The resource of that name, or the first instance that a history knows by it.
+    fn find_known(&self, id: &ResourceId) -> Option<RscIdx> {
+        let by_history = || self.resources.iter().position(|rsc| rsc.history_id.as_ref() == Some(id));
+        self.find_resource(id.as_str()).or_else(|| by_history().map(RscIdx::new))
     }
 
     /// Remembers that the resource waits for a node that shut down cleanly, unless it has waited long enough.
