@@ -344,7 +344,9 @@ impl NodeMachine {
         if self.replica.node_state(&self.name).is_none() {
             return;
         }
-        let wanted: Vec<&Wish> = self.tools.pending.values().map(|pending| &pending.wish).collect();
+        let asked = || self.tools.pending.values().map(|pending| &pending.wish);
+        let meant: Vec<_> = asked().map(|wish| self.replica.spelt_out(wish)).collect();
+        let wanted: Vec<&Wish> = asked().chain(meant.iter().map(|wish| &**wish)).collect();
         for (number, change, asker) in self.tools.own.say_lost(&wanted, &mut self.tools.last_number) {
             let wish = Box::new(Wish::Attributes(vec![change]));
             self.cast(Message::Request {
@@ -399,10 +401,11 @@ impl NodeMachine {
             self.configuration_changed();
             self.publish_what_is_missing();
         }
-        if from == self.group.own_id() && incarnation == self.incarnation() {
-            if outcome.is_ok() {
-                self.tools.own.remember(number, wish, asker, &self.name);
-            }
+        let is_own = from == self.group.own_id() && incarnation == self.incarnation();
+        if outcome.is_ok() && !(is_own && self.tools.own.remember(number, wish, asker, &self.name)) {
+            self.tools.own.overruled(wish, &self.name);
+        }
+        if is_own {
             self.outcome_known(number, outcome);
         }
     }

@@ -19,21 +19,30 @@ pub(super) struct OwnChanges {
 }
 
 impl OwnChanges {
-    /// A request of this node, which goes by `name`, was applied.
-    pub fn remember(&mut self, number: u64, wish: &Wish, asker: Option<&Asker>, name: &str) {
-        let Wish::Attributes(changes) = wish else { return };
+    /// A request of this node, which goes by `name`, was applied. Whether it is one to be remembered.
+    pub fn remember(&mut self, number: u64, wish: &Wish, asker: Option<&Asker>, name: &str) -> bool {
+        let Wish::Attributes(changes) = wish else { return false };
         // Tools change one attribute of one node with a request, but where they name a pattern.
-        let [change] = &changes[..] else { return };
+        let [change] = &changes[..] else { return false };
         if change.node != name {
-            return;
+            return false;
         }
         let mut change = change.clone();
-        if matches!(change.to, AttributeValue::Set(_) | AttributeValue::Remove) {
+        if has_value(&change) {
             self.take_the_place_of_earlier(&mut change);
         }
         self.changes.insert(number, (change, asker.cloned()));
         while self.changes.len() > MAX_CHANGES {
             self.changes.pop_first();
+        }
+        true
+    }
+
+    /// Another request was applied: what it sets or removes of this node is no more what its own tools have said.
+    pub fn overruled(&mut self, wish: &Wish, name: &str) {
+        let Wish::Attributes(changes) = wish else { return };
+        for change in changes.iter().filter(|change| change.node == name && has_value(change)) {
+            self.changes.retain(|_, (earlier, _)| earlier.name != change.name);
         }
     }
 
@@ -56,16 +65,15 @@ impl OwnChanges {
         self.lost = self.changes.range(applied + 1..).map(|(number, _)| *number).collect();
     }
 
-    /// What that replica lacks, to be said now as requests with numbers after `last`; but for what is to be changed anyway.
+    /// What that replica lacks, to be said now as requests with numbers after `last`; but for what gets another value anyway. Of patterns,
+    /// `wanted` has both what is asked and what it means now.
     pub fn say_lost(
         &mut self,
         wanted: &[&Wish],
         last: &mut u64,
     ) -> Vec<(u64, AttributeChange, Option<Asker>)> {
         let is_meant = |wish: &&Wish, change: &AttributeChange| match wish {
-            Wish::Attributes(changes) => {
-                changes.iter().any(|it| it.node == change.node && it.name == change.name)
-            }
+            Wish::Attributes(changes) => changes.iter().any(|it| overrules(it, change)),
             _ => false,
         };
         let is_wanted = |change: &AttributeChange| wanted.iter().any(|wish| is_meant(wish, change));
@@ -82,6 +90,22 @@ impl OwnChanges {
         }
         said
     }
+}
+
+/// Whether it does not matter what value the attribute has had.
+fn has_value(change: &AttributeChange) -> bool {
+    matches!(change.to, AttributeValue::Set(_) | AttributeValue::Remove)
+}
+
+/// Whether nothing is left of an earlier change of one attribute after this one. A pattern that sets finds only what is there already.
+fn overrules(later: &AttributeChange, earlier: &AttributeChange) -> bool {
+    let fits = match (&later.to, later.pattern) {
+        (AttributeValue::Remove, true) => {
+            regex_lite::Regex::new(&later.name).is_ok_and(|pattern| pattern.is_match(&earlier.name))
+        }
+        (_, is_pattern) => !is_pattern && has_value(later) && later.name == earlier.name,
+    };
+    fits && later.node == earlier.node
 }
 
 #[cfg(test)]
@@ -127,6 +151,38 @@ mod tests {
         assert_eq!(lost(&mut own, 102, &[]), [""; 0]);
         let wish = Wish::Attributes(vec![change("a", "x", set("9"))]);
         assert_eq!(lost(&mut told_all(), 0, &[&wish]), ["y"], "another value is to come");
+    }
+
+    #[test]
+    fn what_others_have_changed_since_is_not_said_again() {
+        let wish = |changes: &[AttributeChange]| Wish::Attributes(changes.to_vec());
+        let (removal, one_more) = (AttributeValue::Remove, AttributeValue::Add(1));
+        for (changes, left) in [
+            (vec![change("a", "x", removal.clone())], &["y"][..]),
+            (vec![change("a", "x", set("2"))], &["y"]),
+            (vec![change("a", "x", removal.clone()), change("a", "y", removal.clone())], &[]),
+            (vec![change("a", "x", one_more)], &["x", "x", "y"]),
+            (vec![change("b", "x", removal)], &["x", "x", "y"]),
+        ] {
+            let mut own = told_all();
+            own.overruled(&wish(&changes), "a");
+            assert_eq!(lost(&mut own, 0, &[]), left, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_keeps_back_only_what_it_leaves_nothing_of() {
+        let pattern = |to| AttributeChange { pattern: true, ..change("a", "^x", to) };
+        for (change, said) in [
+            (change("a", "x", AttributeValue::Keep), &["x", "x", "y"][..]),
+            (change("a", "x", AttributeValue::Add(1)), &["x", "x", "y"]),
+            (change("a", "x", AttributeValue::Remove), &["y"]),
+            (pattern(AttributeValue::Remove), &["y"]),
+            (pattern(set("2")), &["x", "x", "y"]),
+        ] {
+            let wish = Wish::Attributes(vec![change]);
+            assert_eq!(lost(&mut told_all(), 0, &[&wish]), said, "{wish:?}");
+        }
     }
 
     #[test]

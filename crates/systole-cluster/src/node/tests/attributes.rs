@@ -232,6 +232,30 @@ fn a_pattern_changes_all_attributes_that_fit_and_makes_none() {
     );
 }
 
+/// A change of an attribute of `a` that comes from another program.
+fn asked_elsewhere(bench: &mut Bench, name: &str, to: AttributeValue) {
+    let change = AttributeChange { node: "a".into(), name: name.into(), to, ..AttributeChange::default() };
+    bench.machine.cast(Message::Request {
+        incarnation: 1,
+        number: 1_000_000,
+        wish: Box::new(crate::message::Wish::Attributes(vec![change])),
+        heard: false,
+        asker: None,
+    });
+}
+
+#[test]
+fn a_value_that_was_deleted_elsewhere_is_not_said_again() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    set(&mut bench, update("gone", "1"));
+    set(&mut bench, update("kept", "1"));
+    asked_elsewhere(&mut bench, "gone", AttributeValue::Remove);
+    bench.wait(1);
+    bench.view(2);
+    assert_eq!((known(&mut bench, "gone"), known(&mut bench, "kept").as_deref()), (None, Some("1")));
+}
+
 /// What is said to the members for a pattern, last.
 fn said(bench: &Bench, name: &str) -> bool {
     bench.casts.iter().any(|payload| payload.contains("\"attributes\"") && payload.contains(name))
@@ -245,20 +269,8 @@ fn what_fits_a_pattern_is_found_by_the_members_when_they_apply_it() {
         bench.wait(90);
         set(&mut bench, update("ping-a", "1"));
         bench.casts.clear();
-        // Of another member, which is applied before what is asked here now.
-        let other = AttributeChange {
-            node: "a".into(),
-            name: "ping-b".into(),
-            to: AttributeValue::Set("1".into()),
-            ..AttributeChange::default()
-        };
-        bench.machine.cast(Message::Request {
-            incarnation: 1,
-            number: 1_000_000,
-            wish: Box::new(crate::message::Wish::Attributes(vec![other])),
-            heard: false,
-            asker: None,
-        });
+        // It is applied before what is asked here now.
+        asked_elsewhere(&mut bench, "ping-b", AttributeValue::Set("1".into()));
         // It comes back after what was asked.
         let call = Call::Attribute(AttributeUpdate { pattern: true, ..update("^ping-", "2") });
         let request = Request { id: 1, client: "test".into(), user: None, call };
