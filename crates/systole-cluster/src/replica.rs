@@ -23,6 +23,7 @@ pub(crate) use cleanup::{Cleanup, History, to_forget};
 pub(crate) use failures::{fail_offset, failure_of};
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;
+pub(crate) use status::is_id_of_mark;
 use std::{collections::BTreeMap, fmt::Write as _};
 use systole_cib::{
     history,

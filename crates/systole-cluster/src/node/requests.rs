@@ -16,7 +16,7 @@ use crate::{
         Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_PATTERNS, LEVEL_OF_REFUSALS, Message, Stamp,
         Wish, Write,
     },
-    replica::{Replica, Valued, Written},
+    replica::{Replica, Valued, Written, is_id_of_mark},
 };
 use own::OwnChanges;
 use std::{
@@ -217,6 +217,11 @@ impl NodeMachine {
             && let Err(error) = regex_lite::Regex::new(&update.name)
         {
             let message = format!("{:?} is no regular expression: {error}", update.name);
+            return self.reply(from, refused(RefusalKind::Usage, message));
+        }
+        if update.set.as_deref().is_some_and(is_id_of_mark) {
+            let message =
+                "a set with such an id is the cluster's own: it shows that a node is without executor";
             return self.reply(from, refused(RefusalKind::Usage, message));
         }
         let everywhere = update.everywhere;

@@ -23,7 +23,12 @@ const EXECUTOR_ATTRIBUTE: &str = "systole-executor";
 
 /// Whether a set of transient attributes is the cluster's own mark of a node without executor, and nobody's to change.
 pub(super) fn is_mark(set: &Element<'_>) -> bool {
-    set.id().is_some_and(|id| id.ends_with(MARK_SUFFIX))
+    set.id().is_some_and(is_id_of_mark)
+}
+
+/// Whether a set of that id would be taken for such a mark.
+pub(crate) fn is_id_of_mark(id: &str) -> bool {
+    id.ends_with(MARK_SUFFIX)
 }
 
 /// The status section of a CIB, for changing it.

@@ -5,7 +5,7 @@ use crate::{
     ClientId,
     message::{AttributeChange, AttributeValue, LEVEL_OF_PATTERNS, MembershipUpdate, NodeUpdate, Standing},
 };
-use systole_wire::api::{AttributeUpdate, Call, FailedOperation, Reply, Request};
+use systole_wire::api::{AttributeUpdate, Call, FailedOperation, RefusalKind, Reply, Request};
 
 pub(super) fn ask(bench: &mut Bench, call: Call) -> Reply {
     bench.replies.clear();
@@ -105,6 +105,15 @@ fn an_attribute_goes_to_the_set_it_was_first_given() {
     bench.view(1);
     set(&mut bench, AttributeUpdate { set: Some("mine".into()), ..update("n", "1") });
     assert!(bench.machine.cib().to_text().contains("<instance_attributes id=\"mine\">"));
+}
+
+#[test]
+fn nothing_goes_to_a_set_that_would_pass_for_the_clusters_mark() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let into = AttributeUpdate { set: Some("my-executor-is-away".into()), ..update("n", "1") };
+    let reply = ask(&mut bench, Call::Attribute(into));
+    assert!(matches!(reply, Reply::Refused(refusal) if refusal.kind == RefusalKind::Usage));
 }
 
 #[test]

@@ -68,8 +68,12 @@ impl Bridge {
     pub fn ask(&mut self, request: Request, user: &str) -> Said {
         let mut said = Said::default();
         if request.call == Call::Subscribe {
-            self.subscription = Some(request.clone());
-            self.put(&request, subscription(), user, &mut said);
+            // With a session that hears of changes already, it is only under this number that they are told from now on.
+            let is_heard = self.subscription.replace(request.clone()).is_some()
+                && self.open.contains_key(subscription().service);
+            if !is_heard {
+                self.put(&request, subscription(), user, &mut said);
+            }
             return said;
         }
         if self.pending.len() >= MAX_PENDING {
@@ -331,6 +335,19 @@ mod tests {
         let mut bridge = Bridge::default();
         let said: Vec<Said> = (0..100).map(|id| bridge.ask(request(id, Call::Cib), "root")).collect();
         assert_eq!(said.iter().filter(|said| said.to_tool.is_empty()).count(), MAX_PENDING);
+    }
+
+    #[test]
+    fn wanting_to_hear_of_changes_again_is_no_further_question() {
+        let mut bridge = Bridge::default();
+        bridge.ask(request(1, Call::Cib), "root");
+        for id in 2..1000 {
+            bridge.ask(request(id, Call::Subscribe), "root");
+        }
+        assert_eq!(bridge.open["cib_rw"].waiting.len(), 1);
+        bridge.hear("cib_rw", ProxyBody::Destroy, "root");
+        let said = bridge.ask(request(1000, Call::Subscribe), "root");
+        assert_eq!((asked(&said).len(), bridge.open["cib_rw"].waiting.len()), (1, 0));
     }
 
     #[test]
