@@ -16,7 +16,7 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{Attach, Copy, Hand, Hello, Ledger, Perform},
+    message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, Ledger, Perform},
 };
 pub(crate) use attributes::Valued;
 pub(crate) use cleanup::{Cleanup, History, to_forget};
@@ -76,8 +76,16 @@ impl Replica {
         Ok(Self { cib, generation, ledger, level: 0 })
     }
 
-    pub fn to_copy(&self) -> Copy {
-        Copy { xml: self.cib.to_text(), generation: self.generation, ledger: self.ledger.clone() }
+    /// For members of which the lowest level is `level`: who does not know the marks would never take them away.
+    pub fn to_copy(&self, level: u16) -> Copy {
+        let xml = if level < LEVEL_OF_MARKS {
+            let mut cib = self.cib.clone();
+            Status::of(&mut cib).remove_marks();
+            cib.to_text()
+        } else {
+            self.cib.to_text()
+        };
+        Copy { xml, generation: self.generation, ledger: self.ledger.clone() }
     }
 
     pub fn cib(&self) -> &Document {

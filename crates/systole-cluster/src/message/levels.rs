@@ -33,6 +33,9 @@ pub(crate) const LEVEL_OF_PATTERNS: u16 = 8;
 /// Since which level what is known of attributes without a value is forgotten when there are too many.
 pub(crate) const LEVEL_OF_FORGETTING: u16 = 8;
 
+/// Since which level a lost node's attributes stay in mind when it is said once more that it is lost.
+pub(crate) const LEVEL_OF_KEEPING: u16 = 8;
+
 /// Since which level the CIB shows which members are without executor.
 pub(crate) const LEVEL_OF_MARKS: u16 = 8;
 

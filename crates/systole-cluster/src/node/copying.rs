@@ -32,9 +32,9 @@ impl Copying {
 }
 
 impl NodeMachine {
-    /// This node has the replica that won: the others get it. All of them read parts if the lowest level among them is `level`.
+    /// This node has the replica that won: all get it, this node too, in a form for members of which the lowest level is `level`.
     pub(super) fn begin_copy(&mut self, level: u16) {
-        let mut copy = self.replica.to_copy();
+        let mut copy = self.replica.to_copy(level);
         if level < LEVEL_OF_PARTS {
             return self.cast(Message::Copy(Box::new(copy)));
         }

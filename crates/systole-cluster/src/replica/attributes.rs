@@ -6,7 +6,8 @@
 
 use super::{Counted, Place, Replica, status::is_mark};
 use crate::message::{
-    AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_FORGETTING, LEVEL_OF_REFUSALS, Wish,
+    AttributeChange, AttributeLedger, AttributeValue, Dampen, LEVEL_OF_FORGETTING, LEVEL_OF_KEEPING,
+    LEVEL_OF_REFUSALS, Wish,
 };
 use std::{
     borrow::Cow,
@@ -219,6 +220,9 @@ impl Replica {
     /// A node is lost: its attributes do not count any more, unless it comes back as it was. Every new DC says so again.
     pub(super) fn set_attributes_aside(&mut self, node: &str) {
         let mut values = self.ledger.kept_attributes.remove(node).unwrap_or_default();
+        if self.level < LEVEL_OF_KEEPING {
+            values.clear();
+        }
         values.extend(self.written_attributes(node));
         values.remove("shutdown");
         self.forget_attributes(node);

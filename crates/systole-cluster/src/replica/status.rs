@@ -139,6 +139,19 @@ impl<'d> Status<'d> {
         }
     }
 
+    /// Takes all such marks away.
+    pub fn remove_marks(&mut self) {
+        let status = self.document.root().child("status").into_iter();
+        let attributes = status
+            .flat_map(|status| status.children_named("node_state"))
+            .filter_map(|state| state.child("transient_attributes"));
+        let sets = attributes.flat_map(Element::children);
+        let marks: Vec<Key> = sets.filter(is_mark).map(Element::key).collect();
+        for mark in marks {
+            self.document.remove(mark);
+        }
+    }
+
     /// Writes down something about a remote or guest node.
     pub fn set_remote(&mut self, name: &str, pairs: &[(&str, &str)]) {
         let key = self.node(name, name);

@@ -3,7 +3,10 @@
 use super::{levels::join, *};
 use crate::{
     ClientId,
-    message::{AttributeChange, AttributeValue, LEVEL_OF_PATTERNS, MembershipUpdate, NodeUpdate, Standing},
+    message::{
+        AttributeChange, AttributeValue, LEVEL_OF_KEEPING, LEVEL_OF_PATTERNS, MembershipUpdate, NodeUpdate,
+        Standing,
+    },
 };
 use systole_wire::api::{AttributeUpdate, Call, FailedOperation, RefusalKind, Reply, Request};
 
@@ -174,6 +177,20 @@ fn attributes_go_with_a_lost_node_and_come_back_if_it_was_not_booted() {
     stand(&mut bench, Standing::Off);
     stand(&mut bench, Standing::Member);
     assert!(!is_written(&bench, "n", "1"));
+}
+
+#[test]
+fn attributes_of_a_node_that_is_said_to_be_lost_once_more_are_kept_by_all_members_or_none() {
+    for (minor, are_kept) in [(PROTOCOL.minor, true), (LEVEL_OF_KEEPING - 1, false)] {
+        let mut bench = Bench::start();
+        join(&mut bench, minor);
+        bench.wait(90);
+        set(&mut bench, update("n", "1"));
+        for standing in [Standing::Lost, Standing::Lost, Standing::Member] {
+            stand(&mut bench, standing);
+        }
+        assert_eq!(is_written(&bench, "n", "1"), are_kept, "beside one that speaks 1.{minor}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What is asked of this node while its executor is away, and how that shows.
 
-use super::{levels::join, *};
+use super::{
+    levels::{join, join_since},
+    *,
+};
 use crate::message::{LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS};
 use systole_wire::api::{Call, Request};
 
@@ -77,6 +80,21 @@ fn a_member_whose_executor_is_away_is_shown_to_be_in_maintenance_until_it_is_bac
         assert_eq!(bench.machine.replica.attribute("a", "maintenance"), None);
         comes_back(&mut bench);
         assert!(!shows(&bench));
+    }
+}
+
+#[test]
+fn the_mark_of_a_member_without_executor_is_not_in_the_copy_for_members_that_do_not_know_it() {
+    for (minor, is_there) in [(PROTOCOL.minor, true), (LEVEL_OF_MARKS - 1, false)] {
+        let mut bench = Bench::start();
+        bench.view(1);
+        bench.tell(Event::ExecutorLost);
+        bench.wait(30);
+        bench.casts.clear();
+        join_since(&mut bench, minor, 1);
+        let copy = bench.casts.iter().find(|payload| payload.contains("\"copy\"")).expect("b needs one");
+        assert_eq!(copy.contains("executor-is-away"), is_there, "for one that speaks 1.{minor}");
+        assert_eq!(bench.machine.cib().to_text().contains("executor-is-away"), is_there);
     }
 }
 
