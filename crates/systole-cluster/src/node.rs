@@ -21,7 +21,7 @@ mod tests;
 
 use crate::{
     Effect, Event, Level, Planner, StartState,
-    message::{Envelope, Introduction, Message},
+    message::{Envelope, GivenUp, Introduction, Message},
     replica::Replica,
 };
 use agents::Agents;
@@ -33,7 +33,6 @@ use isolation::Isolation;
 use local::Executor;
 use membership::Group;
 use requests::Tools;
-use std::collections::BTreeSet;
 use systole_types::{CibVersion, Monotonic, Now};
 use systole_wire::ProtocolVersion;
 
@@ -71,8 +70,9 @@ pub struct NodeMachine {
     dc: Option<Dc>,
     /// The number of the wish that this node's start state be written down, until it is granted.
     start_wish: Option<u64>,
-    /// Operations that were given up as not answered in time: their failure is counted, a late answer is not another one.
-    given_up: BTreeSet<String>,
+    /// What was given up, for whoever is the DC when it is answered. What counts of it is in the ledger, but below level 8
+    /// ([`crate::message::LEVEL_OF_COUNTS`]), where the DC has failures counted: with it this can go.
+    given_up: GivenUp,
     /// How often this node became the DC. Views are numbered anew when the cluster layer starts anew; this is not.
     terms: u64,
     /// Messages cast so far, and how many of them came back in the present view or were given up with an earlier one.
@@ -101,7 +101,7 @@ impl NodeMachine {
             tools: Tools::default(),
             dc: None,
             start_wish: None,
-            given_up: BTreeSet::new(),
+            given_up: GivenUp::default(),
             terms: 0,
             n_cast: 0,
             n_returned: 0,
@@ -293,7 +293,7 @@ impl NodeMachine {
             Message::Overdue { keys, at } => {
                 let results = self.replica.overdue(&keys, at);
                 self.results_known(&results);
-                self.remember_given_up(&results);
+                self.given_up.remember(&results);
             }
             Message::Forget { node, resource, action } => {
                 if self.replica.forget(&node, &resource) {

@@ -24,11 +24,12 @@ fn isolate_before_closing(graph: &mut TransitionGraph) {
     if to_fence.is_empty() {
         return;
     }
-    let followers = followers(graph);
+    let mut followers = followers(graph);
     for (fencing, node) in to_fence {
         for synapse in &mut graph.synapses {
             let is_stop = is_stop_of_connection(&synapse.action, &node);
             if is_stop && !all_after(&followers, synapse.action.id).contains(&fencing) {
+                followers.entry(fencing).or_default().push(synapse.action.id);
                 synapse.inputs.push(fencing);
                 synapse.inputs.sort_unstable();
                 synapse.inputs.dedup();

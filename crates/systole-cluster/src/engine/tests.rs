@@ -1,7 +1,7 @@
 //! Scripts: what the engine is told at the margin, what it does about it indented below.
 //!
 //! `graph TEXT` gives synapses as `NUMBER:KIND[@NODE][<INPUT,...]`, where kinds are `op`, `probe`, `probe-other`, `promote`, `pseudo` and
-//! `fence`, `close`, which stops the connection to the remote node `far`, `open`, which starts that to a guest in the container
+//! `fence`, `close`, which stops the connection to the remote node `far` (`close-other`: to `other`), `open`, which starts that to a guest in the container
 //! `rsc` with the same name, and of the highest priority `notify` and `told`, a pseudo-action. `busy NODE SECONDS` before it says
 //! how long `rsc` may not answer there because of a notification of an earlier plan. `owes NUMBER` asks what has to be told once that action
 //! is done.
@@ -38,6 +38,7 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
         "probe-other" => (ActionKind::Resource(ResourceRef { id: "other".into(), ..dummy }), "monitor"),
         "promote" => (ActionKind::Resource(dummy), "promote"),
         "close" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "stop"),
+        "close-other" => (ActionKind::Resource(ResourceRef { id: "other".into(), ..dummy }), "stop"),
         "open" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "start"),
         "notify" => (ActionKind::Resource(dummy), "notify"),
         "fence" => (ActionKind::Cluster, "stonith"),
@@ -424,6 +425,19 @@ graph 1:fence@other 2:close@a
         "
 graph 1:fence@far<2 2:close@a
     perform 2
+",
+    );
+    // Each would be in order without the other.
+    check(
+        "
+graph 1:fence@far<4 2:close@a 3:fence@other<2 4:close-other@a
+    perform 4
+confirmed 4
+    perform 1
+confirmed 1
+    perform 2
+confirmed 2
+    perform 3
 ",
     );
 }

@@ -25,14 +25,39 @@ pub(crate) struct Ledger {
     /// Transient attributes of nodes that are lost, for the case that they come back as they were.
     #[serde(default)]
     pub kept_attributes: BTreeMap<String, BTreeMap<String, String>>,
-    /// Operations that were given up as not answered in time, the latest last: transition keys. Their failure is counted, a late
-    /// answer is not another one.
-    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    pub given_up: VecDeque<String>,
+    /// What was given up since failures are counted by all members. Nothing below [`super::LEVEL_OF_COUNTS`].
+    #[serde(default, skip_serializing_if = "GivenUp::is_empty")]
+    pub given_up: GivenUp,
     /// Counts changes that may call for a new plan.
     pub changes: u64,
     /// As of how many changes the DC had nothing to do.
     pub idle_at: Option<u64>,
+}
+
+/// How many operations that were given up are remembered.
+const MAX_GIVEN_UP: usize = 1024;
+
+/// Operations that were given up as not answered in time, the latest last: transition keys. Their failure is counted, a late answer is
+/// not another one.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct GivenUp(VecDeque<String>);
+
+impl GivenUp {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These are given up.
+    pub fn remember(&mut self, results: &[OperationResult]) {
+        self.0.extend(results.iter().map(|result| result.operation.transition_key.clone()));
+        self.0.drain(..self.0.len().saturating_sub(MAX_GIVEN_UP));
+    }
+
+    /// Whether a result is the late answer to one of them, which is forgotten with it.
+    pub fn is_late(&mut self, result: &OperationResult) -> bool {
+        let known = self.0.iter().position(|key| *key == result.operation.transition_key);
+        known.and_then(|at| self.0.remove(at)).is_some()
+    }
 }
 
 /// What is known of a transient attribute beside its values in the CIB.

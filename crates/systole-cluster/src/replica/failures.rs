@@ -8,9 +8,6 @@ use crate::message::{AttributeChange, AttributeValue, LEVEL_OF_COUNTS};
 use systole_types::OpStatus;
 use systole_wire::exec::OperationResult;
 
-/// How many operations that were given up are remembered.
-const MAX_GIVEN_UP: usize = 1024;
-
 /// Where the DC says with a start or a stop what its failure counts as, if that is not INFINITY. Agents do not mind.
 const OFFSET: &str = "CRM_meta_systole_fail_offset";
 
@@ -21,9 +18,7 @@ impl Replica {
             return;
         }
         for result in results {
-            let given_up = &mut self.ledger.given_up;
-            let known = given_up.iter().position(|key| *key == result.operation.transition_key);
-            if known.and_then(|at| given_up.remove(at)).is_some() {
+            if self.ledger.given_up.is_late(result) {
                 continue;
             }
             for change in failure_of(result) {
@@ -36,12 +31,9 @@ impl Replica {
 
     /// Keeps in mind that these count as failed already, should they be answered after all.
     pub(super) fn remember_given_up(&mut self, results: &[OperationResult]) {
-        if self.level < LEVEL_OF_COUNTS {
-            return;
+        if self.level >= LEVEL_OF_COUNTS {
+            self.ledger.given_up.remember(results);
         }
-        let given_up = &mut self.ledger.given_up;
-        given_up.extend(results.iter().map(|result| result.operation.transition_key.clone()));
-        given_up.drain(..given_up.len().saturating_sub(MAX_GIVEN_UP));
     }
 }
 

@@ -13,9 +13,6 @@ use systole_graph::{Action, ActionId, ActionKind, ResourceRef};
 use systole_types::{NodeId, OpStatus, OperationKey, TransitionKey};
 use systole_wire::exec::{Operation, OperationResult};
 
-/// How many operations that were given up are remembered.
-const MAX_GIVEN_UP: usize = 1024;
-
 /// How much text the notifications have at most that go along with the operations of one plan: the ledger keeps them, and a copy
 /// of it has to fit into a message.
 const MAX_NOTICES: usize = 4 << 20;
@@ -189,18 +186,9 @@ impl NodeMachine {
             .filter(|action| is_present && dc.engine.in_flight(*action).is_some())
     }
 
-    /// Operations were given up. Every member remembers that, since whoever is the DC when they are answered has to know.
-    pub(in crate::node) fn remember_given_up(&mut self, results: &[OperationResult]) {
-        self.given_up.extend(results.iter().map(|result| result.operation.transition_key.clone()));
-        while self.given_up.len() > MAX_GIVEN_UP {
-            self.given_up.pop_first();
-        }
-    }
-
     /// Results were recorded: the engine goes on.
     pub(in crate::node) fn results_known(&mut self, results: &[OperationResult]) {
-        let late: Vec<bool> =
-            results.iter().map(|result| self.given_up.remove(&result.operation.transition_key)).collect();
+        let late: Vec<bool> = results.iter().map(|result| self.given_up.is_late(result)).collect();
         if !self.is_dc() {
             return;
         }

@@ -119,6 +119,25 @@ fn an_operation_that_was_given_up_and_fails_late_counts_as_one_failure() {
 }
 
 #[test]
+fn of_what_was_given_up_it_is_the_oldest_that_is_forgotten() {
+    let result = |key: u32| OperationResult {
+        number: 0,
+        operation: Operation { transition_key: format!("{key:04}"), ..monitor() },
+        rc: OcfRc::Error.code(),
+        status: 0,
+        exit_reason: String::new(),
+        at: 0,
+        exec_ms: 0,
+        queue_ms: 0,
+    };
+    let mut given_up = GivenUp::default();
+    (0..=1024).rev().for_each(|key| given_up.remember(&[result(key)]));
+    for (key, is_late) in [(1024, false), (1023, true), (0, true), (0, false)] {
+        assert_eq!(given_up.is_late(&result(key)), is_late, "{key}");
+    }
+}
+
+#[test]
 fn beside_older_members_the_dc_has_failures_counted() {
     let mut bench = Bench::start();
     join(&mut bench, LEVEL_OF_COUNTS - 1);
