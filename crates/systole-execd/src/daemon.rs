@@ -110,7 +110,8 @@ impl Daemon {
         let mut fate = client.flush().and_then(|()| client.receive(&mut lines));
         if fate.is_err() {
             // Nobody stands behind it any more: this executor may have hung, and what it was asked for then may be wrong by now. A
-            // systoled that is back compares what is known, and asks anew.
+            // systoled that is back compares what is known, and asks anew. The end is seen with the first of what was said
+            // before it: a socket holds less (`net.core.wmem_default`, some 200 KiB) than is taken at once.
             lines.clear();
         }
         for line in lines {

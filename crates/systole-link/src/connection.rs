@@ -1,6 +1,7 @@
 //! One end of a conversation: messages in, messages out, a line each.
 
 use crate::{Work, peer};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::VecDeque,
@@ -91,12 +92,15 @@ impl Connection {
         })
     }
 
-    /// Connects to the socket at `path`.
+    /// Connects to the socket at `path`, without waiting for one that listens and accepts nothing.
     ///
     /// # Errors
-    /// If nobody listens there.
+    /// If nobody listens there, or too many wait to be accepted.
     pub fn connect(path: &Path, limits: Limits) -> io::Result<Self> {
-        Self::new(UnixStream::connect(path)?, limits)
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Self::new(UnixStream::from(socket), limits)
     }
 
     /// The user number of who is at the other end, by the kernel's word.
@@ -290,6 +294,20 @@ mod tests {
         let line: Arc<[u8]> = vec![b'x'; 100_000].into();
         let error = (0..100).find_map(|_| connection.send_line(line.clone()).err());
         assert!(matches!(error, Some(LinkError::Slow { .. })));
+    }
+
+    #[test]
+    fn one_that_accepts_nothing_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("systole-link-deaf-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let deaf = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let deaf = deaf.expect("a socket");
+        rustix::net::bind(&deaf, &SocketAddrUnix::new(&path).expect("an address")).expect("a name");
+        rustix::net::listen(&deaf, 2).expect("it listens");
+        // Each is closed at once, as by one that has waited in vain, and stays in the queue all the same.
+        let error = (0..10).find_map(|_| Connection::connect(&path, LIMITS).err()).expect("a full queue");
+        let _ = std::fs::remove_file(&path);
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

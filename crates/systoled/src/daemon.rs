@@ -324,6 +324,10 @@ impl Daemon {
         for message in messages {
             self.executor.heard(&message);
             self.handle(Event::Executor(message), threads);
+            if self.executor.connection().is_none() {
+                // As with the hub: after its end, a welcome would make the machine think that it is there.
+                return;
+            }
         }
         if let Err(error) = fate
             && self.executor.lose()
@@ -344,8 +348,16 @@ impl Daemon {
             }
             Check::Silent { was_there, is_news } => {
                 if is_news {
-                    let text = "the executor does not answer, though its socket is open: it is taken for away. Restart it if it does \
-                                not go on; what it runs goes on meanwhile";
+                    let text = match was_there {
+                        true => {
+                            "the executor does not answer, though its socket is open: it is taken for away. Restart it if it does not \
+                             go on; what it runs goes on meanwhile"
+                        }
+                        false => {
+                            "the executor does not say welcome, though its socket is open: it hangs, or is of another major version of \
+                             the protocol, which its log says. What it runs goes on meanwhile"
+                        }
+                    };
                     self.log(Level::Error, text);
                 }
                 if was_there {
