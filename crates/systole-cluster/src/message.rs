@@ -4,7 +4,7 @@ mod ledger;
 mod levels;
 
 use crate::SessionId;
-pub(crate) use ledger::{AttributeLedger, ConnectionLedger, GivenUp, Ledger};
+pub(crate) use ledger::{AttributeLedger, ConnectionLedger, GivenUp, Ledger, NodeLedger};
 pub(crate) use levels::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -16,7 +16,7 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, Ledger, Perform},
+    message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, LEVEL_OF_WORK, Ledger, Perform},
 };
 pub(crate) use attributes::Valued;
 pub(crate) use cleanup::{Cleanup, History, to_forget};
@@ -287,6 +287,7 @@ impl Replica {
             Hand::Executor => {
                 let entry = self.ledger.nodes.get_mut(&from)?;
                 entry.attached = true;
+                entry.worked |= self.level >= LEVEL_OF_WORK;
                 (&mut entry.recorded, attach.forgetful)
             }
             Hand::Connections => return None,

@@ -112,6 +112,9 @@ pub(crate) struct NodeLedger {
     pub recorded: u64,
     /// Whether its executor is there.
     pub attached: bool,
+    /// Whether its executor was there since its host was booted, or it has left: `recorded` begins anew where one lost its memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worked: bool,
     /// Whether it was told to leave.
     pub leaving: bool,
     /// The start of the program on it whose request was applied last.

@@ -39,6 +39,9 @@ pub(crate) const LEVEL_OF_KEEPING: u16 = 8;
 /// Since which level the CIB shows which members are without executor.
 pub(crate) const LEVEL_OF_MARKS: u16 = 8;
 
+/// Since which level it is kept in mind of a member that its executor was there.
+pub(crate) const LEVEL_OF_WORK: u16 = 8;
+
 /// Since which level a replica is sent in parts.
 pub(crate) const LEVEL_OF_PARTS: u16 = 8;
 

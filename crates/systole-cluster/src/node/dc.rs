@@ -25,6 +25,7 @@ use std::{
 use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
 use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
+use systole_wire::exec::Operation;
 use without_executor::{leave_out, put_in_maintenance, take_for_off};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
@@ -155,6 +156,13 @@ impl NodeMachine {
     pub(super) fn plan_after_this(&mut self, why: &str) {
         if let Some(dc) = &mut self.dc {
             dc.stale_after.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    /// A member's executor is away: what it was asked back in vain while it was there, may wait for it now.
+    pub(super) fn ask_back_anew(&mut self) {
+        if let Some(dc) = &mut self.dc {
+            dc.asked_back.clear();
         }
     }
 
@@ -350,14 +358,17 @@ impl NodeMachine {
     }
 
     /// What a plan that is out of date was to have begun is asked back from members whose executors are away: it was decided on what
-    /// may not be so any more by the time they are back.
+    /// may not be so any more by the time they are back. So are its probes, which would keep everything waiting.
     fn ask_back(&mut self, dc: &mut Dc) {
         if dc.stale.is_none() || self.replica.level < LEVEL_OF_WITHDRAWALS {
             return;
         }
         dc.asked_back.retain(|key| self.replica.ledger.in_flight.contains_key(key));
-        let begins = self.unanswered().map(|perform| &perform.operation).filter(|it| begins_something(it));
-        let keys = begins.map(|operation| operation.transition_key.clone());
+        // Of what is stopped there, or monitored, a state is on record that must not be forgotten with it.
+        let is_probe = |it: &Operation| it.operation == "monitor" && it.interval_ms == 0;
+        let operations = self.unanswered().map(|perform| &perform.operation);
+        let operations = operations.filter(|it| begins_something(it) || is_probe(it));
+        let keys = operations.map(|operation| operation.transition_key.clone());
         let keys: Vec<String> = keys.filter(|key| !dc.asked_back.contains(key)).collect();
         if !keys.is_empty() {
             dc.asked_back.extend(keys.iter().cloned());

@@ -266,6 +266,7 @@ impl NodeMachine {
     pub(super) fn detached(&mut self, from: u32) {
         self.replica.detach(from);
         let name = self.replica.name_of(from).unwrap_or_default().to_owned();
+        self.ask_back_anew();
         self.plan_anew(&format!("the executor of {name} is gone"));
     }
 
@@ -384,10 +385,11 @@ impl NodeMachine {
     }
 
     /// The DC asks back what was to be begun by a plan that is out of date. What an executor has is not affected: what
-    /// waits for one that is away is dropped here and told to be.
+    /// waits for one that is away is dropped here and told to be, and what waited and was dropped with an earlier view.
     pub(super) fn asked_back(&mut self, keys: &[String]) {
         let mut taken_back = Vec::new();
         for by in self.hands() {
+            taken_back.extend(self.never_handed_over(&by, keys));
             let Some(executor) = self.executor_of(&by).filter(|executor| !executor.is_welcome) else {
                 continue;
             };
@@ -397,6 +399,22 @@ impl NodeMachine {
         if !taken_back.is_empty() {
             self.cast(Message::Withdrawn { keys: taken_back });
         }
+    }
+
+    /// What of this is in flight, and was dropped before an executor which is away was given it. Before its first welcome that is
+    /// not known: a former run of this program may have given it. Nor is it known by a replica that its results were not recorded in.
+    fn never_handed_over(&self, by: &Hand, keys: &[String]) -> Vec<String> {
+        let own_id = self.group.own_id();
+        let recorded = self.replica.recorded(own_id, by);
+        let is_known = |executor: &&Executor| {
+            !executor.is_welcome && executor.was_welcome && executor.acknowledged <= recorded
+        };
+        let Some(executor) = self.look_at(by).filter(is_known) else { return Vec::new() };
+        let is_lost = |key: &&String| {
+            let perform = self.replica.ledger.in_flight.get(*key).filter(|it| it.is_for(own_id, by));
+            perform.is_some_and(|perform| !executor.expects(&perform.operation))
+        };
+        keys.iter().filter(is_lost).cloned().collect()
     }
 
     /// A member has taken operations back.

@@ -311,6 +311,9 @@ impl Replica {
         self.forget_attributes(name);
         let given_up = self.forget_guests_on(name);
         self.ledger.connections.retain(|_, entry| entry.host != id);
+        if let Some(entry) = self.ledger.nodes.get_mut(&id) {
+            entry.worked = false;
+        }
         given_up
     }
 

@@ -5,7 +5,10 @@
 //! One that was booted since runs nothing, and is planned without until its executor is there.
 
 use super::{Dc, NodeMachine};
-use crate::{Level, message::Message};
+use crate::{
+    Level,
+    message::{Message, NodeLedger},
+};
 use std::collections::BTreeSet;
 use systole_cib::model::{AttributeSet, Cib, NvPair};
 use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
@@ -41,8 +44,8 @@ impl NodeMachine {
     /// Whether a member's executor did anything since the node was booted, and the member has not left in good order since. A
     /// history that was forgotten meanwhile, for the sake of a refresh, does not change that.
     fn has_worked(&self, id: u32, name: &str) -> bool {
-        let has_results = self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.recorded > 0);
-        has_results && self.is_expected(name)
+        let has_results = |entry: &NodeLedger| entry.worked || entry.recorded > 0;
+        self.replica.ledger.nodes.get(&id).is_some_and(has_results) && self.is_expected(name)
     }
 
     fn is_expected(&self, name: &str) -> bool {

@@ -4,7 +4,7 @@ use super::{
     levels::{join, join_since},
     *,
 };
-use crate::message::{LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS};
+use crate::message::{Attach, LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS, LEVEL_OF_WORK};
 use systole_wire::api::{Call, Request};
 
 /// `r` is to be started while the executor, which has stopped it, is away.
@@ -59,6 +59,85 @@ fn a_start_that_waits_for_an_executor_is_taken_back_when_its_plan_is_out_of_date
         bench.wait(3);
         comes_back(&mut bench);
         assert_eq!(bench.ran, ran, "beside one that speaks 1.{minor}");
+    }
+}
+
+/// Whether anything is asked of an executor, and not answered: nothing is planned meanwhile.
+fn awaits_answers(bench: &Bench) -> bool {
+    !bench.machine.replica.ledger.in_flight.is_empty()
+}
+
+#[test]
+fn a_start_that_was_dropped_with_the_view_is_taken_back_too() {
+    let mut bench = with_a_start_that_waits(PROTOCOL.minor);
+    assert!(awaits_answers(&bench));
+    bench.view(6);
+    assert!(!awaits_answers(&bench));
+    comes_back(&mut bench);
+    assert_eq!(bench.ran, ["r_monitor_0", "r_start_0"]);
+}
+
+#[test]
+fn a_probe_keeps_nobody_waiting_for_an_executor_that_is_away() {
+    let mut bench = with_a_start_that_waits(PROTOCOL.minor);
+    bench.set_option("cluster-name", "x");
+    bench.wait(3);
+    assert!(awaits_answers(&bench), "for a probe, since the start was taken back");
+    bench.wait(10);
+    assert!(!awaits_answers(&bench));
+}
+
+#[test]
+fn what_was_asked_back_too_early_is_asked_back_again_when_the_executor_is_gone() {
+    let mut bench = Bench::start();
+    // The executor is there, but has to be told of the agent first.
+    bench.metadata = None;
+    join(&mut bench, PROTOCOL.minor);
+    bench.wait(61);
+    bench.set_option("cluster-name", "x");
+    assert!(awaits_answers(&bench));
+    bench.tell(Event::ExecutorLost);
+    bench.wait(9);
+    assert!(awaits_answers(&bench));
+    bench.wait(3);
+    assert!(!awaits_answers(&bench));
+}
+
+/// Member `b`, whose executor has said nothing yet, says this.
+fn b_says(bench: &mut Bench, number: u64, message: Message) {
+    let payload = serde_json::to_string(&Envelope { view: 5, number, message }).expect("a message");
+    bench.tell(Event::Delivered { from: 2, payload });
+}
+
+#[test]
+fn a_member_whose_executor_has_lost_its_memory_and_is_away_may_run_something() {
+    for (minor, may_run) in [(PROTOCOL.minor, true), (LEVEL_OF_WORK - 1, false)] {
+        let mut bench = Bench::start();
+        // What is under way here keeps b from being probed.
+        bench.hangs_from = Some("monitor");
+        join(&mut bench, minor);
+        let attach = |acknowledged, forgetful| {
+            let (lost_monitors, lost_operations) = (Vec::new(), Vec::new());
+            let by = crate::message::Hand::Executor;
+            let in_flight = Vec::new();
+            Message::Attach(Attach {
+                by,
+                session: Default::default(),
+                acknowledged,
+                forgetful,
+                lost_monitors,
+                lost_operations,
+                in_flight,
+            })
+        };
+        b_says(&mut bench, 2, attach(5, false));
+        bench.wait(12);
+        b_says(&mut bench, 3, attach(0, true));
+        bench.wait(1);
+        assert!(!bench.machine.replica.has_history("b"));
+        b_says(&mut bench, 4, Message::Detach);
+        let booted = bench.machine.booted_without_executor();
+        assert_eq!(booted.contains("b"), !may_run, "1.{minor}");
     }
 }
 
