@@ -360,14 +360,15 @@ pub(crate) struct NodeUpdate {
 pub(crate) enum Standing {
     /// A member with its executor: resources can run there.
     Member,
-    /// A member whose executor is away while it may run something: nothing can be done there. Below [`LEVEL_OF_MARKS`], it is said
-    /// to be a member as others.
+    /// A member whose executor is away while it may run something, or a node that has left in good order and runs something: nothing
+    /// can be done there. Below [`LEVEL_OF_MARKS`], such a member is said to be one as others, and below [`LEVEL_OF_DEPARTURES`]
+    /// who has left to be off.
     Stranded,
     /// A member without its executor.
     Pending,
     /// Gone without a word: what runs there may still run.
     Lost,
-    /// Gone in good order, or vouched for.
+    /// Gone in good order, with nothing that runs there, or vouched for.
     Off,
 }
 

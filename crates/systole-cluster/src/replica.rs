@@ -129,7 +129,7 @@ impl Replica {
         self.ledger.nodes.get(&node).map(|entry| entry.name.as_str())
     }
 
-    fn id_of(&self, name: &str) -> Option<u32> {
+    pub fn id_of(&self, name: &str) -> Option<u32> {
         self.ledger.nodes.iter().find(|(_, entry)| entry.name == name).map(|(id, _)| *id)
     }
 

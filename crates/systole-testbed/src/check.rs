@@ -21,7 +21,8 @@
 //!   only when somebody has vouched for that, or when it was booted and is back.
 //! - **Orders agree with the configuration**: the DC has nothing started on a node that its CIB has on standby, and nothing but probes
 //!   done on one in maintenance mode.
-//! - **Who leaves in good order runs nothing**, but for what is in maintenance mode.
+//! - **Who leaves in good order runs nothing**, but for what is in maintenance mode, or what is active on a node that is taken to be
+//!   in it, too.
 //! - **Values of transient attributes are kept** as long as their node is there, and no longer: see [`attributes`].
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
 
@@ -197,14 +198,17 @@ impl Checker {
     /// A node leaves in good order.
     pub fn left(&mut self, host: &Host) {
         let Some(node) = &host.node else { return };
-        if orders::is_in_maintenance(node.cib(), &host.name) {
+        let until_it_leaves = attributes::value_in(node.cib(), &host.name, "maintenance");
+        if orders::is_in_maintenance(node.cib(), &host.name) || until_it_leaves.as_deref() == Some("true") {
             return;
         }
         let agents = &host.station.agents;
         let starts = agents.processes.values().filter(|process| process.operation.operation == "start");
         let starts =
             starts.filter(|process| process.acts_at.is_some()).map(|process| &process.operation.resource);
-        if let Some(resource) = agents.active.iter().chain(starts).find(|resource| *resource != "fence") {
+        let is_known = |resource: &str| orders::is_left_alone(node.cib(), resource);
+        let mut active = agents.active.iter().chain(starts);
+        if let Some(resource) = active.find(|resource| *resource != "fence" && !is_known(resource)) {
             self.fail(format!("{} left in good order, and {resource} runs there", host.name));
         }
     }

@@ -489,6 +489,114 @@ show
 }
 
 #[test]
+fn what_a_node_in_maintenance_has_left_with_is_not_started_elsewhere_and_goes_on_when_it_is_back() {
+    for fencing in [false, true] {
+        check(
+            fencing,
+            "stop",
+            &format!(
+                "{UP}\
+changes
+    5
+set b a maintenance true
+    done
+stop a
+    done
+wait 60
+value b a shutdown
+    none
+forget b a
+    refused: a has left with what it runs: switch it off and confirm that it is off first (stonith_admin --confirm)
+show
+    a: systoled is down, runs r0
+    b: members b c, quorum, DC b, runs r1
+    c: members b c, quorum, DC b, runs g0 g1
+stop b
+    done
+settle
+show
+    a: systoled is down, runs r0
+    b: systoled is down
+    c: members c, no quorum, DC c
+restart systoled b
+restart systoled a
+settle
+value b a maintenance
+    none
+show
+    a: members a b c, quorum, DC c, runs r0
+    b: members a b c, quorum, DC c, runs r1
+    c: members a b c, quorum, DC c, runs g0 g1
+"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_a_node_in_maintenance_has_left_with_is_recovered_when_it_is_confirmed_to_be_off_or_booted() {
+    let confirmed = "\
+confirm a
+    done
+settle
+show
+    a: off
+    b: members b c, quorum, DC b, runs r0
+    c: members b c, quorum, DC b, runs g0 g1 r1
+";
+    let booted = "\
+boot a
+settle
+show
+    a: members a b c, quorum, DC b, runs r0
+    b: members a b c, quorum, DC b, runs r1
+    c: members a b c, quorum, DC b, runs g0 g1
+";
+    for then in [confirmed, booted] {
+        with_fencing(&format!(
+            "\
+set b a maintenance true
+    done
+stop a
+    done
+wait 60
+kill a
+wait 60
+show
+    a: off
+    b: members b c, quorum, DC b, runs r1
+    c: members b c, quorum, DC b, runs g0 g1
+{then}"
+        ));
+    }
+}
+
+#[test]
+fn what_was_left_alone_for_want_of_an_executor_elsewhere_is_known_to_run_where_it_was_left() {
+    without_quorum(
+        "
+cut a
+settle
+restart execd b 300000
+heal
+wait 30
+show
+    a: members a b c, quorum, DC a, runs g0 g1 r0
+    b: members a b c, quorum, DC a, runs r0
+    c: members a b c, quorum, DC a, runs r1
+stop a
+    done
+kill b
+wait 60
+show
+    a: systoled is down, runs r0
+    b: off
+    c: members c, no quorum, DC c, runs g0 g1 r1
+",
+    );
+}
+
+#[test]
 fn a_lost_node_is_not_forgotten_before_it_is_known_to_be_off() {
     with_fencing(
         "

@@ -42,6 +42,9 @@ pub(crate) const LEVEL_OF_MARKS: u16 = 8;
 /// Since which level it is kept in mind of a member that its executor was there.
 pub(crate) const LEVEL_OF_WORK: u16 = 8;
 
+/// Since which level a node that has left in good order while something ran there is planned around.
+pub(crate) const LEVEL_OF_DEPARTURES: u16 = 8;
+
 /// Since which level a replica is sent in parts.
 pub(crate) const LEVEL_OF_PARTS: u16 = 8;
 

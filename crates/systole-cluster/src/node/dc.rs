@@ -244,7 +244,7 @@ impl NodeMachine {
             } else if !self.was_member(&name) {
                 continue;
             } else {
-                self.standing_of_absent(dc, id)?
+                self.standing_of_absent(dc, id, &name)?
             };
             updates.push(NodeUpdate { id, name, standing });
         }
@@ -274,9 +274,11 @@ impl NodeMachine {
         self.patience_over(dc, patience).then_some(without)
     }
 
-    fn standing_of_absent(&self, dc: &mut Dc, id: u32) -> Option<Standing> {
-        if self.replica.ledger.nodes.get(&id).is_some_and(|entry| entry.leaving) {
-            return Some(Standing::Off);
+    /// One that has left in good order is off, but not if it has left something running, as in maintenance mode.
+    fn standing_of_absent(&self, dc: &mut Dc, id: u32, name: &str) -> Option<Standing> {
+        if self.replica.has_left(id) {
+            let runs_on = self.replica.has_left_running(id, name);
+            return Some(if runs_on { Standing::Stranded } else { Standing::Off });
         }
         self.patience_over(dc, RESTART_GRACE).then_some(Standing::Lost)
     }

@@ -1,8 +1,8 @@
 //! What it means for the CIB that nodes join, are lost, leave, are vouched for to be off, or are forgotten.
 
-use super::{Counted, Replica};
+use super::{Counted, Replica, status::is_mark};
 use crate::{
-    message::{MembershipUpdate, NodeUpdate, Standing},
+    message::{LEVEL_OF_DEPARTURES, MembershipUpdate, NodeUpdate, Standing},
     released::Released,
 };
 use systole_cib::xml::Element;
@@ -24,6 +24,11 @@ impl Replica {
                     self.ledger.give_up(|perform| perform.node == node.id);
                     self.set_attributes_aside(&node.name);
                 }
+                // Who has left has no attributes any more, but for the mark.
+                Standing::Stranded if self.has_left_running(node.id, &node.name) => {
+                    self.forget_attributes(&node.name);
+                    self.status().stand(node);
+                }
                 Standing::Member | Standing::Stranded => self.restore_attributes(&node.name),
                 Standing::Pending => {}
             }
@@ -31,6 +36,26 @@ impl Replica {
         let is_new = self.write_bootstrap(update);
         self.count(if is_new { Counted::Configuration } else { Counted::Status });
         (is_new, given_up)
+    }
+
+    /// Whether a node was told to leave: if it is no member any more, it has left in good order.
+    pub fn has_left(&self, id: u32) -> bool {
+        self.ledger.nodes.get(&id).is_some_and(|entry| entry.leaving)
+    }
+
+    /// Whether a node that has left in good order goes on running something, as far as is known. That its history was forgotten
+    /// after that changes nothing.
+    pub fn has_left_running(&self, id: u32, name: &str) -> bool {
+        let is_there = || self.node_state(name).is_some_and(|state| state.attr("in_ccm") == Some("true"));
+        self.level >= LEVEL_OF_DEPARTURES
+            && self.has_left(id)
+            && is_there()
+            && (self.is_marked(name) || self.runs_something(name))
+    }
+
+    fn is_marked(&self, name: &str) -> bool {
+        let attributes = self.node_state(name).and_then(|state| state.child("transient_attributes"));
+        attributes.is_some_and(|attributes| attributes.children().any(|set| is_mark(&set)))
     }
 
     /// Forgets that there ever was a node. The transition keys of what nobody will answer any more; `None` if there was no such node.

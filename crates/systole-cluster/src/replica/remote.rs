@@ -222,6 +222,30 @@ impl Replica {
         })
     }
 
+    /// Whether a node's history says that something runs there that nobody else must start. Devices for fencing and connections to
+    /// remote nodes end with the daemon.
+    pub(super) fn runs_something(&self, node: &str) -> bool {
+        let resources = self.node_state(node).and_then(|state| state.child("lrm")?.child("lrm_resources"));
+        let mut entries =
+            resources.into_iter().flat_map(|resources| resources.children_named("lrm_resource"));
+        let lasts = |entry: Element<'_>| {
+            entry.attr("class") != Some("stonith")
+                && !(entry.attr("provider") == Some("pacemaker") && entry.attr("type") == Some("remote"))
+        };
+        let is_missing = |entry: Element<'_>| {
+            let operations = entry.children_named("lrm_rsc_op");
+            let last = operations.max_by_key(|operation| number(*operation, "call-id"));
+            last.is_none_or(|last| {
+                last.attr("operation") == Some("monitor")
+                    && number(last, "rc-code") == Some(OcfRc::NotInstalled.code().into())
+            })
+        };
+        entries.any(|entry| {
+            let is_stopped = entry.id().is_some_and(|resource| self.is_stopped(node, resource));
+            lasts(entry) && !is_stopped && !is_missing(entry)
+        })
+    }
+
     /// Whether something was asked of a cluster node about a resource and not answered.
     pub fn has_under_way(&self, node: u32, resource: &str) -> bool {
         let is_there = |perform: &Perform| perform.node == node && perform.operation.resource == resource;

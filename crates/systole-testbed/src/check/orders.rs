@@ -34,6 +34,19 @@ pub fn is_in_maintenance(cib: &Document, node: &str) -> bool {
     says(cib, node, "maintenance", "true")
 }
 
+/// Whether nothing is done about a resource since it is active, as far as is known, on a node whose executor is away.
+pub fn is_left_alone(cib: &Document, resource: &str) -> bool {
+    let states =
+        cib.root().child("status").into_iter().flat_map(|status| status.children_named("node_state"));
+    let is_away = |state: &Element<'_>| {
+        state
+            .descendants()
+            .any(|it| it.attr("name") == Some("systole-executor") && it.attr("value") == Some("away"))
+    };
+    let mut histories = states.filter(is_away).flat_map(Element::descendants);
+    histories.any(|entry| entry.name() == "lrm_resource" && entry.id() == Some(resource))
+}
+
 /// Whether the configuration of a cluster node gives an attribute this value.
 fn says(cib: &Document, node: &str, name: &str, value: &str) -> bool {
     let configuration = cib.root().child("configuration");

@@ -1,6 +1,6 @@
-//! Members whose executor is away.
+//! Members whose executor is away, and nodes that have left in good order with what they run.
 //!
-//! Such a member does nothing, but what it runs goes on running: it is neither off nor lost. So the DC plans as if its node
+//! Such a node does nothing, but what it runs goes on running: it is neither off nor lost. So the DC plans as if it
 //! were in maintenance. What its history says still counts, nothing of it is started elsewhere, and nothing is planned there.
 //! One that was booted since runs nothing, and is planned without until its executor is there.
 
@@ -20,11 +20,14 @@ impl NodeMachine {
         !self.has_executor(id) && (self.replica.has_history(name) || self.has_worked(id, name))
     }
 
-    /// Members for which that is so.
+    /// Members for which that is so, and nodes that have left with what they run.
     pub(super) fn without_executor(&self) -> BTreeSet<NodeId> {
         let members = self.group.members().iter();
         let away = members.filter(|(id, name)| self.may_run_without_executor(*id, name));
-        away.map(|(_, name)| NodeId::new(name)).collect()
+        let known = self.replica.known_nodes().into_iter();
+        let gone =
+            known.filter(|(id, name)| !self.group.is_member(*id) && self.replica.has_left_running(*id, name));
+        away.map(|(_, name)| NodeId::new(name)).chain(gone.map(|(_, name)| NodeId::new(&name))).collect()
     }
 
     /// Members that were booted since they were last there with an executor, and have attached none. Of one that was not there
@@ -72,6 +75,13 @@ impl NodeMachine {
             return;
         }
         for name in away.difference(&dc.without_executor) {
+            if !self.group.members().iter().any(|(_, member)| member == name.as_str()) {
+                let text = format!(
+                    "{name} has left with what it runs: that is not started elsewhere until {name} is back. If it is off, confirm that"
+                );
+                self.log(Level::Warning, text);
+                continue;
+            }
             let text = format!(
                 "the executor of {name} is away: nothing is done there, and what it runs is not started elsewhere. Start the \
                  executor again, or, if nothing runs there any more, end systoled there, which takes two SIGTERMs"

@@ -8,6 +8,9 @@ use systole_cib::View;
 use systole_scheduler::status::Status;
 use systole_wire::api::{Refusal, RefusalKind};
 
+/// What an administrator has to do about a node that may still run something.
+const CONFIRM: &str = "switch it off and confirm that it is off first (stonith_admin --confirm)";
+
 impl NodeMachine {
     /// Why a node cannot be forgotten now, if so.
     ///
@@ -25,15 +28,18 @@ impl NodeMachine {
         let is_member = self.group.members().iter().any(|(_, name)| name == node);
         let state = self.replica.node_state(node).filter(|_| !is_member)?;
         if state.attr("remote_node") != Some("true") && state.attr("in_ccm") != Some("false") {
+            let runs_on = self.replica.id_of(node).is_some_and(|id| self.replica.has_left_running(id, node));
+            if runs_on {
+                let message = format!("{node} has left with what it runs: {CONFIRM}");
+                return of(RefusalKind::Usage, message);
+            }
             let message = format!("{node} was a member until just now: try again");
             return of(RefusalKind::NotReady, message);
         }
         let mut view = View::default();
         let status = Status::unpack(view.of(self.replica.cib()), self.now.wall);
         let is_unclean = status.find_node(node).is_some_and(|idx| status.node(idx).unclean);
-        let message = format!(
-            "{node} is lost, and what ran there may still run: switch it off and confirm that it is off first (stonith_admin --confirm)"
-        );
+        let message = format!("{node} is lost, and what ran there may still run: {CONFIRM}");
         is_unclean.then_some(Refusal { kind: RefusalKind::Usage, message })
     }
 

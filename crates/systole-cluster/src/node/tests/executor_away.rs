@@ -4,7 +4,7 @@ use super::{
     levels::{join, join_since},
     *,
 };
-use crate::message::{Attach, LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS, LEVEL_OF_WORK};
+use crate::message::{Attach, LEVEL_OF_DEPARTURES, LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS, LEVEL_OF_WORK};
 use systole_wire::api::{Call, Request};
 
 /// `r` is to be started while the executor, which has stopped it, is away.
@@ -189,4 +189,25 @@ fn a_node_that_cannot_leave_for_want_of_its_executor_says_so() {
     assert!(bench.logs.iter().any(|line| line.contains("cannot leave in good order")), "{:#?}", bench.logs);
     comes_back(&mut bench);
     assert!(bench.has_left && !bench.running, "{:?}", bench.ran);
+}
+
+#[test]
+fn a_node_that_has_left_goes_on_running_what_its_history_ends_with() {
+    for (minor, role, class, runs_on) in [
+        (PROTOCOL.minor, "Started", "ocf", true),
+        (PROTOCOL.minor, "Stopped", "ocf", false),
+        (PROTOCOL.minor, "Started", "stonith", false),
+        (LEVEL_OF_DEPARTURES - 1, "Started", "ocf", false),
+    ] {
+        let agent = format!("class=\"{class}\" provider=\"pacemaker\" type=\"Dummy\"");
+        let mut bench = Bench::with(&CIB.replace(r#"class="ocf" provider="pacemaker" type="Dummy""#, &agent));
+        join(&mut bench, minor);
+        bench.wait(90);
+        target_role(&mut bench, role);
+        assert_eq!(bench.running, role == "Started", "{class}: {:?}", bench.ran);
+        let replica = &mut bench.machine.replica;
+        assert!(!replica.has_left_running(1, "a"), "it is here");
+        replica.ledger.nodes.get_mut(&1).expect("it is known").leaving = true;
+        assert_eq!(replica.has_left_running(1, "a"), runs_on, "1.{minor}: {class}, {role}");
+    }
 }
