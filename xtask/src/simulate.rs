@@ -25,7 +25,7 @@ impl Options {
     /// As many stories as the tests tell: of those with guests, as many as are known to hold.
     pub fn for_tests() -> [Self; 4] {
         let of = |family: &str, seeds| Self { seeds, from: 0, seed: None, family: Some(family.to_owned()) };
-        [of("plain", 2000), of("guests", 200), of("harsh", 120), of("harsh-guests", 30)]
+        [of("plain", 2000), of("guests", 200), of("harsh", 300), of("harsh-guests", 30)]
     }
 }
 
