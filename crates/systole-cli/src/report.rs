@@ -54,7 +54,7 @@ impl OutputArgs {
     }
 
     /// The file, pipe or device the output goes to, unless it is standard output.
-    fn destination(&self) -> Option<&Path> {
+    pub fn destination(&self) -> Option<&Path> {
         self.output_to.as_deref().filter(|path| path.as_os_str() != "-")
     }
 

@@ -16,7 +16,7 @@ mod group;
 pub(crate) mod hash_order;
 mod instances;
 mod location;
-mod pattern;
+pub(crate) mod pattern;
 mod primitive;
 mod promotable;
 mod reason;

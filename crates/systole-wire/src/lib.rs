@@ -18,6 +18,12 @@ pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};
 /// The version of every protocol here. A peer with another major part is refused; a newer minor part is fine.
 pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 8 };
 
+/// The transient attribute of a node that is planned around, since nothing can be done there although something may run.
+pub const EXECUTOR_ATTRIBUTE: &str = "systole-executor";
+
+/// Its value.
+pub const EXECUTOR_AWAY: &str = "away";
+
 /// A protocol's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ProtocolVersion {

@@ -286,7 +286,7 @@ impl Args {
 
     /// Whether the output goes to a file.
     fn has_file(&self) -> bool {
-        self.output.output_to.as_ref().is_some_and(|path| path.as_os_str() != "-")
+        self.output.destination().is_some()
     }
 
     fn mode(&self, session: &Session<'_>) -> Mode {

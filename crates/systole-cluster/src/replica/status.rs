@@ -10,16 +10,16 @@ use systole_cib::{
 };
 use systole_scheduler::status::recorded_digest;
 use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Timestamp, TransitionMagic};
-use systole_wire::exec::{Digest, Operation, OperationResult};
+use systole_wire::{
+    EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY,
+    exec::{Digest, Operation, OperationResult},
+};
 
 /// The result code of an operation that has none yet.
 const RC_PENDING: i32 = 193;
 
 /// How the id of the set of attributes ends by which a node is shown to be without executor.
 const MARK_SUFFIX: &str = "-executor-is-away";
-
-/// The attribute in it that says why the node is in maintenance.
-const EXECUTOR_ATTRIBUTE: &str = "systole-executor";
 
 /// Whether a set of transient attributes is the cluster's own mark of a node without executor, and nobody's to change.
 pub(super) fn is_mark(set: &Element<'_>) -> bool {
@@ -126,7 +126,7 @@ impl<'d> Status<'d> {
                 self.document.set_attr(attributes, "id", &id);
                 let set = self.document.append(attributes, "instance_attributes");
                 self.set_all(set, &[("id", &set_id), ("score", "INFINITY")]);
-                for (name, value) in [("maintenance", "true"), (EXECUTOR_ATTRIBUTE, "away")] {
+                for (name, value) in [("maintenance", "true"), (EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY)] {
                     let pair = self.document.append(set, "nvpair");
                     self.set_all(
                         pair,

@@ -1,7 +1,10 @@
 //! CIBs that were there before: what is done to clusters that are made up can be done to them too.
 
 use super::sketch::{Described, Sections, Sketch};
-use systole_cib::xml::{Document, Element};
+use systole_cib::{
+    parse_bool,
+    xml::{Document, Element},
+};
 use systole_testbed::Random;
 
 const KINDS: [&str; 6] = ["primitive", "group", "clone", "master", "bundle", "template"];
@@ -67,8 +70,7 @@ fn remotes(document: &Document, sections: Sections) -> Vec<String> {
 
 fn described(element: Element<'_>) -> Option<Described> {
     let says_promotable = |pair: Element<'_>| {
-        pair.attr("name") == Some("promotable")
-            && matches!(pair.attr("value"), Some("true" | "1" | "yes" | "on"))
+        pair.attr("name") == Some("promotable") && pair.attr("value").and_then(parse_bool) == Some(true)
     };
     let mut pairs = element.children_named("meta_attributes").flat_map(Element::children);
     Some(Described {

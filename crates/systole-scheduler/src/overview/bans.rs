@@ -3,10 +3,9 @@
 use super::BanView;
 use crate::{
     RscIdx, Status,
-    placement::by_priority,
+    placement::{by_priority, pattern},
     rules::{self, Input, replace_captures},
 };
-use regex_lite::Regex;
 use systole_cib::model::{Constraint, Location, LocationTarget, Preference, Rule, RuleScore};
 use systole_types::{ElementId, NodeId, Role, Score};
 
@@ -56,7 +55,7 @@ fn all_wishes(status: &Status<'_>, location: &Location) -> Vec<BanView> {
             targets.into_iter().flat_map(|rsc| of_resource(status, &plain(rsc))).collect()
         }
         LocationTarget::Pattern { pattern, is_negated } => {
-            let Ok(regex) = Regex::new(pattern) else { return Vec::new() };
+            let Some(regex) = pattern::compile(pattern) else { return Vec::new() };
             let matching = by_priority(status).into_iter().flat_map(|rsc| {
                 match (regex.captures(status.rsc(rsc).id.as_str()), *is_negated) {
                     (Some(captures), false) => {
@@ -128,7 +127,7 @@ fn where_it_holds(status: &Status<'_>, terms: &Terms<'_>, rule: &Rule) -> Vec<(N
             Some(RuleScore::Fixed(score)) => Some(*score),
             Some(RuleScore::NodeAttribute(name)) => {
                 let name = replace_captures(name, terms.captures);
-                data.attribute(&name).and_then(|value| value.parse().ok())
+                data.attribute(&name).and_then(|value| status.options.score_of(value))
             }
             None => None,
         };

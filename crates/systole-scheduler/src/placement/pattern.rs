@@ -8,7 +8,7 @@ use regex_lite::Regex;
 use std::{iter::Peekable, str::Chars};
 
 /// The pattern, or `None` if it is none.
-pub(super) fn compile(pattern: &str) -> Option<Regex> {
+pub(crate) fn compile(pattern: &str) -> Option<Regex> {
     Regex::new(&translate(pattern)?).ok()
 }
 

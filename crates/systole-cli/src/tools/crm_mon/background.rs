@@ -39,7 +39,7 @@ pub(super) fn start(session: &Session<'_>, args: &Args) -> anyhow::Result<Exit> 
             return Err(Failed::usage("--daemonize requires --external-agent if used with --output-as=none"));
         }
     }
-    if let Some(page) = args.output.output_to.as_ref().filter(|_| args.has_file()) {
+    if let Some(page) = args.output.destination() {
         check_writable(page).map_err(|error| cannot_write(page, format!("{error:#}")))?;
     }
     let failed = |error| Failed::new(Exit::Os, format!("Could not fork daemon: {error}"));

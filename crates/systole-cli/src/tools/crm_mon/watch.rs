@@ -15,6 +15,7 @@ use systole_output::{
     tree::Tree,
 };
 use systole_scheduler::{Overview, overview::NodeView};
+use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY};
 
 /// A file is not written more often than this, however much changes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -60,7 +61,7 @@ impl<'a> Watch<'a> {
         let mut notifier = Notifier::new(self.args);
         loop {
             let Err(error) = self.follow_connection(session, &mut notifier);
-            if self.writes_file() {
+            if self.args.has_file() {
                 // A full disk now may have room at the next attempt.
                 let _ = report::emit(session, &self.args.output, self.unreachable(session, &error));
             }
@@ -80,20 +81,15 @@ impl<'a> Watch<'a> {
         loop {
             session.now = system_time();
             let view = view::look(session, &mut cluster)?;
-            // Results are told whether there is room for the page or not.
+            // Results are told whether there is room for the page or not; nothing else may be wanted.
             notifier.look(&view.document);
-            if self.writes_file() {
+            if self.args.has_file() {
                 let report = self.report(session, &mut cluster, &view)?;
                 report::emit(session, &self.args.output, report)?;
             }
             thread::sleep(SHORTEST_PAUSE);
             cluster.next_change(self.interval.saturating_sub(SHORTEST_PAUSE))?;
         }
-    }
-
-    /// With an agent to be told of operations, nothing else may be wanted.
-    fn writes_file(&self) -> bool {
-        self.args.has_file()
     }
 
     fn unreachable(&self, session: &Session<'_>, error: &anyhow::Error) -> Report {
@@ -160,7 +156,7 @@ fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<St
     }
     let is_away = |node: &&NodeView| {
         let mut attributes = node.attributes.iter();
-        attributes.any(|it| &*it.name == "systole-executor" && &*it.value == "away")
+        attributes.any(|it| &*it.name == EXECUTOR_ATTRIBUTE && &*it.value == EXECUTOR_AWAY)
     };
     for away in overview.nodes.iter().filter(is_away) {
         warnings.push(format!(
