@@ -8,7 +8,10 @@ pub use environment::load as load_environment;
 pub use init::{Role, role, supervise};
 pub use libqb::{Names, socket_names};
 
-use crate::{Config, executor::Executor};
+use crate::{
+    Config,
+    executor::{Added, Executor},
+};
 use anyhow::{Context, Result};
 use rustix::fs::chown;
 use std::{
@@ -16,13 +19,14 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use systole_cluster::{
     Level, executor,
     remote::server::{Effect, Event, RemoteClient, RemoteServer, ToolId, ToolService},
 };
 use systole_link::{Connection, Limits, Listener, Poll, Ready, Signals};
-use systole_remote::{Doorkeeper, End, SecureStream, listen};
+use systole_remote::{Doorkeeper, Doors, End, SecureStream, listen};
 use systole_wire::remote::ToRemote;
 
 /// Bounds of a tool's connection; what is longer would not go through the cluster's either.
@@ -57,55 +61,13 @@ pub struct RemoteConfig {
 /// If the port or the socket cannot be had, or the kernel fails us.
 pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
     let stop = Signals::catch(&[15, 2]).context("cannot catch signals")?;
-    let listener = listen(remote.address, remote.port)
-        .with_context(|| format!("cannot listen at port {}", remote.port))?;
-    let identity =
-        fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot tell this daemon from others")?;
-    let (stock_tools, complaints) = libqb::Counter::open(&remote.names);
-    let mut daemon = Daemon {
-        executor: Executor::start(config)?,
-        server: RemoteServer::new(),
-        doorkeeper: Doorkeeper::new(listener, remote.key.clone())?,
-        clients: BTreeMap::new(),
-        counter: listen_for_tools(&remote.api_socket)?,
-        tools: BTreeMap::new(),
-        stock_tools,
-        last_id: 0,
-        is_over: false,
-    };
-    daemon.executor.log(Level::Notice, &format!("waiting for a cluster at port {}", remote.port));
-    complaints.iter().for_each(|complaint| daemon.executor.log(Level::Warning, complaint));
-    daemon.executor.handle(executor::Event::Connected);
-    let identity = identity.trim().to_owned();
-    daemon.handle(Event::Started { identity, start_state: remote.start_state.clone() });
+    let mut daemon = Daemon::start(config, remote)?;
     let mut n_stops = 0;
     while !daemon.is_over {
         let mut poll = Poll::new();
         let stop_idx = poll.add(&stop);
-        let runs = daemon.executor.add_to(&mut poll);
-        let doors = daemon.doorkeeper.add_to(&mut poll);
-        let counter = poll.add(&daemon.counter);
-        let clients = daemon.clients.iter();
-        let clients: Vec<(RemoteClient, usize)> =
-            clients.map(|(&id, stream)| (id, stream.add_to(&mut poll))).collect();
-        let takes = |tool| daemon.takes_requests(tool);
-        let mut tools: Vec<(ToolId, usize)> = Vec::new();
-        for (&id, tool) in &daemon.tools {
-            match takes(id) {
-                true => tools.push((id, poll.add_connection(tool))),
-                false if tool.is_sending() => tools.push((id, poll.add_room(tool))),
-                false => {}
-            }
-        }
-        let stock_tools = daemon.stock_tools.add_to(&mut poll, takes);
-        let server = daemon.executor.clock().until(daemon.server.next_deadline());
-        let timeouts = [
-            server,
-            daemon.executor.timeout(),
-            daemon.doorkeeper.patience_left(),
-            daemon.stock_tools.timeout(),
-        ];
-        let ready = poll.wait(timeouts.into_iter().flatten().min())?;
+        let watched = daemon.add_to(&mut poll);
+        let ready = poll.wait(daemon.timeout())?;
         if ready.has(stop_idx) {
             n_stops += stop.drain();
             if n_stops > 1 {
@@ -114,25 +76,9 @@ pub fn run_remote(config: &Config, remote: &RemoteConfig) -> Result<()> {
             }
             daemon.handle(Event::Terminate);
         }
-        daemon.executor.serve(&ready, &runs);
-        daemon.serve_clients(&ready, &clients);
-        daemon.serve_tools(&ready, &tools);
-        daemon.serve_stock_tools(&ready, &stock_tools);
-        let executor = &daemon.executor;
-        let let_in =
-            daemon.doorkeeper.serve(&ready, &doors, &mut |message| executor.log(Level::Warning, &message));
-        for (stream, messages) in let_in {
-            daemon.let_in(stream, messages);
-        }
-        if ready.has(counter) {
-            daemon.accept_tools();
-        }
-        if daemon.executor.clock().is_due(daemon.server.next_deadline()) {
-            daemon.handle(Event::DeadlineReached);
-        }
-        daemon.handle_all(VecDeque::new());
+        daemon.serve(&ready, &watched);
     }
-    for (_, stream) in std::mem::take(&mut daemon.clients) {
+    for (_, stream) in daemon.clients {
         stream.close();
     }
     Ok(())
@@ -162,7 +108,94 @@ struct Daemon {
     is_over: bool,
 }
 
+/// Where the poll has what the daemon waits for.
+struct Watched {
+    executor: Added,
+    doors: Doors,
+    counter: usize,
+    clients: Vec<(RemoteClient, usize)>,
+    tools: Vec<(ToolId, usize)>,
+    stock_tools: libqb::Added,
+}
+
 impl Daemon {
+    fn start(config: &Config, remote: &RemoteConfig) -> Result<Self> {
+        let listener = listen(remote.address, remote.port)
+            .with_context(|| format!("cannot listen at port {}", remote.port))?;
+        let identity = fs::read_to_string("/proc/sys/kernel/random/uuid")
+            .context("cannot tell this daemon from others")?;
+        let (stock_tools, complaints) = libqb::Counter::open(&remote.names);
+        let mut daemon = Daemon {
+            executor: Executor::start(config)?,
+            server: RemoteServer::new(),
+            doorkeeper: Doorkeeper::new(listener, remote.key.clone())?,
+            clients: BTreeMap::new(),
+            counter: listen_for_tools(&remote.api_socket)?,
+            tools: BTreeMap::new(),
+            stock_tools,
+            last_id: 0,
+            is_over: false,
+        };
+        daemon.executor.log(Level::Notice, &format!("waiting for a cluster at port {}", remote.port));
+        complaints.iter().for_each(|complaint| daemon.executor.log(Level::Warning, complaint));
+        daemon.executor.handle(executor::Event::Connected);
+        let identity = identity.trim().to_owned();
+        daemon.handle(Event::Started { identity, start_state: remote.start_state.clone() });
+        Ok(daemon)
+    }
+
+    fn add_to<'a>(&'a self, poll: &mut Poll<'a>) -> Watched {
+        let takes = |tool| self.takes_requests(tool);
+        let mut tools = Vec::new();
+        for (&id, tool) in &self.tools {
+            match takes(id) {
+                true => tools.push((id, poll.add_connection(tool))),
+                false if tool.is_sending() => tools.push((id, poll.add_room(tool))),
+                false => {}
+            }
+        }
+        Watched {
+            executor: self.executor.add_to(poll),
+            doors: self.doorkeeper.add_to(poll),
+            counter: poll.add(&self.counter),
+            clients: self.clients.iter().map(|(&id, stream)| (id, stream.add_to(poll))).collect(),
+            tools,
+            stock_tools: self.stock_tools.add_to(poll, takes),
+        }
+    }
+
+    /// How long the loop may sleep at most.
+    fn timeout(&self) -> Option<Duration> {
+        let timeouts = [
+            self.executor.clock().until(self.server.next_deadline()),
+            self.executor.timeout(),
+            self.doorkeeper.patience_left(),
+            self.stock_tools.timeout(),
+        ];
+        timeouts.into_iter().flatten().min()
+    }
+
+    fn serve(&mut self, ready: &Ready, watched: &Watched) {
+        self.executor.serve(ready, &watched.executor);
+        self.serve_clients(ready, &watched.clients);
+        self.serve_tools(ready, &watched.tools);
+        self.serve_stock_tools(ready, &watched.stock_tools);
+        let executor = &self.executor;
+        let let_in = self
+            .doorkeeper
+            .serve(ready, &watched.doors, &mut |message| executor.log(Level::Warning, &message));
+        for (stream, messages) in let_in {
+            self.let_in(stream, messages);
+        }
+        if ready.has(watched.counter) {
+            self.accept_tools();
+        }
+        if self.executor.clock().is_due(self.server.next_deadline()) {
+            self.handle(Event::DeadlineReached);
+        }
+        self.handle_all(VecDeque::new());
+    }
+
     fn handle(&mut self, event: Event) {
         self.handle_all(VecDeque::from([event]));
     }

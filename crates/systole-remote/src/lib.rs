@@ -11,6 +11,6 @@ mod key;
 mod stream;
 
 pub use dialer::Dialer;
-pub use doorkeeper::{Doorkeeper, listen};
+pub use doorkeeper::{Doorkeeper, Doors, listen};
 pub use key::{KeyError, key_path, read_key};
 pub use stream::{End, SecureStream};

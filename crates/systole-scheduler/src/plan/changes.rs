@@ -9,6 +9,43 @@ use super::{
 use crate::{NodeIdx, RscIdx, status::Kind, status::NodeKind};
 use systole_types::Role;
 
+/// Where an instance is and goes, and the steps planned for that.
+struct Steps {
+    role: Role,
+    from: Option<NodeIdx>,
+    to: Option<NodeIdx>,
+    start: Option<ActIdx>,
+    can_start: bool,
+    stop: Option<ActIdx>,
+    promote: Option<ActIdx>,
+    demote: Option<ActIdx>,
+}
+
+impl Steps {
+    fn is_move(&self) -> bool {
+        self.from.is_some() && self.to.is_some() && self.from != self.to
+    }
+}
+
+/// What a change is called, and the action that shows whether it can be made, and why it is.
+struct Named {
+    kind: ChangeKind,
+    to: Option<NodeIdx>,
+    action: Option<ActIdx>,
+    /// The action that says why, if it is another one.
+    because: Option<ActIdx>,
+}
+
+impl Named {
+    fn new(kind: ChangeKind, to: Option<NodeIdx>, action: Option<ActIdx>) -> Self {
+        Named { kind, to, action, because: None }
+    }
+
+    fn because(self, because: Option<ActIdx>) -> Self {
+        Named { because, ..self }
+    }
+}
+
 impl Draft<'_, '_> {
     /// What changes, nodes first.
     pub(super) fn changes(&mut self) -> Vec<Change> {
@@ -80,105 +117,130 @@ impl Draft<'_, '_> {
     }
 
     fn instance_changes(&mut self, rsc: RscIdx, changes: &mut Vec<Change>) {
-        let next = self.assigned[rsc.i()];
-        let current = self.current_node(rsc);
-        if (current.is_none() && (self.r(rsc).removed.is_some() || next.is_none()))
-            || !self.rsc[rsc.i()].managed
-        {
+        let (from, to) = (self.current_node(rsc), self.assigned[rsc.i()]);
+        let is_gone = from.is_none() && (self.r(rsc).removed.is_some() || to.is_none());
+        if is_gone || !self.rsc[rsc.i()].managed {
             return;
         }
-        let mut role = self.role(rsc);
-        if current.is_some() && role == Role::Stopped {
-            role = Role::Started;
-        }
-        let mut describe =
-            |draft: &Self, what: ChangeKind, from, to, action: Option<ActIdx>, because: Option<ActIdx>| {
-                if let Some(action) = action {
-                    let actions = (action, because.unwrap_or(action));
-                    changes.push(draft.change(what, rsc, (role, from), to, actions));
-                }
-            };
-        let key = |task: Task| Key::once(task);
-        let start = self.find(rsc, &key(Task::Start), next);
-        let can_start = start.is_some_and(|start| self.is(start, Flags::RUNNABLE));
-        let mut stop = self.find(rsc, &key(Task::Stop), current.filter(|_| can_start));
-        if stop.is_none() && self.rsc[rsc.i()].stop_unexpected {
-            stop = self.find(rsc, &key(Task::Stop), None);
-        }
-        let promote = self.find(rsc, &key(Task::Promote), next);
-        let demote = self.find(rsc, &key(Task::Demote), next);
-        let is_moving = current.is_some() && next.is_some() && current != next;
-        let state = self.rsc[rsc.i()];
-        let next_role = self.next_role[rsc.i()];
-        let is_due = |draft: &Self, action: Option<ActIdx>| {
-            action.is_some_and(|action| !draft.is(action, Flags::OPTIONAL))
-        };
-        if role == next_role {
-            let migrates = self.find(rsc, &key(Task::MigrateFrom), next);
-            let can_migrate = migrates.is_some_and(|from| self.is(from, Flags::RUNNABLE));
-            if can_migrate && current.is_some() {
-                describe(self, ChangeKind::Migrate, current, next, start, None);
-            } else if state.reload {
-                describe(self, ChangeKind::Reload, current, next, start, None);
-            } else if !is_due(self, start) {
-                if is_due(self, demote) && is_due(self, promote) {
-                    describe(self, ChangeKind::Repromote, current, next, promote, demote);
-                }
-            } else if !can_start {
-                let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
-                describe(self, ChangeKind::Stop, current, None, stop, because);
-            } else if is_moving {
-                let what = if state.failed { ChangeKind::Recover } else { ChangeKind::Move };
-                describe(self, what, current, next, stop, None);
-            } else if state.failed {
-                describe(self, ChangeKind::Recover, current, None, stop, None);
-            } else {
-                describe(self, ChangeKind::Restart, current, next, start, None);
-            }
-            return;
-        }
-        if stop.is_some() && (next_role == Role::Stopped || (start.is_some() && !can_start)) {
+        let steps = self.steps(rsc);
+        if steps.role != self.next_role[rsc.i()] && self.ends(rsc, &steps) {
             for node in self.r(rsc).running_on.clone() {
-                let stop = self.find(rsc, &key(Task::Stop), Some(node));
-                let because = stop.filter(|&stop| self.a(stop).reason.is_some()).or(start);
-                describe(self, ChangeKind::Stop, Some(node), None, stop, because);
+                let stop = self.find(rsc, &Key::once(Task::Stop), Some(node));
+                let named =
+                    Named::new(ChangeKind::Stop, None, stop).because(self.reason_to_stop(stop, &steps));
+                changes.extend(self.change(named, rsc, (steps.role, Some(node))));
             }
-        } else if stop.is_some() && state.failed && state.stop_if_failed {
-            describe(self, ChangeKind::Recover, current, next, stop, start);
-        } else if is_moving {
-            describe(self, ChangeKind::Move, current, next, stop, None);
-        } else if state.reload {
-            describe(self, ChangeKind::Reload, current, next, start, None);
-        } else if is_due(self, stop) {
-            describe(self, ChangeKind::Restart, current, next, start, None);
-        } else if role == Role::Promoted {
-            describe(self, ChangeKind::Demote, current, next, demote, None);
-        } else if next_role == Role::Promoted {
-            describe(self, ChangeKind::Promote, current, next, promote, None);
-        } else if role == Role::Stopped && next_role > Role::Stopped {
-            describe(self, ChangeKind::Start, current, next, start, None);
+            return;
+        }
+        let named = match steps.role == self.next_role[rsc.i()] {
+            true => self.name_in_same_role(rsc, &steps),
+            false => self.name_in_other_role(rsc, &steps),
+        };
+        changes.extend(named.and_then(|named| self.change(named, rsc, (steps.role, from))));
+    }
+
+    fn steps(&mut self, rsc: RscIdx) -> Steps {
+        let (from, to) = (self.current_node(rsc), self.assigned[rsc.i()]);
+        let is_unexpected = self.rsc[rsc.i()].stop_unexpected;
+        let role = match self.role(rsc) {
+            Role::Stopped if from.is_some() => Role::Started,
+            role => role,
+        };
+        let mut find = |task: Task, node| self.find(rsc, &Key::once(task), node);
+        let start = find(Task::Start, to);
+        let can_start = start.is_some_and(|start| self.is(start, Flags::RUNNABLE));
+        let mut find = |task: Task, node| self.find(rsc, &Key::once(task), node);
+        let stop = find(Task::Stop, from.filter(|_| can_start))
+            .or_else(|| is_unexpected.then(|| find(Task::Stop, None)).flatten());
+        Steps {
+            role,
+            from,
+            to,
+            start,
+            can_start,
+            stop,
+            promote: find(Task::Promote, to),
+            demote: find(Task::Demote, to),
         }
     }
 
-    fn change(
-        &self,
-        kind: ChangeKind,
-        rsc: RscIdx,
-        (role, from): (Role, Option<NodeIdx>),
-        to: Option<NodeIdx>,
-        (action, because): (ActIdx, ActIdx),
-    ) -> Change {
-        Change {
-            kind,
+    /// Whether nothing comes after the stop.
+    fn ends(&self, rsc: RscIdx, steps: &Steps) -> bool {
+        let cannot_start = steps.start.is_some() && !steps.can_start;
+        steps.stop.is_some() && (self.next_role[rsc.i()] == Role::Stopped || cannot_start)
+    }
+
+    /// The action that says why something stops: what hinders the start, if the stop does not say.
+    fn reason_to_stop(&self, stop: Option<ActIdx>, steps: &Steps) -> Option<ActIdx> {
+        stop.filter(|&stop| self.a(stop).reason.is_some()).or(steps.start)
+    }
+
+    fn is_due(&self, action: Option<ActIdx>) -> bool {
+        action.is_some_and(|action| !self.is(action, Flags::OPTIONAL))
+    }
+
+    fn name_in_same_role(&mut self, rsc: RscIdx, steps: &Steps) -> Option<Named> {
+        let state = self.rsc[rsc.i()];
+        let to = steps.to;
+        let migration = self.find(rsc, &Key::once(Task::MigrateFrom), to);
+        let can_migrate = migration.is_some_and(|from| self.is(from, Flags::RUNNABLE));
+        Some(if can_migrate && steps.from.is_some() {
+            Named::new(ChangeKind::Migrate, to, steps.start)
+        } else if state.reload {
+            Named::new(ChangeKind::Reload, to, steps.start)
+        } else if !self.is_due(steps.start) {
+            let is_due_again = self.is_due(steps.demote) && self.is_due(steps.promote);
+            return is_due_again
+                .then(|| Named::new(ChangeKind::Repromote, to, steps.promote).because(steps.demote));
+        } else if !steps.can_start {
+            Named::new(ChangeKind::Stop, None, steps.stop).because(self.reason_to_stop(steps.stop, steps))
+        } else if steps.is_move() {
+            let kind = if state.failed { ChangeKind::Recover } else { ChangeKind::Move };
+            Named::new(kind, to, steps.stop)
+        } else if state.failed {
+            Named::new(ChangeKind::Recover, None, steps.stop)
+        } else {
+            Named::new(ChangeKind::Restart, to, steps.start)
+        })
+    }
+
+    fn name_in_other_role(&self, rsc: RscIdx, steps: &Steps) -> Option<Named> {
+        let state = self.rsc[rsc.i()];
+        let next_role = self.next_role[rsc.i()];
+        let to = steps.to;
+        Some(if steps.stop.is_some() && state.failed && state.stop_if_failed {
+            Named::new(ChangeKind::Recover, to, steps.stop).because(steps.start)
+        } else if steps.is_move() {
+            Named::new(ChangeKind::Move, to, steps.stop)
+        } else if state.reload {
+            Named::new(ChangeKind::Reload, to, steps.start)
+        } else if self.is_due(steps.stop) {
+            Named::new(ChangeKind::Restart, to, steps.start)
+        } else if steps.role == Role::Promoted {
+            Named::new(ChangeKind::Demote, to, steps.demote)
+        } else if next_role == Role::Promoted {
+            Named::new(ChangeKind::Promote, to, steps.promote)
+        } else if steps.role == Role::Stopped && next_role > Role::Stopped {
+            Named::new(ChangeKind::Start, to, steps.start)
+        } else {
+            return None;
+        })
+    }
+
+    /// The change of that name, if the action it is told by is there.
+    fn change(&self, named: Named, rsc: RscIdx, (role, from): (Role, Option<NodeIdx>)) -> Option<Change> {
+        let action = named.action?;
+        Some(Change {
+            kind: named.kind,
             resource: Some(rsc),
             from,
-            to,
+            to: named.to,
             role,
             next_role: self.next_role[rsc.i()],
-            reason: self.reason_text(because).map(Into::into),
+            reason: self.reason_text(named.because.unwrap_or(action)).map(Into::into),
             is_blocked: !self.is(action, Flags::RUNNABLE),
             text: "".into(),
-        }
+        })
     }
 
     /// Writes the lines about resources, in columns. A name that is longer than all before it widens its column by two
