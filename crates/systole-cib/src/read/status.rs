@@ -208,9 +208,12 @@ impl<'d> Reader<'d> {
         operation: &Arc<str>,
         interval_ms: u64,
     ) -> Option<OperationKey> {
-        let Some(written) = written else {
-            return Some(OperationKey::new(resource.clone(), operation, Duration::from_millis(interval_ms)));
-        };
+        let interval = Duration::from_millis(interval_ms);
+        // Hardly ever does it say anything else than the rest of the entry.
+        if written.is_none_or(|written| is_key_of(written, resource, operation, interval_ms)) {
+            return Some(OperationKey { resource: resource.clone(), operation: operation.clone(), interval });
+        }
+        let written = written?;
         match OperationKey::split(written) {
             Ok((name, operation, interval)) => {
                 let is_same = resource.as_str() == name;
@@ -244,7 +247,7 @@ impl<'d> Reader<'d> {
             magic.key.target_rc = OcfRc::from_code(-1);
         }
         if let (Some(magic), Some(key)) = (&mut magic, key)
-            && text.split_once(';').is_none_or(|(_, in_magic)| in_magic != key)
+            && text.strip_suffix(key).is_none_or(|result| !result.ends_with(';'))
             && let Some(key) = self.transition_key(element, key)
         {
             // Where the two differ (in histories of long ago), the key tells what result was expected.
@@ -306,4 +309,12 @@ impl<'d> Reader<'d> {
         }
         tickets
     }
+}
+
+/// Whether a key is that of an operation of this resource.
+fn is_key_of(key: &str, resource: &ResourceId, operation: &str, interval_ms: u64) -> bool {
+    let behind =
+        |text: Option<_>, part: &str| text.and_then(|text: &str| text.strip_prefix(part)?.strip_prefix('_'));
+    let interval = behind(behind(Some(key), resource.as_str()), operation);
+    interval.and_then(|interval| interval.parse().ok()) == Some(interval_ms)
 }

@@ -471,9 +471,30 @@ const fn is(byte: u8, class: u8) -> bool {
     CLASSES[byte as usize] & class != 0
 }
 
-/// How many bytes at the front are plain.
+/// How many bytes at the front are plain. Values are most of a CIB, so eight bytes are looked at together.
 fn n_plain(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&b| !is(b, PLAIN)).unwrap_or(bytes.len())
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        if let Some(at) = first_special(u64::from_le_bytes(*word)) {
+            return n * 8 + at;
+        }
+    }
+    words.len() * 8 + rest.iter().position(|&b| !is(b, PLAIN)).unwrap_or(rest.len())
+}
+
+/// Which of the eight bytes of a word is the first that is not plain.
+fn first_special(word: u64) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST_BITS: u64 = ONES << 7;
+    // The highest bit of a byte is set in `word` if it is no ASCII, and in the difference if it is less than what is taken
+    // away. What is borrowed from the bytes behind such a one does not matter: the first one counts.
+    let less_than = |n: u8, word: u64| word.wrapping_sub(ONES * u64::from(n));
+    let equal = |b: u8, word: u64| less_than(1, word ^ (ONES * u64::from(b)));
+    // & and ' differ in their last bit alone.
+    let ampersand_or_quote = equal(b'\'', word | ONES);
+    let special = word | less_than(b' ', word) | equal(b'"', word) | ampersand_or_quote | equal(b'<', word);
+    let found = special & HIGHEST_BITS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {
@@ -525,4 +546,25 @@ fn check_characters(text: &str) -> Result<(), Trouble> {
 /// The beginning of a text, for a message.
 fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_tells_its_first_special_byte_wherever_that_is() {
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                for behind in [b'a', b'~', b' ', 0, b'"', 0x80, 0xff] {
+                    let mut word = [behind; 8];
+                    word[..place].fill(b'!');
+                    word[place] = byte;
+                    let expected = word.iter().position(|&b| !is(b, PLAIN));
+                    assert_eq!(first_special(u64::from_le_bytes(word)), expected, "{word:?}");
+                    assert_eq!(n_plain(&word), expected.unwrap_or(8), "{word:?}");
+                }
+            }
+        }
+    }
 }
