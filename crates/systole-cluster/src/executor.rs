@@ -26,6 +26,15 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// then. Asked too early, an agent would say that it does not run yet.
 const APPEARANCE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long the program may do nothing while something waits its turn that would begin. It looks every [`WATCHFUL`]; if it comes
+/// to that only after so long, it stood still, and what it was asked for may be wrong by now.
+const STANDSTILL: Duration = Duration::from_secs(5);
+/// See [`STANDSTILL`].
+const WATCHFUL: Duration = Duration::from_secs(1);
+
+/// How much longer than its own timeout what would begin may wait its turn: whoever has asked for it has given it up by then.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Since which minor part of the protocol `systoled` knows what to do about it.
 const MINOR_OF_APPEARANCES: u16 = 5;
 
@@ -35,6 +44,9 @@ const MINOR_OF_APPEARANCES: u16 = 5;
 ///   operations of that resource, without a result for them.
 /// - A recurring operation's interval counts from the end of one run to the start of the next.
 /// - A stop gets the parameters of the start before it, not those of today's configuration.
+/// - What would begin something (a start, a promotion) and waits its turn is begun only while `systoled` is connected that asked for
+///   it, if this program has not stood still since, and not too late. Otherwise it gets the status [`OpStatus::NotConnected`]:
+///   see `docs/decisions/what-an-executor-begins.md`.
 /// - An operation that was running when the program was killed is waited for. If its result is lost it gets the status
 ///   [`OpStatus::NotConnected`].
 #[derive(Debug, Default)]
@@ -45,6 +57,8 @@ pub struct ExecutorMachine {
     /// When to look whether what appeared was asked for, by instance.
     appeared: BTreeMap<String, Monotonic>,
     last_run: u64,
+    /// When it last did something.
+    active_at: Monotonic,
     changed: bool,
     effects: Vec<Effect>,
 }
@@ -57,10 +71,18 @@ impl ExecutorMachine {
 
     /// Takes in what happened and says what to do, in that order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        if now.mono - self.active_at > STANDSTILL {
+            self.drop_what_would_begin(now, "the executor stood still before it began");
+        }
+        self.active_at = now.mono;
         match event {
             Event::Started { boot_id, state } => self.start_up(now, boot_id, state),
-            Event::Connected | Event::Disconnected => self.peer = None,
-            Event::Message(message) => self.obey(now, message),
+            Event::Connected => self.peer = None,
+            Event::Disconnected => {
+                self.peer = None;
+                self.drop_what_would_begin(now, "systoled was gone before it began");
+            }
+            Event::Messages(messages) => messages.into_iter().for_each(|message| self.obey(now, message)),
             Event::Spawned { run, process } => self.spawned(run, process),
             Event::Exited { run, exit } => self.exited(now, run, &exit),
             Event::LeftoverEnded { process, exit } => self.leftover_ended(now, &process, &exit),
@@ -76,6 +98,7 @@ impl ExecutorMachine {
             }
             Event::DeadlineReached => self.expire(now),
         }
+        self.drop_what_is_too_late(now);
         self.pump(now);
         let mut effects = std::mem::take(&mut self.effects);
         if std::mem::take(&mut self.changed) {
@@ -88,7 +111,8 @@ impl ExecutorMachine {
     pub fn next_deadline(&self) -> Option<Monotonic> {
         let lanes = self.book.lanes.values().filter_map(Lane::deadline);
         let recurring = self.book.recurring.values().filter_map(|recurring| recurring.due);
-        lanes.chain(recurring).chain(self.appeared.values().copied()).min()
+        let watch = self.book.would_begin().then(|| self.active_at + WATCHFUL);
+        lanes.chain(recurring).chain(self.appeared.values().copied()).chain(watch).min()
     }
 
     /// Keys of the recurring operations in force.
@@ -402,18 +426,33 @@ impl ExecutorMachine {
                 None => self.close(now, &resource, &AgentExit::unknown()),
             }
         }
-        self.drop_what_would_begin(now);
+        // Nobody knows how long ago the last program ended.
+        self.drop_what_would_begin(now, "the executor was restarted before it began");
         self.enqueue_due(now);
     }
 
-    /// What was to be begun and was not when the last program ended may be wrong by now: nobody knows how long ago that was. Whoever
-    /// wanted it asks anew.
-    fn drop_what_would_begin(&mut self, now: Now) {
-        let resources: Vec<String> = self.book.lanes.keys().cloned().collect();
-        for resource in resources {
-            for operation in self.unqueue(&resource, begins_something) {
-                self.report(now, operation, &AgentExit::unknown(), Span::default());
-            }
+    /// What was to be begun and was not may be wrong by now. Whoever wanted it asks anew.
+    fn drop_what_would_begin(&mut self, now: Now, why: &str) {
+        let dropped = self.book.take_queued(|queued| begins_something(&queued.operation));
+        self.report_dropped(now, dropped, why);
+    }
+
+    fn drop_what_is_too_late(&mut self, now: Now) {
+        let is_too_late = |queued: &Queued| {
+            let patience = Duration::from_millis(queued.operation.timeout_ms) + QUEUE_PATIENCE;
+            let is_limited = queued.operation.timeout_ms > 0;
+            is_limited && begins_something(&queued.operation) && queued.not_before + patience < now.mono
+        };
+        let dropped = self.book.take_queued(is_too_late);
+        self.report_dropped(now, dropped, "it waited for too long before it could begin");
+    }
+
+    fn report_dropped(&mut self, now: Now, dropped: Vec<Operation>, why: &str) {
+        for operation in dropped {
+            let message = format!("{} is not begun any more: {why}", operation.key);
+            self.effects.push(Effect::Log { level: Level::Warning, message });
+            let exit = AgentExit::failed(OpStatus::NotConnected, why.to_owned());
+            self.report(now, operation, &exit, Span::default());
         }
     }
 

@@ -58,10 +58,11 @@ pub fn run(config: &Config) -> Result<()> {
             executor.log(Level::Info, "told to end; agents that run go on");
             return Ok(());
         }
-        daemon.executor.serve(&ready, &runs);
+        // What systoled takes back counts before it would be begun: an agent may have ended while this program stood still.
         if client_idx.is_some_and(|idx| ready.has(idx)) {
             daemon.serve();
         }
+        daemon.executor.serve(&ready, &runs);
         if ready.has(listener_idx) {
             daemon.accept(&listener);
         }
@@ -114,14 +115,18 @@ impl Daemon {
             // before it: a socket holds less (`net.core.wmem_default`, some 200 KiB) than is taken at once.
             lines.clear();
         }
+        let mut messages = Vec::new();
         for line in lines {
             match systole_wire::decode::<ToExecutor>(&line) {
-                Ok(message) => self.executor.handle(Event::Message(message)),
+                Ok(message) => messages.push(message),
                 Err(error) => {
                     fate = Err(error.into());
                     break;
                 }
             }
+        }
+        if !messages.is_empty() {
+            self.executor.handle(Event::Messages(messages));
         }
         self.tell();
         if let Err(error) = fate

@@ -230,7 +230,7 @@ impl Daemon {
                     stream.close();
                 }
             }
-            Effect::ToExecutor(message) => self.executor.handle(executor::Event::Message(message)),
+            Effect::ToExecutor(message) => self.executor.handle(executor::Event::Messages(vec![message])),
             Effect::ToTool { tool, line } => {
                 let Some(connection) = self.tools.get_mut(&tool) else { return };
                 let line = [line.as_bytes(), b"\n"].concat();

@@ -308,7 +308,7 @@ impl Cluster {
                 let text = format!("runs {} ({})", operation.key, operation.transition_key);
                 self.tell(&self.hosts[idx].name.clone(), &text);
             }
-            self.tell_executor(Place::Host(idx), executor::Event::Message(message));
+            self.tell_executor(Place::Host(idx), executor::Event::Messages(vec![message]));
         }
         while let Some((_, message)) = pop_if(&mut self.hosts[idx].to_node, |(at, _)| *at <= now) {
             self.tell_node(idx, Event::Executor(message));

@@ -1,6 +1,6 @@
 //! What the executor knows, and keeps over a restart of its program.
 
-use super::{AgentExit, FormerParameters, RunId};
+use super::{AgentExit, FormerParameters, RunId, begins_something};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -136,6 +136,24 @@ impl Book {
     /// The recurring operation this is a run of, unless it was cancelled or replaced meanwhile.
     pub fn recurring_of(&mut self, operation: &Operation) -> Option<&mut Recurring> {
         self.recurring.get_mut(&operation.key).filter(|entry| entry.operation.call == operation.call)
+    }
+
+    /// Whether anything waits its turn that would begin something.
+    pub fn would_begin(&self) -> bool {
+        let mut queued = self.lanes.values().flat_map(|lane| &lane.queue);
+        queued.any(|queued| begins_something(&queued.operation))
+    }
+
+    /// Takes out what waits its turn and is unwanted.
+    pub fn take_queued(&mut self, unwanted: impl Fn(&Queued) -> bool) -> Vec<Operation> {
+        let mut taken = Vec::new();
+        for lane in self.lanes.values_mut().filter(|lane| lane.queue.iter().any(&unwanted)) {
+            let (gone, kept): (VecDeque<_>, _) =
+                std::mem::take(&mut lane.queue).into_iter().partition(&unwanted);
+            lane.queue = kept;
+            taken.extend(gone.into_iter().map(|queued| queued.operation));
+        }
+        taken
     }
 
     /// Resources for which an earlier program was running something, with the process where it is known.

@@ -18,8 +18,9 @@ pub enum Event {
     Connected,
     /// It has gone. Everything goes on.
     Disconnected,
-    /// `systoled` says something.
-    Message(ToExecutor),
+    /// `systoled` has said something: all that there was to read, so that what it has asked for and taken back since is not begun.
+    /// After a time in which the program stood still, this comes before what agents have done meanwhile.
+    Messages(Vec<ToExecutor>),
     /// The process for [`Effect::Execute`] runs.
     Spawned {
         /// Which.

@@ -1,7 +1,7 @@
 //! Scripts: a command at the margin, what the machine does about it indented below.
 //!
 //! `run RSC OP INTERVAL_MS`, `ended RUN RC`, `wait MS`, `cancel KEY`, `forget RSC`, `hello`, `acknowledge N`,
-//! `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `appeared RSC`, `restart`, `reboot`.
+//! `connected`, `disconnected`, `hang MS`, `spawned RUN`, `gone RUN`, `late RUN RC`, `stirred RSC`, `appeared RSC`, `restart`, `reboot`.
 
 use super::*;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -56,12 +56,12 @@ impl Script {
         let event = match words[0] {
             "run" => {
                 self.call += 1;
-                Event::Message(ToExecutor::Run(Box::new(operation(self.call, words[1], words[2], number(3)))))
+                said(ToExecutor::Run(Box::new(operation(self.call, words[1], words[2], number(3)))))
             }
-            "cancel" => Event::Message(ToExecutor::Cancel { key: words[1].to_owned() }),
-            "forget" => Event::Message(ToExecutor::Forget { resource: words[1].to_owned() }),
-            "acknowledge" => Event::Message(ToExecutor::Acknowledge { number: number(1) }),
-            "hello" => Event::Message(ToExecutor::Hello { protocol: PROTOCOL, node: "a".to_owned() }),
+            "cancel" => said(ToExecutor::Cancel { key: words[1].to_owned() }),
+            "forget" => said(ToExecutor::Forget { resource: words[1].to_owned() }),
+            "acknowledge" => said(ToExecutor::Acknowledge { number: number(1) }),
+            "hello" => said(ToExecutor::Hello { protocol: PROTOCOL, node: "a".to_owned() }),
             "spawned" => Event::Spawned { run: RunId(number(1)), process: format!("pid{}", words[1]) },
             "late" => {
                 let rc = OcfRc::from_code(number(2) as i32);
@@ -75,9 +75,13 @@ impl Script {
                 Event::Exited { run: RunId(number(1)), exit }
             }
             "appeared" => Event::Appeared { resource: words[1].to_owned() },
-            "ping" => Event::Message(ToExecutor::Ping),
+            "ping" => said(ToExecutor::Ping),
             "stirred" => Event::Stirred { resource: words[1].to_owned() },
+            "connected" => Event::Connected,
+            "disconnected" => Event::Disconnected,
             "wait" => return self.wait(number(1), output),
+            // Time passes, and the program does not see it.
+            "hang" => return self.millis += number(1),
             "restart" => return self.start(output),
             "reboot" => {
                 self.boot += 1;
@@ -87,6 +91,10 @@ impl Script {
         };
         self.tell(event, output);
     }
+}
+
+fn said(message: ToExecutor) -> Event {
+    Event::Messages(vec![message])
 }
 
 fn operation(call: u64, resource: &str, task: &str, interval_ms: u64) -> Operation {
@@ -402,7 +410,7 @@ fn two_results_of_a_monitor_within_a_second_can_be_told_apart() {
     let mut machine = ExecutorMachine::new();
     let now = Now { wall: Timestamp(100), ..Now::default() };
     machine.handle(now, Event::Started { boot_id: String::new(), state: None });
-    machine.handle(now, Event::Message(ToExecutor::Run(Box::new(operation(1, "vip", "monitor", 10)))));
+    machine.handle(now, said(ToExecutor::Run(Box::new(operation(1, "vip", "monitor", 10)))));
     let mut moments = Vec::new();
     for (run, rc) in [(1, OcfRc::Ok), (2, OcfRc::NotRunning), (3, OcfRc::Ok)] {
         let exit = AgentExit { rc, status: OpStatus::Done, exit_reason: String::new() };
@@ -464,7 +472,7 @@ fn run_with(runner: &mut Script, task: &str, ip: &str, rc: OcfRc) -> BTreeMap<St
     let mut asked = operation(runner.call, "r", task, 0);
     asked.parameters.insert("ip".into(), ip.into());
     asked.parameters.insert("CRM_meta_timeout".into(), format!("of {ip}"));
-    let effects = runner.machine.handle(runner.now(), Event::Message(ToExecutor::Run(Box::new(asked))));
+    let effects = runner.machine.handle(runner.now(), said(ToExecutor::Run(Box::new(asked))));
     let begun = effects.iter().find_map(|effect| match effect {
         Effect::Execute { run, operation } => Some((*run, operation.parameters.clone())),
         _ => None,
@@ -522,6 +530,7 @@ run r stop 0
 run r start 0
 restart
     end leftover pid1
+    warning: r_start_0 is not begun any more: the executor was restarted before it began
     result 1: r_start_0 rc 1 Internal communication failure
 gone 1
     result 2: r_start_0 rc 1 Internal communication failure
@@ -530,4 +539,97 @@ ended 1 0
     result 3: r_stop_0 rc 0 complete
 ",
     );
+}
+
+#[test]
+fn what_was_to_be_begun_and_waited_its_turn_is_not_begun_by_a_program_that_stood_still() {
+    // Not begun: 6 s. It may be: 4 s.
+    check(
+        "
+run r monitor 0
+    execute r_monitor_0 as 1
+run r start 0
+hang 6000
+ended 1 7
+    warning: r_start_0 is not begun any more: the executor stood still before it began
+    result 1: r_start_0 rc 1 Internal communication failure
+    result 2: r_monitor_0 rc 7 complete
+run r monitor 0
+    execute r_monitor_0 as 2
+run r promote 0
+wait 15000
+hang 4000
+ended 2 0
+    result 3: r_monitor_0 rc 0 complete
+    execute r_promote_0 as 3
+",
+    );
+}
+
+#[test]
+fn what_is_to_be_stopped_is_stopped_whatever_has_happened() {
+    check(
+        "
+run r start 0
+    execute r_start_0 as 1
+run r stop 0
+hang 6000
+disconnected
+connected
+ended 1 0
+    result 1: r_start_0 rc 0 complete
+    execute r_stop_0 as 2
+",
+    );
+}
+
+#[test]
+fn what_was_to_be_begun_and_waited_its_turn_is_not_begun_once_systoled_is_gone() {
+    check(
+        "
+run r monitor 0
+    execute r_monitor_0 as 1
+run r start 0
+disconnected
+    warning: r_start_0 is not begun any more: systoled was gone before it began
+    result 1: r_start_0 rc 1 Internal communication failure
+connected
+ended 1 7
+    result 2: r_monitor_0 rc 7 complete
+",
+    );
+}
+
+#[test]
+fn what_waits_its_turn_for_longer_than_anybody_waits_for_it_is_not_begun() {
+    check(
+        "
+run r monitor 0
+    execute r_monitor_0 as 1
+wait 30000
+    term 1
+    kill 1
+    result 1: r_monitor_0 rc 1 Timed Out
+run r start 0
+wait 80000
+wait 1000
+    warning: r_start_0 is not begun any more: it waited for too long before it could begin
+    result 2: r_start_0 rc 1 Internal communication failure
+run r monitor 0
+ended 1 137
+    execute r_monitor_0 as 2
+",
+    );
+}
+
+#[test]
+fn what_is_asked_for_and_taken_back_at_once_is_not_begun() {
+    let mut machine = ExecutorMachine::new();
+    let now = Now::default();
+    machine.handle(now, Event::Started { boot_id: String::new(), state: None });
+    let start = ToExecutor::Run(Box::new(operation(1, "r", "start", 0)));
+    let cancel = ToExecutor::Cancel { key: "r_start_0".into() };
+    let effects = machine.handle(now, Event::Messages(vec![start, cancel]));
+    let told: Vec<String> = effects.iter().filter_map(describe).collect();
+    assert_eq!(told, ["result 1: r_start_0 rc 1 Cancelled"]);
 }

@@ -107,7 +107,7 @@ impl World {
                     told.push(Event::Received(message));
                 }
                 server::Effect::ToExecutor(message) => {
-                    told.extend(self.executor(executor::Event::Message(message)));
+                    told.extend(self.executor(executor::Event::Messages(vec![message])));
                 }
                 other => self.far.push(other),
             }

@@ -262,7 +262,7 @@ impl Cluster {
         if station.hangs_until.is_none() {
             return;
         }
-        station.unread.retain(|event| !matches!(event, executor::Event::Message(_)));
+        station.unread.retain(|event| !matches!(event, executor::Event::Messages(_)));
         station.unread.push(executor::Event::Disconnected);
         let host = &mut self.hosts[idx];
         let was_linked = host.is_linked;
@@ -279,7 +279,8 @@ impl Cluster {
         }
         let name = self.name_of(place);
         self.tell(&name, "=== executor goes on");
-        for event in std::mem::take(&mut self.station(place).unread) {
+        let unread = std::mem::take(&mut self.station(place).unread);
+        for event in as_read(unread) {
             self.tell_executor(place, event);
         }
         if let Place::Host(idx) = place
@@ -298,4 +299,21 @@ impl Cluster {
             self.container_ends(resource, place);
         }
     }
+}
+
+/// What has come while a program stood still, as its loop takes it in: first all that was said, then what agents have done.
+fn as_read(unread: Vec<executor::Event>) -> impl Iterator<Item = executor::Event> {
+    use executor::Event;
+    let (mut said, mut others) = (Vec::new(), Vec::new());
+    for event in unread {
+        match event {
+            Event::Messages(messages) => match said.last_mut() {
+                Some(Event::Messages(earlier)) => earlier.extend(messages),
+                _ => said.push(Event::Messages(messages)),
+            },
+            Event::Connected | Event::Disconnected => said.push(event),
+            other => others.push(other),
+        }
+    }
+    said.into_iter().chain(others)
 }

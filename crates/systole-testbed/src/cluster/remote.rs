@@ -412,7 +412,7 @@ impl Cluster {
             breaks = matches!(operation.operation.as_str(), "promote" | "demote" | "notify")
                 && std::mem::take(&mut self.fars[far].breaks_at_word);
         }
-        self.tell_executor(Place::Far(far), executor::Event::Message(message));
+        self.tell_executor(Place::Far(far), executor::Event::Messages(vec![message]));
         if breaks {
             self.break_sessions(far);
         }
