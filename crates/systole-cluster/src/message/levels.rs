@@ -51,6 +51,9 @@ pub(crate) const LEVEL_OF_PARTS: u16 = 8;
 /// Since which level failures are counted with the change that records them, and not by a request of the DC's.
 pub(crate) const LEVEL_OF_COUNTS: u16 = 8;
 
+/// Since which level it is another member that confirms that the DC leaves in good order.
+pub(crate) const LEVEL_OF_FAREWELLS: u16 = 9;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {

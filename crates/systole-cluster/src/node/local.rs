@@ -14,7 +14,7 @@ use super::NodeMachine;
 use crate::{
     Effect, Level,
     executor::begins_something,
-    message::{Attach, Hand, LEVEL_OF_WITHDRAWALS, Message, Perform},
+    message::{Attach, Hand, LEVEL_OF_FAREWELLS, LEVEL_OF_WITHDRAWALS, Message, Perform},
     replica::Attached,
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -465,14 +465,25 @@ impl NodeMachine {
         }
     }
 
-    /// A node is to leave. It goes when the DC has heard this itself: else the DC might take it for lost.
+    /// A node is to leave. It goes when the DC has heard this itself: else the DC might take it for lost. If it is the DC that is to
+    /// leave, that is confirmed by another member, who may be the DC next.
     pub(super) fn is_to_leave(&mut self, node: u32) {
         if let Some(entry) = self.replica.ledger.nodes.get_mut(&node) {
             entry.leaving = true;
         }
-        if self.is_dc() {
+        if self.who_confirms_leave_of(node) == Some(self.group.own_id()) {
             self.cast(Message::Farewell { node });
         }
+    }
+
+    /// One that stays, if there is one. If it is lost before it has said so, the members are others, and the node is told to leave anew.
+    fn who_confirms_leave_of(&self, node: u32) -> Option<u32> {
+        let dc = self.group.dc();
+        if dc != Some(node) || self.replica.level < LEVEL_OF_FAREWELLS {
+            return dc;
+        }
+        let others = self.group.members().iter().map(|(id, _)| *id).filter(|id| *id != node);
+        others.min_by_key(|id| (self.replica.has_left(*id), *id)).or(dc)
     }
 
     pub(super) fn leave(&mut self, node: u32) {
