@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Effect, Level,
-    engine::{AbortReason, Busy, Engine, Event as Told},
+    engine::{AbortReason, Busy, Engine, Event as Told, caution::amend},
     executor::begins_something,
     message::{LEVEL_OF_WITHDRAWALS, MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
@@ -356,7 +356,8 @@ impl NodeMachine {
 
     /// Whether a new plan has to wait for answers. What comes of a notification changes no plan.
     fn awaits_answers(&self) -> bool {
-        self.unanswered().any(|perform| perform.operation.operation != "notify")
+        let mut open = self.unanswered().filter(|perform| self.can_be_answered(perform));
+        open.any(|perform| perform.operation.operation != "notify")
     }
 
     /// What a plan that is out of date was to have begun is asked back from members whose executors are away: it was decided on what
@@ -382,9 +383,10 @@ impl NodeMachine {
     fn give_up_overdue(&mut self, dc: &mut Dc) {
         let now = self.now.mono;
         let in_flight = &self.replica.ledger.in_flight;
-        dc.deadlines.retain(|key, _| in_flight.contains_key(key));
+        dc.deadlines.retain(|key, _| in_flight.get(key).is_some_and(|perform| self.can_be_answered(perform)));
+        let open = in_flight.iter().filter(|(_, perform)| self.can_be_answered(perform));
         let (told, asked): (Vec<_>, Vec<_>) =
-            in_flight.iter().partition(|(_, perform)| perform.operation.operation == "notify");
+            open.partition(|(_, perform)| perform.operation.operation == "notify");
         for (key, perform) in told.iter().chain(&asked) {
             if dc.deadlines.contains_key(*key) {
                 continue;
@@ -450,7 +452,11 @@ impl NodeMachine {
         self.part_with(&self.booted_without_executor());
         let cib = self.as_planned(dc.view.of(self.replica.cib()), &away);
         let mut plan = (self.config.planner)(&cib, self.now.wall);
-        leave_out(&mut plan.graph, &away);
+        if !away.is_empty() {
+            // What the engine will wait for counts: a promotion waits for probes, too.
+            amend(&mut plan.graph);
+            leave_out(&mut plan.graph, &away);
+        }
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(&cib, plan.recheck);
@@ -508,7 +514,9 @@ impl NodeMachine {
     /// Nothing is left to do: everybody is told.
     fn rest(&mut self) {
         let ledger = &self.replica.ledger;
-        if ledger.idle_at != Some(ledger.changes) && self.unanswered().next().is_none() {
+        if ledger.idle_at != Some(ledger.changes)
+            && !self.unanswered().any(|perform| self.can_be_answered(perform))
+        {
             let changes = ledger.changes;
             self.cast(Message::Idle { changes });
         }

@@ -267,6 +267,11 @@ impl NodeMachine {
         self.replica.detach(from);
         let name = self.replica.name_of(from).unwrap_or_default().to_owned();
         self.ask_back_anew();
+        if from == self.group.own_id() && self.local.is_given_up() {
+            // Decided long ago by the time it is back: it counts as lost then, and is asked for anew.
+            self.local.unsent.clear();
+        }
+        self.let_go_of_executor(from);
         self.plan_anew(&format!("the executor of {name} is gone"));
     }
 
@@ -341,12 +346,16 @@ impl NodeMachine {
                 Hand::Connections => self.connect(operation),
                 by if is_cancel => self.cancel(by, operation.key.clone()),
                 by => {
-                    if let Some(executor) = self.executor_of(by) {
+                    if let Some(executor) = self.executor_of(by).filter(|it| !it.is_given_up()) {
                         executor.unsent.push(operation.clone());
                     }
                     self.send_unsent(by);
                 }
             }
+        }
+        if !self.can_be_answered(perform) {
+            // It was sent before it was heard that the executor is away.
+            self.operations_failed(std::slice::from_ref(&operation.transition_key));
         }
         if is_cancel {
             self.operation_done(&operation.transition_key);

@@ -7,7 +7,7 @@
 use super::{Dc, NodeMachine};
 use crate::{
     Level,
-    message::{Message, NodeLedger},
+    message::{Hand, Message, NodeLedger, Perform},
 };
 use std::collections::BTreeSet;
 use systole_cib::model::{AttributeSet, Cib, NvPair};
@@ -38,6 +38,21 @@ impl NodeMachine {
             !self.has_executor(id) && !self.may_run_without_executor(id, name) && self.is_expected(name)
         };
         members.filter(|(id, name)| is_one(*id, name)).map(|(_, name)| NodeId::new(name)).collect()
+    }
+
+    /// Whether an answer may come while the members are as they are. An executor that is away gives none: its node is planned around,
+    /// and what comes of an operation is known when it is back. Until then the operation is on record as not answered: what
+    /// was to be stopped does not count as stopped.
+    pub(in crate::node) fn can_be_answered(&self, perform: &Perform) -> bool {
+        perform.by != Hand::Executor || self.has_executor(perform.node)
+    }
+
+    /// A member's executor is away: nothing of the present plan waits for it.
+    pub(in crate::node) fn let_go_of_executor(&mut self, id: u32) {
+        let of_it = self.replica.ledger.in_flight.iter();
+        let of_it = of_it.filter(|(_, perform)| perform.is_for(id, &Hand::Executor));
+        let keys: Vec<String> = of_it.map(|(key, _)| key.clone()).collect();
+        self.operations_failed(&keys);
     }
 
     fn has_executor(&self, id: u32) -> bool {

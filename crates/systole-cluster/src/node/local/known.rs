@@ -44,6 +44,11 @@ impl Executor {
         self.was_welcome
     }
 
+    /// Whether it is away, and the members were told.
+    pub(super) fn is_given_up(&self) -> bool {
+        !self.is_welcome && self.was_welcome && self.missed_at.is_none()
+    }
+
     pub fn lose(&mut self, now: Monotonic) {
         self.is_welcome = false;
         self.missed_at = Some(now + PATIENCE);

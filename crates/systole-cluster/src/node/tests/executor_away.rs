@@ -211,3 +211,73 @@ fn a_node_that_has_left_goes_on_running_what_its_history_ends_with() {
         assert_eq!(replica.has_left_running(1, "a"), runs_on, "1.{minor}: {class}, {role}");
     }
 }
+
+/// `r`, which runs, is to be stopped or demoted; before that is answered, the executor is away for good.
+fn with_a_stop_without_answer() -> Bench {
+    let mut bench = Bench::start();
+    join(&mut bench, PROTOCOL.minor);
+    bench.wait(90);
+    assert!(bench.running, "{:?}", bench.ran);
+    bench.hangs_from = Some("stop");
+    target_role(&mut bench, "Stopped");
+    assert_eq!(bench.hung.len(), 1, "{:?}", bench.ran);
+    bench.tell(Event::ExecutorLost);
+    bench
+}
+
+/// Whether plans are made: an option that is set leads to one.
+fn plans(bench: &mut Bench, option: &str) -> bool {
+    let is_wanted =
+        |machine: &NodeMachine| machine.waits_for().iter().any(|what| what.contains("a new plan"));
+    bench.set_option(option, "1");
+    bench.wait(3);
+    !is_wanted(&bench.machine)
+}
+
+#[test]
+fn a_stop_without_an_answer_keeps_no_plan_waiting_once_its_executor_is_away() {
+    let mut bench = with_a_stop_without_answer();
+    assert!(!plans(&mut bench, "one"), "it may be back at once");
+    bench.wait(10);
+    assert!(plans(&mut bench, "two"));
+    bench.wait(600);
+    let history = bench.machine.replica.node_state("a").map(|state| state.to_text()).unwrap_or_default();
+    assert!(
+        history.contains("operation_key=\"r_stop_0\"") && history.contains("rc-code=\"193\""),
+        "{history}"
+    );
+    assert!(!bench.machine.replica.takes_for_stopped(1, "r"), "a stop without a result is no stop");
+    assert!(!history.contains("fail-count"), "nor has it failed: {history}");
+}
+
+#[test]
+fn what_comes_of_a_stop_is_known_when_its_executor_is_back() {
+    for is_known in [true, false] {
+        let mut bench = with_a_stop_without_answer();
+        bench.wait(60);
+        let stop = bench.hung.pop().expect("it was asked for");
+        bench.hangs_from = None;
+        bench.ran.clear();
+        let FromExecutor::Welcome { protocol, boot_id, .. } = welcome() else { panic!("a welcome") };
+        bench.tell(Event::Executor(FromExecutor::Welcome {
+            protocol,
+            boot_id,
+            recurring: Vec::new(),
+            in_flight: is_known.then(|| stop.clone()).into_iter().collect(),
+            unacknowledged: Vec::new(),
+            last_call: 50,
+            last_number: bench.n_results,
+            acknowledged: bench.n_results,
+        }));
+        bench.wait(5);
+        if is_known {
+            assert_eq!(bench.ran, [""; 0], "it is waited for again");
+            let result = bench.run(stop);
+            bench.tell(Event::Executor(FromExecutor::Result(Box::new(result))));
+            bench.wait(5);
+        }
+        let ran: &[&str] = if is_known { &["r_stop_0"] } else { &["r_monitor_0", "r_stop_0"] };
+        assert_eq!(bench.ran, ran);
+        assert!(!awaits_answers(&bench) && !bench.running);
+    }
+}
