@@ -63,7 +63,7 @@ type Test = (&'static str, fn(&Lab) -> Result<()>);
 /// If one fails.
 pub fn run(options: &Options) -> Result<()> {
     let is_slow = options.slow || options.filter.is_some();
-    crate::packages::install_missing(if is_slow { Scope::Everything } else { Scope::Corosync })?;
+    crate::packages::install_missing(if is_slow { Scope::Everything } else { Scope::Tests })?;
     let bin_dir = if options.release { shell::build_release()? } else { shell::build_debug()? };
     shell::build_corosync(options.release)?;
     let lab = Lab::new(&bin_dir);

@@ -17,6 +17,9 @@ const COROSYNC_HEADERS: &[(&str, &str)] = &[
 /// What the clients of a control plane are made of, and the Debian package it comes in.
 const CLIENTS: (&str, &str) = ("/usr/lib/python3/dist-packages/pika/__init__.py", "python3-pika");
 
+/// What runs the resources of live tests, and the Debian package it comes in.
+const AGENTS: (&str, &str) = ("/usr/lib/ocf/resource.d/pacemaker/Stateful", "pacemaker-resource-agents");
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -24,8 +27,8 @@ pub enum Scope {
     Small,
     /// The same with every image there is, and what its clients take.
     Images,
-    /// The small lab over the hub, and over Corosync, which takes headers to build against.
-    Corosync,
+    /// The tests: the small lab over the hub, and over Corosync, which takes headers to build against, with some more agents.
+    Tests,
     /// All of these.
     Everything,
 }
@@ -58,24 +61,28 @@ pub fn install_missing(scope: Scope) -> Result<()> {
 }
 
 fn missing(scope: Scope) -> Result<Vec<&'static str>> {
-    let with_corosync = matches!(scope, Scope::Corosync | Scope::Everything);
-    let stack = if with_corosync { Stack::Corosync } else { Stack::Hub };
+    let with_tests = matches!(scope, Scope::Tests | Scope::Everything);
+    let stack = if with_tests { Stack::Corosync } else { Stack::Hub };
     let mut missing = systole_lab::missing_packages(stack);
     if matches!(scope, Scope::Images | Scope::Everything) {
         for recipe in systole_lab::RECIPES {
             missing.extend(systole_lab::missing_image_packages(recipe)?);
         }
-        let (file, package) = CLIENTS;
-        missing.extend((!Path::new(file).exists()).then_some(package));
+        missing.extend(unless_there(CLIENTS));
     }
-    if with_corosync {
+    if with_tests {
         let headers = COROSYNC_HEADERS.iter();
         let absent = headers.filter(|(header, _)| !Path::new("/usr/include").join(header).exists());
         missing.extend(absent.map(|(_, package)| *package));
+        missing.extend(unless_there(AGENTS));
     }
     missing.sort_unstable();
     missing.dedup();
     Ok(missing)
+}
+
+fn unless_there((file, package): (&str, &'static str)) -> Option<&'static str> {
+    (!Path::new(file).exists()).then_some(package)
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {

@@ -35,7 +35,7 @@ pub fn run(options: &Options) -> Result<()> {
     } else if !packages::is_root() {
         shout("SKIPPED: live tests, because they need root (namespaces, mounts, containers)");
     } else {
-        timed("Debian packages", || packages::install_missing(packages::Scope::Corosync))?;
+        timed("Debian packages", || packages::install_missing(packages::Scope::Tests))?;
         timed("live tests", live_tests)?;
     }
     Ok(())

@@ -67,7 +67,7 @@ pub fn run(n_runs: usize) -> Result<()> {
         shout(&format!("SKIPPED: {what} is not installed"));
         return Ok(());
     }
-    packages::install_missing(packages::Scope::Corosync)?;
+    packages::install_missing(packages::Scope::Tests)?;
     shell::build_release()?;
     shell::build_corosync(true)?;
     own_directory(Path::new(DIR))?;
