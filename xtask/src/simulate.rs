@@ -16,7 +16,8 @@ pub struct Options {
     /// Tell this one story, and all that happened in it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Of such clusters only: plain, guests (with containers and a remote node), or those with more that happens: harsh, harsh-guests.
+    /// Of such clusters only: plain, guests (with containers and a remote node), those with more that happens: harsh, harsh-guests, or with
+    /// daemons of different minor versions: mixed.
     #[arg(long)]
     family: Option<String>,
 }

@@ -24,9 +24,11 @@
 //! - **Who leaves in good order runs nothing**, but for what is in maintenance mode, or what is active on a node that is taken to be
 //!   in it, too.
 //! - **Values of transient attributes are kept** as long as their node is there, and no longer: see [`attributes`].
+//! - **Failures count**: each that is recorded once, and nothing else; see [`fail_counts`].
 //! - **Acknowledged writes are kept**: what was acknowledged is in the CIB of every settled member with quorum.
 
 pub mod attributes;
+pub mod fail_counts;
 pub mod orders;
 mod recovery;
 
@@ -40,6 +42,7 @@ use crate::{
     station::Place,
 };
 use attributes::Attributes;
+use fail_counts::FailCounts;
 use recovery::Recovery;
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::{ops::CibCall, xml::Document};
@@ -95,6 +98,8 @@ pub struct Checker {
     pub recovery: Recovery,
     /// What is known of transient attributes.
     pub attributes: Attributes,
+    /// What is known of fail counts.
+    pub fail_counts: FailCounts,
     /// `admin_epoch`, generation and version of each node's replica.
     versions: Vec<Option<(u64, u64, CibVersion)>>,
     /// Ids of elements whose creation was acknowledged.
@@ -113,6 +118,7 @@ impl Checker {
             notices: Notices::default(),
             recovery: Recovery::default(),
             attributes: Attributes::default(),
+            fail_counts: FailCounts::default(),
             versions: vec![None; n_hosts],
             kept: BTreeSet::new(),
         }
@@ -126,6 +132,7 @@ impl Checker {
     /// The daemon of a host starts: its replica comes from disk, which may be behind.
     pub fn daemon_starts(&mut self, idx: NodeIdx) {
         self.versions[idx] = None;
+        self.fail_counts.daemon_starts(idx);
     }
 
     /// Something does not hold.

@@ -6,7 +6,7 @@ mod remote;
 
 use crate::{
     Micros, NodeIdx, Random,
-    check::{Checker, orders},
+    check::{Checker, fail_counts::Hearing, orders},
     far::{Far, Site},
     host::Host,
     network::{Arrival, Network, id_of},
@@ -25,7 +25,6 @@ use systole_cluster::{
 };
 use systole_types::{Monotonic, Now, Timestamp};
 use systole_wire::{
-    PROTOCOL,
     api::{Call, Reply, Request},
     exec::{FromExecutor, ToExecutor},
 };
@@ -244,7 +243,7 @@ impl Cluster {
             stack: "hub".to_owned(),
             version: "simulated".to_owned(),
             start_state: StartState::default(),
-            protocol: PROTOCOL,
+            protocol: host.speaks,
             planner: self.planner,
         };
         host.node = Some(NodeMachine::new(config));
@@ -323,7 +322,18 @@ impl Cluster {
         let mut clock = self.clock();
         clock.wall.0 += self.hosts[idx].clock_ahead;
         let Some(node) = &mut self.hosts[idx].node else { return };
+        let heard = match &event {
+            Event::Delivered { from, payload } => Some((*from, payload.clone())),
+            _ => None,
+        };
+        let was_settled = node.settled_view().is_some();
+        if event == Event::ClusterLost {
+            self.checker.fail_counts.strays(idx);
+        }
         let effects = node.handle(clock, event);
+        if let Some((from, payload)) = heard {
+            self.check_fail_counts(idx, from, was_settled, &payload);
+        }
         for flaw in take_flaws() {
             self.checker.fail(format!("a plan cannot be right: {flaw}"));
         }
@@ -332,9 +342,26 @@ impl Cluster {
         }
     }
 
+    /// A daemon has heard something: of what has failed, its CIB says what it should.
+    fn check_fail_counts(&mut self, idx: NodeIdx, from: u32, was_settled: bool, payload: &str) {
+        let Some(node) = &self.hosts[idx].node else { return };
+        let is_settled = node.settled_view().is_some();
+        let hearing = Hearing { by: idx, from: from as NodeIdx - 1, was_settled, is_settled };
+        let lost_at = |name: &str| {
+            let host = self.hosts.iter().find(|host| host.name == name);
+            host.map(|host| host.past.lost_at)
+        };
+        let checked = &mut self.checker.fail_counts;
+        if let Some(wrong) = checked.heard(self.now, hearing, payload, node.cib(), lost_at) {
+            let name = self.hosts[idx].name.clone();
+            self.checker.fail(format!("{name}: {wrong}"));
+        }
+    }
+
     fn perform(&mut self, idx: NodeIdx, effect: Effect) {
         match effect {
             Effect::Cast(payload) => {
+                self.checker.fail_counts.says(idx, &payload);
                 if let Some(operation) = orders::ordered(&payload)
                     && let Some(node) = &self.hosts[idx].node
                 {
@@ -383,6 +410,12 @@ impl Cluster {
         if let ToExecutor::Run(operation) = &message {
             let now = self.now;
             self.checker.asked(now, operation);
+        }
+        if let ToExecutor::Acknowledge { number } = message {
+            let boot = self.hosts[idx].boot_id();
+            if let Some(wrong) = self.checker.fail_counts.acknowledged(idx, &boot, number) {
+                self.checker.fail(wrong);
+            }
         }
         let host = &mut self.hosts[idx];
         if host.is_linked {

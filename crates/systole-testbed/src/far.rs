@@ -42,6 +42,8 @@ pub struct Far {
     pub leaving: Vec<(Micros, RemoteClient)>,
     /// Counts containers, or boots.
     pub incarnation: u32,
+    /// When the present one began.
+    pub began_at: Micros,
     /// The incarnation in which a session broke that nobody closed.
     pub broken_in: Option<u32>,
     /// Until then it takes connections and does not answer.
@@ -70,6 +72,7 @@ impl Far {
             starts_at: None,
             leaving: Vec::new(),
             incarnation: 0,
+            began_at: 0,
             broken_in: None,
             stalls_until: 0,
             repeats_results: false,
@@ -121,6 +124,7 @@ impl Far {
     pub fn begin(&mut self, site: Site, starts_at: Micros) {
         self.site = site;
         self.incarnation += 1;
+        self.began_at = starts_at;
         self.starts_at = Some(starts_at);
     }
 

@@ -3,7 +3,10 @@
 use crate::{Micros, check::attributes::Past, station::Station};
 use std::collections::VecDeque;
 use systole_cluster::{Event, NodeMachine, Snapshot, Token};
-use systole_wire::exec::{FromExecutor, ToExecutor};
+use systole_wire::{
+    PROTOCOL, ProtocolVersion,
+    exec::{FromExecutor, ToExecutor},
+};
 
 /// A daemon that is back within this time was restarted; nobody must have missed it.
 pub const RESTART: Micros = 1_900_000;
@@ -16,6 +19,8 @@ pub struct Host {
     pub is_on: bool,
     /// Counts boots.
     pub boot: u32,
+    /// What its `systoled` says to speak, when it is started next.
+    pub speaks: ProtocolVersion,
     /// `systoled`, while it runs.
     pub node: Option<NodeMachine>,
     /// Until when `systoled` does nothing, though its connections are open.
@@ -76,6 +81,7 @@ impl Host {
             name: name.to_owned(),
             is_on: false,
             boot: 0,
+            speaks: PROTOCOL,
             node: None,
             hangs_until: None,
             dropped_at: None,

@@ -50,7 +50,8 @@ thread_local! {
 
 /// The real scheduler. Every graph is checked as it will be carried out, and as it would be if a remote node were out of reach.
 pub fn plan(cib: &Cib, now: Timestamp) -> Plan {
-    let graph = systole_scheduler::schedule(cib, now).graph;
+    let transition = systole_scheduler::schedule(cib, now);
+    let (graph, recheck) = (transition.graph, transition.status.recheck.next());
     let mut amended = graph.clone();
     caution::amend(&mut amended);
     FLAWS.with_borrow_mut(|flaws| {
@@ -61,7 +62,7 @@ pub fn plan(cib: &Cib, now: Timestamp) -> Plan {
             flaws.extend(check(&without));
         }
     });
-    Plan { graph, kind: InputKind::Input, recheck: None }
+    Plan { graph, kind: InputKind::Input, recheck }
 }
 
 /// What was found in graphs since this was asked last.

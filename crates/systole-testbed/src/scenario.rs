@@ -13,7 +13,7 @@ use faults::FAULTS;
 use std::{collections::BTreeMap, fmt};
 use systole_cib::xml::Document;
 use systole_cluster::NodeMachine;
-use systole_wire::api::Call;
+use systole_wire::{PROTOCOL, ProtocolVersion, api::Call};
 
 /// Names of the simulated nodes.
 pub const NODES: [&str; 3] = ["a", "b", "c"];
@@ -30,11 +30,13 @@ pub enum Family {
     Harsh,
     /// As those with guests, with more that may happen.
     HarshGuests,
+    /// As plain ones, with daemons on some hosts that speak an earlier minor part of the protocol, and are upgraded.
+    Mixed,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Guests, Self::Harsh, Self::HarshGuests];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Guests, Self::Harsh, Self::HarshGuests, Self::Mixed];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Family {
             Self::Guests => "guests",
             Self::Harsh => "harsh",
             Self::HarshGuests => "harsh-guests",
+            Self::Mixed => "mixed",
         }
     }
 
@@ -69,6 +72,9 @@ impl Family {
 
 /// How long the cluster may take to come to rest once nothing disturbs it.
 const SETTLE_PATIENCE: Micros = 600 * SECOND;
+
+/// How long it may take until an expired failure is cleared.
+const EXPIRY_PATIENCE: u64 = 70;
 
 /// What came of a story.
 #[derive(Clone, Debug)]
@@ -110,6 +116,7 @@ impl fmt::Display for Outcome {
 /// A story under way.
 struct Story {
     family: Family,
+    seed: u64,
     cluster: Cluster,
     faults: BTreeMap<Fault, u64>,
     n_writes: u64,
@@ -119,6 +126,8 @@ struct Story {
     maintenance: Vec<bool>,
     /// Counts what a tool has changed of resources and attributes, so that no two changes are the same.
     n_settings: u64,
+    /// When everything was cleaned up, after the last fault.
+    cleaned_up_at: Micros,
 }
 
 /// Tells the story of a seed.
@@ -150,14 +159,50 @@ pub fn dump(family: Family, seed: u64, secs: Option<f64>) -> String {
     }
 }
 
+/// Whether failures expire in a story.
+fn has_failure_timeout(seed: u64) -> bool {
+    seed % 8 == 2
+}
+
+/// How long failures count where they expire, in seconds.
+const FAILURE_TIMEOUT: u64 = 20;
+
+/// A configuration, in some stories with failures that expire.
+fn with_failure_timeout(configuration: String, seed: u64) -> String {
+    if !has_failure_timeout(seed) {
+        return configuration;
+    }
+    let pair = format!(r#"<nvpair id="rd-timeout" name="failure-timeout" value="{FAILURE_TIMEOUT}s"/>"#);
+    let defaults =
+        format!(r#"<rsc_defaults><meta_attributes id="rd">{pair}</meta_attributes></rsc_defaults>"#);
+    configuration.replace("</configuration>", &format!("{defaults}</configuration>"))
+}
+
+/// The daemons of one host or two speak an earlier minor part of the protocol until they are upgraded.
+fn begin_in_mixed_versions(cluster: &mut Cluster, seed: u64) {
+    let minor = PROTOCOL.minor - 1 - (seed % 3) as u16;
+    let n_old = 1 + (seed / 3) as usize % 2;
+    for nth in 0..n_old {
+        let idx = (nth + (seed / 6) as usize) % NODES.len();
+        cluster.hosts[idx].speaks = ProtocolVersion { minor, ..PROTOCOL };
+    }
+    cluster.checker.fail_counts.is_off = true;
+}
+
 impl Story {
     fn begin(family: Family, seed: u64) -> Self {
         let fencing = seed % 4 == 3;
         let policy = if seed % 8 == 5 { "ignore" } else { "stop" };
         let mut cluster = match family.has_guests() {
-            false => Cluster::new(&NODES, &configuration(fencing, policy), plan, seed),
+            false => {
+                let configuration = with_failure_timeout(configuration(fencing, policy), seed);
+                Cluster::new(&NODES, &configuration, plan, seed)
+            }
             true => guests::cluster(fencing, policy, seed),
         };
+        if family == Family::Mixed {
+            begin_in_mixed_versions(&mut cluster, seed);
+        }
         cluster.checker.fencing = fencing;
         cluster.checker.ignores_quorum = policy == "ignore";
         for idx in 0..NODES.len() {
@@ -169,6 +214,7 @@ impl Story {
             cluster.hosts[0].node.as_ref().map_or_else(|| Document::new("cib"), |node| node.cib().clone());
         Self {
             family,
+            seed,
             cluster,
             faults: BTreeMap::new(),
             n_writes: 0,
@@ -176,6 +222,7 @@ impl Story {
             standby: vec![false; NODES.len()],
             maintenance: vec![false; NODES.len()],
             n_settings: 0,
+            cleaned_up_at: 0,
         }
     }
 
@@ -188,7 +235,10 @@ impl Story {
     fn disturb(&mut self) {
         let n_faults = self.cluster.random.between(1, 16);
         let total: u64 = self.family.faults().map(|(_, weight)| weight).sum();
-        for _ in 0..n_faults {
+        for nth in 0..n_faults {
+            if nth == n_faults / 2 {
+                self.upgrade(1);
+            }
             let mut ticket = self.cluster.random.between(0, total - 1);
             let chosen = self.family.faults().find(|(_, weight)| {
                 let is_it = ticket < *weight;
@@ -222,8 +272,24 @@ impl Story {
         }
     }
 
-    /// Every fault ends.
+    /// So many hosts get daemons of the present version, if there are some with older ones.
+    fn upgrade(&mut self, n_hosts: usize) {
+        let old = (0..NODES.len()).filter(|idx| self.cluster.hosts[*idx].speaks != PROTOCOL);
+        for idx in old.take(n_hosts).collect::<Vec<_>>() {
+            self.cluster.hosts[idx].speaks = PROTOCOL;
+            self.cluster.tell(NODES[idx], "=== upgraded");
+            if self.cluster.hosts[idx].node.is_some() {
+                let away = self.cluster.random.between(20_000, 1_500_000);
+                self.cluster.restart_node(idx, away);
+            }
+        }
+    }
+
+    /// Every fault ends. In half of the stories with older daemons some stay as they are.
     fn mend(&mut self) {
+        if (self.seed / 16).is_multiple_of(2) {
+            self.upgrade(NODES.len());
+        }
         self.cluster.tell("", "=== all faults end");
         self.cluster.partition(&[0; NODES.len()]);
         for idx in 0..NODES.len() {
@@ -243,6 +309,8 @@ impl Story {
             self.mend_settings();
         }
         self.mend_remotes();
+        self.check_failure_timeout();
+        self.cleaned_up_at = self.cluster.now;
         self.cluster.ask(0, Call::Cleanup { resource: None, node: None, only_failed: true, operation: None });
     }
 
@@ -274,6 +342,31 @@ impl Story {
         self.cluster.checker.check_replicas(&self.cluster.hosts, &self.cluster.network);
         self.check_resources();
         self.check_attributes();
+        self.check_fail_counts();
+    }
+
+    /// Failures have expired where they do, some time after the last fault.
+    fn check_failure_timeout(&mut self) {
+        if !has_failure_timeout(self.seed) {
+            return;
+        }
+        let latest = self.cluster.now - (FAILURE_TIMEOUT + EXPIRY_PATIENCE) * SECOND;
+        if let Some(what) = self.cluster.checker.fail_counts.is_older_than(0, latest) {
+            self.cluster.checker.fail(format!("{what} has not expired"));
+        }
+    }
+
+    /// All members have the same fail counts, and none from before everything was cleaned up, or of a node's former life.
+    fn check_fail_counts(&mut self) {
+        let Cluster { hosts, fars, checker, .. } = &self.cluster;
+        let of_hosts = hosts.iter().map(|host| (&host.name, host.past.lost_at));
+        let of_fars = fars.iter().filter(|far| far.exists()).map(|far| (&far.name, far.began_at));
+        let began = of_hosts.chain(of_fars).map(|(name, at)| (name, at.max(self.cleaned_up_at)));
+        let counts = &checker.fail_counts;
+        let outlived = |idx| began.clone().find_map(|(name, at)| counts.has_outlived(idx, name, at));
+        if let Some(wrong) = (0..hosts.len()).find_map(outlived).or_else(|| counts.disagree()) {
+            self.cluster.checker.fail(format!("at rest, {wrong}"));
+        }
     }
 
     /// What tools have set of nodes' transient attributes is still there.

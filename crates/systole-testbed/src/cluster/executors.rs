@@ -13,6 +13,7 @@ use systole_cluster::{
     executor::{self, ExecutorMachine, KillSignal},
 };
 use systole_types::OcfRc;
+use systole_wire::exec::FromExecutor;
 
 /// How long an executor may say nothing until its connection is closed.
 const SILENT: Micros = 15 * SECOND;
@@ -169,21 +170,38 @@ impl Cluster {
                 let (takes, said) = self.description();
                 self.station(place).descriptions.entry(agent).or_insert((now + takes, said));
             }
-            executor::Effect::Send(message) => match place {
-                Place::Host(idx) => {
-                    let host = &mut self.hosts[idx];
-                    if host.is_linked {
-                        let earliest = host.to_node.back().map_or(0, |(at, _)| *at);
-                        let at = earliest.max(now + self.random.between(50, 2_000));
-                        host.to_node.push_back((at, message));
-                    }
+            executor::Effect::Send(message) => {
+                if let FromExecutor::Result(result) = &message {
+                    let boot = self.boot_of(place);
+                    self.checker.fail_counts.reported(&boot, result);
                 }
-                Place::Far(far) => self.fars[far].from_executor.push_back(message),
-            },
+                self.send_from_executor(place, message);
+            }
             executor::Effect::Persist(bytes) => self.station(place).executor_state = Some(bytes),
             executor::Effect::Log { level, message } => {
                 self.tell(&self.name_of(place), &format!("executor: {level}: {message}"));
             }
+        }
+    }
+
+    fn boot_of(&self, place: Place) -> String {
+        match place {
+            Place::Host(idx) => self.hosts[idx].boot_id(),
+            Place::Far(far) => format!("{far} {}", self.fars[far].boot_id()),
+        }
+    }
+
+    fn send_from_executor(&mut self, place: Place, message: FromExecutor) {
+        match place {
+            Place::Host(idx) => {
+                let host = &mut self.hosts[idx];
+                if host.is_linked {
+                    let earliest = host.to_node.back().map_or(0, |(at, _)| *at);
+                    let at = earliest.max(self.now + self.random.between(50, 2_000));
+                    host.to_node.push_back((at, message));
+                }
+            }
+            Place::Far(far) => self.fars[far].from_executor.push_back(message),
         }
     }
 

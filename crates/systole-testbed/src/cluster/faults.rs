@@ -28,12 +28,13 @@ impl Cluster {
         self.checker.lost_power(&name, &self.hosts[idx].station.agents);
         let past = Past { lost_at: self.now, ended_at: self.now, ..self.hosts[idx].past };
         let host = &mut self.hosts[idx];
-        let (disk, boot, is_full, clock_ahead) =
-            (host.disk.take(), host.boot, host.is_full, host.clock_ahead);
+        let (disk, boot, is_full, clock_ahead, speaks) =
+            (host.disk.take(), host.boot, host.is_full, host.clock_ahead, host.speaks);
         let away_since = host.away_since.or(Some(self.now));
         let mut station = std::mem::take(&mut host.station);
         station.end();
-        *host = Host { disk, boot, is_full, clock_ahead, away_since, station, past, ..Host::new(&name) };
+        *host =
+            Host { disk, boot, speaks, is_full, clock_ahead, away_since, station, past, ..Host::new(&name) };
         self.drop_sessions_of(idx, true);
         self.containers_vanish(Place::Host(idx));
         self.forget_requests(idx);

@@ -1,6 +1,6 @@
 //! What happens to clusters in random stories.
 
-use super::{NODES, Story};
+use super::{NODES, Story, has_failure_timeout};
 use crate::{NodeIdx, SECOND, station::Place};
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_wire::api::Call;
@@ -174,7 +174,8 @@ impl Story {
             {
                 self.fill_disk(idx, false);
             }
-            Fault::SetClock => {
+            // Where failures expire, clocks have to agree: with Pacemaker, too, the DC holds its own against the failed node's.
+            Fault::SetClock if !has_failure_timeout(self.seed) => {
                 let secs = cluster.random.between(0, 7200) as i64 - 3600;
                 cluster.tell(NODES[idx], &format!("=== the clock is set {secs} s ahead"));
                 cluster.hosts[idx].clock_ahead = secs;

@@ -1,6 +1,6 @@
 //! Clusters with a promotable clone, a bundle whose containers are nodes, and a remote node.
 
-use super::{Fault, NODES, SECOND, Site, Story};
+use super::{Fault, NODES, SECOND, Site, Story, with_failure_timeout};
 use crate::{
     Cluster,
     agents::Agents,
@@ -33,7 +33,7 @@ const REMOTE: &str = "rem";
 /// A cluster without power. In one of three, containers may run on the remote machine too.
 pub fn cluster(fencing: bool, no_quorum_policy: &str, seed: u64) -> Cluster {
     let bundle_score = if seed % 3 == 2 { "100" } else { "-INFINITY" };
-    let configuration = configuration(fencing, no_quorum_policy, bundle_score);
+    let configuration = with_failure_timeout(configuration(fencing, no_quorum_policy, bundle_score), seed);
     let mut cluster = Cluster::new(&NODES, &configuration, plan, seed);
     cluster.checker.clones = &["p", "q"];
     cluster.promotable = &["p", "q"];

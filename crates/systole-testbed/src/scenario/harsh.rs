@@ -1,6 +1,6 @@
 //! Faults of harsh stories: daemons, hosts and disks that are slow or stand still, and tools that change what is under way.
 
-use super::{Fault, NODES, SECOND, Story};
+use super::{Fault, NODES, SECOND, Story, has_failure_timeout};
 use crate::{Cluster, Micros, NodeIdx, station::Place};
 use systole_cib::ops::{CibAction, Scope};
 use systole_wire::api::{AttributeUpdate, Call};
@@ -46,6 +46,9 @@ impl Story {
             Fault::PauseHost if cluster.hosts[idx].is_on => {
                 let span = cluster.random.between(1, 20) * SECOND;
                 cluster.pause(idx, span);
+                if has_failure_timeout(self.seed) {
+                    cluster.hosts[idx].clock_ahead = 0;
+                }
             }
             Fault::SlowDisk if !cluster.hosts[idx].is_slow => {
                 cluster.tell(NODES[idx], "=== disk is slow");
