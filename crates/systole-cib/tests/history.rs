@@ -43,6 +43,7 @@ fn entry(
     HistoryEntry {
         id: "".into(),
         key: OperationKey::new(resource, operation, Duration::from_millis(interval_ms)),
+        has_key: true,
         operation: operation.split('_').find(|part| *part == "notify").unwrap_or(operation).into(),
         interval_ms,
         call_id: Some(5),

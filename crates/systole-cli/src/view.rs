@@ -20,7 +20,9 @@ pub struct View {
 /// If the cluster cannot be reached.
 pub fn look(session: &Session<'_>, cluster: &mut Cluster) -> anyhow::Result<View> {
     let document = cluster.cib()?;
-    let (cib, _) = upgrade::read(&document);
+    let (mut cib, _) = upgrade::read(&document);
+    // The state is shown as of now, also that of a scheduler input, which says when it was planned from.
+    cib.execution_date = None;
     let overview = Overview::new(&Status::unpack(&cib, session.local_time()));
     Ok(View { document, cib, overview })
 }

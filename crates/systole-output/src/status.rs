@@ -10,9 +10,9 @@ mod text;
 mod xml;
 
 pub use self::html::{Page, status_html, unreachable_html};
-pub use self::xml::{resource_tree, status_tree};
+pub use self::xml::{active_resource_tree, resource_tree, status_tree};
 pub use nodes::{node_list, node_status};
-pub use resources::resource_list;
+pub use resources::{primitive_line, resource_lines, resource_list};
 pub use text::{Section, TextOptions, failure_line, status_lists, status_text};
 
 use std::collections::BTreeSet;

@@ -241,7 +241,7 @@ impl Envelope {
     /// As XML in the root element that `crm_mon --as-xml` wrote before there was an envelope.
     pub fn to_legacy_xml(&self, version: &str) -> String {
         let root = Tree::new("crm_mon").attr("version", version).children(self.content.iter().cloned());
-        format!("<?xml version=\"1.0\"?>\n{}", root.to_xml())
+        root.to_xml()
     }
 
     /// As JSON, a line.

@@ -315,8 +315,10 @@ pub struct ReplicaView {
 /// A failed operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureView {
-    /// `RSC_monitor_10000`.
+    /// `RSC_monitor_10000`; the entry's id where no key is written down.
     pub key: Arc<str>,
+    /// Whether a key is written down.
+    pub has_key: bool,
     /// The resource as its history names it.
     pub resource: ResourceId,
     /// `monitor`.
@@ -386,6 +388,8 @@ pub struct NodeHistoryView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceHistoryView {
     /// The resource as its history names it.
+    pub id: ResourceId,
+    /// The same without the number of an instance that is like all others.
     pub resource: ResourceId,
     /// It is not (any more) in the configuration.
     pub removed: bool,
@@ -423,6 +427,12 @@ impl Overview {
     /// What displays show of `status`.
     pub fn new(status: &Status<'_>) -> Self {
         build::overview(status)
+    }
+
+    /// The same once constraints have been looked at: for a lost ticket nodes may have to be fenced, and resources be left as they are.
+    pub fn after_constraints(mut status: Status<'_>) -> Self {
+        crate::placement::apply_lost_tickets(&mut status);
+        Self::new(&status)
     }
 
     /// The same without bans and operation histories, for displays that show neither: they take longer than the rest.

@@ -244,6 +244,21 @@ pub fn assign(status: &Status<'_>) -> Placement {
     assign_in_detail(status, Detail::Result)
 }
 
+/// Notes in the status what follows at once from lost tickets, before anything is placed.
+pub(crate) fn apply_lost_tickets(status: &mut Status<'_>) {
+    let mut work = Assigner::new(status, Detail::Result);
+    work.fill_tables();
+    work.unpack_constraints();
+    let unclean: Vec<bool> = work.nodes.iter().map(|node| node.unclean).collect();
+    let states: Vec<_> = work.rsc.iter().map(|rsc| (rsc.managed, rsc.blocked, rsc.failed)).collect();
+    for (node, unclean) in status.nodes.iter_mut().zip(unclean) {
+        node.unclean = unclean;
+    }
+    for (resource, state) in status.resources.iter_mut().zip(states) {
+        (resource.managed, resource.blocked, resource.failed) = state;
+    }
+}
+
 /// Works out where each instance should run, keeping as much of the reasoning as wanted.
 pub fn assign_in_detail(status: &Status<'_>, detail: Detail) -> Placement {
     let mut work = Assigner::new(status, detail);

@@ -77,6 +77,8 @@ pub struct HistoryEntry {
     pub id: Arc<str>,
     /// `operation_key`.
     pub key: OperationKey,
+    /// Whether `operation_key` is written down: displays call an entry without it by its id.
+    pub has_key: bool,
     /// `operation`: the task.
     pub operation: Arc<str>,
     /// `interval`, in milliseconds.

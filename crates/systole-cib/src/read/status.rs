@@ -5,7 +5,7 @@ use crate::{
     model::{Agent, Cib, HistoryEntry, NodeState, ResourceHistory, Ticket, Verified},
     xml::Element,
 };
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use systole_types::{
     NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionKey, TransitionMagic,
 };
@@ -14,7 +14,7 @@ use systole_types::{
 pub(super) const HISTORY: [&str; 6] = ["id", "class", "provider", "type", "container", "shutdown-lock"];
 
 /// Attributes of an `<lrm_rsc_op>`, in the order in which they are taken apart.
-pub(super) const ENTRY: [&str; 26] = [
+pub(super) const ENTRY: [&str; 23] = [
     "id",
     "operation_key",
     "operation",
@@ -26,11 +26,8 @@ pub(super) const ENTRY: [&str; 26] = [
     "transition-key",
     "exit-reason",
     "last-rc-change",
-    "last_rc_change",
     "exec-time",
-    "exec_time",
     "queue-time",
-    "queue_time",
     "op-digest",
     "op-force-restart",
     "op-restart-digest",
@@ -134,11 +131,8 @@ impl<'d> Reader<'d> {
             transition_key,
             exit_reason,
             last_rc_change,
-            older_last_rc_change,
             exec_time,
-            older_exec_time,
             queue_time,
-            older_queue_time,
             digest,
             restart_names,
             restart_digest,
@@ -176,17 +170,16 @@ impl<'d> Reader<'d> {
             id: self.shared(id),
             operation,
             key,
+            has_key: operation_key.is_some(),
             interval_ms,
             call_id: self.number_in(element, ("call-id", call_id)),
             rc,
             status,
             magic,
             exit_reason: exit_reason.map(|text| self.shared(text)),
-            last_rc_change: self
-                .either(element, ("last-rc-change", last_rc_change), ("last_rc_change", older_last_rc_change))
-                .map(Timestamp),
-            exec_time_ms: self.either(element, ("exec-time", exec_time), ("exec_time", older_exec_time)),
-            queue_time_ms: self.either(element, ("queue-time", queue_time), ("queue_time", older_queue_time)),
+            last_rc_change: self.number_in(element, ("last-rc-change", last_rc_change)).map(Timestamp),
+            exec_time_ms: self.number_in(element, ("exec-time", exec_time)),
+            queue_time_ms: self.number_in(element, ("queue-time", queue_time)),
             digest_all: digest.map(|digest| self.shared(digest)),
             digest_restart: self.digest(restart_names, restart_digest),
             digest_secure: self.digest(secure_names, secure_digest),
@@ -264,16 +257,6 @@ impl<'d> Reader<'d> {
                 None
             }
         }
-    }
-
-    /// A number under today's name, or under the one of Pacemaker 1.0.
-    fn either<T: FromStr>(
-        &mut self,
-        element: Element<'d>,
-        today: (&str, Option<&'d str>),
-        older: (&str, Option<&'d str>),
-    ) -> Option<T> {
-        self.number_in(element, if today.1.is_some() { today } else { older })
     }
 
     /// A digest and the names of the parameters it is about.

@@ -3,13 +3,12 @@
 use crate::{
     Cluster, Exit, Failed, Session,
     args::Stray,
-    edit,
     report::{OutputArgs, Report},
     runner,
 };
 use clap::Parser;
 use std::{ffi::OsString, time::Duration};
-use systole_cib::xml::Document;
+use systole_cib::xml::{Document, Element};
 use systole_output::{tree::Tree, words::date_text};
 use systole_wire::api::NodeReport;
 
@@ -85,24 +84,72 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
 }
 
+/// A kind of node, and where the configuration has the nodes of that kind.
+struct Kind {
+    name: &'static str,
+    element: &'static str,
+    /// Whether such an element is about a node of this kind.
+    is_meant: fn(Element<'_>) -> bool,
+    /// The attribute with the id.
+    id: &'static str,
+}
+
+/// Cluster nodes, guest nodes by the meta attribute that makes them, remote nodes by their connections. That a `<node>` says what
+/// it is does not make it one.
+const KINDS: [Kind; 3] = [
+    Kind {
+        name: "cluster",
+        element: "node",
+        is_meant: |node| {
+            node.parent().is_some_and(|parent| parent.is("nodes"))
+                && matches!(node.attr("type"), None | Some("member"))
+        },
+        id: "id",
+    },
+    Kind {
+        name: "guest",
+        element: "nvpair",
+        is_meant: |nvpair| {
+            let is_within = |name: &str| ancestors(nvpair).any(|element| element.is(name));
+            nvpair.attr("name") == Some("remote-node")
+                && is_within("meta_attributes")
+                && is_within("primitive")
+        },
+        id: "value",
+    },
+    Kind {
+        name: "remote",
+        element: "primitive",
+        is_meant: |primitive| {
+            primitive.attr("type") == Some("remote") && primitive.attr("provider") == Some("pacemaker")
+        },
+        id: "id",
+    },
+];
+
+fn ancestors(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
+    std::iter::successors(element.parent(), |element| element.parent())
+}
+
 /// The nodes of these kinds in the configuration.
 fn node_list(document: &Document, kinds: &[String], args: &Args) -> Report {
     let mut report = Report::silent();
     let mut tree = Tree::new("nodes");
-    let nodes = edit::section(document, "nodes").into_iter().flat_map(|nodes| nodes.children());
-    for node in nodes.filter(|node| node.is("node")) {
-        let (id, name) = (node.id().unwrap_or(""), node.attr("uname").unwrap_or(""));
-        let kind = node.attr("type").unwrap_or("member");
-        let kind = if kind == "member" || kind == "normal" { "cluster" } else { kind };
-        if !kinds.iter().any(|wanted| wanted == "all" || wanted == kind) {
-            continue;
+    let is_all = kinds.iter().any(|kind| kind == "all") || *kinds == [""];
+    let wanted = |kind: &&Kind| is_all || kinds.iter().any(|wanted| wanted == kind.name);
+    for kind in KINDS.iter().filter(wanted) {
+        let configuration = document.root().child("configuration");
+        let elements = configuration.into_iter().flat_map(|configuration| configuration.descendants());
+        for element in elements.filter(|element| element.is(kind.element) && (kind.is_meant)(*element)) {
+            let id = element.attr(kind.id).unwrap_or("");
+            let name = element.attr("uname").unwrap_or(id);
+            report.text.push_str(&match (args.bash_export, args.quiet) {
+                (_, true) => format!("{name}\n"),
+                (true, false) => format!("export {name}={id}\n"),
+                (false, false) => format!("{} node: {name} ({id})\n", kind.name),
+            });
+            tree.push(Tree::new("node").attr("type", kind.name).attr("name", name).attr("id", id));
         }
-        report.text.push_str(&match (args.bash_export, args.quiet) {
-            (_, true) => format!("{name}\n"),
-            (true, false) => format!("export {name}={id}\n"),
-            (false, false) => format!("{kind} node: {name} ({id})\n"),
-        });
-        tree.push(Tree::new("node").attr("type", kind).attr("name", name).attr("id", id));
     }
     if report.text.is_empty() {
         report.text.push_str("No nodes configured\n");

@@ -343,6 +343,7 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
     Some(HistoryEntry {
         id: "".into(),
         key: operation.key.parse().ok()?,
+        has_key: true,
         operation: operation.operation.as_str().into(),
         interval_ms: operation.interval_ms,
         call_id: Some(-1),

@@ -13,7 +13,7 @@ use systole_types::{NodeId, OcfRc, Role};
 
 /// Resources as far as `options` ask for them.
 pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
-    let lister = Lister { overview, options };
+    let lister = Lister { overview, options, headings: Headings::Shown };
     let mut outline = Outline::new();
     if options.brief && !options.group_by_node {
         let loose: Vec<&ResourceView> = overview
@@ -34,6 +34,14 @@ pub fn resource_list(overview: &Overview, options: &ListOptions) -> Outline {
     outline
 }
 
+/// What there is to say of one resource by itself: a line for each active part, and none of them a heading.
+pub fn resource_lines(overview: &Overview, view: &ResourceView) -> Outline {
+    let lister = Lister { overview, options: &ListOptions::default(), headings: Headings::LeftOut };
+    let mut outline = Outline::new();
+    lister.resource(view, 0, &mut outline);
+    outline
+}
+
 /// Whether lines of counts name the node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
@@ -42,14 +50,16 @@ pub(super) enum Names {
     Hidden,
 }
 
-/// Counts of instances by agent and node: `1/2\t(ocf:pacemaker:Dummy):\tActive node-a`.
+/// Counts of instances by agent and node: `1/2\t(ocf:pacemaker:Dummy):\tActive node-a`. On a node that is known to be off only what
+/// is not managed counts, whose state there nobody changes.
 pub(super) fn brief_counts(views: &[&ResourceView], totals: bool, names: Names) -> Vec<String> {
     let mut by_agent: BTreeMap<String, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
     for view in views {
         let ResourceViewKind::Primitive(primitive) = &view.kind else { continue };
         let (total, at) = by_agent.entry(agent_text(&primitive.agent)).or_default();
         *total += 1;
-        for place in &primitive.nodes {
+        let counts = |place: &&LocationView| place.online || place.unclean || !view.flags.managed;
+        for place in primitive.nodes.iter().filter(counts) {
             *at.entry(place.node.as_str()).or_default() += 1;
         }
     }
@@ -111,6 +121,11 @@ pub(super) fn primitive_text(view: &ResourceView, name: &str, at: At<'_>) -> Str
     line
 }
 
+/// An instance's line as it stands below its node.
+pub fn primitive_line(view: &ResourceView) -> String {
+    primitive_text(view, view.id.as_str(), At::Nowhere)
+}
+
 /// `Started`, `FAILED Promoted`, `Starting`...
 fn role_text(primitive: &PrimitiveView, flags: &Flags) -> String {
     if flags.failed {
@@ -167,12 +182,26 @@ pub(super) fn unmanaged_word(flags: &Flags) -> Option<&'static str> {
     }
 }
 
+/// Whether what has parts has a line of its own above theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Headings {
+    Shown,
+    LeftOut,
+}
+
 struct Lister<'a> {
     overview: &'a Overview,
     options: &'a ListOptions,
+    headings: Headings,
 }
 
 impl Lister<'_> {
+    fn heading(&self, depth: usize, text: String, outline: &mut Outline) {
+        if self.headings == Headings::Shown {
+            outline.push(depth, text);
+        }
+    }
+
     /// Whether a top-level resource is listed at all.
     fn is_listed(&self, view: &ResourceView) -> bool {
         let flags = &view.flags;
@@ -225,7 +254,7 @@ impl Lister<'_> {
             flags.push("disabled".to_owned());
         }
         flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
-        outline.push(depth, format!("Resource Group: {}{}:", view.full_id, in_brackets(&flags)));
+        self.heading(depth, format!("Resource Group: {}{}:", view.full_id, in_brackets(&flags)), outline);
         let named = self.options.names(view);
         let shown: Vec<&ResourceView> = members
             .iter()
@@ -268,7 +297,7 @@ impl Lister<'_> {
             flags.push("disabled".to_owned());
         }
         flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
-        outline.push(depth, format!("Clone Set: {} [{child}]{}:", view.id, in_brackets(&flags)));
+        self.heading(depth, format!("Clone Set: {} [{child}]{}:", view.id, in_brackets(&flags)), outline);
         let named = self.options.names(view);
         let mut promoted = Vec::new();
         let mut started = Vec::new();
@@ -278,7 +307,7 @@ impl Lister<'_> {
             }
             let is_forgotten =
                 instance.flags.removed && !instance.flags.partially_active && !is_pending(instance);
-            if is_forgotten && !*unique {
+            if is_forgotten && !*unique && !self.options.detail {
                 continue;
             }
             match self.instance_shown(instance, *unique, instances.len()) {
@@ -372,7 +401,7 @@ impl Lister<'_> {
     fn bundle(&self, view: &ResourceView, replicas: &[ReplicaView], depth: usize, outline: &mut Outline) {
         let ResourceViewKind::Bundle { image, unique, is_set, .. } = &view.kind else { return };
         let named = self.options.names(view);
-        outline.push(
+        self.heading(
             depth,
             format!(
                 "Container bundle{}: {} [{image}]{}{}:",
@@ -381,6 +410,7 @@ impl Lister<'_> {
                 if *unique { " (unique)" } else { "" },
                 unmanaged_word(&view.flags).map_or(String::new(), |word| format!(" ({word})")),
             ),
+            outline,
         );
         for replica in replicas {
             if !self.options.is_at_wanted_node(&replica.container) {

@@ -337,7 +337,7 @@ fn history_lines(resource: &ResourceHistoryView, options: &TextOptions, all: boo
     if (!all && !has_failed) || (all && operations_shown(resource).next().is_none()) {
         return;
     }
-    let mut head = format!("{}:", resource.resource);
+    let mut head = format!("{}:", if all { &resource.resource } else { &resource.id });
     if resource.removed {
         head.push_str(" orphan");
     } else {

@@ -166,9 +166,18 @@ pub fn resource_tree(view: &ResourceView) -> Tree {
     resource_part(view, &ListOptions { inactive: true, ..ListOptions::default() }, true)
 }
 
+/// A resource by itself; of groups only members that run, and nothing of a group of which none does.
+pub fn active_resource_tree(view: &ResourceView) -> Option<Tree> {
+    let is_group = matches!(view.kind, ResourceViewKind::Group { .. });
+    let tree = resource_part(view, &ListOptions::default(), true);
+    (!is_group || !tree.is_childless()).then_some(tree)
+}
+
 /// A resource with those parts that are asked for; all if the whole is.
 fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tree {
     let wanted = |part: &&ResourceView| (named || options.wants(part)) && options.is_at_wanted_node(part);
+    let is_group = matches!(view.kind, ResourceViewKind::Group { .. });
+    let wanted = |part: &&ResourceView| wanted(part) && (!is_group || options.inactive || part.flags.active);
     let flags = &view.flags;
     match &view.kind {
         ResourceViewKind::Primitive(_) => primitive_tree(view, options.detail),
@@ -299,7 +308,7 @@ fn has_failed(resource: &ResourceHistoryView) -> bool {
 fn resource_history(resource: &ResourceHistoryView, options: &TextOptions, all: bool) -> Tree {
     let date = |at: Timestamp| date_text(at, options.utc_offset);
     let mut tree = Tree::new("resource_history")
-        .attr("id", resource.resource.as_str())
+        .attr("id", if all { &resource.resource } else { &resource.id }.as_str())
         .attr("orphan", resource.removed)
         .attr("removed", resource.removed);
     if !resource.removed {
@@ -334,7 +343,7 @@ fn failures(overview: &Overview, options: &TextOptions) -> Tree {
     };
     Tree::new("failures").children(overview.failures.iter().filter(wanted).map(|failure| {
         let tree = Tree::new("failure")
-            .attr("op_key", &*failure.key)
+            .attr(if failure.has_key { "op_key" } else { "id" }, &*failure.key)
             .attr("node", failure.node.as_str())
             .attr("exitstatus", rc_text(failure.rc))
             .attr("exitreason", failure.exit_reason.as_deref().unwrap_or("none"))

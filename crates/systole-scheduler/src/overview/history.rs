@@ -45,6 +45,7 @@ fn resource(
     };
     let name = &status.node(node).name;
     ResourceHistoryView {
+        id: history.resource.clone(),
         resource: shown,
         // By this name, of instances too.
         removed: status.rsc(rsc).known_as() != &history.resource && status.find_resource(id).is_none(),
@@ -60,7 +61,8 @@ fn resource(
 
 fn operation(node: &NodeId, resource: &ResourceId, entry: &HistoryEntry) -> FailureView {
     FailureView {
-        key: entry.key.to_string().into(),
+        key: if entry.has_key { entry.key.to_string().into() } else { entry.id.clone() },
+        has_key: entry.has_key,
         resource: resource.clone(),
         task: entry.operation.clone(),
         interval_ms: entry.interval_ms,

@@ -14,7 +14,7 @@ use systole_output::{
     },
     tree::Tree,
 };
-use systole_scheduler::{Overview, overview::NodeView};
+use systole_scheduler::{Overview, Status, overview::NodeView};
 use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY};
 
 /// A file is not written more often than this, however much changes.
@@ -119,7 +119,12 @@ impl<'a> Watch<'a> {
             now: session.now,
             utc_offset: session.utc_offset,
         };
-        let overview = &view.overview;
+        // As with Pacemaker, constraints are looked at only where something is said of them.
+        let tells_of_constraints =
+            [Section::Tickets, Section::Bans].iter().any(|it| options.sections.contains(it));
+        let after_constraints = tells_of_constraints
+            .then(|| Overview::after_constraints(Status::unpack(&view.cib, session.local_time())));
+        let overview = after_constraints.as_ref().unwrap_or(&view.overview);
         let mut report = Report {
             text: status_text(overview, &options),
             trees: if args.output.is_for_programs() { status_tree(overview, &options) } else { Vec::new() },

@@ -1,26 +1,36 @@
 //! Location and colocation constraints of a resource, and of what it depends on.
 
 use crate::{report::Report, resource_ops::enclosing_clone, view::View};
+use std::{cmp::Reverse, collections::BTreeSet};
 use systole_cib::model::{Colocation, ColocationMembers, Constraint, Location, LocationTarget};
 use systole_output::{
     outline::{Outline, Style},
     tree::Tree,
 };
-use systole_scheduler::{Status, overview::wishes};
+use systole_scheduler::{Status, overview::wishes, status::Kind};
 use systole_types::{LocalTime, Role};
 
 /// Lists constraints of `id`; with `recursive`, also those of what it is colocated with.
 pub(super) fn show(view: &View, now: LocalTime, id: &str, recursive: bool, force: bool) -> Report {
-    // What is inside of a clone or group is placed with the whole.
+    // What is inside of a clone or group is placed with the whole. What is inside of a bundle belongs to a clone that nobody configured,
+    // so that no constraint is about that.
     let whole = crate::edit::find_resource(&view.document, id).and_then(|element| {
         let group = element.parent().filter(|parent| parent.is("group"));
-        enclosing_clone(element).or(group).and_then(|whole| whole.id().map(str::to_owned))
+        enclosing_clone(element).or(group)
     });
-    let top = if force { id.to_owned() } else { whole.unwrap_or_else(|| id.to_owned()) };
+    let top = match whole.filter(|_| !force) {
+        Some(bundle) if bundle.is("bundle") => "",
+        Some(whole) => whole.id().unwrap_or(id),
+        None => id,
+    };
     let status = &Status::unpack(&view.cib, now);
     let mut lister =
-        Lister { view, status, recursive, chain: Vec::new(), text: Outline::new(), trees: Vec::new() };
-    lister.resource(&top, 0, true, Direction::Both);
+        Lister { view, status, recursive, seen: BTreeSet::new(), text: Outline::new(), trees: Vec::new() };
+    lister.locations(top, 0);
+    for direction in [Direction::ToDependents, Direction::ToPrimaries] {
+        lister.seen.clear();
+        lister.colocations(top, 0, direction);
+    }
     Report {
         text: lister.text.render_without_first_bullets(Style { depth: 0, bullet: "* " }),
         trees: vec![Tree::new("constraints").children(lister.trees)],
@@ -31,7 +41,6 @@ pub(super) fn show(view: &View, now: LocalTime, id: &str, recursive: bool, force
 /// Which way colocations are followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
-    Both,
     ToDependents,
     ToPrimaries,
 }
@@ -40,26 +49,13 @@ struct Lister<'v> {
     view: &'v View,
     status: &'v Status<'v>,
     recursive: bool,
-    /// Resources from the first down to the one at hand.
-    chain: Vec<String>,
+    /// Resources whose colocations in the direction at hand are listed already: each is listed once.
+    seen: BTreeSet<String>,
     text: Outline,
     trees: Vec<Tree>,
 }
 
 impl Lister<'_> {
-    fn resource(&mut self, id: &str, depth: usize, is_top: bool, direction: Direction) {
-        self.chain.push(id.to_owned());
-        self.locations(id, depth);
-        let goes_on = is_top || self.recursive;
-        if goes_on && direction != Direction::ToPrimaries {
-            self.colocations(id, depth, true);
-        }
-        if goes_on && direction != Direction::ToDependents {
-            self.colocations(id, depth, false);
-        }
-        self.chain.pop();
-    }
-
     fn locations(&mut self, id: &str, depth: usize) {
         let found: Vec<&Location> = self
             .view
@@ -97,24 +93,49 @@ impl Lister<'_> {
         }
     }
 
-    /// Colocations in which `id` is the primary (`of_dependents`), or the dependent.
-    fn colocations(&mut self, id: &str, depth: usize, of_dependents: bool) {
-        let found = pairs(&self.view.cib.constraints, id, of_dependents);
+    /// Colocations by how soon the other resource is placed, as the scheduler goes through them; of the same resource the last first.
+    fn in_order<'p>(&self, mut pairs: Vec<Pair<'p>>, of_dependents: bool) -> Vec<Pair<'p>> {
+        pairs.reverse();
+        pairs.sort_by_key(|pair| {
+            let other = if of_dependents { pair.dependent } else { pair.primary };
+            let found = self.status.find_resource(other).map(|rsc| self.status.rsc(rsc));
+            let rank = found.map(|rsc| {
+                let level = match rsc.kind {
+                    Kind::Bundle(_) => 0,
+                    Kind::Clone(_) => 1,
+                    Kind::Group(_) => 2,
+                    Kind::Primitive(_) => 3,
+                };
+                (Reverse(rsc.meta.priority), level, rsc.is_clone() && !rsc.is_promotable)
+            });
+            (rank, other)
+        });
+        pairs
+    }
+
+    /// Colocations in which `id` is the primary (on the way to dependents), or the dependent.
+    fn colocations(&mut self, id: &str, depth: usize, direction: Direction) {
+        self.seen.insert(id.to_owned());
+        let of_dependents = direction == Direction::ToDependents;
+        let found = self.in_order(pairs(&self.view.cib.constraints, id, of_dependents), of_dependents);
         if !found.is_empty() {
-            let title = match of_dependents {
-                true => format!("Resources colocated with {id}:"),
-                false => format!("Resources {id} is colocated with:"),
+            let title = match direction {
+                Direction::ToDependents => format!("Resources colocated with {id}:"),
+                Direction::ToPrimaries => format!("Resources {id} is colocated with:"),
             };
             self.text.push(depth, title);
         }
         for pair in found {
             let other = if of_dependents { pair.dependent } else { pair.primary };
-            let is_loop = self.chain.iter().any(|above| above == other);
+            let is_loop = self.seen.contains(other);
             self.text.push(depth + 1, pair.line(other, is_loop, of_dependents));
             self.trees.push(pair.tree());
-            if !is_loop {
-                let direction = if of_dependents { Direction::ToDependents } else { Direction::ToPrimaries };
-                self.resource(other, depth + 2, false, direction);
+            if is_loop {
+                continue;
+            }
+            self.locations(other, depth + 2);
+            if self.recursive {
+                self.colocations(other, depth + 2, direction);
             }
         }
     }
@@ -129,7 +150,7 @@ struct Pair<'a> {
     primary_role: Option<Role>,
 }
 
-/// Colocations of two resources in which `id` is the primary (`of_dependents`), or the dependent, by their ids.
+/// Colocations of two resources in which `id` is the primary (`of_dependents`), or the dependent, as configured.
 fn pairs<'a>(constraints: &'a [Constraint], id: &str, of_dependents: bool) -> Vec<Pair<'a>> {
     let pair = |constraint: &'a Constraint| {
         let Constraint::Colocation(colocation) = constraint else { return None };
@@ -143,9 +164,7 @@ fn pairs<'a>(constraints: &'a [Constraint], id: &str, of_dependents: bool) -> Ve
         Some(Pair { colocation, dependent, primary, dependent_role, primary_role })
     };
     let is_meant = |pair: &Pair<'_>| if of_dependents { pair.primary == id } else { pair.dependent == id };
-    let mut found: Vec<Pair<'a>> = constraints.iter().filter_map(pair).filter(is_meant).collect();
-    found.sort_by(|a, b| a.colocation.id.cmp(&b.colocation.id));
-    found
+    constraints.iter().filter_map(pair).filter(is_meant).collect()
 }
 
 impl Pair<'_> {

@@ -2,15 +2,21 @@
 
 use super::{Args, find::Found};
 use crate::{Exit, edit, report::Report, view::View};
-use systole_cib::xml::{Document, Key};
+use systole_cib::{
+    upgrade,
+    xml::{Document, Key},
+};
 use systole_output::{
     outline::Style,
-    status::{ListOptions, agent_text, primitives, resource_list, resource_tree},
+    status::{
+        ListOptions, active_resource_tree, agent_text, primitive_line, primitives, resource_lines,
+        resource_list, resource_tree,
+    },
     tree::Tree,
     words::{date_text, op_status_text},
 };
-use systole_scheduler::overview::{FailureView, Overview, ResourceView, ResourceViewKind};
-use systole_types::Role;
+use systole_scheduler::overview::{FailureView, ResourceView, ResourceViewKind};
+use systole_types::{OcfRc, OpStatus, Role};
 
 /// All resources with their state. None is no success.
 pub(super) fn list(view: &View) -> Report {
@@ -60,10 +66,9 @@ pub(super) fn query(found: &Found<'_>, templates: Templates) -> anyhow::Result<R
     let mut report = Report::silent();
     let mut tree = Tree::new("resource_config");
     if let Some(state) = found.shown(rsc) {
-        tree = tree.child(resource_tree(state));
-        let alone = Overview { resources: vec![state.clone()], ..found.view.overview.clone() };
-        let options = ListOptions { inactive: true, ..ListOptions::default() };
-        report.text = resource_list(&alone, &options).render(Style { depth: 0, bullet: "" });
+        tree = tree.children(active_resource_tree(state));
+        let lines = resource_lines(&found.view.overview, state);
+        report.text = lines.lines().map(|(_, line)| format!("{line}\n")).collect();
         report.text.push_str("Resource XML:\n");
     }
     let xml = configuration(found, templates)?;
@@ -75,9 +80,9 @@ pub(super) fn query(found: &Found<'_>, templates: Templates) -> anyhow::Result<R
 /// The resource's element as the scheduler has it: in clones with the instance's number.
 fn configuration(found: &Found<'_>, templates: Templates) -> anyhow::Result<String> {
     let resource = found.status.rsc(found.resource()?);
-    let element = edit::resource(&found.view.document, resource.base_id())?;
-    let mut copy = found.view.document.clone();
-    let key = element.key();
+    let newest = upgrade::for_reading(&found.view.document).ok().flatten();
+    let mut copy = newest.map_or_else(|| found.view.document.clone(), |upgraded| upgraded.document);
+    let key = edit::resource(&copy, resource.base_id())?.key();
     let members: Vec<Key> =
         copy.element(key).children_named("primitive").map(|member| member.key()).collect();
     for key in [key].into_iter().chain(members) {
@@ -192,27 +197,26 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: 
         }
         for resource in &history.resources {
             let name = resource.resource.as_str();
-            if args.resource.as_deref().is_some_and(|wanted| name != wanted) {
+            // Histories are found by the name that they have, with the number of an instance.
+            if args.resource.as_deref().is_some_and(|wanted| resource.id.as_str() != wanted) {
                 continue;
             }
             let instance =
                 instances.iter().find(|view| view.full_id.as_str() == name || view.id.as_str() == name);
             let agent = instance.and_then(|view| match &view.kind {
-                ResourceViewKind::Primitive(primitive) => {
-                    Some((agent_text(&primitive.agent), primitive.role))
-                }
+                ResourceViewKind::Primitive(primitive) => Some(agent_text(&primitive.agent)),
                 _ => None,
             });
+            let state =
+                instance.map_or_else(|| format!("Unknown resource {name}"), |view| primitive_line(view));
             for operation in if all { &resource.operations[..] } else { since_start(&resource.operations) } {
-                let lead = match &agent {
-                    Some((agent, role)) => format!("{name}\t({agent}):\t {role}: "),
-                    None => format!("{name}: "),
-                };
                 let changed = operation.last_rc_change.map(|at| date_text(at, utc_offset));
-                let at = changed.as_ref().map_or(String::new(), |at| format!(", last-rc-change='{at}'"));
-                let took = operation.exec_ms.map_or(String::new(), |ms| format!(", exec={ms}ms"));
+                let took = operation.exec_ms.map_or_else(|| "(null)".to_owned(), |ms| ms.to_string());
+                let at = changed
+                    .as_ref()
+                    .map_or(String::new(), |at| format!(", last-rc-change='{at}', exec={took}ms"));
                 report.text.push_str(&format!(
-                    "{lead}{} (node={}, call={}, rc={}{at}{took}): {}\n",
+                    "{state}: {} (node={}, call={}, rc={}{at}): {}\n",
                     operation.key,
                     operation.node,
                     operation.call,
@@ -227,9 +231,9 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: 
                         .attr("rc", operation.rc.code())
                         .attr("status", op_status_text(operation.status))
                         .attr("rsc", name)
-                        .maybe("agent", agent.as_ref().map(|(agent, _)| with_all_parts(agent)))
-                        .maybe("last-rc-change", changed)
-                        .maybe("exec-time", operation.exec_ms),
+                        .maybe("agent", agent.as_deref().map(with_all_parts))
+                        .maybe("exec-time", operation.exec_ms.filter(|_| changed.is_some()))
+                        .maybe("last-rc-change", changed),
                 );
             }
         }
@@ -240,14 +244,34 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: 
     report
 }
 
-/// Of operations in the order they were called, those since the last start; none if a stop came after it.
+/// Of operations in the order they were called, those since the last start, or since what tells that there was one; none if a stop came
+/// after it.
 fn since_start(operations: &[FailureView]) -> &[FailureView] {
     let last = |tasks: &[&str]| operations.iter().rposition(|operation| tasks.contains(&&*operation.task));
-    match (last(&["start", "migrate_from"]), last(&["stop", "migrate_to"])) {
+    let is_stop = |operation: &FailureView| &*operation.task == "stop" && operation.status == OpStatus::Done;
+    let stop = operations.iter().rposition(is_stop);
+    let start = last(&["start", "migrate_from"])
+        .or_else(|| last(&["promote", "demote"]))
+        .or_else(|| found_running_at(operations));
+    match (start, stop) {
         (start, Some(stop)) if start.is_none_or(|start| start < stop) => &[],
         (Some(start), _) => &operations[start..],
         _ => operations,
     }
+}
+
+/// The first monitor since the last stop before it that found the resource running.
+fn found_running_at(operations: &[FailureView]) -> Option<usize> {
+    let (mut stop, mut found) = (None, None);
+    for (at, operation) in operations.iter().enumerate() {
+        let is_running = matches!(operation.rc, OcfRc::Ok | OcfRc::Promoted);
+        match &*operation.task {
+            "stop" if operation.status == OpStatus::Done => stop = Some(at),
+            "monitor" if found <= stop && is_running => found = Some(at),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The agent with three parts, the middle one empty where there is no provider: as this list has always shown it.
