@@ -85,9 +85,9 @@ pub struct HistoryEntry {
     pub interval_ms: u64,
     /// `call-id`; −1 while there is no result.
     pub call_id: Option<i64>,
-    /// `rc-code`.
+    /// `rc-code`; −1 if there is none.
     pub rc: OcfRc,
-    /// `op-status`.
+    /// `op-status`; −2 if there is none.
     pub status: OpStatus,
     /// `transition-magic`, or what it would be by `transition-key`.
     pub magic: Option<TransitionMagic>,

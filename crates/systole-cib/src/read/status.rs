@@ -10,6 +10,10 @@ use systole_types::{
     NodeId, NodeUuid, OcfRc, OpStatus, OperationKey, ResourceId, Timestamp, TransitionKey, TransitionMagic,
 };
 
+/// The result of an operation of which none is on record. It tells no state, but that the operation was run counts.
+const NO_RC: OcfRc = OcfRc::Other(-1);
+const NO_STATUS: OpStatus = OpStatus::Other(-2);
+
 /// Attributes of an `<lrm_resource>`, in the order in which they are taken apart.
 pub(super) const HISTORY: [&str; 6] = ["id", "class", "provider", "type", "container", "shutdown-lock"];
 
@@ -151,11 +155,11 @@ impl<'d> Reader<'d> {
         let magic = self.magic(element, transition_magic, transition_key);
         let rc = self.number_in(element, ("rc-code", rc_code)).map(OcfRc::from_code);
         let status = self.number_in(element, ("op-status", op_status)).map(OpStatus::from_code);
-        let (Some(rc), Some(status)) = (rc, status) else {
+        if rc.is_none() || status.is_none() {
             let missing = if rc.is_none() { "rc-code" } else { "op-status" };
-            self.warning(element, format!("{missing} is missing: the operation is ignored"));
-            return None;
-        };
+            self.warning(element, format!("{missing} is missing: the operation has no result"));
+        }
+        let (rc, status) = (rc.unwrap_or(NO_RC), status.unwrap_or(NO_STATUS));
         let interval_ms = self.number_in(element, ("interval", interval)).unwrap_or(0);
         let Some(operation) = operation.map(|operation| self.shared(operation)) else {
             self.warning(element, "operation is missing: the entry is ignored");

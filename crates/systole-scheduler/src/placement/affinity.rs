@@ -359,9 +359,14 @@ impl<'s> Assigner<'s, '_> {
             _ => rsc,
         };
         let mut table = self.tables[source.i()].clone();
-        self.rsc[source.i()].summing = true;
+        // A loop ends at the group, not only at its last member.
+        for part in [rsc, source] {
+            self.rsc[part.i()].summing = true;
+        }
         self.follow(source, source, &mut table, 1.0, wishes);
-        self.rsc[source.i()].summing = false;
+        for part in [rsc, source] {
+            self.rsc[part.i()].summing = false;
+        }
         table
     }
 

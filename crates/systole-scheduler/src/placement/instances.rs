@@ -13,11 +13,7 @@ use super::{
     table::{INFINITY, NodeTable},
     work::Assigner,
 };
-use crate::{
-    NodeIdx, RscIdx,
-    note::Cause,
-    status::{Kind, is_true},
-};
+use crate::{NodeIdx, RscIdx, note::Cause, status::Kind};
 use std::cmp::Ordering;
 use systole_types::Role;
 
@@ -373,15 +369,8 @@ impl<'s> Assigner<'s, '_> {
             Kind::Bundle(bundle) => bundle.per_host,
             Kind::Primitive(_) | Kind::Group(_) => 1,
         };
-        let asks = match self.kind(colocation.dependent) {
-            Kind::Clone(clone) => clone.interleave,
-            Kind::Bundle(_) => {
-                let meta = &self.st.rsc(colocation.dependent).meta.raw;
-                is_true(meta.get("interleave").map(|value| &**value))
-            }
-            Kind::Primitive(_) | Kind::Group(_) => false,
-        };
-        asks && per_node(colocation.dependent) == per_node(colocation.primary)
+        self.st.rsc(colocation.dependent).interleaves()
+            && per_node(colocation.dependent) == per_node(colocation.primary)
     }
 
     /// The instance of a collective that is where `rsc` will be; if that is open, on the best node allowed to it.

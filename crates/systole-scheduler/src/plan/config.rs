@@ -49,7 +49,10 @@ impl<'s> Draft<'s, '_> {
                 }
                 EarlyAction::ClearFailCount(which) => {
                     let clear = &self.status.clear_fail_counts[*which];
+                    let state = &mut self.node[clear.node.i()];
+                    let is_reset = std::mem::replace(&mut state.reset, clear.node_is_reset);
                     let action = self.clear_fail_count(clear.resource, clear.node);
+                    self.node[clear.node.i()].reset = is_reset;
                     self.order_after_remote_fencing(clear.resource, action);
                 }
                 EarlyAction::ClearHistory { rsc, node } => {

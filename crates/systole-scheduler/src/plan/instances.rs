@@ -187,10 +187,7 @@ impl Draft<'_, '_> {
             Key::Op(Task::Stop | Task::Demote, 0) => first_rsc,
             _ => then_rsc,
         };
-        match &self.r(decides).kind {
-            Kind::Clone(clone) => clone.interleave,
-            _ => self.r(decides).meta.raw.get("interleave").is_some_and(|v| matches!(&**v, "true" | "1")),
-        }
+        self.r(decides).interleaves()
     }
 
     /// Applies a relation between two collectives pair by pair. Returns whether anything changed.

@@ -224,10 +224,7 @@ impl Draft<'_, '_> {
             let undo = undo.map(|undo| self.find_all(rsc, &Key::once(undo), None)).unwrap_or_default();
             undone.extend(undo.into_iter().filter(|&action| !self.is(action, Flags::PSEUDO)));
         }
-        let is_collective = |rsc: RscIdx| self.r(rsc).is_clone() || self.r(rsc).is_bundle();
-        let interleaves = after_rsc
-            .filter(|&rsc| is_collective(rsc))
-            .is_some_and(|rsc| self.r(rsc).clone_data().is_some_and(|clone| clone.interleave));
+        let interleaves = after_rsc.is_some_and(|rsc| self.r(rsc).interleaves());
         let partner = after_rsc
             .filter(|_| interleaves)
             .and_then(|collective| self.compatible_instance(probed, collective, false));

@@ -153,7 +153,7 @@ impl<'s, 'a> Reach<'s, 'a> {
         // Instances pair up if the side that has to wait (going down, the other) says so.
         let decides = if matches!(then_task, Task::Stop | Task::Demote) { first } else { then };
         let binds = Relation::FIRST_FORCES_THEN | Relation::FIRST_ENABLES_THEN;
-        let is_paired = wanted.relation.has_any(binds) && self.interleaves(*decides);
+        let is_paired = wanted.relation.has_any(binds) && self.status.rsc(*decides).interleaves();
         exists && (!is_paired || self.pairs_up(*first, *then))
     }
 
@@ -162,15 +162,6 @@ impl<'s, 'a> Reach<'s, 'a> {
         match resource.kind {
             Kind::Primitive(_) => is_wanted(self.placement.role[rsc.i()]),
             _ => resource.children.iter().any(|&child| self.is_any(child, is_wanted)),
-        }
-    }
-
-    fn interleaves(&self, rsc: RscIdx) -> bool {
-        let resource = self.status.rsc(rsc);
-        match &resource.kind {
-            Kind::Clone(clone) => clone.interleave,
-            Kind::Bundle(_) => resource.meta.raw.contains_key("interleave"),
-            Kind::Primitive(_) | Kind::Group(_) => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Resources: the tree, and what is observed of each.
 
-use super::{Meta, NodeIdx, NodeSet, Pending, RscIdx};
+use super::{Meta, NodeIdx, NodeSet, Pending, RscIdx, text::is_true};
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use systole_cib::model::{self, AttributeSet, ResourceHistory};
 use systole_types::{ResourceId, Role, Score, Timestamp};
@@ -234,6 +234,9 @@ pub struct ClearFailCount {
     pub node: NodeIdx,
     /// Why.
     pub reason: &'static str,
+    /// Whether the (remote or guest) node's connection was known to need a reset when it was asked for: whether it can be
+    /// cleared is not judged again.
+    pub node_is_reset: bool,
 }
 
 impl<'a> Resource<'a> {
@@ -258,6 +261,15 @@ impl<'a> Resource<'a> {
         match &self.kind {
             Kind::Bundle(data) => Some(data),
             _ => None,
+        }
+    }
+
+    /// Whether instances of a clone, or replicas of a bundle, go in pairs with those of others: `interleave`.
+    pub fn interleaves(&self) -> bool {
+        match &self.kind {
+            Kind::Clone(clone) => clone.interleave,
+            Kind::Bundle(_) => is_true(self.meta.raw.get("interleave").map(|value| &**value)),
+            Kind::Primitive(_) | Kind::Group(_) => false,
         }
     }
 

@@ -273,12 +273,17 @@ impl<'a> Unpack<'a> {
     }
 
     fn clear_fail_count(&mut self, resource: RscIdx, node: NodeIdx, reason: &'static str) {
+        let node_is_reset = self.node(node).remote_requires_reset;
         if !self.cleared.insert((resource, node)) {
+            let is_same = |clear: &&mut ClearFailCount| (clear.resource, clear.node) == (resource, node);
+            if let Some(clear) = self.clear_fail_counts.iter_mut().find(is_same) {
+                clear.node_is_reset = node_is_reset;
+            }
             return;
         }
         let position = self.clear_fail_counts.len();
         self.early.push(EarlyAction::ClearFailCount(position));
-        self.clear_fail_counts.push(ClearFailCount { resource, node, reason });
+        self.clear_fail_counts.push(ClearFailCount { resource, node, reason, node_is_reset });
     }
 
     /// Whether an expired entry needs no further thought. An expired failure of a recurring operation means that the
