@@ -35,7 +35,6 @@ impl<'a> Unpack<'a> {
             return None;
         }
         let can_be_unique = agents.iter().all(|agent| may_be_unique(agent));
-        let wanted_unique = read_clone(&raw, 0).unique;
         let first = RscIdx::new(self.resources.len());
         let idx = self.clone_node(clone.id.clone(), raw, Some(clone), None, can_be_unique);
         let room = self.room_for(1 + agents.len());
@@ -49,10 +48,6 @@ impl<'a> Unpack<'a> {
                 self.forget_from(first);
                 return None;
             }
-        }
-        let meant_to_be_unique = wanted_unique && !can_be_unique;
-        if let Some(&last) = self.rsc(idx).children.last().filter(|_| meant_to_be_unique) {
-            self.leave_unique(last);
         }
         Some(idx)
     }
@@ -68,8 +63,11 @@ impl<'a> Unpack<'a> {
 
     /// A clone that is anonymous only because some member's class knows no unique instances: in Pacemaker the other members
     /// of the last instance keep thinking that they are unique, which shows in the names of their actions (the corpus's
-    /// `force-anon-clone-max` has it).
-    fn leave_unique(&mut self, instance: RscIdx) {
+    /// `force-anon-clone-max` has it). Those of the `former` last one do not any more.
+    fn leave_unique(&mut self, former: Option<RscIdx>, instance: RscIdx) {
+        for member in former.map(|former| self.rsc(former).children.clone()).unwrap_or_default() {
+            self.resources[member.i()].is_unique = false;
+        }
         for member in self.rsc(instance).children.clone() {
             let knows_unique = |primitive: &PrimitiveData<'_>| may_be_unique(&primitive.definition.agent);
             self.resources[member.i()].is_unique = self.rsc(member).primitive().is_some_and(knows_unique);
@@ -117,6 +115,7 @@ impl<'a> Unpack<'a> {
         let data = self.rsc(clone).clone_data()?;
         let is_removed = number >= data.max;
         let (max, definition) = (data.max, data.definition);
+        let former = data.is_made_anonymous.then(|| self.rsc(clone).children.last().copied());
         let instance = match self.rsc(clone).children.first() {
             Some(&first) => self.copy_instance(first, number, clone),
             None => {
@@ -138,6 +137,9 @@ impl<'a> Unpack<'a> {
         };
         if is_removed {
             self.mark_removed(instance);
+        }
+        if let Some(former) = former {
+            self.leave_unique(former, instance);
         }
         Some(instance)
     }

@@ -277,7 +277,9 @@ impl Status<'_> {
     ) -> Attributes {
         if !feature_set.is_some_and(|version| is_before(version, &[3, 16, 0])) {
             let parameters = self.digest_parameters(rsc, node, task, interval, None);
-            return parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            // Not the timeout of recurring operations, which does count otherwise.
+            let kept = parameters.all.iter().filter(|(name, _)| !is_left_out(name));
+            return kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         }
         let mut own = (*self.parameters(rsc, Some(node))).clone();
         let is_device = self.rsc(rsc).primitive().is_some_and(|primitive| primitive.is_fence_device);

@@ -20,6 +20,12 @@ impl Unpack<'_> {
             let instance = RscIdx(self.first_instances.get(base_name(id.as_str()))?);
             (!self.rsc(instance).is_unique && self.rsc(instance).is_primitive()).then_some(instance)
         };
+        // One that was removed comes after what the configuration has: a bundle's content that is known by this name already.
+        let in_bundle = || by_base_name().filter(|&instance| self.is_bundle_content_known_as(instance, id));
+        let found = match found.filter(|&rsc| self.rsc(rsc).removed.is_some()) {
+            Some(removed) => Some(in_bundle().unwrap_or(removed)),
+            None => found,
+        };
         let mut rsc = found.or_else(by_base_name)?;
         let top = self.top_of(rsc);
         if self.rsc(top).is_clone() && !self.rsc(top).is_unique {
@@ -35,6 +41,14 @@ impl Unpack<'_> {
             }
         }
         Some(rsc)
+    }
+
+    /// Whether `instance` is of what a bundle contains, and any of these is known by `id` to a history.
+    fn is_bundle_content_known_as(&self, instance: RscIdx, id: &ResourceId) -> bool {
+        let bundle = self.rsc(self.top_of(instance)).parent.and_then(|bundle| self.rsc(bundle).bundle());
+        let mut contents =
+            bundle.into_iter().flat_map(|bundle| &bundle.replicas).filter_map(|replica| replica.child);
+        contents.any(|child| self.rsc(child).history_id.as_ref() == Some(id))
     }
 
     /// What is inside the replica whose guest node is `node`.
