@@ -480,11 +480,14 @@ impl Cluster {
         }
     }
 
-    /// Nodes without a daemon, an executor or quorum may miss what they are told, and remote daemons what is told by a node without a
-    /// daemon or quorum. What is promoted without quorum, the others do not get to know either.
+    /// Nodes without a daemon, an executor or quorum may miss what they are told, and remote daemons that no node with a daemon and quorum
+    /// is connected to. What is promoted without quorum, the others do not get to know either.
     fn note_who_is_disturbed(&mut self) {
         let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
-        let has_executor = |idx: NodeIdx| self.hosts[idx].station.executor.is_some();
+        let has_executor = |idx: NodeIdx| {
+            let station = &self.hosts[idx].station;
+            station.executor.is_some() && station.hangs_until.is_none()
+        };
         let is_there =
             |idx: NodeIdx| self.hosts[idx].awake().is_some() && has_executor(idx) && has_quorum(idx);
         let notices = &mut self.checker.notices;
@@ -495,9 +498,13 @@ impl Cluster {
                 false => notices.disturbed(self.now, &host.name),
             }
         }
-        for session in self.sessions.iter().filter(|session| session.is_up) {
-            if self.hosts[session.node].awake().is_none() || !has_quorum(session.node) {
-                notices.disturbed(self.now, &self.fars[session.far].name);
+        let reaches = |session: &Session| {
+            session.is_up && self.hosts[session.node].awake().is_some() && has_quorum(session.node)
+        };
+        for (idx, far) in self.fars.iter().enumerate().filter(|(_, far)| far.exists()) {
+            let hangs = far.station.hangs_until.is_some();
+            if hangs || !self.sessions.iter().any(|session| session.far == idx && reaches(session)) {
+                notices.disturbed(self.now, &far.name);
             }
         }
         if !is_any_there {

@@ -250,8 +250,11 @@ impl Story {
     }
 
     /// The whole CIB is replaced by what a node has, with the status section of the story's beginning: what that says of
-    /// resources and lost nodes is out of date.
+    /// resources and lost nodes is out of date. Daemons before minor part 6 believe it.
     fn replace_all(&mut self, idx: NodeIdx, force: bool) -> bool {
+        if self.cluster.hosts.iter().any(|host| host.speaks.minor < 6) {
+            return false;
+        }
         let Some(node) = &self.cluster.hosts[idx].node else { return false };
         let mut cib = node.cib().clone();
         let status = cib.root().child("status").map(|status| status.key());
