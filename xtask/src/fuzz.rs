@@ -27,6 +27,9 @@ pub struct Options {
     /// Alter cases of the scheduler corpus instead of making CIBs up.
     #[arg(long)]
     corpus: bool,
+    /// With --corpus: alter settings, for the most part, and what happens by them.
+    #[arg(long, requires = "corpus")]
+    settings: bool,
     /// Do not look for smaller CIBs.
     #[arg(long)]
     no_shrink: bool,
@@ -63,6 +66,9 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if options.corpus {
         command.arg("--corpus");
+    }
+    if options.settings {
+        command.arg("--settings");
     }
     if options.no_shrink {
         command.arg("--no-shrink");

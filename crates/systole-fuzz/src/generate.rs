@@ -14,7 +14,7 @@ mod strewn;
 mod tangled;
 mod wide;
 
-pub(crate) use sketch::Sketch;
+pub(crate) use sketch::{Sketch, Table};
 use systole_cib::xml::Document;
 
 /// What clusters are made of.

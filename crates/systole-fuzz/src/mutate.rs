@@ -5,6 +5,8 @@
 mod configuration;
 mod generated;
 mod graft;
+mod happenings;
+mod settings;
 mod status;
 
 use crate::NOW;
@@ -25,9 +27,19 @@ pub struct Stock {
     pairs: BTreeMap<(String, String), Vec<String>>,
 }
 
+/// What cases are altered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alterations {
+    /// Whatever the corpus has, and what the generator does.
+    Any,
+    /// For the most part settings, with every value that the language has, and what happens by them.
+    Settings,
+}
+
 /// An altered case: the same numbers give the same CIB.
 #[derive(Clone, Debug)]
 pub struct Mutant {
+    kind: Alterations,
     /// The case's place among those of the corpus.
     case: usize,
     /// The seeds of its alterations.
@@ -69,11 +81,11 @@ impl Stock {
     }
 
     /// What a seed stands for.
-    pub fn mutant(&self, seed: u64) -> Mutant {
+    pub fn mutant(&self, kind: Alterations, seed: u64) -> Mutant {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(91));
         let case = random.between(0, self.cases.len() as u64 - 1) as usize;
         let n_alterations = *random.pick(&[1, 2, 3, 5, 8, 12]);
-        Mutant { case, alterations: (0..n_alterations).map(|_| random.bits()).collect() }
+        Mutant { kind, case, alterations: (0..n_alterations).map(|_| random.bits()).collect() }
     }
 
     /// The name of a mutant's case.
@@ -93,7 +105,10 @@ impl Stock {
             let before = document.clone();
             let mut patient =
                 Patient { document: &mut document, random: Random::new(*seed), stock: self, n_ids: *seed };
-            let said = patient.alter();
+            let said = match mutant.kind {
+                Alterations::Settings if patient.random.chance(75) => patient.set(),
+                Alterations::Any | Alterations::Settings => patient.alter(),
+            };
             if generated::names_a_fitting_schema(&mut document) {
                 done.push(said);
             } else {
@@ -173,6 +188,12 @@ impl Patient<'_> {
             }
         }
         "nothing".to_owned()
+    }
+
+    /// Sets something, and says what.
+    fn set(&mut self) -> String {
+        let mut done = (0..20).filter_map(|_| self.set_something());
+        done.next().unwrap_or_else(|| "nothing".to_owned())
     }
 
     fn new_id(&mut self) -> String {

@@ -16,7 +16,7 @@ use systole_fuzz::{
     census::Census,
     generate::{self, Family},
     judge::{self, Difference, Level},
-    mutate::Stock,
+    mutate::{Alterations, Stock},
     older,
     rest::{self, Verdict},
     shrink,
@@ -53,6 +53,9 @@ struct Options {
     /// Alter cases of the scheduler corpus instead of making CIBs up
     #[arg(long)]
     corpus: bool,
+    /// With --corpus: alter settings, for the most part, and what happens by them
+    #[arg(long, requires = "corpus")]
+    settings: bool,
     /// Do not look for smaller CIBs
     #[arg(long)]
     no_shrink: bool,
@@ -237,21 +240,25 @@ fn compare_with_older(options: &Options, workplace: &Workplace) -> Result<ExitCo
 /// Where CIBs come from.
 enum Source {
     Generator(Family),
-    Corpus(Stock),
+    Corpus(Stock, Alterations),
 }
 
 impl Source {
     fn new(options: &Options) -> Result<Self> {
         match options.corpus {
             false => Ok(Self::Generator(options.family)),
-            true => Stock::read()?.map(Self::Corpus).context("there is no corpus"),
+            true => {
+                let kind = if options.settings { Alterations::Settings } else { Alterations::Any };
+                let stock = Stock::read()?.context("there is no corpus")?;
+                Ok(Self::Corpus(stock, kind))
+            }
         }
     }
 
     fn cib(&self, seed: u64) -> Document {
         match self {
             Self::Generator(family) => generate::cib(*family, seed),
-            Self::Corpus(stock) => stock.cib(&stock.mutant(seed)).0,
+            Self::Corpus(stock, kind) => stock.cib(&stock.mutant(*kind, seed)).0,
         }
     }
 
@@ -259,8 +266,8 @@ impl Source {
     fn simplest(&self, seed: u64, holds: &mut dyn FnMut(&Document) -> bool) -> (Document, Vec<String>) {
         match self {
             Self::Generator(family) => (generate::cib(*family, seed), Vec::new()),
-            Self::Corpus(stock) => {
-                let mutant = stock.fewest(&stock.mutant(seed), holds);
+            Self::Corpus(stock, kind) => {
+                let mutant = stock.fewest(&stock.mutant(*kind, seed), holds);
                 let (cib, mut done) = stock.cib(&mutant);
                 done.insert(0, stock.name(&mutant).to_owned());
                 (cib, done)

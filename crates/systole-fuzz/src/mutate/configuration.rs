@@ -4,7 +4,7 @@ use super::{Patient, pick};
 use systole_cib::xml::{Element, Key};
 
 const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
-const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
+pub(super) const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
 
 /// Class, provider and type.
 const AGENTS: [(&str, &str, &str); 7] = [
@@ -270,7 +270,7 @@ impl Patient<'_> {
         Some(format!("{} with {name}={value}", self.document.element(node).attr("uname")?))
     }
 
-    fn sometimes(&mut self, key: Key, name: &str, values: &[&str]) {
+    pub(super) fn sometimes(&mut self, key: Key, name: &str, values: &[&str]) {
         if self.random.chance(30) {
             let value = *self.random.pick(values);
             self.document.set_attr(key, name, value);

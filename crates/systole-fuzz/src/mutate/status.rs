@@ -123,6 +123,10 @@ impl Patient<'_> {
     pub(super) fn copy_history(&mut self) -> Option<String> {
         let history = self.any(|element| element.is("lrm_resource"))?;
         let target = self.any(|element| element.is("lrm_resources"))?;
+        self.copy_history_to(history, target)
+    }
+
+    pub(super) fn copy_history_to(&mut self, history: Key, target: Key) -> Option<String> {
         let element = self.document.element(history);
         if element.parent()?.key() == target {
             return None;
