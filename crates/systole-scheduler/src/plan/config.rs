@@ -186,7 +186,8 @@ impl<'s> Draft<'s, '_> {
             // name too.
             let name = &history.history.resource;
             let namesake = history.namesake.or_else(|| self.status.find_resource(name.as_str()));
-            if namesake.is_none() || self.r(history.resource).known_as() == name {
+            let is_of_it = namesake.is_none_or(|namesake| namesake == history.resource);
+            if is_of_it || self.r(history.resource).known_as() == name {
                 self.check_history(history.resource, node, history.history);
             }
             if let Some(namesake) = namesake.filter(|&namesake| namesake != history.resource) {
