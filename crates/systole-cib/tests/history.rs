@@ -50,6 +50,7 @@ fn entry(
         rc,
         status,
         magic: Some(TransitionMagic { status, rc, key }),
+        is_magic_written: true,
         exit_reason: Some("because".into()),
         last_rc_change: Some(Timestamp(1_700_000_000)),
         exec_time_ms: Some(20),

@@ -91,6 +91,9 @@ pub struct HistoryEntry {
     pub status: OpStatus,
     /// `transition-magic`, or what it would be by `transition-key`.
     pub magic: Option<TransitionMagic>,
+    /// Whether `transition-magic` is there and can be read. Where it is not, nobody can tell which of two entries is newer if one
+    /// of them is pending.
+    pub is_magic_written: bool,
     /// `exit-reason`.
     pub exit_reason: Option<Arc<str>>,
     /// `last-rc-change`.

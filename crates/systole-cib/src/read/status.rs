@@ -166,6 +166,7 @@ impl<'d> Reader<'d> {
             return None;
         };
         let key = self.operation_key(element, operation_key, resource, &operation, interval_ms)?;
+        let is_magic_written = magic.is_some();
         let magic = magic.or_else(|| {
             let key = self.transition_key(element, transition_key?)?;
             Some(TransitionMagic { status, rc, key })
@@ -180,6 +181,7 @@ impl<'d> Reader<'d> {
             rc,
             status,
             magic,
+            is_magic_written,
             exit_reason: exit_reason.map(|text| self.shared(text)),
             last_rc_change: self.number_in(element, ("last-rc-change", last_rc_change)).map(Timestamp),
             exec_time_ms: self.number_in(element, ("exec-time", exec_time)),

@@ -350,6 +350,7 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         rc,
         status,
         magic: Some(TransitionMagic { status, rc, key: operation.transition_key.parse().ok()? }),
+        is_magic_written: true,
         exit_reason: None,
         last_rc_change: None,
         exec_time_ms: None,

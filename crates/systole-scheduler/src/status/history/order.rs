@@ -31,7 +31,10 @@ fn by_time(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
 
 /// One of the two has no result yet. Transition −1 is a shutdown, which comes last.
 fn by_transition(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
-    let (Some(magic_a), Some(magic_b)) = (&a.magic, &b.magic) else { return Ordering::Equal };
+    let (Some(magic_a), Some(magic_b), true) = (&a.magic, &b.magic, a.is_magic_written && b.is_magic_written)
+    else {
+        return Ordering::Equal;
+    };
     let (id_a, id_b) = (magic_a.key.transition, magic_b.key.transition);
     let same_dc = magic_a.key.uuid.eq_ignore_ascii_case(&magic_b.key.uuid);
     if !same_dc || id_a == id_b {
