@@ -21,8 +21,11 @@ pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 9 };
 /// The transient attribute of a node that is planned around, since nothing can be done there although something may run.
 pub const EXECUTOR_ATTRIBUTE: &str = "systole-executor";
 
-/// Its value.
+/// Its value where the node is a member and its executor is away.
 pub const EXECUTOR_AWAY: &str = "away";
+
+/// Its value where the node has left in good order with what it runs.
+pub const EXECUTOR_LEFT: &str = "left";
 
 /// A protocol's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

@@ -137,7 +137,8 @@ fn promote_after_probes(graph: &mut TransitionGraph) {
     }
 }
 
-fn is_probe(action: &Action) -> bool {
+/// Whether an action asks what is so.
+pub fn is_probe(action: &Action) -> bool {
     &*action.operation == "monitor"
         && resource(action).is_some()
         && action.meta("interval").is_none_or(|interval| interval == "0")

@@ -54,6 +54,10 @@ pub(crate) const LEVEL_OF_COUNTS: u16 = 8;
 /// Since which level it is another member that confirms that the DC leaves in good order.
 pub(crate) const LEVEL_OF_FAREWELLS: u16 = 9;
 
+/// Since which level a node that has left with what it runs is told apart from a member without executor: its mark says so, its
+/// connections to remote nodes have ended, and what its history says stays.
+pub(crate) const LEVEL_OF_LEFTOVERS: u16 = 9;
+
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.
     pub fn reduce_to(&mut self, level: u16) {

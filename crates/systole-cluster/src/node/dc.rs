@@ -455,6 +455,7 @@ impl NodeMachine {
         if !away.is_empty() {
             // What the engine will wait for counts: a promotion waits for probes, too.
             amend(&mut plan.graph);
+            self.spare_probes(&mut plan.graph);
             leave_out(&mut plan.graph, &away);
         }
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);

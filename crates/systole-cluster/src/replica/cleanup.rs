@@ -45,9 +45,11 @@ impl Replica {
         if let Some(node) = what.node.filter(|node| self.node_state(node).is_none()) {
             return Err(format!("there is no node {node}"));
         }
-        // What ran on a lost node may still run: that is not forgotten before it is released.
+        // What ran on a lost node may still run, and so may what a node has left with: that is not forgotten before it is released.
         let may_go = |history: &History<'_>| {
-            history.state.attr("in_ccm") == Some("true") && self.is_within_reach(history.node)
+            history.state.attr("in_ccm") == Some("true")
+                && self.is_within_reach(history.node)
+                && !self.keeps_history(history.node)
         };
         let chosen = choose(&self.cib, what, may_go)?;
         let chosen: Vec<(String, String)> = chosen

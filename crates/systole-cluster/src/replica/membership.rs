@@ -2,10 +2,11 @@
 
 use super::{Counted, Replica, status::is_mark};
 use crate::{
-    message::{LEVEL_OF_DEPARTURES, MembershipUpdate, NodeUpdate, Standing},
+    message::{LEVEL_OF_DEPARTURES, LEVEL_OF_LEFTOVERS, MembershipUpdate, NodeUpdate, Standing},
     released::Released,
 };
 use systole_cib::xml::Element;
+use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_LEFT};
 
 impl Replica {
     /// The DC says what the membership means. Whether the configuration changed, and the transition keys of what nobody will
@@ -28,6 +29,10 @@ impl Replica {
                 Standing::Stranded if self.has_left_running(node.id, &node.name) => {
                     self.forget_attributes(&node.name);
                     self.status().stand(node);
+                    if self.level >= LEVEL_OF_LEFTOVERS {
+                        self.status().mark_as_left(&node.name);
+                        given_up.extend(self.end_connections_of(node.id, &node.name));
+                    }
                 }
                 Standing::Member | Standing::Stranded => self.restore_attributes(&node.name),
                 Standing::Pending => {}
@@ -51,6 +56,17 @@ impl Replica {
             && self.has_left(id)
             && is_there()
             && (self.is_marked(name) || self.runs_something(name))
+    }
+
+    /// Whether a node's history stays as it is, since it has left with what it runs: nothing could be probed there.
+    pub fn keeps_history(&self, name: &str) -> bool {
+        self.level >= LEVEL_OF_LEFTOVERS && self.mark_of(name) == Some(EXECUTOR_LEFT)
+    }
+
+    fn mark_of(&self, name: &str) -> Option<&str> {
+        let attributes = self.node_state(name)?.child("transient_attributes")?;
+        let mark = attributes.children().find(is_mark)?;
+        mark.children().find(|pair| pair.attr("name") == Some(EXECUTOR_ATTRIBUTE))?.attr("value")
     }
 
     fn is_marked(&self, name: &str) -> bool {

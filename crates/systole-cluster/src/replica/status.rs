@@ -11,7 +11,7 @@ use systole_cib::{
 use systole_scheduler::status::recorded_digest;
 use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Timestamp, TransitionMagic};
 use systole_wire::{
-    EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY,
+    EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY, EXECUTOR_LEFT,
     exec::{Digest, Operation, OperationResult},
 };
 
@@ -134,8 +134,26 @@ impl<'d> Status<'d> {
                     );
                 }
             }
-            (Standing::Stranded, Some(_)) | (_, None) => {}
+            (Standing::Stranded, Some(_)) => self.give_reason(&update.name, EXECUTOR_AWAY),
+            (_, None) => {}
             (_, Some(mark)) => self.document.remove(mark),
+        }
+    }
+
+    /// The mark says that the node is no member any more, but has left with what it runs.
+    pub fn mark_as_left(&mut self, node: &str) {
+        self.give_reason(node, EXECUTOR_LEFT);
+    }
+
+    /// What a node's mark says, if it has one.
+    fn give_reason(&mut self, node: &str, value: &str) {
+        let state = self.find_node(node).map(|key| self.document.element(key));
+        let attributes = state.and_then(|state| state.child("transient_attributes"));
+        let mark = attributes.and_then(|attributes| attributes.children().find(is_mark));
+        let mut pairs = mark.into_iter().flat_map(Element::children);
+        let reason = pairs.find(|pair| pair.attr("name") == Some(EXECUTOR_ATTRIBUTE)).map(Element::key);
+        if let Some(reason) = reason {
+            self.document.set_attr(reason, "value", value);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use systole_cib::xml::{Document, Element};
-use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY, exec::Operation};
+use systole_wire::{EXECUTOR_ATTRIBUTE, exec::Operation};
 
 /// The operation that a message orders, if it does.
 pub fn ordered(payload: &str) -> Option<Operation> {
@@ -39,9 +39,8 @@ pub fn is_left_alone(cib: &Document, resource: &str) -> bool {
     let states =
         cib.root().child("status").into_iter().flat_map(|status| status.children_named("node_state"));
     let is_away = |state: &Element<'_>| {
-        state
-            .descendants()
-            .any(|it| it.attr("name") == Some(EXECUTOR_ATTRIBUTE) && it.attr("value") == Some(EXECUTOR_AWAY))
+        // One that has left with what it runs, too.
+        state.descendants().any(|it| it.attr("name") == Some(EXECUTOR_ATTRIBUTE))
     };
     let mut histories = states.filter(is_away).flat_map(Element::descendants);
     histories.any(|entry| entry.name() == "lrm_resource" && entry.id() == Some(resource))

@@ -15,7 +15,7 @@ use systole_output::{
     tree::Tree,
 };
 use systole_scheduler::{Overview, Status, overview::NodeView};
-use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY};
+use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY, EXECUTOR_LEFT};
 
 /// A file is not written more often than this, however much changes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -159,14 +159,23 @@ fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<St
                 .to_owned(),
         );
     }
-    let is_away = |node: &&NodeView| {
-        let mut attributes = node.attributes.iter();
-        attributes.any(|it| &*it.name == EXECUTOR_ATTRIBUTE && &*it.value == EXECUTOR_AWAY)
+    let mark = |node: &NodeView| {
+        let reason = node.attributes.iter().find(|it| &*it.name == EXECUTOR_ATTRIBUTE);
+        reason.map(|reason| reason.value.to_string())
     };
-    for away in overview.nodes.iter().filter(is_away) {
+    for node in &overview.nodes {
+        let what = match mark(node).as_deref() {
+            Some(EXECUTOR_AWAY) => format!("systole-execd does not answer on {}", node.name),
+            Some(EXECUTOR_LEFT) => {
+                format!(
+                    "{} has left the cluster with what it runs, until it is back or confirmed to be off",
+                    node.name
+                )
+            }
+            _ => continue,
+        };
         warnings.push(format!(
-            "systole-execd does not answer on {}: it counts as in maintenance, what runs there is left as it is and not started elsewhere",
-            away.name
+            "{what}: it counts as in maintenance, what runs there is left as it is and not started elsewhere"
         ));
     }
     if !cluster.is_live() {
@@ -179,7 +188,8 @@ fn warnings(cluster: &mut Cluster, overview: &Overview) -> anyhow::Result<Vec<St
     if node.dc.is_none() {
         warnings.push("no DC has been elected yet: nothing is scheduled".to_owned());
     }
-    if !node.executor && !overview.nodes.iter().filter(is_away).any(|away| away.name.as_str() == node.node) {
+    let is_marked = |it: &NodeView| it.name.as_str() == node.node && mark(it).is_some();
+    if !node.executor && !overview.nodes.iter().any(is_marked) {
         warnings.push(format!(
             "systole-execd does not answer on {}: nothing is started or stopped there",
             node.node

@@ -7,7 +7,8 @@
 use super::{Dc, NodeMachine};
 use crate::{
     Level,
-    message::{Hand, Message, NodeLedger, Perform},
+    engine::caution::is_probe,
+    message::{Hand, LEVEL_OF_LEFTOVERS, Message, NodeLedger, Perform},
 };
 use std::collections::BTreeSet;
 use systole_cib::model::{AttributeSet, Cib, NvPair};
@@ -28,6 +29,30 @@ impl NodeMachine {
         let gone =
             known.filter(|(id, name)| !self.group.is_member(*id) && self.replica.has_left_running(*id, name));
         away.map(|(_, name)| NodeId::new(name)).chain(gone.map(|(_, name)| NodeId::new(&name))).collect()
+    }
+
+    /// Takes probes out of a plan that nobody could make, and that nothing has to wait for: of a resource that nothing is on record of where
+    /// a node has left with what it runs. What it did run is on record, and stays there.
+    pub(super) fn spare_probes(&self, graph: &mut TransitionGraph) {
+        if self.replica.level < LEVEL_OF_LEFTOVERS {
+            return;
+        }
+        let is_spared = |action: &Action| {
+            let (ActionKind::Resource(resource), Some((node, _))) = (&action.kind, &action.node) else {
+                return false;
+            };
+            is_probe(action)
+                && action.router.is_none()
+                && self.replica.keeps_history(node.as_str())
+                && !self.replica.knows_of(node.as_str(), resource.id.as_str())
+        };
+        let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+        let spared: BTreeSet<ActionId> =
+            actions.filter(|action| is_spared(action)).map(|action| action.id).collect();
+        graph.synapses.retain(|synapse| !spared.contains(&synapse.action.id));
+        for synapse in &mut graph.synapses {
+            synapse.inputs.retain(|input| !spared.contains(input));
+        }
     }
 
     /// Members that were booted since they were last there with an executor, and have attached none. Of one that was not there

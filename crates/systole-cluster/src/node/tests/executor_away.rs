@@ -281,3 +281,60 @@ fn what_comes_of_a_stop_is_known_when_its_executor_is_back() {
         assert!(!awaits_answers(&bench) && !bench.running);
     }
 }
+
+/// `a` is alone, and `b` has left with something that it runs; of `r` there, nothing is known or a stop without an answer.
+fn beside_one_that_has_left(is_stop_on_record: bool) -> Bench {
+    use crate::message::{ConnectionLedger, Hand, MembershipUpdate, NodeUpdate, Perform, Standing};
+    let mut bench = Bench::start();
+    join(&mut bench, PROTOCOL.minor);
+    let replica = &mut bench.machine.replica;
+    replica.ledger.nodes.get_mut(&2).expect("b has joined").leaving = true;
+    if is_stop_on_record {
+        replica.perform(&Perform::new(2, Hand::Executor, operation("stop", 0)));
+    }
+    let connection = ConnectionLedger {
+        host: 2,
+        start: operation("start", 0),
+        monitor: None,
+        session: Default::default(),
+        recorded: 0,
+        attached: true,
+        container_on: None,
+        lost: false,
+        stopped: None,
+    };
+    replica.ledger.connections.insert("rem".into(), connection);
+    let left = NodeUpdate { id: 2, name: "b".into(), standing: Standing::Stranded };
+    replica.apply_membership(&MembershipUpdate {
+        dc: 1,
+        has_quorum: true,
+        version: "test".into(),
+        stack: "hub".into(),
+        nodes: vec![left],
+        at: 0,
+    });
+    bench.view(6);
+    bench
+}
+
+#[test]
+fn what_nothing_is_on_record_of_where_a_node_has_left_is_started_elsewhere() {
+    let bench = beside_one_that_has_left(false);
+    assert!(bench.running, "{:?}", bench.ran);
+    let bench = beside_one_that_has_left(true);
+    assert!(!bench.running, "it may run there: {:?}", bench.ran);
+}
+
+#[test]
+fn of_a_node_that_has_left_history_stays_and_connections_end_and_the_mark_says_so() {
+    let mut bench = beside_one_that_has_left(true);
+    let replica = &mut bench.machine.replica;
+    assert!(replica.ledger.connections.is_empty());
+    let state = |replica: &crate::replica::Replica| {
+        replica.node_state("b").map(|state| state.to_text()).unwrap_or_default()
+    };
+    assert!(state(replica).contains("value=\"left\""), "{}", state(replica));
+    let refresh = crate::replica::Cleanup { node: Some("b"), ..Default::default() };
+    assert_eq!(replica.clean_up(&refresh), Ok(0));
+    assert!(state(replica).contains("r_stop_0"));
+}
