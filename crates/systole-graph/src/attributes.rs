@@ -12,14 +12,19 @@ pub(crate) type Shared = BTreeMap<Arc<str>, Arc<str>>;
 #[derive(Clone, Default)]
 pub struct Attributes {
     shared: Arc<Shared>,
-    /// By name; these count where both have one.
-    own: Vec<Pair>,
+    /// By name; these count where both have one. What is done on one node often has the same.
+    own: Arc<Vec<Pair>>,
 }
 
 impl Attributes {
     /// Those of `shared`, until some are added.
     pub fn sharing(shared: Arc<BTreeMap<Arc<str>, Arc<str>>>) -> Self {
-        Self { shared, own: Vec::new() }
+        Self { shared, own: Arc::default() }
+    }
+
+    /// These, but for what is shared, which is replaced.
+    pub fn on(&self, shared: Arc<BTreeMap<Arc<str>, Arc<str>>>) -> Self {
+        Self { shared, own: self.own.clone() }
     }
 
     /// The value of a name.
@@ -32,9 +37,11 @@ impl Attributes {
 
     /// Gives a name a value, whatever it had.
     pub fn insert(&mut self, name: Arc<str>, value: Arc<str>) {
-        match self.position(&name) {
-            Ok(found) => self.own[found].1 = value,
-            Err(place) => self.own.insert(place, (name, value)),
+        let position = self.position(&name);
+        let own = Arc::make_mut(&mut self.own);
+        match position {
+            Ok(found) => own[found].1 = value,
+            Err(place) => own.insert(place, (name, value)),
         }
     }
 
@@ -51,7 +58,7 @@ impl Attributes {
     }
 
     /// What is shared, and by name what is its own and counts where both have a name.
-    pub(crate) fn parts(&self) -> (&Arc<Shared>, &[Pair]) {
+    pub(crate) fn parts(&self) -> (&Arc<Shared>, &Arc<Vec<Pair>>) {
         (&self.shared, &self.own)
     }
 

@@ -51,7 +51,7 @@ pub struct Action {
     /// `<maintenance>`: nodes whose maintenance state changes, with the new one.
     pub maintenance: Vec<(NodeUuid, bool)>,
     /// `<primitive>` of a cluster action: the resource it is about.
-    pub about: Option<ResourceRef>,
+    pub about: Option<Arc<ResourceRef>>,
     /// Further attributes of the element itself: `mode` of `lrm_delete`, `shutdown-lock` of a stop.
     pub extra: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -64,7 +64,7 @@ pub enum ActionKind {
     /// `<crm_event>`: for the cluster manager itself (`stonith`, `do_shutdown`, `clear_failcount`, `lrm_delete`...).
     Cluster,
     /// `<rsc_op>`: run by an agent.
-    Resource(ResourceRef),
+    Resource(Arc<ResourceRef>),
 }
 
 /// `<primitive>` of a resource action: which instance, managed by which agent.

@@ -144,6 +144,7 @@ impl Builder {
             provider: element.get("provider").map(Into::into),
             kind: element.need("type")?.into(),
         };
+        let resource = Arc::new(resource);
         match action.kind {
             ActionKind::Resource(_) => action.kind = ActionKind::Resource(resource),
             ActionKind::Cluster | ActionKind::Pseudo => action.about = Some(resource),
@@ -178,13 +179,13 @@ fn read_action(element: &Element) -> Result<Action, ReadError> {
         "pseudo_event" => ActionKind::Pseudo,
         "crm_event" => ActionKind::Cluster,
         // Its <primitive> follows.
-        _ => ActionKind::Resource(ResourceRef {
+        _ => ActionKind::Resource(Arc::new(ResourceRef {
             id: ResourceId::new(""),
             long_id: None,
             class: "".into(),
             provider: None,
             kind: "".into(),
-        }),
+        })),
     };
     let extra = element.attributes.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str()));
     let node = element.get("on_node").map(|name| {

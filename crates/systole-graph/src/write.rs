@@ -5,6 +5,7 @@ use crate::{
     attributes::{Pair, Shared},
 };
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write as _},
     ops::Range,
     sync::Arc,
@@ -62,15 +63,16 @@ pub fn write_graph_to(graph: &TransitionGraph, sink: &mut dyn fmt::Write) -> fmt
 }
 
 /// A `<trigger>` for every action: there are many more triggers than actions, and actions begin with the same text.
+///
+/// Actions are mostly numbered from 1 on, without gaps. Of several with the same number the last one is meant.
 struct Tags {
     text: String,
     /// Of each synapse's action, in sequence.
     ranges: Vec<Range<usize>>,
-    /// By number; of several with the same number the last one is meant.
-    by_id: Vec<(u32, usize)>,
-    /// Where the numbers that begin alike, but for the last `shift` bits, begin in `by_id`; and its end.
-    starts: Vec<usize>,
-    shift: u32,
+    /// Synapses of actions with small numbers, by number.
+    by_id: Vec<Option<u32>>,
+    /// Those of others.
+    others: BTreeMap<u32, u32>,
 }
 
 const TRIGGER: [&str; 2] = ["      <trigger>\n        ", "/>\n      </trigger>\n"];
@@ -86,20 +88,15 @@ impl Tags {
             start..text.len()
         });
         let ranges = ranges.collect();
-        let by_id = graph.synapses.iter().enumerate().map(|(n, synapse)| (synapse.action.id, n));
-        let mut by_id: Vec<(u32, usize)> = by_id.collect();
-        by_id.sort_unstable();
-        let largest = by_id.last().map_or(0, |(id, _)| *id);
-        let shift = (0..32).find(|shift| (largest >> shift) as usize <= by_id.len()).unwrap_or(31);
-        let n_starts = (largest >> shift) as usize + 2;
-        let mut starts = vec![by_id.len(); n_starts];
-        for (n, (id, _)) in by_id.iter().enumerate().rev() {
-            starts[(id >> shift) as usize] = n;
+        let mut by_id = vec![None; graph.synapses.len() * 2];
+        let mut others = BTreeMap::new();
+        for (n, synapse) in (0..).zip(&graph.synapses) {
+            match by_id.get_mut(synapse.action.id as usize) {
+                Some(place) => *place = Some(n),
+                None => _ = others.insert(synapse.action.id, n),
+            }
         }
-        for n in (1..n_starts).rev() {
-            starts[n - 1] = starts[n - 1].min(starts[n]);
-        }
-        Self { text, ranges, by_id, starts, shift }
+        Self { text, ranges, by_id, others }
     }
 
     /// `<rsc_op id=... on_node=...` of the n-th action, not yet closed.
@@ -110,12 +107,9 @@ impl Tags {
 
     /// The trigger that waits for the action with this number.
     fn trigger(&self, id: u32) -> Option<&str> {
-        let bucket = (id >> self.shift) as usize;
-        let range = *self.starts.get(bucket)?..*self.starts.get(bucket + 1)?;
-        let candidates = &self.by_id[range];
-        let n_up_to = candidates.partition_point(|(known, _)| *known <= id);
-        let (found, n) = *candidates.get(n_up_to.checked_sub(1)?)?;
-        (found == id).then(|| &self.text[self.ranges[n].clone()])
+        let small = self.by_id.get(id as usize).copied();
+        let n = small.unwrap_or_else(|| self.others.get(&id).copied())?;
+        Some(&self.text[self.ranges[n as usize].clone()])
     }
 }
 
@@ -141,13 +135,14 @@ struct Common<'g> {
 /// `<primitive>` of the resource of the last action that had one.
 #[derive(Default)]
 struct CommonPrimitive<'g> {
-    of: Option<&'g ResourceRef>,
+    of: Option<&'g Arc<ResourceRef>>,
     text: String,
 }
 
 impl<'g> CommonPrimitive<'g> {
-    fn turn_to(&mut self, resource: &'g ResourceRef) {
-        if self.of.replace(resource).is_some_and(|known| known == resource) {
+    fn turn_to(&mut self, resource: &'g Arc<ResourceRef>) {
+        let known = self.of.replace(resource);
+        if known.is_some_and(|known| Arc::ptr_eq(known, resource) || known == resource) {
             return;
         }
         let out = &mut self.text;

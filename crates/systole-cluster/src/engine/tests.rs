@@ -33,14 +33,18 @@ fn action(id: ActionId, kind: &str, node: &str) -> Action {
         kind: "Dummy".into(),
     };
     let (kind, operation) = match kind {
-        "op" => (ActionKind::Resource(dummy), "start"),
-        "probe" => (ActionKind::Resource(dummy), "monitor"),
-        "probe-other" => (ActionKind::Resource(ResourceRef { id: "other".into(), ..dummy }), "monitor"),
-        "promote" => (ActionKind::Resource(dummy), "promote"),
-        "close" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "stop"),
-        "close-other" => (ActionKind::Resource(ResourceRef { id: "other".into(), ..dummy }), "stop"),
-        "open" => (ActionKind::Resource(ResourceRef { id: "far".into(), ..dummy }), "start"),
-        "notify" => (ActionKind::Resource(dummy), "notify"),
+        "op" => (ActionKind::Resource(dummy.into()), "start"),
+        "probe" => (ActionKind::Resource(dummy.into()), "monitor"),
+        "probe-other" => {
+            (ActionKind::Resource(Arc::new(ResourceRef { id: "other".into(), ..dummy })), "monitor")
+        }
+        "promote" => (ActionKind::Resource(dummy.into()), "promote"),
+        "close" => (ActionKind::Resource(Arc::new(ResourceRef { id: "far".into(), ..dummy })), "stop"),
+        "close-other" => {
+            (ActionKind::Resource(Arc::new(ResourceRef { id: "other".into(), ..dummy })), "stop")
+        }
+        "open" => (ActionKind::Resource(Arc::new(ResourceRef { id: "far".into(), ..dummy })), "start"),
+        "notify" => (ActionKind::Resource(dummy.into()), "notify"),
         "fence" => (ActionKind::Cluster, "stonith"),
         _ => (ActionKind::Pseudo, "stopped"),
     };

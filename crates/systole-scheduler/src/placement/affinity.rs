@@ -454,7 +454,11 @@ impl<'s> Assigner<'s, '_> {
         let table = if self.lacks_group_locations(source, colocation) {
             with_group = self.with_group_locations(source);
             &with_group
-        } else if colocation.attribute.is_none() && self.all_named && !self.fixed[source.i()].sees_hosts {
+        } else if colocation.attribute.is_none()
+            && !self.fixed[source.i()].sees_hosts
+            && (self.all_named
+                || self.tables[source.i()].iter().all(|entry| self.nodes[entry.node.i()].is_named))
+        {
             return Best::Own(&self.tables[source.i()]);
         } else {
             &self.tables[source.i()]

@@ -141,9 +141,9 @@ impl Notice {
     pub fn attributes(&self) -> [(&'static str, &str); 4] {
         [
             ("notify_key_type", self.moment.as_str()),
-            ("notify_key_operation", self.occasion.as_str()),
+            ("notify_key_operation", self.occasion.word()),
             ("notify_type", self.kind()),
-            ("notify_operation", self.task.as_str()),
+            ("notify_operation", self.task.word()),
         ]
     }
 }
@@ -198,7 +198,7 @@ impl Deref for LinkList {
 impl Action {
     /// What a notification is about.
     pub fn notified_task(&self) -> Task {
-        self.notice.as_ref().map_or(Task::Notify, |notice| notice.task.clone())
+        self.notice.as_ref().map_or(Task::Notify, |notice| notice.task)
     }
 
     /// One of which nothing is known but what it is.
@@ -206,7 +206,7 @@ impl Action {
         Self {
             rsc,
             key,
-            made_as: task.clone(),
+            made_as: task,
             task,
             name: None,
             node,

@@ -96,7 +96,7 @@ impl Draft<'_, '_> {
             }
             let Some(remote) = replica.remote else { continue };
             if self.probe(remote, node)
-                && let Some(&probe) = self.find_on(remote, &Key::once(Task::Monitor), node).last()
+                && let Some(&probe) = self.find_on(remote, Key::once(Task::Monitor), node).last()
             {
                 any = true;
                 let start = End::Key(replica.container, Key::once(Task::Start));

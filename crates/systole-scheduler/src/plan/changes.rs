@@ -125,7 +125,7 @@ impl Draft<'_, '_> {
         let steps = self.steps(rsc);
         if steps.role != self.next_role[rsc.i()] && self.ends(rsc, &steps) {
             for node in self.r(rsc).running_on.clone() {
-                let stop = self.find(rsc, &Key::once(Task::Stop), Some(node));
+                let stop = self.find(rsc, Key::once(Task::Stop), Some(node));
                 let named =
                     Named::new(ChangeKind::Stop, None, stop).because(self.reason_to_stop(stop, &steps));
                 changes.extend(self.change(named, rsc, (steps.role, Some(node))));
@@ -146,10 +146,10 @@ impl Draft<'_, '_> {
             Role::Stopped if from.is_some() => Role::Started,
             role => role,
         };
-        let mut find = |task: Task, node| self.find(rsc, &Key::once(task), node);
+        let mut find = |task: Task, node| self.find(rsc, Key::once(task), node);
         let start = find(Task::Start, to);
         let can_start = start.is_some_and(|start| self.is(start, Flags::RUNNABLE));
-        let mut find = |task: Task, node| self.find(rsc, &Key::once(task), node);
+        let mut find = |task: Task, node| self.find(rsc, Key::once(task), node);
         let stop = find(Task::Stop, from.filter(|_| can_start))
             .or_else(|| is_unexpected.then(|| find(Task::Stop, None)).flatten());
         Steps {
@@ -182,7 +182,7 @@ impl Draft<'_, '_> {
     fn name_in_same_role(&mut self, rsc: RscIdx, steps: &Steps) -> Option<Named> {
         let state = self.rsc[rsc.i()];
         let to = steps.to;
-        let migration = self.find(rsc, &Key::once(Task::MigrateFrom), to);
+        let migration = self.find(rsc, Key::once(Task::MigrateFrom), to);
         let can_migrate = migration.is_some_and(|from| self.is(from, Flags::RUNNABLE));
         Some(if can_migrate && steps.from.is_some() {
             Named::new(ChangeKind::Migrate, to, steps.start)
@@ -298,8 +298,8 @@ impl Draft<'_, '_> {
             Reason::Action(what, because) => {
                 let because = self.a(*because);
                 match because.rsc {
-                    Some(rsc) => format!("{what} {} {}", self.r(rsc).id, because.task),
-                    None => format!("{what} {}", because.task),
+                    Some(rsc) => format!("{what} {} {}", self.r(rsc).id, self.task_text(because)),
+                    None => format!("{what} {}", self.task_text(because)),
                 }
             }
         })

@@ -45,7 +45,8 @@ impl<'s> Draft<'s, '_> {
                 }
                 EarlyAction::Recurring { rsc, node, task, interval } => {
                     let interval = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-                    self.action(*rsc, Key::Op(Task::named(task), interval), Some(*node), true);
+                    let key = Key::Op(self.task_names.task(task), interval);
+                    self.action(*rsc, key, Some(*node), true);
                 }
                 EarlyAction::ClearFailCount(which) => {
                     let clear = &self.status.clear_fail_counts[*which];
@@ -228,7 +229,8 @@ impl<'s> Draft<'s, '_> {
         let needs_host = resource.container.is_some() && self.status.needs_host_name(rsc);
         for entry in entries.iter().copied() {
             if entry.interval_ms > 0 && (resource.maintenance || self.status.node(node).maintenance) {
-                self.cancel_known(rsc, &recurring_key(entry), entry.call_id, node);
+                let key = self.recurring_key(entry);
+                self.cancel_known(rsc, key, entry.call_id, node);
             } else if !is_looked_at(entry) {
                 continue;
             } else if needs_host {
@@ -247,7 +249,8 @@ impl<'s> Draft<'s, '_> {
 
     /// What follows if the definition of an operation is no longer what it was: failures are forgotten, too.
     fn follow_definition(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry, first: &HistoryEntry) {
-        if self.has_definition_changed(rsc, node, entry, first, &recurring_key(entry))
+        let key = self.recurring_key(entry);
+        if self.has_definition_changed(rsc, node, entry, first, key)
             && self.status.fail_count(rsc, node, Failures::Effective) != Score::ZERO
         {
             self.clear_fail_count(rsc, node);
@@ -261,7 +264,7 @@ impl<'s> Draft<'s, '_> {
         node: NodeIdx,
         entry: &HistoryEntry,
         first: &HistoryEntry,
-        key: &Key,
+        key: Key,
     ) -> bool {
         let is_recurring = entry.interval_ms > 0;
         if is_recurring && !is_configured(self.r(rsc), entry) {
@@ -284,7 +287,7 @@ impl<'s> Draft<'s, '_> {
             DigestChange::Restart => self.force_restart(rsc, key, node),
             DigestChange::Reload | DigestChange::Unknown if is_recurring => {
                 self.trigger_unfencing(Some(rsc), Some(node), "Device parameters changed (reschedule)");
-                let operation = self.action(rsc, key.clone(), Some(node), true);
+                let operation = self.action(rsc, key, Some(node), true);
                 self.set(operation, Flags::RESCHEDULE);
             }
             DigestChange::Reload | DigestChange::Unknown if entry.digest_restart.is_some() => {
@@ -294,6 +297,11 @@ impl<'s> Draft<'s, '_> {
             DigestChange::Reload | DigestChange::Unknown => self.force_restart(rsc, key, node),
         }
         true
+    }
+
+    fn recurring_key(&mut self, entry: &HistoryEntry) -> Key {
+        let interval = u32::try_from(entry.interval_ms).unwrap_or(u32::MAX);
+        Key::Op(self.task_names.task(&entry.operation), interval)
     }
 
     fn note_private_change(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) {
@@ -310,10 +318,10 @@ impl<'s> Draft<'s, '_> {
         self.notes.push(note.resource(&self.r(rsc).id).node(&self.status.node(node).name));
     }
 
-    fn force_restart(&mut self, rsc: RscIdx, key: &Key, node: NodeIdx) {
+    fn force_restart(&mut self, rsc: RscIdx, key: Key, node: NodeIdx) {
         let key = match key {
             Key::Op(Task::Monitor | Task::Promote | Task::MigrateFrom, 0) => Key::once(Task::Start),
-            other => other.clone(),
+            other => other,
         };
         let required = self.action(rsc, key, None, false);
         self.explain(required, Reason::Text("resource definition change".into()), true);
@@ -395,11 +403,6 @@ pub(super) fn is_looked_at(entry: &HistoryEntry) -> bool {
 /// The operations of the present run of a resource, the one that began it first.
 pub(super) fn since_last_start<'e, 'h>(entries: &'e [&'h HistoryEntry]) -> &'e [&'h HistoryEntry] {
     last_start(entries).map_or(&[], |since| &entries[since..])
-}
-
-fn recurring_key(entry: &HistoryEntry) -> Key {
-    let interval = u32::try_from(entry.interval_ms).unwrap_or(u32::MAX);
-    Key::Op(Task::named(&entry.operation), interval)
 }
 
 /// Position of the operation with which the present run of the resource began; `None` if it has been stopped since.

@@ -163,9 +163,9 @@ impl Draft<'_, '_> {
             // Nothing follows for primitives.
             return;
         }
-        let task = self.a(then).task.clone();
+        let task = self.a(then).task;
         for part in self.instances(collective) {
-            let Some(action) = self.find_task(part, &task, node) else { continue };
+            let Some(action) = self.find_task(part, task, node) else { continue };
             if only_runnable && !self.effective_flags(action, node).has(Flags::RUNNABLE) {
                 continue;
             }
@@ -313,7 +313,7 @@ impl Draft<'_, '_> {
     /// What has to run together with something that cannot be started (or promoted) cannot be either.
     pub(super) fn block_dependents(&mut self, action: ActIdx) {
         let Some(rsc) = self.a(action).rsc else { return };
-        let task = self.a(action).task.clone();
+        let task = self.a(action).task;
         let is_start = task == Task::Start;
         if self.is(action, Flags::RUNNABLE) || !(is_start || task == Task::Promote) {
             return;
@@ -321,7 +321,7 @@ impl Draft<'_, '_> {
         let top = self.top(rsc);
         let whole = self.r(top).parent.unwrap_or(top);
         let all_blocked = self.r(whole).children.iter().all(|&child| {
-            self.find_task(child, &task, None).is_some_and(|action| !self.is(action, Flags::RUNNABLE))
+            self.find_task(child, task, None).is_some_and(|action| !self.is(action, Flags::RUNNABLE))
         });
         if !all_blocked {
             return;
@@ -329,14 +329,14 @@ impl Draft<'_, '_> {
         for (dependent, dependent_role, primary_role) in self.mandatory_dependents(whole) {
             if is_start || primary_role == Role::Promoted {
                 let blocked = if dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
-                self.block_task(dependent, &blocked, rsc);
+                self.block_task(dependent, blocked, rsc);
             }
         }
     }
 
-    fn block_task(&mut self, rsc: RscIdx, task: &Task, because: RscIdx) {
+    fn block_task(&mut self, rsc: RscIdx, task: Task, because: RscIdx) {
         for action in self.list_actions_of(rsc) {
-            if self.is(action, Flags::RUNNABLE) && self.a(action).task == *task {
+            if self.is(action, Flags::RUNNABLE) && self.a(action).task == task {
                 self.unset(action, Flags::RUNNABLE);
                 self.explain(action, Reason::ColocatedWith(because), false);
                 self.block_dependents(action);

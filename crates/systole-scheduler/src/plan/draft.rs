@@ -2,9 +2,9 @@
 
 use super::{
     action::{ActIdx, Action, Flags, Reason},
-    find::Known,
+    find::{ActionsOf, Known},
     relation::{End, Link, Order, Relation},
-    task::{Key, Task},
+    task::{Key, Task, TaskNames},
 };
 use crate::{
     NodeIdx, Note, RscIdx, Status,
@@ -78,7 +78,7 @@ pub struct Draft<'s, 'a> {
     /// Orders that wait for their actions.
     pub orders: Vec<Order>,
     /// Actions of each resource, in the order made.
-    pub(super) by_rsc: Vec<Vec<Known>>,
+    pub(super) by_rsc: Vec<ActionsOf>,
     /// Notifications of each clone that wants them.
     pub notifications: BTreeMap<RscIdx, super::notify::CloneNotifications>,
     /// Whether there is a fence device.
@@ -103,6 +103,8 @@ pub struct Draft<'s, 'a> {
     pub(super) to_visit: Vec<ActIdx>,
     /// What the relation looked at last has changed.
     pub(super) changed: super::propagate::Changed,
+    /// Operations that only an agent knows.
+    pub(super) task_names: TaskNames,
     singletons: BTreeMap<Arc<str>, ActIdx>,
 }
 
@@ -124,7 +126,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             actions: Vec::with_capacity(n_actions),
             links: Vec::with_capacity(n_actions),
             orders: Vec::new(),
-            by_rsc: vec![Vec::new(); status.resources.len()],
+            by_rsc: vec![ActionsOf::default(); status.resources.len()],
             notifications: BTreeMap::new(),
             have_fencing: status.have_fencing,
             have_unfencing: status.unfencing_in_use,
@@ -137,6 +139,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             depth: 0,
             to_visit: Vec::new(),
             changed: super::propagate::Changed::default(),
+            task_names: TaskNames::default(),
             singletons: BTreeMap::new(),
         };
         draft.node.extend(status.nodes.iter().map(|node| NodeState {
@@ -258,8 +261,8 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// The action of `rsc` with this key on `node`, made if there is none. One without a node yet gets this one.
     pub fn action(&mut self, rsc: RscIdx, key: Key, node: Option<NodeIdx>, optional: bool) -> ActIdx {
-        let task = match &key {
-            Key::Op(task, _) => task.clone(),
+        let task = match key {
+            Key::Op(task, _) => task,
             Key::Notify(..) => Task::Notify,
         };
         self.action_doing(rsc, key, task, node, optional)
@@ -275,7 +278,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         optional: bool,
     ) -> ActIdx {
         self.is_overreached |= self.left_out[rsc.i()];
-        let known = self.find(rsc, &key, node);
+        let known = self.find(rsc, key, node);
         let action = known.unwrap_or_else(|| self.make(rsc, key, task, node, optional));
         let (has_node, recurs) = (self.a(action).node.is_some(), self.a(action).key.interval_ms() > 0);
         if has_node && !self.is(action, Flags::PSEUDO) && !self.rsc[rsc.i()].managed && !recurs {
@@ -288,7 +291,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     }
 
     fn make(&mut self, rsc: RscIdx, key: Key, task: Task, node: Option<NodeIdx>, optional: bool) -> ActIdx {
-        let needs = match (&task, self.r(rsc).meta.requires) {
+        let needs = match (task, self.r(rsc).meta.requires) {
             (Task::Start | Task::Promote, Requires::Fencing | Requires::Unfencing) => Requires::Fencing,
             (Task::Start | Task::Promote, Requires::Quorum) => Requires::Quorum,
             _ => Requires::Nothing,
@@ -300,7 +303,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         if task == Task::LrmDelete {
             flags = flags.with(Flags::ON_DC);
         }
-        let action = Action { flags, needs, ..Action::new(Some(rsc), key.clone(), task.clone(), node) };
+        let action = Action { flags, needs, ..Action::new(Some(rsc), key, task, node) };
         let action = self.push(action);
         self.by_rsc[rsc.i()].push(Known { action, key, task, node });
         action
@@ -318,7 +321,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             return known;
         }
         let name: Arc<str> = name.into();
-        let mut action = Action::new(None, Key::once(task.clone()), task, node);
+        let mut action = Action::new(None, Key::once(task), task, node);
         action.flags = flags;
         action.name = Some(name.clone());
         let action = self.push(action);
@@ -334,7 +337,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     /// A pseudo-action that belongs to no resource and carries its name as its operation.
     pub fn pseudo(&mut self, name: &str) -> ActIdx {
         let flags = Flags::PSEUDO.with(Flags::RUNNABLE).with(Flags::OPTIONAL);
-        self.singleton(name, Task::Other(name.into()), None, flags)
+        self.singleton(name, Task::AsNamed, None, flags)
     }
 
     /// A pseudo-action of a collective.
@@ -383,6 +386,24 @@ impl<'s, 'a> Draft<'s, 'a> {
         self.order(End::Key(first.0, Key::once(first.1)), End::Key(then.0, Key::once(then.1)), relation);
     }
 
+    /// What an action does, as text.
+    pub fn task_text<'t>(&'t self, action: &'t Action) -> &'t str {
+        match &action.name {
+            Some(name) if action.task == Task::AsNamed => name,
+            _ => self.task_names.text(action.task),
+        }
+    }
+
+    /// A key as text.
+    pub fn key_text(&self, key: Key) -> String {
+        match key {
+            Key::Op(task, interval) => format!("{}_{interval}", self.task_names.text(task)),
+            Key::Notify(moment, task) => {
+                format!("{}_notify_{}_0", moment.as_str(), self.task_names.text(task))
+            }
+        }
+    }
+
     /// The resource of one side of an order.
     pub fn end_rsc(&self, end: &End) -> Option<RscIdx> {
         match end {
@@ -393,9 +414,9 @@ impl<'s, 'a> Draft<'s, 'a> {
 
     /// The task of one side of an order.
     pub fn end_task(&self, end: &End) -> Task {
-        match end {
-            End::Action(action) => self.a(*action).task.clone(),
-            End::Key(_, Key::Op(task, _)) => task.clone(),
+        match *end {
+            End::Action(action) => self.a(action).task,
+            End::Key(_, Key::Op(task, _)) => task,
             End::Key(_, Key::Notify(..)) => Task::Notify,
         }
     }

@@ -73,16 +73,20 @@ impl Draft<'_, '_> {
                 let resource = self.r(rsc);
                 let known_as = resource.history_id.as_ref().unwrap_or(&resource.id);
                 // A notification is called after what it answers: `post_notify_promoted`, where its key has `promote`.
-                match (&action.key, &action.notice) {
+                match (action.key, &action.notice) {
                     (Key::Notify(..), Some(notice)) if resource.history_id.is_some() => {
-                        format!("{known_as}_{}_notify_{}_0{at}", notice.moment.as_str(), notice.occasion)
+                        format!(
+                            "{known_as}_{}_notify_{}_0{at}",
+                            notice.moment.as_str(),
+                            notice.occasion.word()
+                        )
                     }
-                    _ => format!("{prefix}{known_as}_{}{at}", action.key),
+                    _ => format!("{prefix}{known_as}_{}{at}", self.key_text(action.key)),
                 }
             }
             _ if action.task == Task::Fence => format!("stonith '{}'{at}", how()),
             (None, Some(name)) if at.is_empty() => name.to_string(),
-            (None, _) => format!("{prefix}{}{at}", action.task),
+            (None, _) => format!("{prefix}{}{at}", self.task_text(action)),
         }
     }
 }

@@ -19,6 +19,8 @@ use systole_types::{NodeUuid, parse_duration};
 struct Written {
     synapses: Vec<Synapse>,
     cache: Cache,
+    /// The priority of the resource that was written last: so do its actions.
+    priority: Option<(RscIdx, i32)>,
     /// By action, what follows from links that come from it; all `NONE` but while inputs are merged.
     relations: Vec<Relation>,
 }
@@ -30,7 +32,12 @@ impl Draft<'_, '_> {
         self.note_rules_of_operations();
         let properties = self.graph_properties();
         let relations = vec![Relation::NONE; self.actions.len()];
-        let mut written = Written { synapses: Vec::new(), cache: Cache::new(), relations };
+        let mut written = Written {
+            synapses: Vec::with_capacity(self.actions.len()),
+            cache: Cache::new(),
+            priority: None,
+            relations,
+        };
         for root in self.roots() {
             self.emit_resource(root, &mut written);
         }
@@ -66,12 +73,12 @@ impl Draft<'_, '_> {
             let operations = self.r(rsc).primitive().map_or(&[][..], |own| &own.definition.operations);
             let interval = Duration::from_millis(action.key.interval_ms().into());
             if is_general || operations.iter().any(|operation| rules::are_in(&operation.meta)) {
-                self.status.op_meta(rsc, action.made_as.as_str(), interval);
+                self.status.op_meta(rsc, self.task_names.text(action.made_as), interval);
             }
             if let Some(node) = action.node
                 && operations.iter().any(|operation| rules::are_in(&operation.parameters))
             {
-                self.status.operation_parameters(rsc, node, action.made_as.as_str(), interval);
+                self.status.operation_parameters(rsc, node, self.task_names.text(action.made_as), interval);
             }
         }
     }
@@ -150,7 +157,11 @@ impl Draft<'_, '_> {
         self.a_mut(action).flags = flags.with(Flags::IN_GRAPH);
         self.merge_inputs(action, &mut written.relations);
         let inputs = self.inputs(action);
-        let priority = self.a(action).rsc.map_or(0, |rsc| self.priority(rsc));
+        let priority = match (self.a(action).rsc, written.priority) {
+            (None, _) => 0,
+            (Some(rsc), Some((known, priority))) if rsc == known => priority,
+            (Some(rsc), _) => written.priority.insert((rsc, self.priority(rsc))).1,
+        };
         let priority = priority.max(self.a(action).priority).max(0);
         let action = self.written(action, &mut written.cache);
         written.synapses.push(Synapse { priority, action, inputs });

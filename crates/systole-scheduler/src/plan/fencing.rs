@@ -195,7 +195,7 @@ impl Draft<'_, '_> {
         self.link(unfence, action, relation);
         let unfenced = self.status.node(node).attribute("#node-unfenced");
         if unfenced.is_none_or(|value| value == "0") {
-            let reason = format!("required by {} {}", self.r(rsc).id, self.a(action).task);
+            let reason = format!("required by {} {}", self.r(rsc).id, self.task_text(self.a(action)));
             self.trigger_unfencing(None, Some(node), &reason);
         }
     }
@@ -284,8 +284,8 @@ impl Draft<'_, '_> {
     /// A guest node is fenced by stopping its container.
     fn fence_guest(&mut self, node: NodeIdx) {
         let NodeKind::Guest { container, connection, .. } = self.status.node(node).kind else { return };
-        let stop = self.find_task(container, &Task::Stop, None);
-        let restarts = self.find_task(container, &Task::Start, None).is_some();
+        let stop = self.find_task(container, Task::Stop, None);
+        let restarts = self.find_task(container, Task::Start, None).is_some();
         let action = if restarts { "reboot" } else { "off" };
         let fencing = self.fence_op(node, Some(action), false, Some("guest is unclean"), false);
         self.set(fencing, Flags::PSEUDO.with(Flags::RUNNABLE));
@@ -301,7 +301,7 @@ impl Draft<'_, '_> {
                 self.link(stop, fencing, bound);
             }
             None => {
-                if let Some(stop) = self.find_task(connection, &Task::Stop, None) {
+                if let Some(stop) = self.find_task(connection, Task::Stop, None) {
                     self.link(stop, fencing, Relation::ORDERED);
                 }
             }
@@ -358,8 +358,8 @@ impl Draft<'_, '_> {
         let is_implied =
             self.r(rsc).meta.requires >= Requires::Fencing || self.status.node(target).is_guest();
         let is_bundled = self.is_bundled(rsc);
-        let top_stop = self.find_task(self.top(rsc), &Task::Stop, None);
-        for stop in self.find_all(rsc, &Key::once(Task::Stop), Some(target)) {
+        let top_stop = self.find_task(self.top(rsc), Task::Stop, None);
+        for stop in self.find_all(rsc, Key::once(Task::Stop), Some(target)) {
             self.set(stop, Flags::PSEUDO.with(Flags::RUNNABLE));
             if is_implied {
                 if !is_bundled {
@@ -373,7 +373,7 @@ impl Draft<'_, '_> {
                 self.notify_after_fencing(stop, rsc, fencing);
             }
         }
-        for demote in self.find_all(rsc, &Key::once(Task::Demote), Some(target)) {
+        for demote in self.find_all(rsc, Key::once(Task::Demote), Some(target)) {
             let state = self.node[target.i()];
             if !state.online || state.unclean || self.rsc[rsc.i()].failed {
                 self.set(demote, Flags::PSEUDO.with(Flags::RUNNABLE));

@@ -113,12 +113,12 @@ impl Draft<'_, '_> {
     /// Flags of a group's pseudo-action, by those of its members.
     pub(super) fn group_flags(&mut self, action: ActIdx, node: Option<NodeIdx>) -> Flags {
         let group = self.a(action).rsc.expect("only asked for groups");
-        let task = self.a(action).task.clone();
+        let task = self.a(action).task;
         let mut flags = Flags::OPTIONAL.with(Flags::RUNNABLE).with(Flags::PSEUDO);
         for i in 0..self.r(group).children.len() {
             let member = self.r(group).children[i];
             let member_task = task.work();
-            match self.find_task(member, &member_task, node) {
+            match self.find_task(member, member_task, node) {
                 Some(member_action) => {
                     let member_flags = self.a(member_action).flags;
                     if !member_flags.has(Flags::OPTIONAL) {

@@ -109,7 +109,7 @@ impl Draft<'_, '_> {
         let mut any_runnable = false;
         for &instance in instances {
             let instance_node = node.filter(|_| self.r(instance).is_primitive());
-            let Some(instance_action) = self.find_task(instance, &task, instance_node) else { continue };
+            let Some(instance_action) = self.find_task(instance, task, instance_node) else { continue };
             let instance_flags = self.effective_flags(instance_action, node);
             if flags.has(Flags::OPTIONAL) && !instance_flags.has(Flags::OPTIONAL) {
                 flags = flags.without(Flags::OPTIONAL);
@@ -129,9 +129,9 @@ impl Draft<'_, '_> {
     /// What instances do for a collective's action: for instances that are groups that is a pseudo-action too.
     fn instance_task(&self, action: ActIdx) -> Task {
         let rsc = self.a(action).rsc.expect("only asked for collectives");
-        let task = match &self.a(action).key {
-            Key::Notify(_, task) => task.clone(),
-            Key::Op(..) => self.a(action).task.clone(),
+        let task = match self.a(action).key {
+            Key::Notify(_, task) => task,
+            Key::Op(..) => self.a(action).task,
         };
         if self.is_of_primitives(rsc) { task.work() } else { task }
     }
@@ -202,7 +202,7 @@ impl Draft<'_, '_> {
         let first_rsc = self.a(first).rsc.expect("checked by can_interleave");
         let then_rsc = self.a(then).rsc.expect("checked by can_interleave");
         let first_task = self.instance_task(first);
-        let then_task = self.a(then).task.clone();
+        let then_task = self.a(then).task;
         // With notifications it is the last of those that is waited for.
         let current = matches!(
             &self.a(first).key,
@@ -217,10 +217,10 @@ impl Draft<'_, '_> {
                 continue;
             };
             let is_down = matches!(self.a(first).task, Task::Stop | Task::Stopped);
-            let first_action = self.instance_action(first_instance, &first_task, node, !is_down);
+            let first_action = self.instance_action(first_instance, first_task, node, !is_down);
             let is_inside =
                 matches!(then_task, Task::Promote | Task::Promoted | Task::Demote | Task::Demoted);
-            let then_action = self.instance_action(then_instance, &then_task, node, is_inside);
+            let then_action = self.instance_action(then_instance, then_task, node, is_inside);
             let (Some(first_action), Some(then_action)) = (first_action, then_action) else { continue };
             if self.link(first_action, then_action, kind) {
                 self.changed.both();
@@ -234,7 +234,7 @@ impl Draft<'_, '_> {
     fn instance_action(
         &self,
         instance: RscIdx,
-        task: &Task,
+        task: Task,
         node: Option<NodeIdx>,
         inside: bool,
     ) -> Option<ActIdx> {

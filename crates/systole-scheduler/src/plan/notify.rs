@@ -108,8 +108,8 @@ impl Draft<'_, '_> {
         end: Option<ActIdx>,
     ) -> Notifications {
         let pre = begin.map(|begin| {
-            let pre = self.frame_action(rsc, begin, &task, Moment::Pre);
-            let done = self.frame_action(rsc, begin, &task, Moment::PreDone);
+            let pre = self.frame_action(rsc, begin, task, Moment::Pre);
+            let done = self.frame_action(rsc, begin, task, Moment::PreDone);
             self.set(pre, Flags::RUNNABLE);
             self.set(done, Flags::RUNNABLE);
             self.link(pre, done, Relation::ORDERED);
@@ -117,8 +117,8 @@ impl Draft<'_, '_> {
             (pre, done)
         });
         let post = end.map(|end| {
-            let post = self.frame_action(rsc, end, &task, Moment::Post);
-            let done = self.frame_action(rsc, end, &task, Moment::PostDone);
+            let post = self.frame_action(rsc, end, task, Moment::Post);
+            let done = self.frame_action(rsc, end, task, Moment::PostDone);
             for action in [post, done] {
                 self.a_mut(action).priority = PRIORITY;
                 if self.is(end, Flags::RUNNABLE) {
@@ -137,15 +137,15 @@ impl Draft<'_, '_> {
         Notifications { task, pre, post }
     }
 
-    fn frame_action(&mut self, rsc: RscIdx, about: ActIdx, task: &Task, moment: Moment) -> ActIdx {
-        let key = Key::Notify(moment, self.a(about).task.clone());
+    fn frame_action(&mut self, rsc: RscIdx, about: ActIdx, task: Task, moment: Moment) -> ActIdx {
+        let key = Key::Notify(moment, self.a(about).task);
         let is_done = matches!(moment, Moment::PreDone | Moment::PostDone);
         let does = if is_done { Task::Notified } else { Task::Notify };
         let optional = self.is(about, Flags::OPTIONAL);
         let action = self.action_doing(rsc, key, does, None, optional);
         self.set(action, Flags::PSEUDO);
-        let occasion = self.a(about).task.clone();
-        self.a_mut(action).notice = Some(Arc::new(Notice { moment, occasion, task: task.clone() }));
+        let occasion = self.a(about).task;
+        self.a_mut(action).notice = Some(Arc::new(Notice { moment, occasion, task }));
         action
     }
 
@@ -314,7 +314,7 @@ impl Draft<'_, '_> {
             return;
         }
         if self.role(rsc) != Role::Stopped && matches!(frame.task, Task::Stop | Task::Demote) {
-            let stop = self.find_task(rsc, &Task::Stop, None);
+            let stop = self.find_task(rsc, Task::Stop, None);
             for node in self.r(rsc).running_on.clone() {
                 let state = self.node[node.i()];
                 let is_implied = stop.is_some_and(|stop| self.is(stop, Flags::PSEUDO));
@@ -328,11 +328,11 @@ impl Draft<'_, '_> {
             }
         }
         if self.next_role[rsc.i()] != Role::Stopped && matches!(frame.task, Task::Start | Task::Promote) {
-            let start = self.find_task(rsc, &Task::Start, None);
+            let start = self.find_task(rsc, Task::Start, None);
             let connection = start
                 .and_then(|start| self.a(start).node)
                 .and_then(|node| self.status.node(node).connection())
-                .and_then(|connection| self.find_task(connection, &Task::Start, None));
+                .and_then(|connection| self.find_task(connection, Task::Start, None));
             if connection.is_some_and(|start| !self.is(start, Flags::RUNNABLE)) {
                 return;
             }
@@ -391,8 +391,8 @@ impl Draft<'_, '_> {
         }
         let notice = self.a(op).notice.clone()?;
         let moment = if notice.kind() == "pre" { Moment::Pre } else { Moment::Post };
-        let about = notice.task.clone();
-        let (task, optional) = (self.a(op).task.clone(), self.is(op, Flags::OPTIONAL));
+        let about = notice.task;
+        let (task, optional) = (self.a(op).task, self.is(op, Flags::OPTIONAL));
         let notify = self.action_doing(rsc, Key::Notify(moment, about), task, Some(node), optional);
         self.a_mut(notify).notice.get_or_insert(notice);
         self.tell(notify, environment);

@@ -38,7 +38,7 @@ impl Draft<'_, '_> {
         }
         let name = &self.status.node(node).name;
         let note = |obstacle| {
-            let kind = NoteKind::Stuck { task: action.task.as_str().into(), obstacle };
+            let kind = NoteKind::Stuck { task: self.task_text(action).into(), obstacle };
             Note::new(Level::Info, kind).resource(&resource.id).node(name)
         };
         obstacles.into_iter().map(note).collect()
@@ -59,7 +59,10 @@ impl Draft<'_, '_> {
     }
 
     fn obstacle_of(&self, first: &Action, rsc: RscIdx) -> Obstacle {
-        Obstacle::Action { resource: Some(self.r(rsc).id.clone()), task: first.task.work().as_str().into() }
+        Obstacle::Action {
+            resource: Some(self.r(rsc).id.clone()),
+            task: self.task_names.text(first.task.work()).into(),
+        }
     }
 
     fn impossible_before(&self, action: &Action) -> Vec<&Action> {
@@ -103,7 +106,7 @@ impl Draft<'_, '_> {
         let is_probe = |first: &&&Action| first.rsc == action.rsc && first.task == Task::Monitor;
         if let Some(first) = impossible.iter().find(of_another) {
             let resource = first.rsc.map(|rsc| self.r(rsc).id.clone());
-            return Obstacle::Action { resource, task: first.task.work().as_str().into() };
+            return Obstacle::Action { resource, task: self.task_names.text(first.task.work()).into() };
         }
         // It has to be stopped first, and that is what cannot be done.
         if let Some(stop) = impossible.iter().find(own_stop).filter(|_| n_steps > 0) {

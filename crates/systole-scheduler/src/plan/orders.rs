@@ -27,7 +27,7 @@ fn symmetry(kind: OrderKind, explicit: Option<bool>) -> Symmetry {
     }
 }
 
-fn relation(kind: OrderKind, first: &Task, symmetry: Symmetry) -> Relation {
+fn relation(kind: OrderKind, first: Task, symmetry: Symmetry) -> Relation {
     match (kind, symmetry) {
         (OrderKind::Optional, _) => Relation::ORDERED,
         (OrderKind::Serialize, _) => Relation::SERIALIZE,
@@ -125,7 +125,7 @@ impl Draft<'_, '_> {
 
     fn end(&mut self, side: &Side, enough: &[(String, u32)]) -> End {
         match side {
-            Side::Task(rsc, task) => End::Key(*rsc, Key::once(task.clone())),
+            Side::Task(rsc, task) => End::Key(*rsc, Key::once(*task)),
             Side::Enough(which) => {
                 let (name, enough) = &enough[*which];
                 let met = self.pseudo(name);
@@ -180,7 +180,7 @@ impl<'s, 'a> Constraints<'s, 'a> {
         for leave in leave {
             for enter in enter {
                 let relation = Relation::IF_REQUIRED_ON_SAME_NODE;
-                self.order_tasks((first, leave.clone()), (then, enter.clone()), relation);
+                self.order_tasks((first, *leave), (then, *enter), relation);
             }
         }
     }
@@ -192,7 +192,7 @@ impl<'s, 'a> Constraints<'s, 'a> {
                 let first_rsc = self.status.find_for_constraint(first);
                 let then_rsc = self.status.find_for_constraint(then);
                 let first_task = task(*first_action);
-                let then_task = then_action.map_or_else(|| first_task.clone(), |action| task(Some(action)));
+                let then_task = then_action.map_or_else(|| first_task, |action| task(Some(action)));
                 if let (Some(first), Some(then)) = (first_rsc, then_rsc) {
                     self.order_pair(order, (first, first_task), (then, then_task));
                     return;
@@ -231,7 +231,7 @@ impl<'s, 'a> Constraints<'s, 'a> {
     fn order_pair(&mut self, order: &model::Order, first: (RscIdx, Task), then: (RscIdx, Task)) {
         let kind = order.kind.unwrap_or_default();
         let symmetry = symmetry(kind, order.symmetrical);
-        let forward = relation(kind, &first.1, symmetry);
+        let forward = relation(kind, first.1, symmetry);
         // Even a `clone-min` of 0 counts, and then `require-all` does not.
         let min = self
             .status
@@ -241,12 +241,12 @@ impl<'s, 'a> Constraints<'s, 'a> {
         if min > 0 {
             let name = format!("clone-one-or-more:{}", order.id);
             let members = self.status.rsc(first.0).children.clone();
-            self.order_enough((&name, min), (&members, &first.1), (&[then.0], &then.1), forward);
+            self.order_enough((&name, min), (&members, first.1), (&[then.0], then.1), forward);
         } else {
-            self.order_tasks(first.clone(), then.clone(), forward);
+            self.order_tasks(first, then, forward);
         }
         if symmetry == Symmetry::Forward {
-            let backward = relation(kind, &first.1.inverse(), Symmetry::Inverse);
+            let backward = relation(kind, first.1.inverse(), Symmetry::Inverse);
             self.order_tasks((then.0, then.1.inverse()), (first.0, first.1.inverse()), backward);
         }
     }
@@ -255,18 +255,18 @@ impl<'s, 'a> Constraints<'s, 'a> {
     fn order_enough(
         &mut self,
         (name, enough): (&str, u32),
-        (firsts, first_task): (&[RscIdx], &Task),
-        (thens, then_task): (&[RscIdx], &Task),
+        (firsts, first_task): (&[RscIdx], Task),
+        (thens, then_task): (&[RscIdx], Task),
         relation: Relation,
     ) {
         let met = Side::Enough(self.enough.len());
         self.enough.push((name.to_owned(), enough));
         for &first in firsts {
-            let side = Side::Task(first, first_task.clone());
+            let side = Side::Task(first, first_task);
             self.order(side, met.clone(), Relation::ENOUGH_OF_FIRST | Relation::FIRST_SHOWS_THEN);
         }
         for &then in thens {
-            let side = Side::Task(then, then_task.clone());
+            let side = Side::Task(then, then_task);
             self.order(met.clone(), side, relation | Relation::FIRST_ENABLES_THEN);
         }
     }
@@ -287,47 +287,42 @@ impl<'s, 'a> Constraints<'s, 'a> {
     fn order_within(&mut self, order: &model::Order, parent_kind: OrderKind, set: &Set<'_>) {
         let kind = set.kind.unwrap_or(parent_kind);
         let symmetry = symmetry(kind, order.symmetrical);
-        let forward = relation(kind, &set.task, symmetry);
+        let forward = relation(kind, set.task, symmetry);
         if kind == OrderKind::Serialize {
             for (i, &first) in set.members.iter().enumerate() {
                 for &then in &set.members[i + 1..] {
-                    self.order_tasks((first, set.task.clone()), (then, set.task.clone()), forward);
+                    self.order_tasks((first, set.task), (then, set.task), forward);
                 }
             }
         } else if set.sequential {
             for pair in set.members.windows(2) {
-                self.order_tasks((pair[0], set.task.clone()), (pair[1], set.task.clone()), forward);
+                self.order_tasks((pair[0], set.task), (pair[1], set.task), forward);
             }
         }
         if symmetry == Symmetry::Forward && set.sequential {
             let inverse = set.task.inverse();
-            let backward = relation(kind, &inverse, Symmetry::Inverse);
+            let backward = relation(kind, inverse, Symmetry::Inverse);
             for pair in set.members.windows(2) {
-                self.order_tasks((pair[1], inverse.clone()), (pair[0], inverse.clone()), backward);
+                self.order_tasks((pair[1], inverse), (pair[0], inverse), backward);
             }
         }
     }
 
     fn order_between(&mut self, first: &Set<'_>, then: &Set<'_>, kind: OrderKind, symmetry: Symmetry) {
-        let (mut first_task, mut then_task) = (first.task.clone(), then.task.clone());
+        let (mut first_task, mut then_task) = (first.task, then.task);
         if symmetry == Symmetry::Inverse {
             (first_task, then_task) = (first_task.inverse(), then_task.inverse());
         }
-        let relation = relation(kind, &first_task, symmetry);
+        let relation = relation(kind, first_task, symmetry);
         if !first.require_all && !matches!(first_task, Task::Stop | Task::Demote) {
             let name = format!("one-or-more:{}", first.id);
-            self.order_enough(
-                (&name, 1),
-                (&first.members, &first_task),
-                (&then.members, &then_task),
-                relation,
-            );
+            self.order_enough((&name, 1), (&first.members, first_task), (&then.members, then_task), relation);
             return;
         }
         let is_forward = symmetry != Symmetry::Inverse;
         for &first in first.speakers(!is_forward) {
             for &then in then.speakers(is_forward) {
-                self.order_tasks((first, first_task.clone()), (then, then_task.clone()), relation);
+                self.order_tasks((first, first_task), (then, then_task), relation);
             }
         }
     }

@@ -211,7 +211,7 @@ impl Draft<'_, '_> {
     fn create_promote(&mut self, rsc: RscIdx, optional: bool) {
         let node = self.assigned[rsc.i()];
         let on_node = |draft: &Self, task: Task| match node {
-            Some(node) => draft.find_on(rsc, &Key::once(task), node),
+            Some(node) => draft.find_on(rsc, Key::once(task), node),
             None => Vec::new(),
         };
         if on_node(self, Task::Start).iter().all(|&start| self.is(start, Flags::RUNNABLE)) {

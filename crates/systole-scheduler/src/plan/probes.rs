@@ -142,7 +142,7 @@ impl Draft<'_, '_> {
             let rsc = RscIdx::new(rsc);
             if self.r(rsc).is_primitive() && !self.left_out[rsc.i()] {
                 let mut known = Vec::new();
-                for probe in self.find_all(rsc, &Key::once(Task::Monitor), None) {
+                for probe in self.find_all(rsc, Key::once(Task::Monitor), None) {
                     self.order_after_probe(rsc, probe, &mut known);
                 }
             }
@@ -221,7 +221,7 @@ impl Draft<'_, '_> {
                 Task::Promote => Some(Task::Demote),
                 _ => None,
             };
-            let undo = undo.map(|undo| self.find_all(rsc, &Key::once(undo), None)).unwrap_or_default();
+            let undo = undo.map(|undo| self.find_all(rsc, Key::once(undo), None)).unwrap_or_default();
             undone.extend(undo.into_iter().filter(|&action| !self.is(action, Flags::PSEUDO)));
         }
         let interleaves = after_rsc.is_some_and(|rsc| self.r(rsc).interleaves());
@@ -267,13 +267,13 @@ impl Draft<'_, '_> {
         if matches!(order.relation, Relation::IF_REQUIRED_ON_SAME_NODE | Relation::IF_SAME_NODE_OR_TARGET) {
             relation = order.relation;
         }
-        let probes = self.find_all(first_rsc, &Key::once(Task::Monitor), None);
+        let probes = self.find_all(first_rsc, Key::once(Task::Monitor), None);
         if probes.is_empty() {
             return;
         }
         let thens = match &order.then {
             End::Action(action) => vec![*action],
-            End::Key(rsc, key) => self.find_all(*rsc, key, None),
+            End::Key(rsc, key) => self.find_all(*rsc, *key, None),
         };
         for probe in probes {
             for &then in &thens {

@@ -59,19 +59,19 @@ impl Draft<'_, '_> {
         for order in &orders {
             match &order.first {
                 End::Action(first) => self.apply_to_then(*first, &order.then, order.relation),
-                End::Key(rsc, key) => self.apply_to_key((*rsc, key), &order.then, order.relation),
+                End::Key(rsc, key) => self.apply_to_key((*rsc, *key), &order.then, order.relation),
             }
         }
         let made_meanwhile = std::mem::replace(&mut self.orders, orders);
         self.orders.extend(made_meanwhile);
     }
 
-    fn apply_to_key(&mut self, (rsc, key): (RscIdx, &Key), then: &End, relation: Relation) {
+    fn apply_to_key(&mut self, (rsc, key): (RscIdx, Key), then: &End, relation: Relation) {
         // What is said of the history that is erased by the DC is said of the agent's cleanup where nothing else is: Pacemaker
         // takes the one's key for the other's.
         let is_missing = matches!(key, Key::Op(Task::LrmDelete, 0)) && self.find_key(rsc, key).is_none();
         let cleanup = Key::once(Task::Delete);
-        let key = if is_missing { &cleanup } else { key };
+        let key = if is_missing { cleanup } else { key };
         let mut seen = 0;
         while let Some((n, first)) = self.find_after(rsc, key, seen) {
             self.apply_to_then(first, then, relation);
@@ -86,11 +86,11 @@ impl Draft<'_, '_> {
     }
 
     /// An optional action for the first side of an order where there is none, unless it is clear that none is needed.
-    fn stand_in(&mut self, rsc: RscIdx, key: &Key) -> Option<ActIdx> {
+    fn stand_in(&mut self, rsc: RscIdx, key: Key) -> Option<ActIdx> {
         let role = self.state(rsc, true);
         match (role, key) {
             (Role::Stopped, Key::Op(Task::Stop, 0)) | (Role::Unpromoted, Key::Op(Task::Demote, 0)) => None,
-            _ => Some(self.action(rsc, key.clone(), None, true)),
+            _ => Some(self.action(rsc, key, None, true)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Draft<'_, '_> {
             }
             End::Key(rsc, key) => {
                 let mut seen = 0;
-                while let Some((n, then)) = self.find_after(*rsc, key, seen) {
+                while let Some((n, then)) = self.find_after(*rsc, *key, seen) {
                     self.link(first, then, relation);
                     seen = n + 1;
                 }
@@ -330,7 +330,7 @@ impl Draft<'_, '_> {
         let waits_for_notification =
             self.notifies(first_rsc) && (self.r(first_rsc).is_clone() || is_in_bundle);
         let key = if waits_for_notification { Key::Notify(Moment::PostDone, done) } else { Key::once(done) };
-        self.find_key(first_rsc, &key).unwrap_or(first)
+        self.find_key(first_rsc, key).unwrap_or(first)
     }
 
     /// Flags as an order with `other` sees them. Of a clone's action only the instances on the node of `other` matter, and

@@ -10,17 +10,19 @@ use crate::{
     NodeIdx, RscIdx,
     status::{is_enabled, property},
 };
+use std::{sync::Arc, time::Duration};
 use systole_cib::model::{Operation, Primitive};
 use systole_types::Role;
 
 /// A configured recurring operation.
-pub(super) struct Recurring {
-    pub key: Key,
+pub(super) struct Recurring<'p> {
+    pub name: &'p Arc<str>,
+    pub interval: Duration,
     /// Only while the instance has this role.
     pub role: Option<Role>,
 }
 
-impl Recurring {
+impl Recurring<'_> {
     /// Whether it recurs while the instance has `role`.
     pub fn is_for(&self, role: Role) -> bool {
         self.role.map_or(role != Role::Promoted, |only| role == only)
@@ -40,32 +42,40 @@ impl Draft<'_, '_> {
         let operations = primitive.map_or_else(Vec::new, |own| recurring_operations(&own.definition));
         let start = is_on.then(|| self.start(rsc, node));
         for operation in &operations {
+            let interval = u32::try_from(operation.interval.as_millis()).unwrap_or(u32::MAX);
+            let key = Key::Op(self.task_names.task(operation.name), interval);
             if let Some(start) = start {
-                self.recur_where_active(rsc, start, node, operation);
+                self.recur_where_active(rsc, start, node, (operation, key));
             }
             if operation.role == Some(Role::Stopped) && self.r(rsc).is_unique {
-                self.recur_where_inactive(rsc, node, &operation.key);
+                self.recur_where_inactive(rsc, node, key);
             }
         }
     }
 
-    fn recur_where_active(&mut self, rsc: RscIdx, start: ActIdx, node: Option<NodeIdx>, op: &Recurring) {
+    fn recur_where_active(
+        &mut self,
+        rsc: RscIdx,
+        start: ActIdx,
+        node: Option<NodeIdx>,
+        (op, key): (&Recurring<'_>, Key),
+    ) {
         if op.role == Some(Role::Stopped) {
             return;
         }
         let next = self.next_role[rsc.i()];
         let is_running = self.is(start, Flags::OPTIONAL)
             && node.is_some_and(|node| {
-                let known = self.find_on(rsc, &op.key, node);
+                let known = self.find_on(rsc, key, node);
                 !known.is_empty() && !known.iter().any(|&action| self.is(action, Flags::RESCHEDULE))
             });
         if !op.is_for(next) {
             if is_running {
-                self.cancel_for_role_change(rsc, node, &op.key);
+                self.cancel_for_role_change(rsc, node, key);
             }
             return;
         }
-        let action = self.action(rsc, op.key.clone(), node, is_running);
+        let action = self.action(rsc, key, node, is_running);
         let is_up = node.is_some_and(|node| self.node[node.i()].online && !self.node[node.i()].unclean);
         if !self.is(start, Flags::RUNNABLE) || !is_up {
             self.unset(action, Flags::RUNNABLE);
@@ -88,7 +98,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn cancel_for_role_change(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: &Key) {
+    fn cancel_for_role_change(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: Key) {
         let cancel = self.cancel(rsc, key, node);
         let before = match (self.role(rsc), self.next_role[rsc.i()]) {
             (Role::Started | Role::Unpromoted, Role::Promoted) => Task::Promote,
@@ -100,7 +110,7 @@ impl Draft<'_, '_> {
     }
 
     /// `role="Stopped"`: makes sure the instance is not running where it should not.
-    fn recur_where_inactive(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: &Key) {
+    fn recur_where_inactive(&mut self, rsc: RscIdx, node: Option<NodeIdx>, key: Key) {
         for i in 0..self.status.nodes_by_name.len() {
             let other = self.status.nodes_by_name[i];
             let known = self.find_on(rsc, key, other);
@@ -114,15 +124,15 @@ impl Draft<'_, '_> {
                 }
                 continue;
             }
-            let action = self.action(rsc, key.clone(), Some(other), !known.is_empty());
+            let action = self.action(rsc, key, Some(other), !known.is_empty());
             self.a_mut(action).expected_rc = Some(7);
             let is_managed = self.rsc[rsc.i()].managed;
             if is_managed {
-                for probe in self.find_all(rsc, &Key::once(Task::Monitor), Some(other)) {
+                for probe in self.find_all(rsc, Key::once(Task::Monitor), Some(other)) {
                     self.link(probe, action, Relation::FIRST_ENABLES_THEN);
                 }
             }
-            for stop in self.find_on(rsc, &Key::once(Task::Stop), other) {
+            for stop in self.find_on(rsc, Key::once(Task::Stop), other) {
                 let is_due = !self.is(stop, Flags::OPTIONAL) && !self.is(action, Flags::OPTIONAL);
                 if is_due && !is_managed {
                     self.set(action, Flags::OPTIONAL);
@@ -142,18 +152,19 @@ impl Draft<'_, '_> {
     }
 
     /// Cancels a recurring operation.
-    pub(super) fn cancel(&mut self, rsc: RscIdx, key: &Key, node: Option<NodeIdx>) -> ActIdx {
-        let cancel = self.action_doing(rsc, key.clone(), Task::Cancel, node, false);
+    pub(super) fn cancel(&mut self, rsc: RscIdx, key: Key, node: Option<NodeIdx>) -> ActIdx {
+        let cancel = self.action_doing(rsc, key, Task::Cancel, node, false);
         self.turn_into(rsc, cancel, Task::Cancel);
         if let Key::Op(task, interval) = key {
-            self.add_meta(cancel, "operation", task.as_str());
+            let name: Arc<str> = self.task_names.text(task).into();
+            self.add_meta(cancel, "operation", name);
             self.add_meta(cancel, "interval", interval.to_string());
         }
         cancel
     }
 
     /// Cancels a recurring operation that the history knows and the configuration does not want (any more).
-    pub(super) fn cancel_known(&mut self, rsc: RscIdx, key: &Key, call_id: Option<i64>, node: NodeIdx) {
+    pub(super) fn cancel_known(&mut self, rsc: RscIdx, key: Key, call_id: Option<i64>, node: NodeIdx) {
         let cancel = self.cancel(rsc, key, Some(node));
         if let Some(call_id) = call_id {
             self.add_meta(cancel, "call-id", call_id.to_string());
@@ -163,28 +174,18 @@ impl Draft<'_, '_> {
 }
 
 /// The recurring operations of a primitive.
-pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring> {
+pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring<'_>> {
     let operations = &primitive.operations;
-    let is_first = |i: usize, op: &Operation| {
-        !operations[..i].iter().any(|other| other.name == op.name && other.interval == op.interval)
-    };
     let is_alone = |op: &Operation| {
         operations.iter().filter(|other| other.name == op.name && other.interval == op.interval).count() == 1
     };
     let mut found = Vec::new();
-    for (i, op) in operations.iter().enumerate() {
-        let task = Task::named(&op.name);
+    for op in operations {
         let can_recur = !matches!(
-            task,
-            Task::Stop
-                | Task::Start
-                | Task::Demote
-                | Task::Promote
-                | Task::Reload
-                | Task::MigrateTo
-                | Task::MigrateFrom
+            &*op.name,
+            "stop" | "start" | "demote" | "promote" | "reload-agent" | "migrate_to" | "migrate_from"
         );
-        if op.interval.is_zero() || !can_recur || !is_first(i, op) || !is_alone(op) || !is_enabled(op) {
+        if op.interval.is_zero() || !can_recur || !is_alone(op) || !is_enabled(op) {
             continue;
         }
         let role = match property(op, "role") {
@@ -194,8 +195,7 @@ pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring> {
                 Ok(role) => Some(role),
             },
         };
-        let interval = u32::try_from(op.interval.as_millis()).unwrap_or(u32::MAX);
-        found.push(Recurring { key: Key::Op(task, interval), role });
+        found.push(Recurring { name: &op.name, interval: op.interval, role });
     }
     found
 }

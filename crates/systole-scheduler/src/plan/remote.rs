@@ -115,7 +115,7 @@ impl Draft<'_, '_> {
     fn order_with_connection(&mut self, action: ActIdx, node: NodeIdx, connection: RscIdx) {
         let state = self.connection_state(node, connection);
         let recurs = self.a(action).key.interval_ms() > 0;
-        match self.a(action).task.clone() {
+        match self.a(action).task {
             Task::Start | Task::Promote => {
                 let extra =
                     if state == Connection::Failed { Relation::FIRST_FORCES_THEN } else { Relation::NONE };
@@ -186,7 +186,7 @@ impl Draft<'_, '_> {
             self.r(connection).container.is_none() && self.rsc[connection.i()].partial_migration.is_some();
         let task = match &self.a(action).key {
             Key::Notify(..) => self.a(action).notified_task(),
-            Key::Op(..) => self.a(action).task.clone(),
+            Key::Op(..) => self.a(action).task,
         };
         let is_before =
             matches!(task, Task::Cancel | Task::Stop | Task::Demote | Task::MigrateFrom | Task::MigrateTo);

@@ -1,9 +1,9 @@
 //! Words for what is done: tasks, and the keys that tell actions of one resource apart.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-/// What an action does: `operation` in the graph.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What an action does: `operation` in the graph. [`TaskNames`] has its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
     /// `monitor`: a probe without interval, recurring with one.
     Monitor,
@@ -45,14 +45,52 @@ pub enum Task {
     Fence,
     /// `do_shutdown`.
     Shutdown,
-    /// A pseudo-action, or a recurring operation, known by its name only.
-    Other(Arc<str>),
+    /// A pseudo-action that belongs to no resource: its own name is all there is to say of it.
+    AsNamed,
+    /// A recurring operation known by its name only.
+    Other(TaskNumber),
+}
+
+/// Place of an operation's name in [`TaskNames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskNumber(u32);
+
+/// Operations that are known by their names only.
+#[derive(Clone, Debug, Default)]
+pub struct TaskNames {
+    names: Vec<Arc<str>>,
+    numbers: BTreeMap<Arc<str>, TaskNumber>,
+}
+
+impl TaskNames {
+    /// The task of that name.
+    pub fn task(&mut self, name: &str) -> Task {
+        if let Some(known) = Task::well_known(name) {
+            return known;
+        }
+        if let Some(known) = self.numbers.get(name) {
+            return Task::Other(*known);
+        }
+        let name: Arc<str> = name.into();
+        let number = TaskNumber(u32::try_from(self.names.len()).expect("fewer than 4 billion operations"));
+        self.names.push(name.clone());
+        self.numbers.insert(name, number);
+        Task::Other(number)
+    }
+
+    /// `operation` in the graph; of [`Task::AsNamed`] the action has it.
+    pub fn text(&self, task: Task) -> &str {
+        match task {
+            Task::Other(number) => &self.names[number.0 as usize],
+            known => known.word(),
+        }
+    }
 }
 
 impl Task {
-    /// The task of that name.
-    pub fn named(name: &str) -> Self {
-        match name {
+    /// The task of that name, unless it is one of an agent's own.
+    pub fn well_known(name: &str) -> Option<Self> {
+        Some(match name {
             "monitor" => Self::Monitor,
             "start" => Self::Start,
             "running" => Self::Started,
@@ -73,12 +111,12 @@ impl Task {
             "clear_failcount" => Self::ClearFailCount,
             "stonith" => Self::Fence,
             "do_shutdown" => Self::Shutdown,
-            other => Self::Other(other.into()),
-        }
+            _ => return None,
+        })
     }
 
-    /// `operation` in the graph.
-    pub fn as_str(&self) -> &str {
+    /// `operation` in the graph, of a task that needs no other name.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Monitor => "monitor",
             Self::Start => "start",
@@ -100,35 +138,62 @@ impl Task {
             Self::ClearFailCount => "clear_failcount",
             Self::Fence => "stonith",
             Self::Shutdown => "do_shutdown",
-            Self::Other(name) => name,
+            Self::AsNamed | Self::Other(_) => "",
+        }
+    }
+
+    const fn number(self) -> u32 {
+        match self {
+            Self::Monitor => 0,
+            Self::Start => 1,
+            Self::Started => 2,
+            Self::Stop => 3,
+            Self::Stopped => 4,
+            Self::Promote => 5,
+            Self::Promoted => 6,
+            Self::Demote => 7,
+            Self::Demoted => 8,
+            Self::Notify => 9,
+            Self::Notified => 10,
+            Self::MigrateTo => 11,
+            Self::MigrateFrom => 12,
+            Self::Reload => 13,
+            Self::Cancel => 14,
+            Self::Delete => 15,
+            Self::LrmDelete => 16,
+            Self::ClearFailCount => 17,
+            Self::Fence => 18,
+            Self::Shutdown => 19,
+            Self::AsNamed => 20,
+            Self::Other(_) => 21,
         }
     }
 
     /// For a task of a collective, the one that says it is over; others stay as they are.
-    pub fn completion(&self) -> Self {
+    pub const fn completion(self) -> Self {
         match self {
             Self::Start => Self::Started,
             Self::Stop => Self::Stopped,
             Self::Promote => Self::Promoted,
             Self::Demote => Self::Demoted,
             Self::Notify => Self::Notified,
-            other => other.clone(),
+            other => other,
         }
     }
 
     /// For a task that says a collective's work is over, the work itself; others stay as they are.
-    pub fn work(&self) -> Self {
+    pub const fn work(self) -> Self {
         match self {
             Self::Started => Self::Start,
             Self::Stopped => Self::Stop,
             Self::Promoted => Self::Promote,
             Self::Demoted => Self::Demote,
-            other => other.clone(),
+            other => other,
         }
     }
 
     /// What undoes it, for symmetrical orders.
-    pub fn inverse(&self) -> Self {
+    pub const fn inverse(self) -> Self {
         match self {
             Self::Start => Self::Stop,
             Self::Stop => Self::Start,
@@ -138,14 +203,24 @@ impl Task {
             Self::Stopped => Self::Started,
             Self::Promoted => Self::Demoted,
             Self::Demoted => Self::Promoted,
-            other => other.clone(),
+            other => other,
         }
     }
 }
 
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+/// Tasks; those that are known by their names only count as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TaskSet(u32);
+
+impl TaskSet {
+    /// Adds one.
+    pub const fn insert(&mut self, task: Task) {
+        self.0 |= 1 << task.number();
+    }
+
+    /// Whether a task may be among them.
+    pub const fn may_have(self, task: Task) -> bool {
+        self.0 & (1 << task.number()) != 0
     }
 }
 
@@ -175,7 +250,7 @@ impl Moment {
 }
 
 /// Tells apart the actions of one resource: its operation key less the resource's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// `start_0`, `monitor_10000` (the interval in milliseconds).
     Op(Task, u32),
@@ -189,20 +264,18 @@ impl Key {
         Self::Op(task, 0)
     }
 
-    /// The interval, in milliseconds.
-    pub const fn interval_ms(&self) -> u32 {
+    /// Its task; of a notification, what that is about.
+    pub const fn task(self) -> Task {
         match self {
-            Self::Op(_, interval) => *interval,
-            Self::Notify(..) => 0,
+            Self::Op(task, _) | Self::Notify(_, task) => task,
         }
     }
-}
 
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The interval, in milliseconds.
+    pub const fn interval_ms(self) -> u32 {
         match self {
-            Self::Op(task, interval) => write!(f, "{}_{interval}", task.as_str()),
-            Self::Notify(moment, task) => write!(f, "{}_notify_{}_0", moment.as_str(), task.as_str()),
+            Self::Op(_, interval) => interval,
+            Self::Notify(..) => 0,
         }
     }
 }
@@ -235,12 +308,13 @@ mod tests {
             Task::Fence,
             Task::Shutdown,
         ];
+        let mut names = TaskNames::default();
         for task in known {
-            assert_eq!(Task::named(task.as_str()), task);
+            assert_eq!(names.task(names.text(task).to_owned().as_str()), task);
         }
-        assert_eq!(Task::named("running"), Task::Started);
-        assert_eq!(Task::named("validate").as_str(), "validate");
-        assert_eq!(Key::Op(Task::Monitor, 10_000).to_string(), "monitor_10000");
-        assert_eq!(Key::Notify(Moment::PostDone, Task::Start).to_string(), "confirmed-post_notify_start_0");
+        assert_eq!(names.task("running"), Task::Started);
+        let own = ["validate", "check", "validate"].map(|name| names.task(name));
+        assert_eq!(own.map(|task| names.text(task)), ["validate", "check", "validate"]);
+        assert_eq!(own[0], own[2]);
     }
 }

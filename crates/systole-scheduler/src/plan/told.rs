@@ -14,7 +14,13 @@ use crate::{
     NodeIdx, RscIdx,
     status::{Attributes, Kind, NameHasher, NodeKind},
 };
-use std::{collections::HashMap, fmt::Write as _, hash::BuildHasherDefault, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    hash::BuildHasherDefault,
+    sync::Arc,
+    time::Duration,
+};
 use systole_graph::{ActionKind, Attributes as ActionAttributes, ResourceRef};
 use systole_types::{FEATURE_SET, NodeId, NodeUuid, ResourceId};
 
@@ -27,16 +33,24 @@ pub(super) struct Cache {
     without_resource: Arc<Attributes>,
     /// Of meta attributes, as actions carry them.
     meta_names: HashMap<Arc<str>, Arc<str>, FastHash>,
-    /// Names of attributes that most actions have.
-    on_node: Arc<str>,
-    on_node_uuid: Arc<str>,
-    target_rc: Arc<str>,
-    task_names: HashMap<Task, Arc<str>, FastHash>,
-    numbers: HashMap<u8, Arc<str>, FastHash>,
+    /// Names and values that many actions have.
+    texts: HashSet<Arc<str>, FastHash>,
+    /// What actions are told of their node, and of the result that is expected there.
+    places: HashMap<(Option<NodeIdx>, Option<u8>), ActionAttributes, FastHash>,
     /// Of the resource whose probe was written last: its probes come one after the other.
     probe_keys: Option<(RscIdx, WrittenKeys)>,
+    /// Of the resource that was written last: so do its actions.
+    reference: Option<(RscIdx, Arc<ResourceRef>)>,
+    /// What all actions of a resource are told, of the last one (and where that matters, the last node).
+    common: Option<(RscIdx, Option<NodeIdx>, Common)>,
     operations: HashMap<Definition, Arc<Attributes>, FastHash>,
-    collective: HashMap<RscIdx, Arc<Attributes>, FastHash>,
+}
+
+/// What all actions of a resource are told.
+struct Common {
+    all: Attributes,
+    /// Those of them that an operation has no say in.
+    collective: Attributes,
 }
 
 /// An operation's key as histories know it, and where that is another, the key of the instance.
@@ -62,22 +76,13 @@ impl Cache {
             without_resource: Arc::new(Attributes::from([feature_set.clone()])),
             feature_set,
             meta_names: HashMap::default(),
-            on_node: "CRM_meta_on_node".into(),
-            on_node_uuid: "CRM_meta_on_node_uuid".into(),
-            target_rc: "CRM_meta_op_target_rc".into(),
-            task_names: HashMap::default(),
-            numbers: HashMap::default(),
+            texts: HashSet::default(),
+            places: HashMap::default(),
             probe_keys: None,
+            reference: None,
+            common: None,
             operations: HashMap::default(),
-            collective: HashMap::default(),
         }
-    }
-
-    fn task_name(&mut self, task: &Task) -> Arc<str> {
-        if let Some(known) = self.task_names.get(task) {
-            return known.clone();
-        }
-        self.task_names.entry(task.clone()).or_insert(task.as_str().into()).clone()
     }
 
     fn meta_name(&mut self, name: &str) -> Arc<str> {
@@ -87,8 +92,13 @@ impl Cache {
         self.meta_names.entry(name.into()).or_insert_with(|| meta_name(name)).clone()
     }
 
-    fn number(&mut self, number: u8) -> Arc<str> {
-        self.numbers.entry(number).or_insert_with(|| number.to_string().into()).clone()
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(text.clone());
+        text
     }
 }
 
@@ -99,7 +109,7 @@ impl Draft<'_, '_> {
         let kind = match (&action.task, action.rsc) {
             (Task::Fence, _) if is_pseudo => ActionKind::Pseudo,
             (Task::Fence | Task::Shutdown | Task::ClearFailCount | Task::LrmDelete, _) => ActionKind::Cluster,
-            (_, Some(rsc)) if !is_pseudo => ActionKind::Resource(self.resource_ref(rsc)),
+            (_, Some(rsc)) if !is_pseudo => ActionKind::Resource(self.resource_ref(rsc, cache)),
             _ => ActionKind::Pseudo,
         };
         let kind_is_cluster = kind == ActionKind::Cluster;
@@ -107,11 +117,11 @@ impl Draft<'_, '_> {
         let node =
             action.node.filter(|_| has_node || matches!(action.task, Task::ClearFailCount | Task::LrmDelete));
         let (key, internal_key) = self.keys(action, cache);
-        let is_maintenance = matches!(&action.task, Task::Other(name) if &**name == "maintenance_nodes");
+        let is_maintenance = action.name.as_deref() == Some("maintenance_nodes");
         systole_graph::Action {
             id: idx.0 + 1,
             kind,
-            operation: cache.task_name(&action.task),
+            operation: self.operation(action, cache),
             key,
             internal_key,
             node: node.map(|node| self.node_names(node)),
@@ -120,7 +130,7 @@ impl Draft<'_, '_> {
             downed: node.map(|node| self.downed(idx, node)).unwrap_or_default(),
             maintenance: if is_maintenance { self.maintenance_changes() } else { Vec::new() },
             about: match action.rsc {
-                Some(rsc) if kind_is_cluster => Some(self.resource_ref(rsc)),
+                Some(rsc) if kind_is_cluster => Some(self.resource_ref(rsc, cache)),
                 _ => None,
             },
             extra: self.extra(action),
@@ -162,21 +172,50 @@ impl Draft<'_, '_> {
             return (action.name.clone().expect("actions without a resource have a name"), None);
         };
         let resource = self.r(rsc);
-        let own = operation_key(&resource.id, &action.key);
+        let own = self.operation_key(&resource.id, action.key);
         match &resource.history_id {
             Some(known_as) if action.task == Task::Notified => {
                 (format!("{known_as}_notified_0").into(), Some(own))
             }
             Some(known_as) if matches!(action.key, Key::Notify(..)) => {
-                let (kind, task) = action.notice.as_ref().map_or(("", ""), |n| (n.kind(), n.task.as_str()));
+                let (kind, task) = action.notice.as_ref().map_or(("", ""), |n| (n.kind(), n.task.word()));
                 (format!("{known_as}_{kind}_notify_{task}_0").into(), Some(own))
             }
-            Some(known_as) => (operation_key(known_as, &action.key), Some(own)),
+            Some(known_as) => (self.operation_key(known_as, action.key), Some(own)),
             None => (own, None),
         }
     }
 
-    fn resource_ref(&self, rsc: RscIdx) -> ResourceRef {
+    /// The key of an operation, as histories know it.
+    fn operation_key(&self, rsc: &ResourceId, key: Key) -> Arc<str> {
+        let Key::Op(task, interval) = key else { return format!("{rsc}_{}", self.key_text(key)).into() };
+        let mut text = String::with_capacity(rsc.as_str().len() + 24);
+        text.push_str(rsc.as_str());
+        text.push('_');
+        text.push_str(self.task_names.text(task));
+        if interval == 0 {
+            text.push_str("_0");
+        } else {
+            let _ = write!(text, "_{interval}");
+        }
+        text.into()
+    }
+
+    fn operation(&self, action: &Action, cache: &mut Cache) -> Arc<str> {
+        match &action.name {
+            Some(name) if action.task == Task::AsNamed => name.clone(),
+            _ => cache.text(self.task_names.text(action.task)),
+        }
+    }
+
+    fn resource_ref(&self, rsc: RscIdx, cache: &mut Cache) -> Arc<ResourceRef> {
+        match &cache.reference {
+            Some((known, reference)) if *known == rsc => reference.clone(),
+            _ => cache.reference.insert((rsc, Arc::new(self.new_resource_ref(rsc)))).1.clone(),
+        }
+    }
+
+    fn new_resource_ref(&self, rsc: RscIdx) -> ResourceRef {
         let resource = self.r(rsc);
         let definition = resource.primitive().map(|primitive| &**primitive.definition);
         let xml_id = definition.map_or(&resource.id, |definition| &definition.id);
@@ -225,10 +264,11 @@ impl Draft<'_, '_> {
     /// Most of what actions are told is the same for all that do the same to a resource.
     fn attributes(&self, idx: ActIdx, node: Option<NodeIdx>, cache: &mut Cache) -> ActionAttributes {
         let action = self.a(idx);
-        let mut all = ActionAttributes::sharing(match action.rsc {
+        let shared = match action.rsc {
             Some(rsc) => self.operation_attributes(rsc, action, cache),
             None => cache.without_resource.clone(),
-        });
+        };
+        let mut all = self.place_attributes(node, action.expected_rc, cache).on(shared);
         for (name, value) in &action.meta {
             all.insert(cache.meta_name(name), value.clone());
         }
@@ -240,17 +280,25 @@ impl Draft<'_, '_> {
         for (name, value) in action.told.iter().flat_map(|environment| environment.iter()) {
             all.insert(cache.meta_name(name), value.clone());
         }
-        if let Some(rc) = action.expected_rc {
-            all.insert(cache.target_rc.clone(), cache.number(rc));
-        }
-        if let Some(node) = node {
-            let node = self.status.node(node);
-            all.insert(cache.on_node.clone(), (&node.name).into());
-            all.insert(cache.on_node_uuid.clone(), (&node.uuid).into());
-        }
         if let Some(rsc) = action.rsc {
             self.add_guest_attributes(action, rsc, &mut all);
         }
+        all
+    }
+
+    fn place_attributes(&self, node: Option<NodeIdx>, rc: Option<u8>, cache: &mut Cache) -> ActionAttributes {
+        if let Some(known) = cache.places.get(&(node, rc)) {
+            return known.clone();
+        }
+        let mut all = ActionAttributes::default();
+        if let Some(node) = node.map(|node| self.status.node(node)) {
+            all.insert(cache.text("CRM_meta_on_node"), (&node.name).into());
+            all.insert(cache.text("CRM_meta_on_node_uuid"), (&node.uuid).into());
+        }
+        if let Some(rc) = rc {
+            all.insert(cache.text("CRM_meta_op_target_rc"), rc.to_string().into());
+        }
+        cache.places.insert((node, rc), all.clone());
         all
     }
 
@@ -259,44 +307,51 @@ impl Draft<'_, '_> {
     fn operation_attributes(&self, rsc: RscIdx, action: &Action, cache: &mut Cache) -> Arc<Attributes> {
         let task = match &action.key {
             Key::Notify(..) => Task::Notify,
-            Key::Op(..) => action.made_as.clone(),
+            Key::Op(..) => action.made_as,
         };
         let primitive = self.r(rsc).primitive();
-        let has_own = primitive.is_some_and(|primitive| {
-            primitive.definition.operations.iter().any(|operation| !operation.parameters.is_empty())
-        });
+        let has_own = primitive.is_some_and(|primitive| primitive.operations_have_parameters);
         let depends_on_node = has_own || primitive.is_some_and(|primitive| primitive.node_dependent);
         let node = action.node.filter(|_| depends_on_node);
-        let (made_as, interval_ms) = (action.made_as.clone(), action.key.interval_ms());
+        let (made_as, interval_ms) = (action.made_as, action.key.interval_ms());
         let definition = Definition { rsc, task, made_as, interval_ms, node };
         if let Some(known) = cache.operations.get(&definition) {
             return known.clone();
         }
         let interval = Duration::from_millis(interval_ms.into());
-        let meta = self.status.op_meta(rsc, definition.task.as_str(), interval);
-        let usable = meta.raw.iter().filter(|(name, _)| !name.contains(['#', ':']));
-        let mut all: Attributes =
-            usable.map(|(name, value)| (cache.meta_name(name), value.clone())).collect();
+        let meta = self.status.op_meta(rsc, self.task_names.text(definition.task), interval);
+        let is_usable = |name: &str| !name.bytes().any(|byte| matches!(byte, b'#' | b':'));
+        let meta = meta.raw.into_iter().filter(|(name, _)| is_usable(name));
+        let mut own: Vec<_> = meta.map(|(name, value)| (cache.meta_name(&name), value)).collect();
         if let Some(node) = node.filter(|_| has_own) {
-            let made_as = definition.made_as.as_str();
-            all.extend(self.status.operation_parameters(rsc, node, made_as, interval));
+            let made_as = self.task_names.text(definition.made_as);
+            own.extend(self.status.operation_parameters(rsc, node, made_as, interval));
         }
+        let common = self.common_attributes(rsc, node, cache);
+        let mut all = common.all.clone();
+        all.extend(own.into_iter().filter(|(name, _)| !common.collective.contains_key(name)));
         if primitive.is_some() {
-            self.add_parameters(rsc, node, &mut all);
+            self.name_host(rsc, &mut all);
         }
-        let collective = self.collective_attributes(rsc, cache);
-        all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
-        all.extend([cache.feature_set.clone()]);
         let all = Arc::new(all);
         cache.operations.insert(definition, all.clone());
         all
     }
 
-    /// Parameters of the resource.
-    fn add_parameters(&self, rsc: RscIdx, node: Option<NodeIdx>, all: &mut Attributes) {
-        for (name, value) in self.status.parameters(rsc, node).iter() {
-            all.entry(name.clone()).or_insert_with(|| value.clone());
+    /// Parameters, and what a resource, the collectives it is part of, and every action at all add.
+    fn common_attributes<'c>(&self, rsc: RscIdx, node: Option<NodeIdx>, cache: &'c mut Cache) -> &'c Common {
+        let is_known = cache.common.as_ref().is_some_and(|(known, there, _)| (*known, *there) == (rsc, node));
+        if !is_known {
+            let collective = self.collective_attributes(rsc, cache);
+            let mut all = Attributes::clone(&self.status.parameters(rsc, node));
+            all.extend(collective.iter().map(|(name, value)| (name.clone(), value.clone())));
+            cache.common = Some((rsc, node, Common { all, collective }));
         }
+        &cache.common.as_ref().expect("they have just been worked out").2
+    }
+
+    /// An address that is where the container is.
+    fn name_host(&self, rsc: RscIdx, all: &mut Attributes) {
         if all.get("addr").is_some_and(|address| &**address == "#uname")
             && self.status.needs_host_name(rsc)
             && let Some(host) = self.container_host(rsc)
@@ -312,14 +367,9 @@ impl Draft<'_, '_> {
     }
 
     /// What a resource and the collectives it is part of add to every action.
-    fn collective_attributes(&self, rsc: RscIdx, cache: &mut Cache) -> Arc<Attributes> {
-        if let Some(known) = cache.collective.get(&rsc) {
-            return known.clone();
-        }
-        let mut all = Attributes::new();
-        let mut add = |name: &str, value: &str| {
-            all.insert(name.into(), value.into());
-        };
+    fn collective_attributes(&self, rsc: RscIdx, cache: &mut Cache) -> Attributes {
+        let mut all = Attributes::from([cache.feature_set.clone()]);
+        let mut add = |name: &str, value: &str| _ = all.insert(cache.text(name), cache.text(value));
         if self.r(rsc).is_primitive() {
             if let Some(number) = self.instance_number(rsc) {
                 add("CRM_meta_clone", number);
@@ -358,8 +408,6 @@ impl Draft<'_, '_> {
             }
             at = resource.parent;
         }
-        let all = Arc::new(all);
-        cache.collective.insert(rsc, all.clone());
         all
     }
 
@@ -387,7 +435,7 @@ impl Draft<'_, '_> {
         let NodeKind::Guest { container, .. } = self.status.node(node).kind else { return };
         let task = match &action.key {
             Key::Notify(..) => action.notified_task(),
-            Key::Op(..) => action.task.clone(),
+            Key::Op(..) => action.task,
         };
         let host = match task.work() {
             Task::Stop | Task::Demote => self.current_node(container),
@@ -400,21 +448,6 @@ impl Draft<'_, '_> {
         }
         all.insert_new("CRM_meta_physical_host", &(&self.status.node(host).name).into());
     }
-}
-
-/// The key of an operation, as histories know it.
-fn operation_key(rsc: &ResourceId, key: &Key) -> Arc<str> {
-    let Key::Op(task, interval) = key else { return format!("{rsc}_{key}").into() };
-    let mut text = String::with_capacity(rsc.as_str().len() + 24);
-    text.push_str(rsc.as_str());
-    text.push('_');
-    text.push_str(task.as_str());
-    if *interval == 0 {
-        text.push_str("_0");
-    } else {
-        let _ = write!(text, "_{interval}");
-    }
-    text.into()
 }
 
 /// A meta attribute's name as actions carry it.

@@ -124,6 +124,7 @@ impl<'a> Unpack<'a> {
             inherited,
             node_dependent,
             has_rules,
+            operations_have_parameters: definition.operations.iter().any(|op| !op.parameters.is_empty()),
             is_fence_device,
             is_remote_connection: is_remote,
             utilization: utilization.into_iter().map(|(name, value)| (name, amount(&value))).collect(),

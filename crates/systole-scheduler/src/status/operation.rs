@@ -154,11 +154,24 @@ fn most_frequent_monitor<'r>(resource: &'r Resource<'_>) -> Option<&'r Operation
     monitors.min_by_key(|op| op.interval)
 }
 
+/// Gives a property its value, whether it had one or not.
+fn set(raw: &mut Attributes, name: &str, value: Arc<str>) {
+    match raw.get_mut(name) {
+        Some(known) => *known = value,
+        None => _ = raw.insert(name.into(), value),
+    }
+}
+
+/// A duration as actions carry it.
+fn milliseconds(duration: Duration) -> Arc<str> {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).to_string().into()
+}
+
 fn set_interval(raw: &mut Attributes, interval: Duration) {
     if interval.is_zero() {
         raw.remove("interval");
     } else {
-        raw.insert("interval".into(), interval.as_millis().to_string().into());
+        set(raw, "interval", milliseconds(interval));
     }
 }
 
@@ -176,11 +189,11 @@ fn set_timeout(
         && primitive.is_some_and(|primitive| primitive.is_fence_device)
         && let Some(timeout) = status.parameters(rsc, None).get("pcmk_monitor_timeout")
     {
-        raw.insert("timeout".into(), timeout.clone());
+        set(raw, "timeout", timeout.clone());
     }
     let given = raw.get("timeout").map(|timeout| delay(timeout)).filter(|timeout| !timeout.is_zero());
     let timeout = given.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
-    raw.insert("timeout".into(), timeout.as_millis().to_string().into());
+    set(raw, "timeout", milliseconds(timeout));
     timeout
 }
 
@@ -193,7 +206,7 @@ fn set_start_delay(status: &Status<'_>, raw: &mut Attributes, interval: Duration
         },
         _ => return Duration::ZERO,
     };
-    raw.insert("start-delay".into(), delay.as_millis().to_string().into());
+    set(raw, "start-delay", milliseconds(delay));
     delay
 }
 

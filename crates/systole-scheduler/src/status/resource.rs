@@ -102,6 +102,8 @@ pub struct PrimitiveData<'a> {
     pub node_dependent: bool,
     /// Some parameters, or properties of operations, are under a rule.
     pub has_rules: bool,
+    /// Some operation has parameters of its own.
+    pub operations_have_parameters: bool,
     /// A fence device.
     pub is_fence_device: bool,
     /// A connection to a remote or guest node (`ocf:pacemaker:remote`).

@@ -7,8 +7,7 @@ use crate::{
         clone::is_known_on,
         config::{is_configured, is_looked_at, since_last_start},
         probes::is_asked_about,
-        recurring::recurring_operations,
-        task::{Key, Task},
+        recurring::{Recurring, recurring_operations},
     },
     rules,
     status::{
@@ -16,7 +15,6 @@ use crate::{
         in_order,
     },
 };
-use std::time::Duration;
 use systole_cib::model::HistoryEntry;
 use systole_types::Role;
 
@@ -247,7 +245,7 @@ impl<'s, 'a> Rest<'s, 'a> {
                     return false;
                 }
             } else if let Some(node) = on.filter(|_| wanted.is_for(next_role)) {
-                let is_it = |(_, early): &&(RscIdx, &EarlyAction)| is_recurring(early, &wanted.key, node);
+                let is_it = |(_, early): &&(RscIdx, &EarlyAction)| is_recurring(early, &wanted, node);
                 if !active.iter().any(|early| is_it(&early)) {
                     return false;
                 }
@@ -351,11 +349,8 @@ impl<'s, 'a> Rest<'s, 'a> {
     }
 }
 
-/// Whether it is the recurring operation with that key on that node.
-fn is_recurring(early: &EarlyAction, wanted: &Key, on: NodeIdx) -> bool {
+/// Whether it is that recurring operation on that node.
+fn is_recurring(early: &EarlyAction, wanted: &Recurring<'_>, on: NodeIdx) -> bool {
     let EarlyAction::Recurring { node, task, interval, .. } = early else { return false };
-    let Key::Op(wanted_task, wanted_interval) = wanted else { return false };
-    *node == on
-        && *interval == Duration::from_millis((*wanted_interval).into())
-        && Task::named(task) == *wanted_task
+    *node == on && *interval == wanted.interval && task == wanted.name
 }
