@@ -14,7 +14,6 @@ use crate::{
     placement::Placement,
     status::{Kind, NodeKind, NodeSet},
 };
-use std::collections::BTreeMap;
 use systole_types::Role;
 
 impl Draft<'_, '_> {
@@ -32,8 +31,8 @@ impl Draft<'_, '_> {
             } else if !state.unclean && self.status.node(node).discovery {
                 // There are as many such nodes as replicas, and hardly any has to do with more than one bundle.
                 let may_be_asked = |root: &RscIdx| {
-                    let is_elsewhere = |nodes: &NodeSet| !nodes.contains(node);
-                    !(self.status.node(node).is_bundle() && inside.get(root).is_some_and(is_elsewhere))
+                    let is_elsewhere = || self.r(*root).is_bundle() && !inside[root.i()].contains(node);
+                    !(self.status.node(node).is_bundle() && is_elsewhere())
                 };
                 let roots: Vec<RscIdx> = roots.iter().copied().filter(may_be_asked).collect();
                 self.probe_all(&roots, node);
@@ -42,16 +41,13 @@ impl Draft<'_, '_> {
     }
 
     /// Of each bundle, the nodes inside any bundle that something of it may be asked about on.
-    fn nodes_inside_bundles(&self) -> BTreeMap<RscIdx, NodeSet> {
-        let bundles = self.status.roots.iter().filter(|root| self.r(**root).is_bundle());
-        let mut nodes: BTreeMap<RscIdx, NodeSet> =
-            bundles.map(|bundle| (*bundle, NodeSet::default())).collect();
-        if !nodes.is_empty() {
-            for (rsc, _) in self.status.iter_resources() {
+    fn nodes_inside_bundles(&self) -> Vec<NodeSet> {
+        let mut nodes = vec![NodeSet::default(); self.status.resources.len()];
+        for (rsc, _) in self.status.iter_resources() {
+            let root = self.status.root_of(rsc);
+            if self.r(root).is_bundle() {
                 let listed = self.placement.allowed[rsc.i()].iter().map(|entry| entry.node);
-                if let Some(nodes) = nodes.get_mut(&self.status.root_of(rsc)) {
-                    nodes.extend(listed.filter(|node| self.status.node(*node).is_bundle()));
-                }
+                nodes[root.i()].extend(listed.filter(|node| self.status.node(*node).is_bundle()));
             }
         }
         nodes

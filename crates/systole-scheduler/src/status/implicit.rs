@@ -25,15 +25,11 @@ pub(super) fn implicit_primitive(
     }
 }
 
-/// A set of pairs, those without value left out.
+/// A set of pairs, those without value left out. They have no ids: nothing could be found by them.
 pub(super) fn implicit_set<const N: usize>(id: String, pairs: [(&str, Option<Arc<str>>); N]) -> AttributeSet {
     let pair = |(name, value): (&str, Option<Arc<str>>)| {
         let value = value?;
-        Some(NvPair {
-            id: Some(ElementId::new(format!("{id}-{name}"))),
-            name: name.into(),
-            value: Some(value),
-        })
+        Some(NvPair { id: None, name: name.into(), value: Some(value) })
     };
     AttributeSet {
         id: ElementId::new(&id),
