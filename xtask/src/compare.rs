@@ -63,6 +63,7 @@ const TABLES: &[(&str, &str)] = &[
     ("iso8601", include_str!("compare/tables/iso8601.txt")),
     ("mistakes", include_str!("compare/tables/mistakes.txt")),
     ("others", include_str!("compare/tables/others.txt")),
+    ("sweep", include_str!("compare/tables/sweep.txt")),
 ];
 
 /// Runs the tables.

@@ -63,8 +63,19 @@ fn operations_stand_with_the_state_and_the_name_that_is_written_down() {
     );
     assert_eq!(output("crm_resource -O -r i"), "", "its history is called i:0");
     assert!(output("crm_resource -O -r i:0").starts_with("i\t(ocf:p:t):\t Started: i:0_start_0"));
+    let keyless = CIB.replace("g1_monitor_9000", "former-g1_monitor_9000");
+    let line = Place::new().with_cib(&keyless).sh("crm_mon -1").out;
+    assert!(line.contains("* former-g1 9s-interval monitor on n1 returned"), "{line}");
     let xml = output("crm_mon --output-as=xml");
     assert!(xml.contains("<failure id=\"g1_monitor_9000\"") && !xml.contains("exec-time"), "{xml}");
+}
+
+#[test]
+fn a_removed_resource_that_does_not_run_is_not_listed() {
+    let cib = CIB.replace("id=\"l\" class=\"ocf\" provider=\"p\" type=\"t\" shutdown-lock=\"900\"/>", r##"id="gone" class="ocf" provider="p" type="t">
+        <lrm_rsc_op id="gone_last_0" operation_key="gone_monitor_0" operation="monitor" call-id="9" rc-code="7" op-status="0" interval="0" transition-key="9:1:7:u" transition-magic="0:7;9:1:7:u"/></lrm_resource>"##);
+    let outcome = Place::new().with_cib(&cib).sh("crm_resource -L --output-as=xml");
+    assert!(cib.contains("gone_last_0") && outcome.code == 0 && !outcome.out.contains("gone"), "{outcome:?}");
 }
 
 #[test]

@@ -6,11 +6,15 @@ use crate::{
     status::{FailedOperation, Failures, in_order},
 };
 use systole_cib::model::{HistoryEntry, ResourceHistory};
-use systole_types::{NodeId, ResourceId};
+use systole_types::{NodeId, OperationKey, ResourceId};
 
 /// A failed operation.
 pub(super) fn failure(status: &Status<'_>, failure: &FailedOperation<'_>) -> FailureView {
-    operation(&status.node(failure.node).name, &failure.entry.key.resource, failure.entry)
+    let entry = failure.entry;
+    // Where no key is written down, the id is read as one.
+    let by_id = if entry.has_key { None } else { OperationKey::split(&entry.id).ok() };
+    let resource = by_id.map_or_else(|| entry.key.resource.clone(), |(name, ..)| ResourceId::new(name));
+    operation(&status.node(failure.node).name, &resource, entry)
 }
 
 /// Histories of all nodes that the status section knows, in its order.

@@ -25,7 +25,9 @@ pub(super) fn list(view: &View) -> Report {
     if view.overview.resources.is_empty() {
         return Report { text: "No resources\n".to_owned(), ..Report::default() }.ending(Exit::NoSuch);
     }
-    let trees = Tree::new("resources").children(view.overview.resources.iter().map(resource_tree));
+    let is_there = |view: &&ResourceView| view.flags.active || !view.flags.removed;
+    let listed = view.overview.resources.iter().filter(is_there);
+    let trees = Tree::new("resources").children(listed.map(resource_tree));
     Report::new(format!("Full List of Resources:\n{}", list.render(Style::default())), trees)
 }
 
@@ -201,8 +203,9 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: 
             if args.resource.as_deref().is_some_and(|wanted| resource.id.as_str() != wanted) {
                 continue;
             }
-            let instance =
-                instances.iter().find(|view| view.full_id.as_str() == name || view.id.as_str() == name);
+            // The instance of that number, if there is one: its state may be another than the first one's.
+            let numbered = instances.iter().find(|view| view.full_id == resource.id);
+            let instance = numbered.or_else(|| instances.iter().find(|view| view.id.as_str() == name));
             let agent = instance.and_then(|view| match &view.kind {
                 ResourceViewKind::Primitive(primitive) => Some(agent_text(&primitive.agent)),
                 _ => None,
