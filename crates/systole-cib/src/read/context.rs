@@ -117,6 +117,14 @@ impl<'d> Reader<'d> {
         self.strings.share(text)
     }
 
+    /// The same, where there is one that it is likely to be the same as.
+    pub fn shared_like(&mut self, likely: Option<&Arc<str>>, text: &str) -> Arc<str> {
+        match likely {
+            Some(likely) if **likely == *text => Arc::clone(likely),
+            _ => self.shared(text),
+        }
+    }
+
     pub fn text(&mut self, element: Element<'d>, name: &str) -> Option<Arc<str>> {
         element.attr(name).map(|value| self.shared(value))
     }

@@ -48,14 +48,19 @@ impl<'d> Reader<'d> {
     pub fn status(&mut self, section: Element<'d>, cib: &mut Cib) {
         for element in section.children() {
             match element.name() {
-                "node_state" => cib.node_states.push(self.node_state(element)),
+                "node_state" => {
+                    let former = cib.node_states.last().and_then(|state| state.history.as_deref());
+                    let state = self.node_state(element, former.unwrap_or_default());
+                    cib.node_states.push(state);
+                }
                 "tickets" => cib.tickets.extend(self.tickets(element)),
                 _ => self.unknown(element, "<status>"),
             }
         }
     }
 
-    fn node_state(&mut self, element: Element<'d>) -> NodeState {
+    /// Reads a node's state. `former` are the histories of another node.
+    fn node_state(&mut self, element: Element<'d>, former: &[ResourceHistory]) -> NodeState {
         let mut state = NodeState {
             uuid: element.id().map(NodeUuid::new),
             name: element.attr("uname").map(NodeId::new),
@@ -78,7 +83,11 @@ impl<'d> Reader<'d> {
                     state.utilization.extend(self.utilization(child));
                 }
                 "lrm" => {
-                    let history = child.children_named("lrm_resources").flat_map(|list| self.histories(list));
+                    let mut former = Former(former);
+                    let history = child
+                        .children_named("lrm_resources")
+                        .flat_map(|list| list.children_named("lrm_resource"))
+                        .filter_map(|resource| self.history(resource, &mut former));
                     state.history.get_or_insert_default().extend(history.collect::<Vec<_>>());
                 }
                 _ => self.unknown(child, "a <node_state>"),
@@ -87,17 +96,18 @@ impl<'d> Reader<'d> {
         state
     }
 
-    fn histories(&mut self, list: Element<'d>) -> Vec<ResourceHistory> {
-        list.children_named("lrm_resource").filter_map(|resource| self.history(resource)).collect()
-    }
-
-    pub fn history(&mut self, element: Element<'d>) -> Option<ResourceHistory> {
+    /// Reads an `<lrm_resource>`, which is likely to be much like one of the `former`.
+    pub fn history(&mut self, element: Element<'d>, former: &mut Former<'_>) -> Option<ResourceHistory> {
         let [id, class, provider, kind, container, shutdown_lock] = element.pick(&self.history_columns);
         let Some(id) = id.filter(|id| !id.is_empty()) else {
             self.error(element, "id is missing");
             return None;
         };
-        let resource = ResourceId::from(self.shared(id));
+        let former = former.find(id);
+        let resource = match former {
+            Some(former) => former.resource.clone(),
+            None => ResourceId::from(self.shared(id)),
+        };
         let agent = match (class, kind) {
             (Some(class), Some(kind)) => Some(Agent {
                 class: self.shared(class),
@@ -108,8 +118,9 @@ impl<'d> Reader<'d> {
         };
         // There are very many of these: room is made for just as many as there are.
         let mut operations = Vec::with_capacity(element.children_named("lrm_rsc_op").count());
+        let mut former = former.map_or(&[][..], |former| &former.operations).iter();
         for operation in element.children_named("lrm_rsc_op") {
-            operations.extend(self.history_entry(operation, &resource));
+            operations.extend(self.history_entry(operation, &resource, former.next()));
         }
         Some(ResourceHistory {
             agent,
@@ -122,7 +133,12 @@ impl<'d> Reader<'d> {
     }
 
     /// Most of a CIB is entries like this, so their attributes are gone through once and not once for each that is wanted.
-    fn history_entry(&mut self, element: Element<'d>, resource: &ResourceId) -> Option<HistoryEntry> {
+    fn history_entry(
+        &mut self,
+        element: Element<'d>,
+        resource: &ResourceId,
+        former: Option<&HistoryEntry>,
+    ) -> Option<HistoryEntry> {
         let [
             id,
             operation_key,
@@ -172,7 +188,7 @@ impl<'d> Reader<'d> {
             Some(TransitionMagic { status, rc, key })
         });
         Some(HistoryEntry {
-            id: self.shared(id),
+            id: self.shared_like(former.map(|former| &former.id), id),
             operation,
             key,
             has_key: operation_key.is_some(),
@@ -186,7 +202,8 @@ impl<'d> Reader<'d> {
             last_rc_change: self.number_in(element, ("last-rc-change", last_rc_change)).map(Timestamp),
             exec_time_ms: self.number_in(element, ("exec-time", exec_time)),
             queue_time_ms: self.number_in(element, ("queue-time", queue_time)),
-            digest_all: digest.map(|digest| self.shared(digest)),
+            digest_all: digest
+                .map(|digest| self.shared_like(former.and_then(|former| former.digest_all.as_ref()), digest)),
             digest_restart: self.digest(restart_names, restart_digest),
             digest_secure: self.digest(secure_names, secure_digest),
             on_node: on_node.map(|node| self.shared(node).into()),
@@ -300,10 +317,62 @@ impl<'d> Reader<'d> {
     }
 }
 
+/// Histories of another node, those that are left to come. Nodes have much the same histories in much the same sequence, and
+/// what is compared with the one that comes next need not be looked for in the memory of a large cluster.
+pub(super) struct Former<'h>(pub &'h [ResourceHistory]);
+
+/// How many histories of the other node may be missing here at a time.
+const MAX_GAP: usize = 8;
+
+impl<'h> Former<'h> {
+    /// The other node's history of a resource, if it is among the next.
+    fn find(&mut self, resource: &str) -> Option<&'h ResourceHistory> {
+        let near = &self.0[..self.0.len().min(MAX_GAP)];
+        let at = near.iter().position(|history| history.resource == *resource)?;
+        let found = &self.0[at];
+        self.0 = &self.0[at + 1..];
+        Some(found)
+    }
+}
+
 /// Whether a key is that of an operation of this resource.
 fn is_key_of(key: &str, resource: &ResourceId, operation: &str, interval_ms: u64) -> bool {
     let behind =
         |text: Option<_>, part: &str| text.and_then(|text: &str| text.strip_prefix(part)?.strip_prefix('_'));
     let interval = behind(behind(Some(key), resource.as_str()), operation);
     interval.and_then(|interval| interval.parse().ok()) == Some(interval_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts are taken over from the node before where they are the same, and only there.
+    #[test]
+    fn what_a_node_has_done_is_read_alike_whoever_stands_before_it() {
+        let history = |id: &str, digest: &str| {
+            format!(
+                "<lrm_resource id=\"{id}\" class=\"ocf\" provider=\"p\" type=\"t\"><lrm_rsc_op id=\"{id}_{digest}\" \
+                 operation=\"monitor\" rc-code=\"7\" op-status=\"0\" op-digest=\"{digest}\"/></lrm_resource>"
+            )
+        };
+        let state = |node: &str, histories: &str| {
+            format!(
+                "<node_state id=\"{node}\"><lrm><lrm_resources>{histories}</lrm_resources></lrm></node_state>"
+            )
+        };
+        let many: String = (0..20).map(|n| history(&format!("r{n}"), "d")).collect();
+        let read = |states: &str| {
+            let (cib, _) = Cib::parse(&format!("<cib><status>{states}</status></cib>")).expect("it is XML");
+            cib.node_states
+        };
+        let before = state("a", &many);
+        for (ids, digest) in
+            [("r0 r1 r2", "d"), ("r1 r5", "other"), ("r19 r0", "d"), ("r2 r1 r3 x", "d"), ("", "d")]
+        {
+            let own: String = ids.split_whitespace().map(|id| history(id, digest)).collect();
+            let own = state("b", &own);
+            assert_eq!(read(&format!("{before}{own}"))[1..], read(&own), "{ids}");
+        }
+    }
 }

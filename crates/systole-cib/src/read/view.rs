@@ -1,7 +1,7 @@
 //! A typed view that is kept up with its document. Most edits of a running cluster's CIB are results of operations: of
 //! these only the history of the one resource is read again.
 
-use super::context::Reader;
+use super::{context::Reader, status::Former};
 use crate::{
     model::{Cib, ResourceHistory},
     upgrade,
@@ -66,7 +66,9 @@ impl View {
     }
 
     fn take_history<'d>(&mut self, reader: &mut Reader<'d>, element: Element<'d>) -> bool {
-        let (Some(history), Some(place)) = (reader.history(element), self.place_of(element)) else {
+        let (Some(history), Some(place)) =
+            (reader.history(element, &mut Former(&[])), self.place_of(element))
+        else {
             return false;
         };
         let is_same = place.resource == history.resource;
