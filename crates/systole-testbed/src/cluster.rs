@@ -480,7 +480,7 @@ impl Cluster {
         }
     }
 
-    /// Nodes without a daemon, an executor or quorum may miss what they are told, and remote daemons that no node with a daemon and quorum
+    /// Nodes without a daemon, an executor or quorum may miss what they are told, and remote daemons that no other node
     /// is connected to. What is promoted without quorum, the others do not get to know either.
     fn note_who_is_disturbed(&mut self) {
         let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
@@ -498,9 +498,7 @@ impl Cluster {
                 false => notices.disturbed(self.now, &host.name),
             }
         }
-        let reaches = |session: &Session| {
-            session.is_up && self.hosts[session.node].awake().is_some() && has_quorum(session.node)
-        };
+        let reaches = |session: &Session| session.is_up && is_there(session.node);
         for (idx, far) in self.fars.iter().enumerate().filter(|(_, far)| far.exists()) {
             let hangs = far.station.hangs_until.is_some();
             if hangs || !self.sessions.iter().any(|session| session.far == idx && reaches(session)) {

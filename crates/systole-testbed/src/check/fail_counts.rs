@@ -9,6 +9,7 @@ mod said;
 
 use crate::{Micros, NodeIdx};
 use said::{Failure, Said};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::xml::Document;
 use systole_wire::exec::OperationResult;
@@ -63,6 +64,8 @@ pub struct FailCounts {
     reported: BTreeMap<String, BTreeSet<Report>>,
     /// Up to which number each executor was told to forget its results.
     acknowledged: BTreeMap<String, u64>,
+    /// The last message that was read, with what it says.
+    latest: (String, Value),
 }
 
 /// Who hears something, from whom, and whether the members were agreed before and are after it.
@@ -135,7 +138,7 @@ impl FailCounts {
         if has_agreed && kind == "copy" {
             *known = self.copies.get(&hearing.from).cloned().unwrap_or_default();
         }
-        let said = Said::read(kind, payload, cib);
+        let said = Said::read(kind, payload, &mut self.latest, cib);
         let is_heard = hearing.was_settled && hearing.is_settled;
         let wrong = match has_agreed {
             _ if known.has_strayed => None,

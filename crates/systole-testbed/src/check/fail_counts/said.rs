@@ -1,7 +1,7 @@
 //! What a message says of failures, read from its text.
 
 use super::{INFINITY, Key};
-use serde_json::{Value, from_value};
+use serde_json::{Value, from_str, from_value};
 use std::collections::BTreeSet;
 use systole_cib::xml::{Document, Element};
 use systole_types::{OcfRc, OpStatus, TransitionKey};
@@ -122,21 +122,23 @@ pub fn records(kind: &str) -> bool {
 }
 
 impl Said {
-    /// Reads a message of that kind, which a CIB has taken in.
-    pub fn read(kind: &str, payload: &str, cib: &Document) -> Self {
-        let is_of_interest =
-            records(kind) || matches!(kind, "membership" | "clear_failure" | "remotes" | "request");
-        let body = || {
-            let mut envelope: Value = serde_json::from_str(payload).ok()?;
-            Some(envelope.get_mut("message")?.get_mut(kind)?.take())
-        };
-        let Some(body) = is_of_interest.then(body).flatten() else { return Self::default() };
+    /// Reads a message of that kind, which a CIB has taken in. `latest` is the last text that was read: members hear the same one
+    /// after the other.
+    pub fn read(kind: &str, payload: &str, latest: &mut (String, Value), cib: &Document) -> Self {
+        if !records(kind) && !matches!(kind, "membership" | "clear_failure" | "remotes" | "request") {
+            return Self::default();
+        }
+        if latest.0 != payload {
+            let mut envelope: Value = from_str(payload).unwrap_or_default();
+            *latest = (payload.to_owned(), envelope["message"][kind].take());
+        }
+        let body = &latest.1;
         let mut said = match kind {
-            "membership" => Self::of_membership(&body),
-            "clear_failure" => Self::of_clear_failure(&body),
-            "remotes" => Self::of_remotes(&body, cib),
-            "request" => Self::of_wish(&body),
-            _ => Self::of_results(kind, &body, cib),
+            "membership" => Self::of_membership(body),
+            "clear_failure" => Self::of_clear_failure(body),
+            "remotes" => Self::of_remotes(body, cib),
+            "request" => Self::of_wish(body),
+            _ => Self::of_results(kind, body, cib),
         };
         let node_goes = records(kind) || matches!(kind, "membership" | "remotes");
         let is_gone = said.gone.len() + said.sets_aside.len() > 0;
