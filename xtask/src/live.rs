@@ -13,6 +13,7 @@ mod host;
 mod mixed;
 pub mod openstack;
 mod parameters;
+mod promotable;
 mod residue;
 mod under_pacemaker;
 
@@ -119,7 +120,7 @@ const HUB: Group = Group {
     up: &["up", EXAMPLE],
     comes_up: "a cluster comes up from a file and settles",
     goes_down: "down leaves no process, mount, interface, control group or file behind",
-    tests: &[cluster::TESTS, parameters::TESTS, mixed::TESTS],
+    tests: &[cluster::TESTS, parameters::TESTS, promotable::TESTS, mixed::TESTS],
     begin: at_once,
 };
 
