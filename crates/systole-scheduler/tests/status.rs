@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 use systole_cib::model::Cib;
-use systole_scheduler::{Overview, Status, status::Kind};
+use systole_scheduler::{
+    Overview, Status,
+    placement::{Detail, assign_in_detail},
+    status::Kind,
+};
 use systole_types::{Role, Timestamp};
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -323,4 +327,51 @@ fn numbers_beyond_reason_do_no_harm() {
     let a = status.find_resource("a").expect("configured");
     let node = status.find_node("node1").expect("configured");
     status.fail_count(a, node, systole_scheduler::status::Failures::EffectiveWithContained);
+}
+
+#[test]
+fn of_two_second_halves_of_a_migration_none_counts() {
+    let primitive = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/>"#;
+    let ends = r#" migrate_source="node1" migrate_target="node2" on_node="#;
+    let migrated = |operations: &[&str]| history("r", operations).replace(" on_node=", ends);
+    for (on_target, n_running, n_dangling) in
+        [(&["migrate_from:0:0:0"][..], 1, 1), (&["migrate_from:0:0:0"; 2], 2, 0)]
+    {
+        let states = online(1, &migrated(&["migrate_to:0:0:0"])) + &online(2, &migrated(on_target));
+        let cib = cib(&option("fencing-enabled", "false"), &(node(1) + &node(2)), primitive, &states);
+        let status = Status::unpack(&cib, NOW);
+        let rsc = status.rsc(status.find_resource("r").expect("configured"));
+        let found = (rsc.running_on.len(), rsc.dangling_migrations.len());
+        assert_eq!(found, (n_running, n_dangling), "{on_target:?}");
+    }
+}
+
+#[test]
+fn a_ban_from_everywhere_does_not_reach_nodes_that_a_later_history_brings() {
+    let group =
+        r#"<group id="g"><primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/></group>"#;
+    let guest = history("guest", &["monitor:10000:0:0"]).replace("Stateful", "remote");
+    let states = online(1, &(history("r", &["start:0:0:6"]) + &guest));
+    let cib = cib(&option("fencing-enabled", "false"), &node(1), group, &states);
+    let status = Status::unpack(&cib, NOW);
+    assert!(status.find_node("guest").is_some());
+    let placement = assign_in_detail(&status, Detail::Scores);
+    let lines = placement.scores.iter().filter(|line| line.is_score()).map(|line| line.text(&status));
+    let banned: Vec<String> = lines.filter(|line| line.contains("-INFINITY")).collect();
+    assert!(banned.iter().any(|line| line.contains("r allocation score on node1")), "{banned:?}");
+    assert!(!banned.iter().any(|line| line.contains(" r allocation score on guest")), "{banned:?}");
+}
+
+#[test]
+fn a_monitor_makes_up_for_a_failure_of_the_same_key_or_without_keys_of_the_same_id() {
+    let primitive = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/>"#;
+    let operations = history("r", &["monitor:10000:0:7", "monitor:10000:0:0"]);
+    let without_keys = operations.replace(r#" operation_key="r_monitor_10000""#, "");
+    assert_ne!(operations, without_keys);
+    for (operations, failed) in [(operations, false), (without_keys, true)] {
+        let cib = cib(&option("fencing-enabled", "false"), &node(1), primitive, &online(1, &operations));
+        let status = Status::unpack(&cib, NOW);
+        let rsc = status.find_resource("r").expect("configured");
+        assert_eq!(status.rsc(rsc).failed, failed, "{operations}");
+    }
 }

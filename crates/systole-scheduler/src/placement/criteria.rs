@@ -156,7 +156,7 @@ impl<'s> Assigner<'s, '_> {
             self.because(ban.resource, ban.node, ban.score.value(), None, |_| Cause::History(ban.reason));
             let nodes = match ban.node {
                 Some(node) => node.i()..node.i() + 1,
-                None => 0..self.nodes.len(),
+                None => 0..ban.n_nodes,
             };
             for node in nodes.map(NodeIdx::new) {
                 self.apply_ban(ban, ban.resource, node);

@@ -443,19 +443,20 @@ impl<'a> Unpack<'a> {
         score: Score,
         reason: &'static str,
     ) {
-        let n_known = self.resources.len();
-        self.bans.push(Ban { resource, node, score, with_children: true, n_known, reason });
+        let (n_known, n_nodes) = (self.resources.len(), self.nodes.len());
+        self.bans.push(Ban { resource, node, score, with_children: true, n_known, n_nodes, reason });
     }
 
     /// Keeps a resource, but not what is inside it, off every node.
     pub(super) fn ban_everywhere(&mut self, resource: RscIdx) {
-        let (score, n_known) = (Score::MINUS_INFINITY, self.resources.len());
+        let (n_known, n_nodes) = (self.resources.len(), self.nodes.len());
         self.bans.push(Ban {
             resource,
             node: None,
-            score,
+            score: Score::MINUS_INFINITY,
             with_children: false,
             n_known,
+            n_nodes,
             reason: "not to be started anywhere",
         });
     }

@@ -90,9 +90,7 @@ impl<'a> Unpack<'a> {
         let Some((source, target)) = self.ends(entry) else { return };
         let rsc = entry.rsc;
         let source_acted = self.has_acted_after(rsc, source, entry.raw);
-        let migrate_from = self
-            .operations(rsc, target)
-            .find(|from| &*from.operation == "migrate_from" && from.migrate_source.as_ref() == Some(source));
+        let migrate_from = self.half(rsc, target, "migrate_from", source);
         if migrate_from.is_some() && source_acted {
             return;
         }
@@ -143,7 +141,7 @@ impl<'a> Unpack<'a> {
         let Some((source, target)) = self.ends(entry) else { return };
         let rsc = entry.rsc;
         self.resources[rsc.i()].role = Role::Started;
-        let migrate_from = self.successful(rsc, target, "migrate_from", source);
+        let migrate_from = self.half(rsc, target, "migrate_from", source).filter(succeeded);
         let target_is_known = !self.is_unknown_on(rsc, target);
         if target_is_known && !self.has_newer_state(rsc, target, Some(entry.raw), migrate_from) {
             if let Some(node) = self.online_node(target) {
@@ -159,7 +157,7 @@ impl<'a> Unpack<'a> {
         let Some((source, target)) = self.ends(entry) else { return };
         let rsc = entry.rsc;
         self.resources[rsc.i()].role = Role::Started;
-        let migrate_to = self.successful(rsc, source, "migrate_to", target);
+        let migrate_to = self.half(rsc, source, "migrate_to", target).filter(succeeded);
         let source_is_known = !self.is_unknown_on(rsc, source);
         if source_is_known
             && !self.has_newer_state(rsc, source, migrate_to, Some(entry.raw))
@@ -169,14 +167,17 @@ impl<'a> Unpack<'a> {
         }
     }
 
-    /// The migration operation on `node` whose other end is `other`, if it succeeded.
-    fn successful(&self, rsc: RscIdx, node: &NodeId, task: &str, other: &NodeId) -> Option<&'a HistoryEntry> {
-        let found = only(self.operations(rsc, node).filter(|entry| {
+    /// The half of a migration that was run on `node` and whose other end is `other`.
+    fn half(&self, rsc: RscIdx, node: &NodeId, task: &str, other: &NodeId) -> Option<&'a HistoryEntry> {
+        only(self.operations(rsc, node).filter(|entry| {
             let end = if task == "migrate_to" { &entry.migrate_target } else { &entry.migrate_source };
             &*entry.operation == task && end.as_ref() == Some(other)
-        }))?;
-        (found.rc == OcfRc::Ok && found.status == OpStatus::Done).then_some(found)
+        }))
     }
+}
+
+fn succeeded(entry: &&HistoryEntry) -> bool {
+    entry.rc == OcfRc::Ok && entry.status == OpStatus::Done
 }
 
 /// The one element there is: of several, nobody could say which one is meant, and none counts (as in Pacemaker).

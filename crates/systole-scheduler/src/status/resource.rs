@@ -215,7 +215,7 @@ pub struct HistoryRef<'a> {
 pub struct Ban {
     /// Which resource.
     pub resource: RscIdx,
-    /// On which node; `None`: on every node.
+    /// On which node; `None`: on every node that was known by then.
     pub node: Option<NodeIdx>,
     /// Usually −INFINITY; INFINITY where it has to stay because it is not managed.
     pub score: Score,
@@ -223,6 +223,8 @@ pub struct Ban {
     pub with_children: bool,
     /// How many resources were known by then: instances that come to light later are not concerned.
     pub n_known: usize,
+    /// How many nodes were known by then: those of removed connections come to light with their histories.
+    pub n_nodes: usize,
     /// Why.
     pub reason: &'static str,
 }

@@ -357,7 +357,7 @@ impl<'a> Unpack<'a> {
         } else {
             match entry.task() {
                 Verb::Monitor => {
-                    makes_up = verdict.last_failure.is_some_and(|failure| failure.key == entry.raw.key);
+                    makes_up = verdict.last_failure.is_some_and(|failure| have_one_key(failure, entry.raw));
                     if role < Role::Started {
                         role = self.active_role(rsc);
                     }
@@ -494,6 +494,16 @@ impl<'a> Unpack<'a> {
             Verb::Demote => self.resources[rsc.i()].role = Role::Unpromoted,
             _ => {}
         }
+    }
+}
+
+/// Whether two entries are of one operation. The id stands in for a key that is not written down.
+fn have_one_key(a: &HistoryEntry, b: &HistoryEntry) -> bool {
+    match (a.has_key, b.has_key) {
+        (true, true) => a.key == b.key,
+        (false, false) => a.id == b.id,
+        (true, false) => a.key.to_string() == *b.id,
+        (false, true) => *a.id == b.key.to_string(),
     }
 }
 
