@@ -27,7 +27,7 @@ use systole_cluster::{
 };
 use systole_link::{Connection, Limits, Listener, Poll, Ready, Signals};
 use systole_remote::{Doorkeeper, Doors, End, SecureStream, listen};
-use systole_wire::remote::ToRemote;
+use systole_wire::{exec::ToExecutor, remote::ToRemote};
 
 /// Bounds of a tool's connection; what is longer would not go through the cluster's either.
 const TOOL_LIMITS: Limits = Limits { line: 16 << 20, unsent: 20 << 20 };
@@ -104,6 +104,9 @@ struct Daemon {
     tools: BTreeMap<ToolId, Connection>,
     /// Where those of Pacemaker connect.
     stock_tools: libqb::Counter,
+    /// What the executor has not heard yet of what was asked for: all that there is to read is asked at once, so that what is
+    /// taken back in it is not begun.
+    asked: Vec<ToExecutor>,
     last_id: u64,
     is_over: bool,
 }
@@ -133,6 +136,7 @@ impl Daemon {
             counter: listen_for_tools(&remote.api_socket)?,
             tools: BTreeMap::new(),
             stock_tools,
+            asked: Vec::new(),
             last_id: 0,
             is_over: false,
         };
@@ -141,6 +145,7 @@ impl Daemon {
         daemon.executor.handle(executor::Event::Connected);
         let identity = identity.trim().to_owned();
         daemon.handle(Event::Started { identity, start_state: remote.start_state.clone() });
+        daemon.settle();
         Ok(daemon)
     }
 
@@ -176,8 +181,10 @@ impl Daemon {
     }
 
     fn serve(&mut self, ready: &Ready, watched: &Watched) {
-        self.executor.serve(ready, &watched.executor);
+        // What the cluster takes back counts before it would be begun: an agent may have ended while this program stood still.
         self.serve_clients(ready, &watched.clients);
+        self.settle();
+        self.executor.serve(ready, &watched.executor);
         self.serve_tools(ready, &watched.tools);
         self.serve_stock_tools(ready, &watched.stock_tools);
         let executor = &self.executor;
@@ -193,7 +200,19 @@ impl Daemon {
         if self.executor.clock().is_due(self.server.next_deadline()) {
             self.handle(Event::DeadlineReached);
         }
-        self.handle_all(VecDeque::new());
+        self.settle();
+    }
+
+    /// Has the executor hear what was asked for, and the cluster what comes of it.
+    fn settle(&mut self) {
+        loop {
+            self.handle_all(VecDeque::new());
+            if self.asked.is_empty() {
+                return;
+            }
+            let asked = std::mem::take(&mut self.asked);
+            self.executor.handle(executor::Event::Messages(asked));
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -230,7 +249,7 @@ impl Daemon {
                     stream.close();
                 }
             }
-            Effect::ToExecutor(message) => self.executor.handle(executor::Event::Messages(vec![message])),
+            Effect::ToExecutor(message) => self.asked.push(message),
             Effect::ToTool { tool, line } => {
                 let Some(connection) = self.tools.get_mut(&tool) else { return };
                 let line = [line.as_bytes(), b"\n"].concat();

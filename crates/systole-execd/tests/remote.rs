@@ -7,6 +7,7 @@
 
 mod support;
 
+use rustix::process::{Pid, Signal};
 use std::{
     collections::BTreeMap,
     fs,
@@ -37,7 +38,7 @@ start)
     echo "$FROM_FILE $FROM_BOTH" > "$OCF_RESKEY_state"
     (sleep 0.3; : > "$OCF_RESKEY_state.orphan") >/dev/null 2>&1 &;;
 stop) rm -f "$OCF_RESKEY_state";;
-monitor) [ -e "$OCF_RESKEY_state" ] || exit 7;;
+monitor) sleep "${OCF_RESKEY_takes:-0}"; [ -e "$OCF_RESKEY_state" ] || exit 7;;
 meta-data) echo '<resource-agent name="agent"/>';;
 esac
 "#;
@@ -394,6 +395,28 @@ fn what_recurs_ends_with_the_connection_and_the_resource_stays() {
     fs::remove_file(daemon.state()).expect("it ran");
     client.run(daemon.operation(3, "monitor", 0));
     expect(&mut client, "monitor", 7, 0);
+}
+
+/// The agent before it ends while the daemon stands still, too: both are there to be seen when it goes on.
+#[test]
+fn what_is_taken_back_while_the_daemon_stands_still_is_not_begun() {
+    let daemon = Daemon::ours("still");
+    let mut client = Client::connect_to(&daemon);
+    let mut before = daemon.operation(1, "monitor", 0);
+    before.parameters.insert("takes".to_owned(), "0.5".to_owned());
+    client.run(before);
+    client.run(daemon.operation(2, "start", 0));
+    std::thread::sleep(Duration::from_millis(250));
+    let signal =
+        |name| rustix::process::kill_process(Pid::from_child(&daemon.process), name).expect("signal");
+    signal(Signal::STOP);
+    client.handle(Event::Told(ToExecutor::Cancel { key: "r_start_0".into() }));
+    std::thread::sleep(Duration::from_secs(1));
+    signal(Signal::CONT);
+    let mut outcomes = [client.outcome(), client.outcome()];
+    outcomes.sort();
+    assert_eq!(outcomes, [("monitor".to_owned(), 7, 0), ("start".to_owned(), 0, 1)]);
+    assert!(!daemon.state().exists());
 }
 
 /// The numbers of a process's children, those that wait to be buried too.
