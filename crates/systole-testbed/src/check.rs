@@ -12,7 +12,7 @@
 //! - **Notifications tell the truth**: what one says that was done was done in its plan, what is to be done was not yet.
 //! - **Who is promoted is known**: once a cluster has come to rest, every copy was told of the promoted one, when it started or by
 //!   a notification, unless it or the promoted one was itself cut off or without its daemon or executor since, or nobody had quorum; or it was in maintenance
-//!   mode then.
+//!   mode then, or on a guest whose connection was on a node in it.
 //! - **One DC** for all settled members of a view, and the same replica.
 //! - **Versions never go back** while a daemon runs; where a replica loses against another, the other has a higher
 //!   `admin_epoch` or generation.
@@ -140,14 +140,22 @@ impl Checker {
         self.violation.get_or_insert(what);
     }
 
-    /// The DC orders an operation.
-    pub fn ordered(&mut self, cib: &Document, operation: &Operation, hosts: &[Host]) {
+    /// The DC orders an operation, while remote daemons are connected to by these hosts.
+    pub fn ordered<'n>(
+        &mut self,
+        cib: &Document,
+        operation: &Operation,
+        hosts: &'n [Host],
+        fars: impl Iterator<Item = (&'n str, NodeIdx)>,
+    ) {
         if let Some(wrong) = orders::is_wrong(cib, operation) {
             self.fail(wrong);
         }
         if operation.operation == "promote" {
-            let left_alone = hosts.iter().filter(|host| orders::is_in_maintenance(cib, &host.name));
-            self.notices.ordered(&operation.resource, left_alone.map(|host| host.name.clone()).collect());
+            let is_left_alone = |idx: NodeIdx| orders::is_in_maintenance(cib, &hosts[idx].name);
+            let names = hosts.iter().enumerate().map(|(idx, host)| (host.name.as_str(), idx)).chain(fars);
+            let left_alone = names.filter(|(_, idx)| is_left_alone(*idx)).map(|(name, _)| name.to_owned());
+            self.notices.ordered(&operation.resource, left_alone.collect());
         }
     }
 

@@ -365,7 +365,9 @@ impl Cluster {
                 if let Some(operation) = orders::ordered(&payload)
                     && let Some(node) = &self.hosts[idx].node
                 {
-                    self.checker.ordered(node.cib(), &operation, &self.hosts);
+                    let fars = self.sessions.iter().filter(|session| session.is_up);
+                    let fars = fars.map(|session| (self.fars[session.far].name.as_str(), session.node));
+                    self.checker.ordered(node.cib(), &operation, &self.hosts, fars);
                 }
                 self.network.cast(idx, &payload, self.now, &mut self.random);
             }
@@ -484,10 +486,9 @@ impl Cluster {
     /// is connected to. What is promoted without quorum, the others do not get to know either.
     fn note_who_is_disturbed(&mut self) {
         let has_quorum = |idx: NodeIdx| self.network.view(idx).is_some_and(|view| view.has_quorum);
-        let has_executor = |idx: NodeIdx| {
-            let station = &self.hosts[idx].station;
-            station.executor.is_some() && station.hangs_until.is_none()
-        };
+        // One that hangs is waited for, until its daemon closes the connection.
+        let has_executor =
+            |idx: NodeIdx| self.hosts[idx].station.executor.is_some() && self.hosts[idx].is_linked;
         let is_there =
             |idx: NodeIdx| self.hosts[idx].awake().is_some() && has_executor(idx) && has_quorum(idx);
         let notices = &mut self.checker.notices;
@@ -500,8 +501,7 @@ impl Cluster {
         }
         let reaches = |session: &Session| session.is_up && is_there(session.node);
         for (idx, far) in self.fars.iter().enumerate().filter(|(_, far)| far.exists()) {
-            let hangs = far.station.hangs_until.is_some();
-            if hangs || !self.sessions.iter().any(|session| session.far == idx && reaches(session)) {
+            if !self.sessions.iter().any(|session| session.far == idx && reaches(session)) {
                 notices.disturbed(self.now, &far.name);
             }
         }
