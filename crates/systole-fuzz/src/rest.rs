@@ -9,7 +9,7 @@ use systole_graph::write_graph;
 use systole_scheduler::{
     Status,
     placement::{Detail, assign},
-    plan::{self, Origin, Plan},
+    plan::{self, Origin, Plan, summary_lines},
 };
 use systole_whatif::{Moment, settle};
 
@@ -39,7 +39,7 @@ pub fn judge(document: &Document) -> Verdict {
     let differs = part.graph != all.graph || part.changes != all.changes;
     match differs {
         false => Verdict::Same { n_left_out, n_roots: status.roots.len() },
-        true => Verdict::Different(first_difference(&part, &all)),
+        true => Verdict::Different(first_difference(&part, &all, &status)),
     }
 }
 
@@ -60,9 +60,9 @@ pub fn disturb(mut document: Document, n_changes: u32, watch: &mut dyn FnMut(&Do
     }
 }
 
-fn first_difference(part: &Plan, all: &Plan) -> String {
+fn first_difference(part: &Plan, all: &Plan, status: &Status<'_>) -> String {
     let lines = |plan: &Plan| -> Vec<String> {
-        let changes = plan.changes.iter().map(|change| change.text.to_string());
+        let changes = summary_lines(&plan.changes, status).into_iter();
         changes.chain(write_graph(&plan.graph).lines().map(str::to_owned)).collect()
     };
     let (part, all) = (lines(part), lines(all));

@@ -13,7 +13,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 use systole_scheduler::{
-    Note, Overview, Transition, note::NoteKind, overview::Summary, placement::ScoreLine,
+    Note, Overview, Transition, note::NoteKind, overview::Summary, placement::ScoreLine, plan::summary_lines,
 };
 use systole_types::Timestamp;
 use systole_whatif::{Injected, Step};
@@ -203,14 +203,12 @@ impl Narrative {
 
     /// What happens to resources and nodes.
     pub fn changes(&mut self, transition: &Transition<'_>) {
-        let changes = transition.changes.iter();
+        let (changes, status) = (&transition.changes, &transition.status);
         match self.manner.audience {
             Audience::PeopleInAHurry => {}
-            Audience::People => {
-                self.list("Transition Summary", changes.map(|change| change.text.to_string()))
-            }
+            Audience::People => self.list("Transition Summary", summary_lines(changes, status).into_iter()),
             Audience::Programs => {
-                let trees = changes.map(|change| items::change(change, &transition.status));
+                let trees = changes.iter().map(|change| items::change(change, status));
                 self.trees.push(Tree::new("actions").children(trees));
             }
         }

@@ -29,6 +29,7 @@ mod relation;
 mod remote;
 mod rest;
 mod runnable;
+mod summary;
 mod task;
 mod told;
 mod tree;
@@ -43,6 +44,7 @@ use action::ActIdx;
 use draft::Draft;
 use orders::Constraints;
 use std::sync::Arc;
+pub use summary::summary_lines;
 use systole_graph::{Drawing, TransitionGraph};
 use systole_types::Role;
 
@@ -69,7 +71,9 @@ pub enum Origin {
     Shown,
 }
 
-/// What happens to a resource or a node: a line of the "Transition Summary".
+/// What happens to a resource or a node.
+///
+/// Its line in the "Transition Summary" is made by [`summary_lines`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// What happens.
@@ -88,8 +92,6 @@ pub struct Change {
     pub reason: Option<Arc<str>>,
     /// It should happen, but cannot.
     pub is_blocked: bool,
-    /// The line, as the incumbent lays it out.
-    pub text: Arc<str>,
 }
 
 /// What happens to a resource or a node.

@@ -1,4 +1,4 @@
-//! What happens to resources and nodes, for people: the "Transition Summary".
+//! What happens to resources and nodes.
 
 use super::{
     Change, ChangeKind,
@@ -6,7 +6,7 @@ use super::{
     draft::Draft,
     task::{Key, Task},
 };
-use crate::{NodeIdx, RscIdx, status::Kind, status::NodeKind};
+use crate::{NodeIdx, RscIdx, status::Kind};
 use systole_types::Role;
 
 /// Where an instance is and goes, and the steps planned for that.
@@ -51,11 +51,9 @@ impl Draft<'_, '_> {
     pub(super) fn changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         self.node_changes(&mut changes);
-        let n_nodes = changes.len();
         for root in self.roots() {
             self.resource_changes(root, &mut changes);
         }
-        self.lay_out(&mut changes[n_nodes..]);
         changes
     }
 
@@ -67,24 +65,15 @@ impl Draft<'_, '_> {
                 continue;
             }
             let Some(node) = action.node else { continue };
-            let (kind, how) = match action.task {
-                Task::Shutdown => (ChangeKind::Shutdown, String::new()),
+            let kind = match action.task {
+                Task::Shutdown => ChangeKind::Shutdown,
                 Task::Fence => {
-                    let how = self.added_meta(idx, "stonith_action").unwrap_or_default();
-                    (ChangeKind::Fence(how.into()), format!(" ({how})"))
+                    ChangeKind::Fence(self.added_meta(idx, "stonith_action").unwrap_or_default().into())
                 }
                 _ => continue,
             };
-            let target = self.status.node(node);
-            let name = match target.kind {
-                NodeKind::Guest { container, .. } => {
-                    format!("{} (resource: {})", target.name, self.r(container).id)
-                }
-                _ => target.name.to_string(),
-            };
             // What needs no reason, a node's own wish to leave, is not listed.
             let Some(reason) = self.reason_text(idx) else { continue };
-            let text = format!("{}{how} {name} '{reason}'", kind.word());
             changes.push(Change {
                 kind,
                 resource: None,
@@ -94,7 +83,6 @@ impl Draft<'_, '_> {
                 next_role: Role::Unknown,
                 reason: Some(reason.into()),
                 is_blocked: !self.is(idx, Flags::RUNNABLE),
-                text: text.into(),
             });
         }
     }
@@ -239,56 +227,7 @@ impl Draft<'_, '_> {
             next_role: self.next_role[rsc.i()],
             reason: self.reason_text(named.because.unwrap_or(action)).map(Into::into),
             is_blocked: !self.is(action, Flags::RUNNABLE),
-            text: "".into(),
         })
-    }
-
-    /// Writes the lines about resources, in columns. A name that is longer than all before it widens its column by two
-    /// more, as in the reference release.
-    fn lay_out(&self, changes: &mut [Change]) {
-        let id = |change: &Change| change.resource.map_or("", |rsc| self.r(rsc).id.as_str());
-        let details: Vec<String> = changes
-            .iter()
-            .map(|change| self.details((change.role, change.next_role), change.from, change.to))
-            .collect();
-        let details_width = details.iter().map(String::len).fold(5, usize::max);
-        let id_width = changes.iter().map(|change| id(change).len());
-        let id_width = id_width.fold(5, |width, len| if len > width { len + 2 } else { width });
-        for (change, details) in changes.iter_mut().zip(details) {
-            let because = match (&change.reason, change.is_blocked) {
-                (Some(reason), true) => format!("  due to {reason} (blocked)"),
-                (Some(reason), false) => format!("  due to {reason}"),
-                (None, true) => "  blocked".to_owned(),
-                (None, false) => String::new(),
-            };
-            let (what, id) = (change.kind.word(), id(change));
-            let text = format!("{what:<8}   {id:<id_width$}   ( {details:>details_width$} ){because}");
-            change.text = text.into();
-        }
-    }
-
-    fn details(&self, (role, next): (Role, Role), from: Option<NodeIdx>, to: Option<NodeIdx>) -> String {
-        let name = |node: NodeIdx| self.node_name(node);
-        let needs_role = role > Role::Started || next > Role::Unpromoted;
-        match (from, to) {
-            (None, None) => String::new(),
-            (None, Some(to)) if needs_role => format!("{role} -> {next} {}", name(to)),
-            (None, Some(to)) => name(to),
-            (Some(from), None) if needs_role => format!("{role} {}", name(from)),
-            (Some(from), None) => name(from),
-            (Some(from), Some(to)) => match (role == next, from == to) {
-                (true, true) if needs_role => format!("{role} {}", name(from)),
-                (true, true) => name(from),
-                (true, false) if needs_role => format!("{} -> {} {role}", name(from), name(to)),
-                (true, false) => format!("{} -> {}", name(from), name(to)),
-                (false, true) => format!("{role} -> {next} {}", name(from)),
-                (false, false) => format!("{role} {} -> {next} {}", name(from), name(to)),
-            },
-        }
-    }
-
-    fn node_name(&self, node: NodeIdx) -> String {
-        self.status.node(node).name.to_string()
     }
 
     fn reason_text(&self, action: ActIdx) -> Option<String> {

@@ -88,7 +88,11 @@ impl Draft<'_, '_> {
             relation |= Relation::FIRST_ENABLES_THEN;
         }
         self.order(End::Action(probe), End::Key(top, Key::once(Task::Start)), relation);
-        self.order(End::Action(probe), End::Key(top, Key::once(Task::Reload)), Relation::ORDERED);
+        // Who is told new parameters is known from the histories, which have been looked at: hardly anybody.
+        let reload = Key::once(Task::Reload);
+        if self.find_key(top, reload).is_some() {
+            self.order(End::Action(probe), End::Key(top, reload), Relation::ORDERED);
+        }
         true
     }
 

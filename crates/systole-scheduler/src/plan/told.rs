@@ -44,6 +44,8 @@ pub(super) struct Cache {
     /// What all actions of a resource are told, of the last one (and where that matters, the last node).
     common: Option<(RscIdx, Option<NodeIdx>, Common)>,
     operations: HashMap<Definition, Arc<Attributes>, FastHash>,
+    /// What operations of collectives are told as such, by what they do and how often.
+    of_collectives: HashMap<(Task, u32), Vec<Pair>, FastHash>,
 }
 
 /// What all actions of a resource are told.
@@ -52,6 +54,9 @@ struct Common {
     /// Those of them that an operation has no say in.
     collective: Attributes,
 }
+
+/// A name with its value.
+type Pair = (Arc<str>, Arc<str>);
 
 /// An operation's key as histories know it, and where that is another, the key of the instance.
 type WrittenKeys = (Arc<str>, Option<Arc<str>>);
@@ -82,6 +87,7 @@ impl Cache {
             reference: None,
             common: None,
             operations: HashMap::default(),
+            of_collectives: HashMap::default(),
         }
     }
 
@@ -318,13 +324,10 @@ impl Draft<'_, '_> {
         if let Some(known) = cache.operations.get(&definition) {
             return known.clone();
         }
-        let interval = Duration::from_millis(interval_ms.into());
-        let meta = self.status.op_meta(rsc, self.task_names.text(definition.task), interval);
-        let is_usable = |name: &str| !name.bytes().any(|byte| matches!(byte, b'#' | b':'));
-        let meta = meta.raw.into_iter().filter(|(name, _)| is_usable(name));
-        let mut own: Vec<_> = meta.map(|(name, value)| (cache.meta_name(&name), value)).collect();
+        let mut own = self.operation_meta(rsc, (task, interval_ms), cache);
         if let Some(node) = node.filter(|_| has_own) {
             let made_as = self.task_names.text(definition.made_as);
+            let interval = Duration::from_millis(interval_ms.into());
             own.extend(self.status.operation_parameters(rsc, node, made_as, interval));
         }
         let common = self.common_attributes(rsc, node, cache);
@@ -336,6 +339,25 @@ impl Draft<'_, '_> {
         let all = Arc::new(all);
         cache.operations.insert(definition, all.clone());
         all
+    }
+
+    /// The operation's own attributes, by their names in graphs. Collectives have none configured: what their operations are
+    /// told is the same for all.
+    fn operation_meta(&self, rsc: RscIdx, operation: (Task, u32), cache: &mut Cache) -> Vec<Pair> {
+        let is_collective = !self.r(rsc).is_primitive();
+        if let Some(known) = cache.of_collectives.get(&operation).filter(|_| is_collective) {
+            return known.clone();
+        }
+        let (task, interval_ms) = operation;
+        let interval = Duration::from_millis(interval_ms.into());
+        let meta = self.status.op_meta(rsc, self.task_names.text(task), interval);
+        let is_usable = |name: &str| !name.bytes().any(|byte| matches!(byte, b'#' | b':'));
+        let meta = meta.raw.into_iter().filter(|(name, _)| is_usable(name));
+        let own: Vec<Pair> = meta.map(|(name, value)| (cache.meta_name(&name), value)).collect();
+        if is_collective {
+            cache.of_collectives.insert(operation, own.clone());
+        }
+        own
     }
 
     /// Parameters, and what a resource, the collectives it is part of, and every action at all add.

@@ -170,7 +170,7 @@ impl<'a> Unpack<'a> {
         let mut name = definition.id.to_string();
         if self.find_resource(&name).is_some() {
             name = format!("pcmk-internal-{}-remote-{number}", self.rsc(child).id);
-            definition = Cow::Owned(layout.connection(number, &name, address));
+            definition = Cow::Owned(layout.connection(&name, &layout.names(number).container, address));
         }
         let node = self.ensure_remote_node(&name);
         self.nodes[node.i()].base_score = Score::MINUS_INFINITY;
@@ -218,6 +218,23 @@ struct Layout<'a> {
     control_port: &'a str,
 }
 
+/// What a replica and its parts are called.
+struct Names {
+    replica: String,
+    container: String,
+    /// The sets of parameters of the container and of the address.
+    parameters: String,
+}
+
+/// Something of the host that containers see.
+struct Mount<'b> {
+    source: &'b str,
+    /// Each replica has a directory in it, by its name.
+    is_root: bool,
+    target: &'b str,
+    options: Option<&'b str>,
+}
+
 impl<'a> Layout<'a> {
     /// `None` if there is a resource inside that nobody could reach.
     fn of(bundle: &'a model::Bundle) -> Option<Self> {
@@ -249,13 +266,15 @@ impl<'a> Layout<'a> {
     fn make_parts(&self, n: u32) -> Vec<ReplicaParts> {
         let range_start = self.bundle.network.as_ref().and_then(|network| network.ip_range_start);
         let addresses = addresses(range_start, n);
-        let host_entries = self.host_entries(&addresses);
+        let (mounts, host_entries) = (self.mounts(), self.host_entries(&addresses));
         let make = |(number, address): (u32, &Option<Arc<str>>)| {
-            let name = self.replica_name(number);
+            let names = self.names(number);
             ReplicaParts {
-                container: self.container(number, address.as_ref(), &host_entries),
-                ip: self.has_addresses().then(|| self.address(number, address.as_ref())),
-                connection: self.has_child().then(|| self.connection(number, &name, address.as_ref())),
+                container: self.container(&names, address.as_ref(), &mounts, &host_entries),
+                ip: self.has_addresses().then(|| self.address(&names, address.as_ref())),
+                connection: self
+                    .has_child()
+                    .then(|| self.connection(&names.replica, &names.container, address.as_ref())),
                 address: address.clone(),
             }
         };
@@ -280,16 +299,20 @@ impl<'a> Layout<'a> {
         host_entries
     }
 
-    fn replica_name(&self, number: u32) -> String {
-        format!("{}-{number}", self.bundle.id)
+    fn names(&self, number: u32) -> Names {
+        let (bundle, number) = (self.bundle.id.as_str(), &*number.to_string());
+        Names {
+            replica: [bundle, "-", number].concat(),
+            container: [bundle, "-", self.bundle.container.runtime.as_str(), "-", number].concat(),
+            parameters: [bundle, "-attributes-", number].concat(),
+        }
     }
 
     /// The connection to what is inside of a replica.
-    fn connection(&self, number: u32, name: &str, address: Option<&Arc<str>>) -> Primitive {
-        let container = self.container_name(number);
+    fn connection(&self, name: &str, container: &str, address: Option<&Arc<str>>) -> Primitive {
         let connection = Connection {
             name,
-            container: Some(&container),
+            container: Some(container),
             allow_migrate: None,
             is_managed: None,
             start_timeout: None,
@@ -299,14 +322,15 @@ impl<'a> Layout<'a> {
         connection.definition()
     }
 
-    fn container_name(&self, number: u32) -> String {
-        format!("{}-{}-{number}", self.bundle.id, self.bundle.container.runtime.as_str())
-    }
-
     /// The container of a replica.
-    fn container(&self, number: u32, address: Option<&Arc<str>>, host_entries: &str) -> Primitive {
+    fn container(
+        &self,
+        names: &Names,
+        address: Option<&Arc<str>>,
+        mounts: &[Mount<'_>],
+        host_entries: &str,
+    ) -> Primitive {
         let container = &self.bundle.container;
-        let id = self.container_name(number);
         let run_command = match (&container.run_command, self.has_child()) {
             (Some(command), _) => Some(command.clone()),
             (None, true) => Some(REMOTE_DAEMON.into()),
@@ -317,44 +341,54 @@ impl<'a> Layout<'a> {
             ("allow_pull", Some("true".into())),
             ("force_kill", Some("false".into())),
             ("reuse", Some("false".into())),
-            ("run_opts", Some(self.run_options(number, address, host_entries).into())),
-            ("mount_points", Some(self.mount_points(number).into())),
+            ("run_opts", Some(self.run_options(&names.replica, address, mounts, host_entries).into())),
+            ("mount_points", Some(mount_points(mounts, &names.replica).into())),
             ("run_cmd", run_command),
             ("monitor_cmd", Some("/bin/true".into())),
         ];
-        let set = implicit_set(format!("{}-attributes-{number}", self.bundle.id), parameters);
-        let monitor = implicit_op(&id, "monitor", "60s", None);
+        let set = implicit_set(&names.parameters, parameters);
+        let monitor = implicit_op(&names.container, "monitor", "60s", None);
         let agent = ("heartbeat", container.runtime.as_str());
-        implicit_primitive(&id, agent, Vec::new(), vec![set], vec![monitor])
+        implicit_primitive(&names.container, agent, Vec::new(), vec![set], vec![monitor])
     }
 
     /// Options that the container is created with.
-    fn run_options(&self, number: u32, address: Option<&Arc<str>>, host_entries: &str) -> String {
+    fn run_options(
+        &self,
+        replica: &str,
+        address: Option<&Arc<str>>,
+        mounts: &[Mount<'_>],
+        host_entries: &str,
+    ) -> String {
         let container = &self.bundle.container;
-        let mut text = String::new();
+        let mut text = String::with_capacity(256 + host_entries.len());
         if container.runtime == ContainerRuntime::Docker {
             text.push_str(" --restart=no");
         }
         if self.has_addresses() {
-            let _ = write!(text, " -h {}", self.replica_name(number));
+            text.extend([" -h ", replica]);
         }
         text.push_str(" -e PCMK_stderr=1");
         if let Some(network) = &container.network {
-            let _ = write!(text, " --net={network}");
+            text.extend([" --net=", network]);
         }
-        let _ = write!(text, " -e PCMK_remote_port={}", self.control_port);
-        for (source, target, options) in self.mounts(number) {
-            let _ = write!(text, " -v {source}:{target}");
-            if let Some(options) = options {
-                let _ = write!(text, ":{options}");
+        text.extend([" -e PCMK_remote_port=", self.control_port]);
+        for mount in mounts {
+            text.extend([" -v ", mount.source]);
+            if mount.is_root {
+                text.extend(["/", replica]);
+            }
+            text.extend([":", mount.target]);
+            if let Some(options) = mount.options {
+                text.extend([":", options]);
             }
         }
         self.write_ports(&mut text, address);
         if let Some(options) = &container.options {
-            let _ = write!(text, " {options}");
+            text.extend([" ", options]);
         }
         // The list begins with a space of its own, and the space before it is there even if the list is empty.
-        let _ = write!(text, " {host_entries}");
+        text.extend([" ", host_entries]);
         text
     }
 
@@ -362,38 +396,24 @@ impl<'a> Layout<'a> {
         self.bundle.network.as_ref().is_some_and(|network| network.ip_range_start.is_some())
     }
 
-    /// Source, target and options of every mount, those for the remote daemon last.
-    fn mounts(&self, number: u32) -> Vec<(String, &str, Option<&str>)> {
-        let replica = self.replica_name(number);
-        let mut mounts: Vec<(String, &str, Option<&str>)> = Vec::new();
-        for mapping in &self.bundle.storage {
-            let source = match &mapping.source {
-                StorageSource::Dir(path) => path.to_string(),
-                StorageSource::Root(root) => format!("{root}/{replica}"),
+    /// What containers see of their host, what the remote daemon needs last.
+    fn mounts(&self) -> Vec<Mount<'_>> {
+        let configured = self.bundle.storage.iter().map(|mapping| {
+            let (source, is_root) = match &mapping.source {
+                StorageSource::Dir(path) => (path, false),
+                StorageSource::Root(root) => (root, true),
             };
-            mounts.push((source, &mapping.target_dir, mapping.options.as_deref()));
-        }
+            Mount { source, is_root, target: &mapping.target_dir, options: mapping.options.as_deref() }
+        });
+        let mut mounts: Vec<Mount<'_>> = configured.collect();
         if self.has_child() {
-            let needs_log = mounts.iter().all(|(_, target, _)| *target != "/var/log");
-            mounts.push((AUTH_KEY.into(), AUTH_KEY, None));
+            let needs_log = mounts.iter().all(|mount| mount.target != "/var/log");
+            mounts.push(Mount { source: AUTH_KEY, is_root: false, target: AUTH_KEY, options: None });
             if needs_log {
-                mounts.push((format!("{LOG_ROOT}/{replica}"), "/var/log", None));
+                mounts.push(Mount { source: LOG_ROOT, is_root: true, target: "/var/log", options: None });
             }
         }
         mounts
-    }
-
-    /// Directories that the agent has to create: those per replica.
-    fn mount_points(&self, number: u32) -> String {
-        let replica = self.replica_name(number);
-        let roots = self.bundle.storage.iter().filter_map(|mapping| match &mapping.source {
-            StorageSource::Root(root) => Some(&**root),
-            StorageSource::Dir(_) => None,
-        });
-        let has_log = self.bundle.storage.iter().any(|mapping| &*mapping.target_dir == "/var/log");
-        let log = (self.has_child() && !has_log).then_some(LOG_ROOT);
-        let points: Vec<String> = roots.chain(log).map(|root| format!("{root}/{replica}")).collect();
-        points.join(",")
     }
 
     fn write_ports(&self, text: &mut String, address: Option<&Arc<str>>) {
@@ -403,32 +423,35 @@ impl<'a> Layout<'a> {
         let is_host_network = self.bundle.container.network.as_deref() == Some("host");
         for (outside, inside) in mappings.chain(control) {
             match address {
-                Some(address) => {
-                    let _ = write!(text, " -p {address}:{outside}:{inside}");
-                }
-                None if !is_host_network => {
-                    let _ = write!(text, " -p {outside}:{inside}");
-                }
+                Some(address) => text.extend([" -p ", address, ":", outside, ":", inside]),
+                None if !is_host_network => text.extend([" -p ", outside, ":", inside]),
                 None => {}
             }
         }
     }
 
     /// The address resource of a replica.
-    fn address(&self, number: u32, address: Option<&Arc<str>>) -> Primitive {
+    fn address(&self, names: &Names, address: Option<&Arc<str>>) -> Primitive {
         let network = self.bundle.network.as_ref();
         let in_id = address.map_or(NO_ADDRESS_IN_ID, |address| &**address);
-        let id = format!("{}-ip-{in_id}", self.bundle.id);
+        let id = [self.bundle.id.as_str(), "-ip-", in_id].concat();
         let netmask = network.and_then(|network| network.host_netmask.clone());
         let parameters = [
             ("ip", address.cloned()),
             ("nic", network.and_then(|network| network.host_interface.clone())),
             ("cidr_netmask", Some(netmask.unwrap_or_else(|| "32".into()))),
         ];
-        let set = implicit_set(format!("{}-attributes-{number}", self.bundle.id), parameters);
+        let set = implicit_set(&names.parameters, parameters);
         let monitor = implicit_op(&id, "monitor", "60s", None);
         implicit_primitive(&id, ("heartbeat", "IPaddr2"), Vec::new(), vec![set], vec![monitor])
     }
+}
+
+/// Directories that the agent has to create: those per replica.
+fn mount_points(mounts: &[Mount<'_>], replica: &str) -> String {
+    let roots = mounts.iter().filter(|mount| mount.is_root);
+    let points: Vec<String> = roots.map(|root| [root.source, "/", replica].concat()).collect();
+    points.join(",")
 }
 
 /// Addresses for `n` replicas: consecutive, after .254 comes .1 of the next third part, none after third part 253. After the

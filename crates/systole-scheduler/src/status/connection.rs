@@ -119,8 +119,8 @@ impl Connection<'_> {
         implicit_primitive(
             name,
             ("pacemaker", "remote"),
-            vec![implicit_set(format!("{name}-meta_attributes"), meta)],
-            vec![implicit_set(format!("{name}-instance_attributes"), parameters)],
+            vec![implicit_set(&[name, "-meta_attributes"].concat(), meta)],
+            vec![implicit_set(&[name, "-instance_attributes"].concat(), parameters)],
             operations,
         )
     }

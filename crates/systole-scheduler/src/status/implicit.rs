@@ -26,13 +26,13 @@ pub(super) fn implicit_primitive(
 }
 
 /// A set of pairs, those without value left out. They have no ids: nothing could be found by them.
-pub(super) fn implicit_set<const N: usize>(id: String, pairs: [(&str, Option<Arc<str>>); N]) -> AttributeSet {
+pub(super) fn implicit_set<const N: usize>(id: &str, pairs: [(&str, Option<Arc<str>>); N]) -> AttributeSet {
     let pair = |(name, value): (&str, Option<Arc<str>>)| {
         let value = value?;
         Some(NvPair { id: None, name: name.into(), value: Some(value) })
     };
     AttributeSet {
-        id: ElementId::new(&id),
+        id: ElementId::new(id),
         score: Score::ZERO,
         rule: None,
         pairs: pairs.into_iter().filter_map(pair).collect(),
@@ -44,7 +44,7 @@ pub(super) fn implicit_op(rsc: &str, name: &str, interval: &str, timeout: Option
     let mut properties: Vec<(Arc<str>, Arc<str>)> = vec![("interval".into(), interval.into())];
     properties.extend(timeout.map(|timeout| ("timeout".into(), timeout.into())));
     Operation {
-        id: ElementId::new(format!("{rsc}-{name}-{interval}")),
+        id: ElementId::new([rsc, "-", name, "-", interval].concat()),
         name: name.into(),
         interval: span(interval),
         properties,
