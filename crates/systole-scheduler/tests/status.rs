@@ -5,6 +5,7 @@ use systole_cib::model::Cib;
 use systole_scheduler::{
     Overview, Status,
     placement::{Detail, assign_in_detail},
+    schedule,
     status::Kind,
 };
 use systole_types::{Role, Timestamp};
@@ -12,10 +13,15 @@ use systole_types::{Role, Timestamp};
 const NOW: Timestamp = Timestamp(1_000_000);
 
 fn cib(options: &str, nodes: &str, resources: &str, states: &str) -> Cib {
+    constrained(options, nodes, resources, "", states)
+}
+
+fn constrained(options: &str, nodes: &str, resources: &str, constraints: &str, states: &str) -> Cib {
     let text = format!(
         r#"<cib validate-with="pacemaker-4.0" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1"><configuration>
 <crm_config><cluster_property_set id="cib-bootstrap-options">{options}</cluster_property_set></crm_config>
-<nodes>{nodes}</nodes><resources>{resources}</resources><constraints/></configuration><status>{states}</status></cib>"#
+<nodes>{nodes}</nodes><resources>{resources}</resources><constraints>{constraints}</constraints></configuration>
+<status>{states}</status></cib>"#
     );
     Cib::parse(&text).expect("well formed").0
 }
@@ -360,6 +366,26 @@ fn a_ban_from_everywhere_does_not_reach_nodes_that_a_later_history_brings() {
     let banned: Vec<String> = lines.filter(|line| line.contains("-INFINITY")).collect();
     assert!(banned.iter().any(|line| line.contains("r allocation score on node1")), "{banned:?}");
     assert!(!banned.iter().any(|line| line.contains(" r allocation score on guest")), "{banned:?}");
+}
+
+#[test]
+fn nodes_where_a_clone_is_not_looked_for_are_available_only_if_nothing_is_looked_for() {
+    let clone = r#"<clone id="c"><meta_attributes id="m"><nvpair id="n" name="notify" value="true"/></meta_attributes>
+<primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/></clone>"#;
+    let exclusive =
+        r#"<rsc_location id="l" rsc="c" node="node1" score="-INFINITY" resource-discovery="exclusive"/>"#;
+    let states = online(1, &history("r", &["start:0:0:0"])) + &online(2, "");
+    for (probes, expected) in [("true", "node1"), ("false", "node1 node2")] {
+        let options = option("fencing-enabled", "false") + &option("enable-startup-probes", probes);
+        let cib = constrained(&options, &(node(1) + &node(2)), clone, exclusive, &states);
+        let graph = schedule(&cib, NOW).graph;
+        let attributes = graph.synapses.iter().flat_map(|synapse| synapse.action.attributes.iter());
+        let available: Vec<&str> = attributes
+            .filter(|(name, _)| &***name == "CRM_meta_notify_available_uname")
+            .map(|(_, value)| &**value)
+            .collect();
+        assert!(!available.is_empty() && available.iter().all(|nodes| *nodes == expected), "{available:?}");
+    }
 }
 
 #[test]

@@ -21,8 +21,9 @@ impl Draft<'_, '_> {
     /// Nodes a resource is known to be allowed or banned on, by name.
     pub(super) fn allowed_nodes(&self, rsc: RscIdx) -> Vec<NodeIdx> {
         let nodes = self.status.nodes_by_name.iter().copied();
-        // Where a clone is not even looked for, it is not known to be allowed either.
-        let is_exclusive = self.placement.exclusive[rsc.i()] && self.r(rsc).is_clone();
+        // Where a clone is not even looked for, it is not known to be allowed either; without probes, nobody looks anywhere.
+        let has_probes = self.status.options.startup_probes;
+        let is_exclusive = has_probes && self.placement.exclusive[rsc.i()] && self.r(rsc).is_clone();
         let is_asked = |node: NodeIdx| {
             let outlook = &self.placement.nodes[node.i()];
             is_exclusive && outlook.online && !outlook.unclean && self.status.node(node).discovery
