@@ -29,13 +29,14 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
     verifier.language(document, diagnostics);
     if let Some(configuration) = root.child("configuration") {
         verifier.options(configuration);
-        verifier.resources(configuration);
+        verifier.resources(configuration, is_fencing_enabled(&cib));
         verifier.names(configuration);
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
         verifier.circles(configuration, &cib);
         verifier.deprecated(configuration);
     }
+    verifier.status(root);
     verifier.found
 }
 
@@ -116,7 +117,9 @@ impl Verifier {
         for pair in options.filter(|e| e.is("nvpair")) {
             let (Some(name), Some(value)) = (pair.attr("name"), pair.attr("value")) else { continue };
             let kind = options::kind(spelling::cluster_option(name)).filter(|_| value != "#default");
-            if kind.is_some_and(|kind| !is_valid(kind, value)) {
+            // Configurations that say `poweroff` are older than the option's present name, and it is made `off` under the old one only.
+            let is_too_old = (name, value) == ("fencing-action", "poweroff");
+            if is_too_old || kind.is_some_and(|kind| !is_valid(kind, value)) {
                 self.error(
                     pair,
                     format!("using default value for cluster option '{name}' because '{value}' is invalid"),
@@ -159,11 +162,19 @@ impl Verifier {
         }
     }
 
-    /// Fencing is on unless it is turned off; then there must be a device.
+    /// Nodes' states are those of nodes.
+    fn status(&mut self, root: Element<'_>) {
+        let states = root.children_named("status").flat_map(|status| status.children_named("node_state"));
+        for state in states.filter(|state| state.id().is_none()) {
+            self.error(state, "ignoring the state of a node without an id");
+        }
+    }
+
+    /// Where fencing is on there must be a device.
     fn fencing(&mut self, configuration: Element<'_>, cib: &model::Cib) {
         let option = |name| read::value_of(&cib.cluster_options, name);
         let is_yes = |value: &str| read::parse_bool(value) == Some(true);
-        let is_enabled = option("fencing-enabled").is_none_or(|value| read::parse_bool(value) != Some(false));
+        let is_enabled = is_fencing_enabled(cib);
         let watchdog = option("fencing-watchdog-timeout").unwrap_or("0");
         let is_watched = option("have-watchdog").is_some_and(is_yes)
             && parse_duration(watchdog).map_or(true, |t| !t.is_zero());
@@ -179,6 +190,12 @@ impl Verifier {
             );
         }
     }
+}
+
+/// Fencing is on unless it is turned off.
+fn is_fencing_enabled(cib: &model::Cib) -> bool {
+    let value = read::value_of(&cib.cluster_options, "fencing-enabled");
+    value.is_none_or(|value| read::parse_bool(value) != Some(false))
 }
 
 /// Whether a cluster option may have the value; options nobody knows may have any.

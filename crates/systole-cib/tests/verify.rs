@@ -53,6 +53,8 @@ fn cluster_options_have_values_they_can_have() {
         ("load-threshold", "80", false),
         ("stonith-watchdog-timeout", "-1", true),
         ("stonith-timeout", "soon", false),
+        ("stonith-action", "poweroff", true),
+        ("fencing-action", "poweroff", false),
         ("an-option-of-mine", "foo", true),
     ] {
         let options = format!("<nvpair id='x' name='{name}' value='{value}'/>");
@@ -66,8 +68,20 @@ fn cluster_options_have_values_they_can_have() {
 }
 
 #[test]
+fn states_are_those_of_nodes() {
+    let check = |states: &str| {
+        let text = cib("pacemaker-3.9", &Parts::default()).to_text();
+        let text = text.replace("<status/>", &format!("<status>{states}</status>"));
+        let found = verify(&Document::parse(&text).expect("a CIB"));
+        found.iter().filter(|d| d.to_string().contains("a node without an id")).count()
+    };
+    assert_eq!(check("<node_state uname='n1'/>"), 1);
+    assert_eq!(check("<node_state id='1' uname='n1'/>"), 0);
+}
+
+#[test]
 fn resources_can_be_run() {
-    use Severity::{Error, Warning};
+    use Severity::{Advice, Error, Warning};
     let meta = |name: &str, value: &str| {
         format!("<meta_attributes id='m'><nvpair id='mn' name='{name}' value='{value}'/></meta_attributes>")
     };
@@ -80,6 +94,13 @@ fn resources_can_be_run() {
         (meta("multiple-active", "foo"), Warning, "'foo' is not one of block"),
         (op("name='monitor' interval='foo'"), Error, "\"foo\" is not a span of time"),
         (op("name='monitor' interval='10' on-fail='foo'"), Error, "unknown failure type (foo)"),
+        (op("name='stop' interval='0' on-fail='stop'"), Error, "'stop' is not allowed for stop"),
+        (op("name='stop' interval='0' on-fail='standby'"), Error, "'standby' is not allowed for stop"),
+        (op("name='stop' interval='0' on-fail='block'"), Error, ""),
+        (op("name='stop' interval='0' on-fail='fence'"), Advice, "while fencing is disabled"),
+        (op("name='monitor' interval='10' on-fail='demote'"), Error, "not allowed for this monitor"),
+        (op("name='monitor' interval='10' on-fail='demote' role='Promoted'"), Error, ""),
+        (op("name='promote' interval='0' on-fail='demote'"), Error, ""),
         (op("name='monitor' interval='10' role='Foo'"), Error, "because Foo is not a valid role"),
         (op("name='start' interval='10'"), Error, "a start action cannot be recurring"),
         (op("interval='10'"), Error, "name is missing"),

@@ -409,3 +409,28 @@ fn constraints_of_a_resource_are_listed_with_rules_that_hold_and_roles() {
     assert!(xml.contains("score=\"3\" node-attribute=\"#uname\" with-rsc-role=\"Promoted\"/>"), "{xml}");
     assert!(place.sh("crm_resource -A -r c").out.contains("a (score=3, needs role=Promoted, id=k)"));
 }
+
+#[test]
+fn a_cloned_group_is_promoted_where_a_member_is() {
+    let state = |id: u8, operation: &str, rc: u8| {
+        format!(
+            r#"<node_state id="{id}" uname="n{id}" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="{id}"><lrm_resources>
+            <lrm_resource id="r" class="ocf" provider="pacemaker" type="Stateful"><lrm_rsc_op id="r_last_0" operation_key="r_{operation}_0" operation="{operation}"
+            call-id="5" rc-code="{rc}" op-status="0" interval="0" transition-key="1:1:{rc}:u" transition-magic="0:{rc};1:1:{rc}:u"/></lrm_resource>
+            </lrm_resources></lrm></node_state>"#
+        )
+    };
+    let cib = format!(
+        r#"<cib validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1"><configuration><crm_config>
+        <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+        <nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes><resources><clone id="c">
+        <group id="g"><primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/></group>
+        <meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes></clone></resources><constraints/>
+        </configuration><status>{}{}</status></cib>"#,
+        state(1, "promote", 0),
+        state(2, "start", 0)
+    );
+    let place = Place::new().with_cib(&cib);
+    assert_eq!(place.sh("crm_resource --move -r c -N n1 --promoted").code, 108);
+    assert_eq!(place.sh("crm_resource --move -r c -N n2 --promoted").code, 0);
+}

@@ -83,6 +83,14 @@ struct Outcome {
     cib: Vec<String>,
 }
 
+/// Warnings, errors and verdicts among the lines of an output.
+fn complaints(output: &[u8]) -> impl Iterator<Item = String> {
+    let words = ["warning: ", "error: ", "Configuration "];
+    let lines = String::from_utf8_lossy(output).into_owned();
+    let lines: Vec<_> = lines.lines().map(str::trim).map(str::to_owned).collect();
+    lines.into_iter().filter(move |line| words.iter().any(|word| line.contains(word)))
+}
+
 /// A command line that the tools answer differently.
 pub struct Difference {
     line: String,
@@ -90,6 +98,8 @@ pub struct Difference {
     codes: (i32, i32),
     /// Lines of one side only, marked `-` (the incumbent's) and `+` (ours).
     lines: Vec<String>,
+    /// What the incumbent complained of.
+    complaints: Vec<String>,
 }
 
 impl Pair<'_> {
@@ -100,7 +110,7 @@ impl Pair<'_> {
     pub fn compare(&self, line: &str, cib: Option<Cib<'_>>, words: &[Regex]) -> Result<Option<Difference>> {
         let oracle = self.start(line, "oracle", &self.oracle, cib)?;
         let ours = self.start(line, "ours", &self.ours, cib)?;
-        let (mut oracle, mut ours) = (oracle.finish()?, ours.finish()?);
+        let ((mut oracle, complaints), (mut ours, _)) = (oracle.finish()?, ours.finish()?);
         leave_out_words(&mut oracle.out, words);
         leave_out_words(&mut ours.out, words);
         if oracle == ours {
@@ -113,6 +123,7 @@ impl Pair<'_> {
             cib: cib.and_then(|cib| cib.path.file_name()).unwrap_or_default().to_string_lossy().into_owned(),
             codes: (oracle.code, ours.code),
             lines,
+            complaints,
         }))
     }
 
@@ -122,7 +133,7 @@ impl Pair<'_> {
         command.args([MOST_SECONDS, "sh", "-c", line]).current_dir(&place).env_clear();
         command.env("PATH", format!("{}:/usr/bin:/bin", tools.display()));
         command.envs([("LC_ALL", "C"), ("TZ", "UTC"), ("PCMK_stderr", "1")]).env("HOME", &place);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut input = Vec::new();
         let mut copy = None;
         if let Some(cib) = cib {
@@ -160,12 +171,15 @@ struct Running {
 }
 
 impl Running {
-    fn finish(self) -> Result<Outcome> {
+    /// What it did, and what it complained of.
+    fn finish(self) -> Result<(Outcome, Vec<String>)> {
         let output = self.child.wait_with_output()?;
         let normal = Normal::new();
         let cib = self.copy.and_then(|copy| fs::read(copy).ok()).unwrap_or_default();
         let lines = |bytes: &[u8]| normal.lines(&String::from_utf8_lossy(bytes), &self.place);
-        Ok(Outcome { code: output.status.code().unwrap_or(-1), out: lines(&output.stdout), cib: lines(&cib) })
+        let complaints = complaints(&output.stdout).chain(complaints(&output.stderr)).collect();
+        let code = output.status.code().unwrap_or(-1);
+        Ok((Outcome { code, out: lines(&output.stdout), cib: lines(&cib) }, complaints))
     }
 }
 
@@ -226,7 +240,10 @@ impl Difference {
         if ours == PANIC || CRASHES.contains(&ours) || (self.is_in_cib() && !known.in_cib) {
             return false;
         }
-        known.codes.is_match(&format!("{incumbent}/{ours}")) && known.line.is_match(&self.line)
+        let is_about = |words: &Regex| self.complaints.iter().all(|complaint| words.is_match(complaint));
+        known.codes.is_match(&format!("{incumbent}/{ours}"))
+            && known.line.is_match(&self.line)
+            && known.about.as_ref().is_none_or(is_about)
     }
 
     /// Whether the CIBs differ in nothing but how often the status changed: a change that changes nothing is counted there, and here not.
@@ -300,6 +317,7 @@ mod tests {
             cib: String::new(),
             codes,
             lines: vec![line.to_owned()],
+            complaints: Vec::new(),
         };
         assert!(difference((0, 1), "+ a line").is(any));
         for code in [101, 134, 139] {
@@ -307,5 +325,20 @@ mod tests {
         }
         let in_cib = difference((7, 7), "+ cib <node/>");
         assert!(!in_cib.is(any) && in_cib.is(same_codes));
+    }
+
+    #[test]
+    fn what_is_known_may_be_known_by_what_the_incumbent_complains_of() {
+        let table =
+            table::read("deviates 78/0 about \"deprecated|may need\" ^crm_verify\n").expect("a table");
+        let is_known = |said: &str| {
+            let complaints = complaints(said.as_bytes()).collect();
+            let (line, cib) = ("crm_verify -V".to_owned(), String::new());
+            Difference { line, cib, codes: (78, 0), lines: Vec::new(), complaints }.is(&table.deviations[0])
+        };
+        let deprecated = "warning: it is deprecated\nConfiguration may need attention\n";
+        assert!(is_known(deprecated));
+        assert!(!is_known(&format!("error: it is wrong\n{deprecated}")));
+        assert!(!is_known("Configuration invalid"));
     }
 }

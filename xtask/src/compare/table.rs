@@ -4,7 +4,7 @@
 //! their whole matrix; `{$name}` for those of `let name = a|b|c`, and `{x|$name}` for these and `x`. `@resource`, `@node`... stand for ids in the CIB.
 //! `deviates CODE/CODE PATTERN` says of command lines that fit the pattern that they may differ if they end with the first code at the incumbent
 //! and with the second here (patterns too): a difference that `docs/deviations.md` has. `deviates CODE/CODE cib PATTERN` says that
-//! the CIBs may differ as well.
+//! the CIBs may differ as well, and `deviates CODE/CODE about "WORDS" PATTERN` that they may only if whatever the incumbent complains of fits `WORDS`.
 //! `words PATTERN` says of lines of the output that fit the pattern that they have words of our own: where they are is compared, not what they say.
 //! `on CIBS [with TEXT] [via file|shadow|stdin]` says which CIBs the lines after it are run on; see [`super::cibs`].
 
@@ -31,6 +31,8 @@ pub struct Deviation {
     pub codes: Regex,
     /// The CIBs may differ as well.
     pub in_cib: bool,
+    /// What each of the incumbent's complaints has to look like.
+    pub about: Option<Regex>,
     /// What the command line looks like.
     pub line: Regex,
 }
@@ -92,9 +94,16 @@ pub fn read(text: &str) -> Result<Table> {
 
 fn deviation(text: &str) -> Result<Deviation> {
     let (codes, rest) = text.split_once(' ').context("no pattern")?;
-    let in_cib = rest.strip_prefix("cib ");
-    let line = Regex::new(in_cib.unwrap_or(rest).trim())?;
-    Ok(Deviation { codes: Regex::new(&format!("^({codes})$"))?, in_cib: in_cib.is_some(), line })
+    let (in_cib, rest) = rest.strip_prefix("cib ").map_or((false, rest), |rest| (true, rest));
+    let (about, rest) = match rest.strip_prefix("about \"") {
+        Some(rest) => {
+            let (words, rest) = rest.split_once('"').context("no end of what it is about")?;
+            (Some(Regex::new(words)?), rest)
+        }
+        None => (None, rest),
+    };
+    let codes = Regex::new(&format!("^({codes})$"))?;
+    Ok(Deviation { codes, in_cib, about, line: Regex::new(rest.trim())? })
 }
 
 /// All command lines that a line stands for.

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use systole_types::{Role, Score, parse_duration};
 
 impl Verifier {
-    pub fn resources(&mut self, configuration: Element<'_>) {
+    pub fn resources(&mut self, configuration: Element<'_>, is_fencing_enabled: bool) {
         for element in configuration.descendants() {
             match element.name() {
-                "primitive" | "template" => self.operations(element),
+                "primitive" | "template" => self.operations(element, is_fencing_enabled),
                 "bundle" => self.bundle(element),
                 "nvpair" if element.parent().is_some_and(|set| set.is("meta_attributes")) => {
                     self.meta(element)
@@ -19,7 +19,7 @@ impl Verifier {
         }
     }
 
-    fn operations(&mut self, resource: Element<'_>) {
+    fn operations(&mut self, resource: Element<'_>, is_fencing_enabled: bool) {
         let mut seen: BTreeMap<(&str, Duration), &str> = BTreeMap::new();
         let operations = resource.children_named("operations").flat_map(|list| list.children_named("op"));
         for op in operations {
@@ -45,9 +45,32 @@ impl Verifier {
             if let Some(role) = op.attr("role").filter(|role| role.parse::<Role>().is_err()) {
                 self.error(op, format!("ignoring the operation because {role} is not a valid role"));
             }
-            if let Some(policy) = op.attr("on-fail").filter(|policy| !ON_FAIL.contains(policy)) {
+            if let Some(policy) = op.attr("on-fail") {
+                self.failure(op, policy, !interval.is_zero(), is_fencing_enabled);
+            }
+        }
+    }
+
+    /// What is to come of an operation's failure. A policy that its operation cannot have does not count.
+    fn failure(&mut self, op: Element<'_>, policy: &str, recurs: bool, is_fencing_enabled: bool) {
+        let name = op.attr("name").unwrap_or_default();
+        let is_promoted = || op.attr("role").and_then(|role| role.parse().ok()) == Some(Role::Promoted);
+        let may_demote = || name == "promote" || (name == "monitor" && recurs && is_promoted());
+        match policy {
+            _ if !ON_FAIL.contains(&policy) => {
                 self.error(op, format!("unknown failure type ({policy}): use one of {}", ON_FAIL.join(", ")));
             }
+            "standby" | "demote" | "stop" if name == "stop" => {
+                self.error(op, format!("ignoring 'on-fail' because '{policy}' is not allowed for stop"));
+            }
+            "demote" if !may_demote() => {
+                self.error(op, format!("ignoring 'on-fail' because 'demote' is not allowed for this {name}"));
+            }
+            // Pacemaker complains once it plans such an operation. Until then a configuration with it is taken.
+            "fence" if !is_fencing_enabled => {
+                self.advice(op, "on-fail=fence is taken as 'stop' while fencing is disabled");
+            }
+            _ => {}
         }
     }
 

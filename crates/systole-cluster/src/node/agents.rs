@@ -234,7 +234,9 @@ fn digests(operation: &Operation, traits: &AgentTraits) -> Digests {
     let recurs = operation.interval_ms > 0;
     let digest = |counts: &dyn Fn(&str) -> bool, names: String| {
         let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Digest { names, digest: recorded_digest(parameters.filter(|(name, _)| counts(name)), recurs) }
+        // Without the timeout of what recurs. Pacemaker's controller has it in the digest of what is not private, and no
+        // scheduler, theirs or ours, has it in what that is compared with.
+        Digest { names, digest: recorded_digest(parameters.filter(|(name, _)| counts(name)), false) }
     };
     let is_among = |names: &[String], name: &str| names.iter().any(|other| other == name);
     // A monitor that recurs is done anew anyway.

@@ -109,8 +109,11 @@ impl<'v> Found<'v> {
 
     /// Instances of a promotable clone that are promoted.
     pub fn promoted(&self, clone: RscIdx) -> Vec<RscIdx> {
-        let children = &self.status.rsc(clone).children;
-        children.iter().copied().filter(|child| self.status.rsc(*child).role == Role::Promoted).collect()
+        let rsc = |idx: RscIdx| self.status.rsc(idx);
+        let is_promoted = |idx: &RscIdx| rsc(*idx).role == Role::Promoted;
+        // A group is as high as its highest member.
+        let counts = |child: &RscIdx| is_promoted(child) || rsc(*child).children.iter().any(is_promoted);
+        rsc(clone).children.iter().copied().filter(counts).collect()
     }
 }
 

@@ -124,6 +124,30 @@ fn histories_tell_what_calls_for_a_restart_and_what_is_private_as_pacemaker_does
 }
 
 #[test]
+fn of_a_recurring_monitor_too_a_private_change_is_known_to_be_private() {
+    let monitor =
+        r#"<operations><op id="m" name="monitor" interval="10s" timeout="33s"/></operations></primitive>"#;
+    let mut bench =
+        Bench::with(&CIB.replace(r#"type="Dummy"/>"#, &format!(r#"type="Dummy">{PARAMETERS}{monitor}"#)));
+    bench.metadata = metadata("1.1", "reload-agent");
+    bench.view(1);
+    bench.wait(2);
+    let text = bench.machine.cib().to_text();
+    let is_private_change = |from: &str, to: &str| {
+        let document = systole_cib::xml::Document::parse(&text.replace(from, to)).expect("a CIB");
+        let (cib, _) = systole_cib::read(&document);
+        let status = systole_scheduler::Status::unpack(&cib, Timestamp::default());
+        let histories = cib.node_states.iter().flat_map(|state| state.history.iter().flatten());
+        let mut entries = histories.flat_map(|history| &history.operations);
+        let entry = entries.find(|entry| entry.interval_ms == 10_000).expect("it is monitored");
+        let (rsc, node) = (status.find_resource("r"), status.find_node("a"));
+        status.is_only_private_change(rsc.expect("r"), node.expect("a"), entry)
+    };
+    assert!(is_private_change(r#"value="secret""#, r#"value="another""#));
+    assert!(!is_private_change(r#"value="/run/r""#, r#"value="/run/s""#));
+}
+
+#[test]
 fn a_change_that_is_made_while_an_operation_is_under_way_is_reloaded_too() {
     let mut bench = running(metadata("1.1", "reload-agent"), false);
     bench.asked.clear();
