@@ -32,7 +32,9 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 /// See [`STANDSTILL`].
 const WATCHFUL: Duration = Duration::from_secs(1);
 
-/// How much longer than its own timeout what would begin may wait its turn: whoever has asked for it has given it up by then.
+/// How much longer than its own timeout what would begin may wait its turn. The DC waits for `cluster-delay` beyond the timeout, which is as
+/// long by default, and before that for notifications that are before it in the queue. Where it would have waited for longer, it plans anew
+/// after a probe; where it has given up before, it has counted the start as failed, and asks for a stop behind it.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Since which minor part of the protocol `systoled` knows what to do about it.
@@ -44,7 +46,7 @@ const MINOR_OF_APPEARANCES: u16 = 5;
 ///   operations of that resource, without a result for them.
 /// - A recurring operation's interval counts from the end of one run to the start of the next.
 /// - A stop gets the parameters of the start before it, not those of today's configuration.
-/// - What would begin something (a start, a promotion) and waits its turn is begun only while `systoled` is connected that asked for
+/// - What would begin something (a start, a promotion, a migration) and waits its turn is begun only while `systoled` is connected that asked for
 ///   it, if this program has not stood still since, and not too late. Otherwise it gets the status [`OpStatus::NotConnected`]:
 ///   see `docs/decisions/what-an-executor-begins.md`.
 /// - An operation that was running when the program was killed is waited for. If its result is lost it gets the status
@@ -433,7 +435,7 @@ impl ExecutorMachine {
 
     /// What was to be begun and was not may be wrong by now. Whoever wanted it asks anew.
     fn drop_what_would_begin(&mut self, now: Now, why: &str) {
-        let dropped = self.book.take_queued(|queued| begins_something(&queued.operation));
+        let dropped = self.book.take_queued(|queued| is_not_to_be_late(&queued.operation));
         self.report_dropped(now, dropped, why);
     }
 
@@ -441,7 +443,7 @@ impl ExecutorMachine {
         let is_too_late = |queued: &Queued| {
             let patience = Duration::from_millis(queued.operation.timeout_ms) + QUEUE_PATIENCE;
             let is_limited = queued.operation.timeout_ms > 0;
-            is_limited && begins_something(&queued.operation) && queued.not_before + patience < now.mono
+            is_limited && is_not_to_be_late(&queued.operation) && queued.not_before + patience < now.mono
         };
         let dropped = self.book.take_queued(is_too_late);
         self.report_dropped(now, dropped, "it waited for too long before it could begin");
@@ -484,6 +486,12 @@ pub fn changes_state(operation: &Operation) -> bool {
 /// Whether an operation makes a resource active, or more so: what must not be done any more once it is not known to be right.
 pub(crate) fn begins_something(operation: &Operation) -> bool {
     matches!(operation.operation.as_str(), "start" | "promote" | "migrate_from")
+}
+
+/// Whether an operation is not to be begun once the executor cannot vouch for it. The first half of a migration, too, whose agent begins the
+/// copy on the target; until it is begun, the resource runs here as it did, which is why nobody takes it back for the sake of a quorum.
+fn is_not_to_be_late(operation: &Operation) -> bool {
+    begins_something(operation) || operation.operation == "migrate_to"
 }
 
 #[cfg(test)]

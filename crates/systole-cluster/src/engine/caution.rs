@@ -153,13 +153,13 @@ fn resource(action: &Action) -> Option<&str> {
 }
 
 /// The same, without the number of the instance.
-fn base(action: &Action) -> Option<&str> {
+pub fn base(action: &Action) -> Option<&str> {
     let id = resource(action)?;
     Some(id.split_once(':').map_or(id, |(base, _)| base))
 }
 
 /// What waits for each action.
-fn followers(graph: &TransitionGraph) -> BTreeMap<ActionId, Vec<ActionId>> {
+pub fn followers(graph: &TransitionGraph) -> BTreeMap<ActionId, Vec<ActionId>> {
     let mut followers: BTreeMap<ActionId, Vec<ActionId>> = BTreeMap::new();
     for synapse in &graph.synapses {
         synapse.inputs.iter().for_each(|input| followers.entry(*input).or_default().push(synapse.action.id));
@@ -168,7 +168,7 @@ fn followers(graph: &TransitionGraph) -> BTreeMap<ActionId, Vec<ActionId>> {
 }
 
 /// What waits for an action, indirectly too.
-fn all_after(followers: &BTreeMap<ActionId, Vec<ActionId>>, action: ActionId) -> BTreeSet<ActionId> {
+pub fn all_after(followers: &BTreeMap<ActionId, Vec<ActionId>>, action: ActionId) -> BTreeSet<ActionId> {
     let mut found = BTreeSet::new();
     let mut open = vec![action];
     while let Some(action) = open.pop() {

@@ -1,6 +1,6 @@
 //! What the executor knows, and keeps over a restart of its program.
 
-use super::{AgentExit, FormerParameters, RunId, begins_something};
+use super::{AgentExit, FormerParameters, RunId, is_not_to_be_late};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -141,7 +141,7 @@ impl Book {
     /// Whether anything waits its turn that would begin something.
     pub fn would_begin(&self) -> bool {
         let mut queued = self.lanes.values().flat_map(|lane| &lane.queue);
-        queued.any(|queued| begins_something(&queued.operation))
+        queued.any(|queued| is_not_to_be_late(&queued.operation))
     }
 
     /// Takes out what waits its turn and is unwanted.

@@ -567,6 +567,27 @@ ended 2 0
 }
 
 #[test]
+fn a_migration_that_waited_its_turn_is_not_begun_at_its_source_either() {
+    check(
+        "
+run r monitor 0
+    execute r_monitor_0 as 1
+run r migrate_to 0
+disconnected
+    warning: r_migrate_to_0 is not begun any more: systoled was gone before it began
+    result 1: r_migrate_to_0 rc 1 Internal communication failure
+connected
+run r migrate_to 0
+hang 6000
+ended 1 0
+    warning: r_migrate_to_0 is not begun any more: the executor stood still before it began
+    result 2: r_migrate_to_0 rc 1 Internal communication failure
+    result 3: r_monitor_0 rc 0 complete
+",
+    );
+}
+
+#[test]
 fn what_is_to_be_stopped_is_stopped_whatever_has_happened() {
     check(
         "

@@ -43,7 +43,7 @@ const MAX_GIVEN_UP: usize = 1024;
 pub(crate) struct GivenUp(VecDeque<String>);
 
 impl GivenUp {
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -51,6 +51,11 @@ impl GivenUp {
     pub fn remember(&mut self, results: &[OperationResult]) {
         self.0.extend(results.iter().map(|result| result.operation.transition_key.clone()));
         self.0.drain(..self.0.len().saturating_sub(MAX_GIVEN_UP));
+    }
+
+    /// Whether an operation was given up and not answered since.
+    pub fn contains(&self, transition_key: &str) -> bool {
+        self.0.iter().any(|known| known == transition_key)
     }
 
     /// Whether a result is the late answer to one of them, which is forgotten with it.

@@ -4,6 +4,7 @@
 //! for, and every operation of an earlier plan was answered.
 
 mod actions;
+mod uncertain;
 mod without_executor;
 
 use super::{
@@ -458,6 +459,7 @@ impl NodeMachine {
             self.spare_probes(&mut plan.graph);
             leave_out(&mut plan.graph, &away);
         }
+        self.hold_back_for_uncertain(&mut plan.graph, &cib, &away);
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(&cib, plan.recheck);

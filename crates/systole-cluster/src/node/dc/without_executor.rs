@@ -172,8 +172,12 @@ pub(super) fn leave_out(graph: &mut TransitionGraph, members: &BTreeSet<NodeId>)
         synapse.inputs.retain(|input| !farewells.contains(input));
     }
     let actions = graph.synapses.iter().map(|synapse| &synapse.action);
-    let mut gone: BTreeSet<ActionId> =
-        actions.filter(|action| takes_one(action)).map(|action| action.id).collect();
+    let gone = actions.filter(|action| takes_one(action)).map(|action| action.id).collect();
+    take_out(graph, gone);
+}
+
+/// Takes actions out of a plan, and all that waits for them.
+pub(super) fn take_out(graph: &mut TransitionGraph, mut gone: BTreeSet<ActionId>) {
     loop {
         let stays = |synapse: &&systole_graph::Synapse| !gone.contains(&synapse.action.id);
         let waits = graph.synapses.iter().filter(stays);
