@@ -54,8 +54,8 @@ pub(crate) const LEVEL_OF_COUNTS: u16 = 8;
 /// Since which level it is another member that confirms that the DC leaves in good order.
 pub(crate) const LEVEL_OF_FAREWELLS: u16 = 9;
 
-/// Since which level a node that has left with what it runs is told apart from a member without executor: its mark says so, its
-/// connections to remote nodes have ended, and what its history says stays.
+/// Since which level a node that has left with what it runs is told apart from a member without executor: its mark says so, and what
+/// its history says stays, from when it is told to leave.
 pub(crate) const LEVEL_OF_LEFTOVERS: u16 = 9;
 
 impl Message {

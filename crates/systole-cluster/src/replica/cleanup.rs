@@ -45,7 +45,7 @@ impl Replica {
         if let Some(node) = what.node.filter(|node| self.node_state(node).is_none()) {
             return Err(format!("there is no node {node}"));
         }
-        // What ran on a lost node may still run, and so may what a node has left with: that is not forgotten before it is released.
+        // What ran on a lost node may still run, and so may what a node leaves with: that is not forgotten before it is released.
         let may_go = |history: &History<'_>| {
             history.state.attr("in_ccm") == Some("true")
                 && self.is_within_reach(history.node)
@@ -101,6 +101,7 @@ impl Replica {
                 let host = self.ledger.connections.get(node).and_then(|entry| self.name_of(entry.host));
                 let state = host.and_then(|host| self.node_state(host));
                 state.is_some_and(|state| state.attr("in_ccm") == Some("true"))
+                    && !host.is_some_and(|host| self.keeps_history(host))
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     released::Released,
 };
 use systole_cib::xml::Element;
-use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_LEFT};
+use systole_wire::{EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY, EXECUTOR_LEFT};
 
 impl Replica {
     /// The DC says what the membership means. Whether the configuration changed, and the transition keys of what nobody will
@@ -17,6 +17,8 @@ impl Replica {
         self.cib.set_attr(root, "have-quorum", if update.has_quorum { "1" } else { "0" });
         self.cib.set_attr(root, "dc-uuid", &update.dc.to_string());
         for node in &update.nodes {
+            // What a former version has marked may have lost some of its history since.
+            let is_complete = !self.is_marked(&node.name) || self.tells_all(&node.name);
             self.status().stand(node);
             match node.standing {
                 // Before this is said there is no plan under way which had something done there; there may be on its guests.
@@ -29,12 +31,17 @@ impl Replica {
                 Standing::Stranded if self.has_left_running(node.id, &node.name) => {
                     self.forget_attributes(&node.name);
                     self.status().stand(node);
-                    if self.level >= LEVEL_OF_LEFTOVERS {
-                        self.status().mark_as_left(&node.name);
-                        given_up.extend(self.end_connections_of(node.id, &node.name));
+                    if self.level >= LEVEL_OF_LEFTOVERS && is_complete {
+                        self.status().mark(&node.name, EXECUTOR_LEFT);
                     }
                 }
-                Standing::Member | Standing::Stranded => self.restore_attributes(&node.name),
+                Standing::Stranded => {
+                    if self.level >= LEVEL_OF_LEFTOVERS {
+                        self.status().mark(&node.name, EXECUTOR_AWAY);
+                    }
+                    self.restore_attributes(&node.name);
+                }
+                Standing::Member => self.restore_attributes(&node.name),
                 Standing::Pending => {}
             }
         }
@@ -58,8 +65,14 @@ impl Replica {
             && (self.is_marked(name) || self.runs_something(name))
     }
 
-    /// Whether a node's history stays as it is, since it has left with what it runs: nothing could be probed there.
+    /// Whether a node's history stays as it is, since it leaves or has left: whether it does so with something that it runs, this says alone,
+    /// and nothing could be probed there afterwards.
     pub fn keeps_history(&self, name: &str) -> bool {
+        self.level >= LEVEL_OF_LEFTOVERS && self.id_of(name).is_some_and(|id| self.has_left(id))
+    }
+
+    /// Whether nothing runs on a node that its history is silent about: it has left with what it runs, and none of that was forgotten since.
+    pub fn tells_all(&self, name: &str) -> bool {
         self.level >= LEVEL_OF_LEFTOVERS && self.mark_of(name) == Some(EXECUTOR_LEFT)
     }
 

@@ -341,20 +341,6 @@ impl Replica {
         given_up
     }
 
-    /// A node has left with what it runs: its connections to remote nodes have ended with its daemon, and others may connect. A guest is
-    /// connected to again with its container only.
-    pub(super) fn end_connections_of(&mut self, id: u32, name: &str) -> Vec<String> {
-        let held = self.connections_of(id).filter(|(_, entry)| !is_guest(&entry.start));
-        let ended: Vec<String> = held.map(|(remote, _)| remote.clone()).collect();
-        let mut given_up = Vec::new();
-        for remote in ended {
-            self.ledger.connections.remove(&remote);
-            self.status().erase_resource(name, &remote);
-            given_up.extend(self.give_up_remote(&remote));
-        }
-        given_up
-    }
-
     /// Whether anything is on record of a resource on a node.
     pub fn knows_of(&self, node: &str, resource: &str) -> bool {
         self.operations(node, resource).next().is_some()

@@ -11,7 +11,7 @@ use systole_cib::{
 use systole_scheduler::status::recorded_digest;
 use systole_types::{NodeId, NodeUuid, OcfRc, OpStatus, ResourceId, Timestamp, TransitionMagic};
 use systole_wire::{
-    EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY, EXECUTOR_LEFT,
+    EXECUTOR_ATTRIBUTE, EXECUTOR_AWAY,
     exec::{Digest, Operation, OperationResult},
 };
 
@@ -110,12 +110,12 @@ impl<'d> Status<'d> {
             Standing::Off => ["false", "offline", "down", "down"],
         };
         self.set_all(key, &[("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", expected)]);
-        self.mark(key, update);
+        self.show_absence(key, update);
     }
 
     /// Shows that a node's executor is away, in a form that every tool and every Pacemaker understands: it is in maintenance, and has
     /// an attribute that says why. The set is the cluster's own; no tool's change of attributes touches it.
-    fn mark(&mut self, state: Key, update: &NodeUpdate) {
+    fn show_absence(&mut self, state: Key, update: &NodeUpdate) {
         let id = update.id.to_string();
         let set_id = format!("status-{id}{MARK_SUFFIX}");
         let present = self.document.element(state).child("transient_attributes");
@@ -134,19 +134,13 @@ impl<'d> Status<'d> {
                     );
                 }
             }
-            (Standing::Stranded, Some(_)) => self.give_reason(&update.name, EXECUTOR_AWAY),
-            (_, None) => {}
+            (Standing::Stranded, Some(_)) | (_, None) => {}
             (_, Some(mark)) => self.document.remove(mark),
         }
     }
 
-    /// The mark says that the node is no member any more, but has left with what it runs.
-    pub fn mark_as_left(&mut self, node: &str) {
-        self.give_reason(node, EXECUTOR_LEFT);
-    }
-
-    /// What a node's mark says, if it has one.
-    fn give_reason(&mut self, node: &str, value: &str) {
+    /// Has a node's mark say this, if it has one: that the executor is away, or that the node has left with what it runs.
+    pub fn mark(&mut self, node: &str, value: &str) {
         let state = self.find_node(node).map(|key| self.document.element(key));
         let attributes = state.and_then(|state| state.child("transient_attributes"));
         let mark = attributes.and_then(|attributes| attributes.children().find(is_mark));

@@ -43,7 +43,7 @@ impl NodeMachine {
             };
             is_probe(action)
                 && action.router.is_none()
-                && self.replica.keeps_history(node.as_str())
+                && self.replica.tells_all(node.as_str())
                 && !self.replica.knows_of(node.as_str(), resource.id.as_str())
         };
         let actions = graph.synapses.iter().map(|synapse| &synapse.action);

@@ -4,7 +4,9 @@ use super::{
     levels::{join, join_since},
     *,
 };
-use crate::message::{Attach, LEVEL_OF_DEPARTURES, LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS, LEVEL_OF_WORK};
+use crate::message::{
+    Attach, LEVEL_OF_DEPARTURES, LEVEL_OF_LEFTOVERS, LEVEL_OF_MARKS, LEVEL_OF_WITHDRAWALS, LEVEL_OF_WORK,
+};
 use systole_wire::api::{Call, Request};
 
 /// `r` is to be started while the executor, which has stopped it, is away.
@@ -282,9 +284,23 @@ fn what_comes_of_a_stop_is_known_when_its_executor_is_back() {
     }
 }
 
+/// `b` has left with something that it runs, as the DC says.
+fn says_that_b_has_left(bench: &mut Bench) {
+    use crate::message::{MembershipUpdate, NodeUpdate, Standing};
+    let left = NodeUpdate { id: 2, name: "b".into(), standing: Standing::Stranded };
+    bench.machine.replica.apply_membership(&MembershipUpdate {
+        dc: 1,
+        has_quorum: true,
+        version: "test".into(),
+        stack: "hub".into(),
+        nodes: vec![left],
+        at: 0,
+    });
+}
+
 /// `a` is alone, and `b` has left with something that it runs; of `r` there, nothing is known or a stop without an answer.
 fn beside_one_that_has_left(is_stop_on_record: bool) -> Bench {
-    use crate::message::{ConnectionLedger, Hand, MembershipUpdate, NodeUpdate, Perform, Standing};
+    use crate::message::{ConnectionLedger, Hand, Perform};
     let mut bench = Bench::start();
     join(&mut bench, PROTOCOL.minor);
     let replica = &mut bench.machine.replica;
@@ -304,15 +320,7 @@ fn beside_one_that_has_left(is_stop_on_record: bool) -> Bench {
         stopped: None,
     };
     replica.ledger.connections.insert("rem".into(), connection);
-    let left = NodeUpdate { id: 2, name: "b".into(), standing: Standing::Stranded };
-    replica.apply_membership(&MembershipUpdate {
-        dc: 1,
-        has_quorum: true,
-        version: "test".into(),
-        stack: "hub".into(),
-        nodes: vec![left],
-        at: 0,
-    });
+    says_that_b_has_left(&mut bench);
     bench.view(6);
     bench
 }
@@ -325,18 +333,66 @@ fn what_nothing_is_on_record_of_where_a_node_has_left_is_started_elsewhere() {
     assert!(!bench.running, "it may run there: {:?}", bench.ran);
 }
 
+/// How many histories a refresh of everything on a node forgets.
+fn refresh(bench: &mut Bench, node: &str) -> usize {
+    let all = crate::replica::Cleanup { node: Some(node), ..Default::default() };
+    bench.machine.replica.clean_up(&all).expect("there is such a node")
+}
+
+fn state_of_b(bench: &Bench) -> String {
+    bench.machine.replica.node_state("b").map(|state| state.to_text()).unwrap_or_default()
+}
+
 #[test]
-fn of_a_node_that_has_left_history_stays_and_connections_end_and_the_mark_says_so() {
+fn of_a_node_that_has_left_history_and_connections_stay_on_record_and_the_mark_says_so() {
     let mut bench = beside_one_that_has_left(true);
-    let replica = &mut bench.machine.replica;
-    assert!(replica.ledger.connections.is_empty());
-    let state = |replica: &crate::replica::Replica| {
-        replica.node_state("b").map(|state| state.to_text()).unwrap_or_default()
-    };
-    assert!(state(replica).contains("value=\"left\""), "{}", state(replica));
-    let refresh = crate::replica::Cleanup { node: Some("b"), ..Default::default() };
-    assert_eq!(replica.clean_up(&refresh), Ok(0));
-    assert!(state(replica).contains("r_stop_0"));
+    assert_eq!(bench.machine.replica.ledger.connections.len(), 1);
+    assert!(state_of_b(&bench).contains("value=\"left\""), "{}", state_of_b(&bench));
+    assert_eq!(refresh(&mut bench, "b"), 0);
+    assert!(state_of_b(&bench).contains("r_stop_0"));
+    says_that_b_has_left(&mut bench);
+    assert!(state_of_b(&bench).contains("value=\"left\""), "{}", state_of_b(&bench));
+}
+
+#[test]
+fn what_runs_on_a_node_that_was_told_to_leave_is_not_forgotten_by_a_refresh() {
+    for (minor, n_forgotten) in [(PROTOCOL.minor, 0), (LEVEL_OF_LEFTOVERS - 1, 1)] {
+        let mut bench = Bench::start();
+        join(&mut bench, minor);
+        bench.wait(90);
+        assert!(bench.running, "{:?}", bench.ran);
+        bench.machine.replica.ledger.nodes.get_mut(&1).expect("it is known").leaving = true;
+        assert_eq!(refresh(&mut bench, "a"), n_forgotten, "1.{minor}");
+        assert_eq!(bench.machine.replica.has_left_running(1, "a"), n_forgotten == 0, "1.{minor}");
+    }
+}
+
+#[test]
+fn a_node_whose_history_may_have_been_forgotten_by_an_earlier_version_is_not_marked_as_left_later() {
+    let mut bench = beside_one_that_has_left(true);
+    bench.machine.replica.level = LEVEL_OF_LEFTOVERS - 1;
+    says_that_b_has_left(&mut bench);
+    assert!(state_of_b(&bench).contains("value=\"away\""), "{}", state_of_b(&bench));
+    assert_eq!(refresh(&mut bench, "b"), 1);
+    bench.machine.replica.level = LEVEL_OF_LEFTOVERS;
+    for _ in 0..2 {
+        says_that_b_has_left(&mut bench);
+        assert!(state_of_b(&bench).contains("value=\"away\""), "{}", state_of_b(&bench));
+        assert!(!bench.machine.replica.tells_all("b"), "its silence says nothing");
+    }
+}
+
+#[test]
+fn a_mark_that_is_there_is_changed_only_where_all_members_would() {
+    for (level, reason) in [(LEVEL_OF_LEFTOVERS, "away"), (LEVEL_OF_LEFTOVERS - 1, "left")] {
+        let mut bench = beside_one_that_has_left(true);
+        let replica = &mut bench.machine.replica;
+        replica.level = level;
+        // It is back, without its executor.
+        replica.ledger.nodes.get_mut(&2).expect("b has joined").leaving = false;
+        says_that_b_has_left(&mut bench);
+        assert!(state_of_b(&bench).contains(&format!("value=\"{reason}\"")), "{}", state_of_b(&bench));
+    }
 }
 
 /// `r`, a promotable clone: `b`, whose executor is away, had a promoted copy, and `a` is to have it now. An old failure of its monitor

@@ -2,7 +2,7 @@
 //! the guest in the container `c`.
 
 use super::*;
-use crate::message::{MembershipUpdate, NodeUpdate, Standing};
+use crate::message::{LEVEL_OF_LEFTOVERS, MembershipUpdate, NodeUpdate, Standing};
 
 const A: u32 = 1;
 
@@ -142,5 +142,17 @@ fn a_guest_on_a_remote_node_only_loses_its_connection_with_the_member_that_held_
         let state = bench.replica.node_state("g").expect("it was connected to");
         assert_eq!(state.attr("in_ccm") == Some("true"), is_there, "in a container on {node}");
         assert!(!bench.replica.holds(A, "g"));
+    }
+}
+
+#[test]
+fn what_runs_on_a_remote_node_is_not_forgotten_once_the_holder_of_its_connection_was_told_to_leave() {
+    for (level, n_forgotten) in [(LEVEL_OF_LEFTOVERS, 0), (LEVEL_OF_LEFTOVERS - 1, 1)] {
+        let mut bench = Bench::start();
+        bench.resource("far", "r_start_0", OcfRc::Ok);
+        bench.replica.level = level;
+        bench.replica.ledger.nodes.get_mut(&A).expect("it is known").leaving = true;
+        let refresh = crate::replica::Cleanup { node: Some("far"), ..Default::default() };
+        assert_eq!(bench.replica.clean_up(&refresh), Ok(n_forgotten), "1.{level}");
     }
 }
