@@ -389,6 +389,22 @@ fn nodes_where_a_clone_is_not_looked_for_are_available_only_if_nothing_is_looked
 }
 
 #[test]
+fn a_date_among_a_fence_devices_parameters_counts_for_when_to_look_again() {
+    let device = |class: &str| {
+        format!(
+            r#"<primitive id="r" class="{class}" type="fence_dummy"><instance_attributes id="i">
+<rule id="u"><date_expression id="d" operation="lt" end="2030-01-01 00:00:00Z"/></rule></instance_attributes></primitive>"#
+        )
+    };
+    for (class, expected) in [("stonith", Some("1893456000")), ("lsb", None)] {
+        let cib = cib("", &node(1), &device(class), &online(1, ""));
+        let graph = schedule(&cib, NOW).graph;
+        let found = graph.properties.iter().find(|(name, _)| &**name == "recheck-by");
+        assert_eq!(found.map(|(_, value)| &**value), expected, "{class}");
+    }
+}
+
+#[test]
 fn a_monitor_makes_up_for_a_failure_of_the_same_key_or_without_keys_of_the_same_id() {
     let primitive = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Stateful"/>"#;
     let operations = history("r", &["monitor:10000:0:7", "monitor:10000:0:0"]);

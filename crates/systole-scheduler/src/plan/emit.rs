@@ -70,9 +70,14 @@ impl Draft<'_, '_> {
         let is_general = rules::are_in(&self.status.cib.operation_defaults);
         for action in &self.actions {
             let Some(rsc) = action.rsc else { continue };
-            let operations = self.r(rsc).primitive().map_or(&[][..], |own| &own.definition.operations);
+            let primitive = self.r(rsc).primitive();
+            let operations = primitive.map_or(&[][..], |own| &own.definition.operations);
             let interval = Duration::from_millis(action.key.interval_ms().into());
-            if is_general || operations.iter().any(|operation| rules::are_in(&operation.meta)) {
+            // The timeout of a fence device's start or probe is among its parameters.
+            let asks_device =
+                primitive.is_some_and(|own| own.is_fence_device && rules::are_in(&own.definition.parameters));
+            if is_general || asks_device || operations.iter().any(|operation| rules::are_in(&operation.meta))
+            {
                 self.status.op_meta(rsc, self.task_names.text(action.made_as), interval);
             }
             if let Some(node) = action.node
