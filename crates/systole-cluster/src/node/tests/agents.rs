@@ -134,7 +134,7 @@ fn of_a_recurring_monitor_too_a_private_change_is_known_to_be_private() {
     bench.wait(2);
     let text = bench.machine.cib().to_text();
     let is_private_change = |from: &str, to: &str| {
-        let document = systole_cib::xml::Document::parse(&text.replace(from, to)).expect("a CIB");
+        let document = systole_cib::xml::Document::parse(text.replace(from, to)).expect("a CIB");
         let (cib, _) = systole_cib::read(&document);
         let status = systole_scheduler::Status::unpack(&cib, Timestamp::default());
         let histories = cib.node_states.iter().flat_map(|state| state.history.iter().flatten());
