@@ -24,9 +24,9 @@ pub struct Options {
 
 impl Options {
     /// As many stories as the tests tell: of those with guests, as many as are known to hold.
-    pub fn for_tests() -> [Self; 4] {
+    pub fn for_tests() -> [Self; 5] {
         let of = |family: &str, seeds| Self { seeds, from: 0, seed: None, family: Some(family.to_owned()) };
-        [of("plain", 2000), of("guests", 200), of("harsh", 300), of("harsh-guests", 30)]
+        [of("plain", 2000), of("guests", 200), of("harsh", 300), of("harsh-guests", 30), of("mixed", 200)]
     }
 }
 
