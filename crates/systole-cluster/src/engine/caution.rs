@@ -154,8 +154,12 @@ fn resource(action: &Action) -> Option<&str> {
 
 /// The same, without the number of the instance.
 pub fn base(action: &Action) -> Option<&str> {
-    let id = resource(action)?;
-    Some(id.split_once(':').map_or(id, |(base, _)| base))
+    resource(action).map(without_number)
+}
+
+/// The id of a resource, of which this may be an instance.
+pub fn without_number(id: &str) -> &str {
+    id.split_once(':').map_or(id, |(base, _)| base)
 }
 
 /// What waits for each action.

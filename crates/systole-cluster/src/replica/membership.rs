@@ -77,14 +77,16 @@ impl Replica {
     }
 
     fn mark_of(&self, name: &str) -> Option<&str> {
-        let attributes = self.node_state(name)?.child("transient_attributes")?;
-        let mark = attributes.children().find(is_mark)?;
-        mark.children().find(|pair| pair.attr("name") == Some(EXECUTOR_ATTRIBUTE))?.attr("value")
+        let mut pairs = self.mark(name)?.children();
+        pairs.find(|pair| pair.attr("name") == Some(EXECUTOR_ATTRIBUTE))?.attr("value")
     }
 
     fn is_marked(&self, name: &str) -> bool {
-        let attributes = self.node_state(name).and_then(|state| state.child("transient_attributes"));
-        attributes.is_some_and(|attributes| attributes.children().any(|set| is_mark(&set)))
+        self.mark(name).is_some()
+    }
+
+    fn mark(&self, name: &str) -> Option<Element<'_>> {
+        self.node_state(name)?.child("transient_attributes")?.children().find(is_mark)
     }
 
     /// Forgets that there ever was a node. The transition keys of what nobody will answer any more; `None` if there was no such node.

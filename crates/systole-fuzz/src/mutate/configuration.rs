@@ -4,6 +4,9 @@ use super::{Patient, pick};
 use systole_cib::xml::{Element, Key};
 
 const RESOURCES: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
+/// Every value of `on-fail`.
+pub(super) const ON_FAIL: [&str; 8] =
+    ["ignore", "block", "stop", "restart", "standby", "fence", "demote", "restart-container"];
 pub(super) const SCORES: [&str; 8] = ["INFINITY", "-INFINITY", "INFINITY", "0", "1", "100", "-100", "5"];
 
 /// Class, provider and type.
@@ -302,19 +305,7 @@ impl Patient<'_> {
             && let Some(op) = self.any(|element| element.is("op"))
         {
             let (name, values): (&str, &[&str]) = *self.random.pick(&[
-                (
-                    "on-fail",
-                    &[
-                        "ignore",
-                        "block",
-                        "stop",
-                        "restart",
-                        "standby",
-                        "fence",
-                        "demote",
-                        "restart-container",
-                    ][..],
-                ),
+                ("on-fail", &ON_FAIL[..]),
                 ("role", &["Started", "Master", "Slave", "Stopped"][..]),
                 ("enabled", &["true", "false"][..]),
                 ("record-pending", &["true", "false"][..]),

@@ -1,6 +1,9 @@
 //! What happens to clusters, as the settings provide for it: failures, nodes that leave or are lost, operations under way.
 
-use super::{Patient, configuration::is_resource};
+use super::{
+    Patient,
+    configuration::{ON_FAIL, is_resource},
+};
 use systole_cib::xml::{Element, Key};
 
 /// How a node is, as releases say it: `in_ccm`, `crmd`, `join`, `expected`.
@@ -33,16 +36,7 @@ impl Patient<'_> {
         let task =
             *self.random.pick(&["monitor", "monitor", "start", "stop", "promote", "demote", "migrate_from"]);
         let interval = if task == "monitor" { "10000" } else { "0" };
-        let on_fail = *self.random.pick(&[
-            "ignore",
-            "block",
-            "stop",
-            "restart",
-            "standby",
-            "fence",
-            "demote",
-            "restart-container",
-        ]);
+        let on_fail = *self.random.pick(&ON_FAIL);
         self.configure_operation(primitive, task, interval, on_fail);
         let (rc, status) =
             *self.random.pick(&[("1", "0"), ("7", "0"), ("1", "4"), ("1", "2"), ("5", "0"), ("9", "0")]);

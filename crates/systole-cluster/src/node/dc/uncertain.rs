@@ -9,7 +9,7 @@
 use super::{NodeMachine, without_executor::take_out};
 use crate::{
     Level,
-    engine::caution::{all_after, base, followers},
+    engine::caution::{all_after, base, followers, without_number},
     message::Hand,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,8 +102,7 @@ fn uncertain(node: &str, resource: &str, operation: &str) -> Option<Uncertain> {
         "stop" => true,
         _ => return None,
     };
-    let resource = resource.split_once(':').map_or(resource, |(base, _)| base).to_owned();
-    Some(Uncertain { node: node.to_owned(), resource, is_stop })
+    Some(Uncertain { node: node.to_owned(), resource: without_number(resource).to_owned(), is_stop })
 }
 
 /// Takes out of a plan for so many nodes what is not to be done before it is known what became of a copy. Whether there was anything.
