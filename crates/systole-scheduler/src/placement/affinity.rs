@@ -486,7 +486,7 @@ impl<'s> Assigner<'s, '_> {
     fn with_group_locations(&self, member: RscIdx) -> NodeTable {
         let mut table = self.tables[member.i()].clone();
         let group = self.parent(member).expect("only asked for members");
-        for location in self.locations.iter().filter(|location| location.rsc == group) {
+        for location in self.locations.iter().rev().filter(|location| location.rsc == group) {
             if location.role > Role::Unknown && location.role != self.rsc[member.i()].next_role {
                 continue;
             }

@@ -198,10 +198,12 @@ impl<'s> Assigner<'s, '_> {
         self.locations.push(Location { id, rsc, role, nodes, discovery });
     }
 
-    /// Adds the scores of all location constraints to the tables.
+    /// Adds the scores of all location constraints to the tables, the last one first: what goes beyond INFINITY on the way
+    /// stays INFINITY, whatever is taken off later.
     pub fn apply_locations(&mut self) {
         let locations = std::mem::take(&mut self.locations);
-        for (index, location) in (0..).zip(&locations) {
+        let indexes = 0..u32::try_from(locations.len()).expect("fewer than 4 billion of them");
+        for (index, location) in indexes.zip(&locations).rev() {
             self.apply_location(location.rsc, index, location, Weight::Full);
         }
         self.locations = locations;

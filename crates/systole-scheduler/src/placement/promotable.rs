@@ -207,7 +207,7 @@ impl<'s> Assigner<'s, '_> {
             Role::Promoted => {}
         }
         for source in [instance, clone] {
-            for index in self.rsc[source.i()].locations.clone() {
+            for index in self.rsc[source.i()].locations.clone().into_iter().rev() {
                 let location = &self.locations[index as usize];
                 let found = location.nodes.iter().find(|(place, _)| *place == node);
                 if let (Role::Promoted, Some(&(_, score))) = (location.role, found) {
