@@ -11,7 +11,6 @@ pub mod cluster;
 pub mod dates;
 pub mod edit;
 pub mod exit;
-pub mod names;
 pub mod rehearse;
 pub mod report;
 pub mod resource_ops;

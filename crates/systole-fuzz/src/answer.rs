@@ -48,7 +48,7 @@ impl Answer {
 
 fn sections(out: &str) -> Vec<(String, Vec<String>)> {
     let mut found: Vec<(String, Vec<String>)> = vec![(String::new(), Vec::new())];
-    for line in out.lines().filter(|line| !is_log(line)) {
+    for line in out.lines() {
         let is_title = !line.starts_with(' ') && line.ends_with(':');
         match found.last_mut() {
             Some((_, lines)) if !is_title => {
@@ -77,13 +77,6 @@ fn failure(status: &str, err: &str) -> String {
     let last = err.lines().last().unwrap_or_default();
     let reason = last.split_once("error: ").map_or(last, |(_, reason)| reason);
     format!("{status}: {reason}")
-}
-
-/// What the incumbent's scheduler says in between of unfencing and of private parameters.
-fn is_log(line: &str) -> bool {
-    ["Parameters to ", "Only 'private' parameters to ", "notice: "]
-        .iter()
-        .any(|start| line.starts_with(start))
 }
 
 /// An incumbent's `crm_simulate` of the reference release or later: `SYSTOLE_ORACLE`, else Debian's if that is new enough.

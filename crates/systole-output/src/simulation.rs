@@ -13,7 +13,8 @@ use crate::{
 };
 use std::collections::BTreeSet;
 use systole_scheduler::{
-    Note, Overview, Transition, note::NoteKind, overview::Summary, placement::ScoreLine, plan::summary_lines,
+    Note, Overview, Status, Transition, note::NoteKind, overview::Summary, placement::ScoreLine,
+    plan::summary_lines,
 };
 use systole_types::Timestamp;
 use systole_whatif::{Injected, Step};
@@ -85,6 +86,13 @@ impl Narrative {
         if self.manner.audience == Audience::People {
             self.text.push_str(line);
             self.text.push('\n');
+        }
+    }
+
+    /// What has changed about devices that unfence, as far as it shows in a state.
+    pub fn changes_of_unfencing(&mut self, status: &Status<'_>) {
+        if self.manner.audience == Audience::People {
+            self.text.extend(status.changes_of_unfencing().iter().filter_map(change));
         }
     }
 
@@ -195,8 +203,10 @@ impl Narrative {
                 self.text.extend(texts.map(|line| line + "\n"));
             }
             _ => {
-                let before: String = transition.notes.iter().filter_map(private_change).collect();
+                let notes = |late| transition.notes.iter().filter(move |note| is_late(note) == late);
+                let before: String = notes(false).filter_map(change).collect();
                 self.list_after(title, &before, texts);
+                self.text.extend(notes(true).filter_map(change));
             }
         }
     }
@@ -259,13 +269,30 @@ impl Narrative {
     }
 }
 
-/// What makes no difference because secrets may have been taken out of the CIB.
-fn private_change(note: &Note) -> Option<String> {
-    let NoteKind::OnlyPrivateChanged { operation, interval, magic } = &note.kind else { return None };
-    let interval = interval_text(*interval);
+/// Whether a note is told after the scores.
+fn is_late(note: &Note) -> bool {
+    matches!(note.kind, NoteKind::DeviceChanged { is_late: true, .. })
+}
+
+/// A change of parameters that is told in between.
+fn change(note: &Note) -> Option<String> {
     let (resource, node) = (note.resource.as_ref()?, note.node.as_ref()?);
-    let magic = magic.as_ref().map(ToString::to_string).unwrap_or_default();
-    Some(format!(
-        "Only 'private' parameters to {interval}-interval {operation} for {resource} on {node} changed: {magic}\n"
-    ))
+    match &note.kind {
+        // It makes no difference: secrets may have been taken out of the CIB.
+        NoteKind::OnlyPrivateChanged { operation, interval, magic } => {
+            let interval = interval_text(*interval);
+            let magic = magic.as_ref().map(ToString::to_string).unwrap_or_default();
+            Some(format!(
+                "Only 'private' parameters to {interval}-interval {operation} for {resource} on {node} changed: {magic}\n"
+            ))
+        }
+        NoteKind::DeviceChanged { summary: None, .. } => {
+            Some(format!("Only 'private' parameters to {resource} for unfencing {node} changed\n"))
+        }
+        NoteKind::DeviceChanged { summary: Some(summary), .. } => Some(format!(
+            "Parameters to {resource} for unfencing {node} changed, try '{summary}'\n\
+             notice: Unfencing node {node} because the definition of {resource} changed\n"
+        )),
+        _ => None,
+    }
 }

@@ -79,6 +79,13 @@ pub enum NoteKind {
         /// By which it is told from others.
         magic: Option<TransitionMagic>,
     },
+    /// A device has changed since it unfenced the node.
+    DeviceChanged {
+        /// What the node would have to remember for this to be no change; `None` if only private parameters differ.
+        summary: Option<Arc<str>>,
+        /// It was found when resources had their places.
+        is_late: bool,
+    },
     /// Anything else, as a sentence.
     Text(Arc<str>),
 }
@@ -369,6 +376,12 @@ impl fmt::Display for Note {
             }
             NoteKind::OnlyPrivateChanged { operation, .. } => {
                 write!(f, "only private parameters changed since {operation}")?;
+            }
+            NoteKind::DeviceChanged { summary: Some(_), .. } => {
+                f.write_str("changed since it unfenced the node")?
+            }
+            NoteKind::DeviceChanged { summary: None, .. } => {
+                f.write_str("only private parameters changed since it unfenced the node")?;
             }
             NoteKind::Text(text) => f.write_str(text)?,
         }

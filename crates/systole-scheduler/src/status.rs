@@ -25,6 +25,7 @@ mod operation;
 mod options;
 mod resource;
 pub(crate) mod text;
+mod unfencing;
 mod unpack;
 
 pub use digest::{Digest, DigestChange, Digests, recorded_digest};
@@ -43,6 +44,7 @@ pub use resource::{
 };
 pub use text::compare_names;
 pub(crate) use text::{is_true, leading_integer};
+pub(crate) use unfencing::Device;
 
 use crate::{Note, rules::Recheck};
 use index::Names;

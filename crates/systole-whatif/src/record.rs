@@ -272,7 +272,9 @@ impl<'d> Recorder<'d> {
             set("crm_feature_set", FEATURE_SET);
             set("transition-key", &transition);
             set("transition-magic", &format!("0:{};{transition}", rc.code()));
-            set("exit-reason", if has_failed { operation.exit_reason } else { "" });
+            // Why a migration failed is not written down.
+            let is_told = has_failed && !matches!(task, "migrate_to" | "migrate_from");
+            set("exit-reason", if is_told { operation.exit_reason } else { "" });
             set("on_node", &node);
             set("call-id", &call.to_string());
             set("rc-code", &rc.code().to_string());
@@ -304,13 +306,14 @@ impl<'d> Recorder<'d> {
     pub fn add_transient(&mut self, state: Key, name: &str, value: &str) {
         let node = self.document.element(state).id().unwrap_or_default().to_owned();
         let attributes = self.child_or_new(state, "transient_attributes");
-        self.document.set_attr(attributes, "id", &node);
         let set = self.child_or_new(attributes, "instance_attributes");
-        if self.document.element(set).id().is_none() {
-            self.document.set_attr(set, "id", &node);
+        for element in [attributes, set] {
+            if self.document.element(element).id().is_none() {
+                self.document.set_attr(element, "id", &node);
+            }
         }
         let set_id = self.document.element(set).id().unwrap_or_default();
-        let id = systole_cib::history::sanitized(&format!("{set_id}-{name}"));
+        let id = as_id(&format!("{set_id}-{name}"));
         let known = self.document.element(set).children().find(|pair| pair.id() == Some(&id));
         let pair = match known.map(Element::key) {
             Some(known) => known,
@@ -348,5 +351,48 @@ impl<'d> Recorder<'d> {
             self.add_transient(state, name, value);
         }
         attributes
+    }
+}
+
+/// The text as an id by the rules of XML, as the reference release makes it: a dot for each byte that may not be there, an
+/// underscore at the beginning.
+fn as_id(text: &str) -> String {
+    let is_start = |c: char| c.is_ascii_alphabetic() || matches!(c, ':' | '_') || !c.is_ascii();
+    let is_name = |c: char| is_start(c) || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let as_part = |(at, c): (usize, char)| match at {
+        0 if !is_start(c) => '_',
+        _ if !is_name(c) => '.',
+        _ => c,
+    };
+    text.chars().enumerate().map(as_part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_what_xml_allows() {
+        for (text, id) in [
+            ("status-1-fail-count-ip#monitor_0", "status-1-fail-count-ip.monitor_0"),
+            ("1-fail-count-ip#monitor_0", "_-fail-count-ip.monitor_0"),
+            ("a-fail-count-ip:1#stop_0", "a-fail-count-ip:1.stop_0"),
+            ("-b c", "_b.c"),
+        ] {
+            assert_eq!(as_id(text), id);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_counted_where_earlier_ones_were() {
+        let text = r#"<cib><status><node_state id="1" uname="a"><transient_attributes id="t"><instance_attributes id="1">
+            <nvpair id="_-fail-count-ip.monitor_0" name="fail-count-ip#monitor_0" value="4"/>
+            </instance_attributes></transient_attributes></node_state></status></cib>"#;
+        let mut document = Document::parse(text).expect("well formed");
+        let mut recorder = Recorder::new(&mut document, Timestamp(0));
+        let state = recorder.node_state("a", None);
+        recorder.add_transient(state, "fail-count-ip#monitor_0", "5");
+        assert_eq!(recorder.transient(state, "fail-count-ip#monitor_0"), Some("5"));
+        assert!(document.to_text().contains("<transient_attributes id=\"t\">"));
     }
 }

@@ -206,6 +206,7 @@ impl Simulation<'_, '_> {
         let injections = self.args.injections();
         if self.narrative.has_states() || !injections.is_empty() {
             let status = Status::unpack(&cib, self.time_of(&cib));
+            self.narrative.changes_of_unfencing(&status);
             if self.narrative.has_states() {
                 self.narrative.state(Moment::Current, &self.overview(&status));
             }
@@ -216,6 +217,9 @@ impl Simulation<'_, '_> {
         }
         if !injections.is_empty() {
             cib = kept(self.read(document));
+            if cib.mentions_unfencing {
+                self.narrative.changes_of_unfencing(&Status::unpack(&cib, self.time_of(&cib)));
+            }
         }
         if let Some(file) = &self.args.save_input
             && let Err(error) = files::write(file, &document.to_text())
@@ -312,6 +316,7 @@ impl Simulation<'_, '_> {
         if self.narrative.has_states() {
             let cib = kept(self.read(document));
             let status = Status::unpack(&cib, self.time_of(&cib));
+            self.narrative.changes_of_unfencing(&status);
             self.narrative.state(Moment::Revised, &self.overview(&status).without_pending());
         }
         if outcome.is_complete { Exit::Ok } else { Exit::Error }

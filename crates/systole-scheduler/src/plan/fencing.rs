@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     NodeIdx, RscIdx,
+    note::NoteKind,
     placement::by_priority,
-    status::{NodeKind, Requires},
+    status::{Device, NodeKind, Requires},
 };
 
 impl Draft<'_, '_> {
@@ -57,6 +58,8 @@ impl Draft<'_, '_> {
         priority_delay: bool,
     ) -> ActIdx {
         let status = self.status;
+        // What the history asks for has been told with the state of the node.
+        let is_told = action.is_none() && status.fencing.iter().any(|request| request.node == node);
         let action = action.unwrap_or(&status.options.fencing_action);
         let target = status.node(node);
         let key = format!("stonith-{}-{action}", target.name);
@@ -70,7 +73,7 @@ impl Draft<'_, '_> {
             op
         });
         if known.is_none() && self.have_unfencing {
-            optional &= !self.add_unfencing_digests(op, node);
+            optional &= !self.add_unfencing_digests(op, node, is_told);
         }
         let delay = status.options.priority_fencing_delay;
         if !delay.is_zero() && (priority_delay || self.added_meta(op, "priority-fencing-delay").is_some()) {
@@ -90,51 +93,22 @@ impl Draft<'_, '_> {
 
     /// Digests of the parameters of devices that unfence, for the fencer to compare. Whether any has changed since the node
     /// was unfenced.
-    fn add_unfencing_digests(&mut self, op: ActIdx, node: NodeIdx) -> bool {
-        let status = self.status;
-        let (mut all, mut secure) = (String::new(), String::new());
-        let mut has_changed = false;
-        let remembered = |name: &str| status.node(node).attribute(name);
-        for idx in self.devices().into_iter().rev() {
-            let rsc = status.rsc(idx);
-            let Some(device) = rsc.primitive() else { continue };
-            let provides =
-                rsc.meta.raw.get("provides").is_some_and(|what| what.eq_ignore_ascii_case("unfencing"));
-            if rsc.meta.requires != Requires::Unfencing && !provides {
-                continue;
-            }
-            let name = format!("{}:{}:", rsc.id, device.definition.agent.kind);
-            let interval = std::time::Duration::ZERO;
-            // Looked at although nothing of it is in the digests: rules about dates among it count for `recheck-by`.
-            let _ = status.op_meta(idx, "stonith-on", interval);
-            let digest = format!("{name}{},", status.operation_digest(idx, node, "stonith-on", interval));
-            let secure_digest = format!("{name}{},", status.secure_digest(idx, node, "stonith-on"));
-            if let Some(before) = remembered("#digests-all") {
-                let is_same = before.contains(&digest)
-                    || remembered("#digests-secure").is_some_and(|before| before.contains(&secure_digest));
-                has_changed |= !is_same;
-            }
-            all.push_str(&digest);
-            secure.push_str(&secure_digest);
-        }
-        self.add_meta(op, "digests-all", all);
-        self.add_meta(op, "digests-secure", secure);
-        has_changed
-    }
-
-    /// All fence devices, in the order in which resources are assigned as far as that is known yet.
-    fn devices(&self) -> Vec<RscIdx> {
-        fn collect(draft: &Draft<'_, '_>, rsc: RscIdx, devices: &mut Vec<RscIdx>) {
-            let resource = draft.r(rsc);
-            if resource.primitive().is_some_and(|primitive| primitive.is_fence_device) {
-                devices.push(rsc);
-            }
-            resource.children.iter().for_each(|&child| collect(draft, child, devices));
-        }
-        let mut devices = Vec::new();
+    fn add_unfencing_digests(&mut self, op: ActIdx, node: NodeIdx, is_told: bool) -> bool {
+        // In the order in which resources are assigned, as far as that is known yet.
         let roots = if self.is_placed { self.placement.order.clone() } else { by_priority(self.status) };
-        roots.into_iter().for_each(|root| collect(self, root, &mut devices));
-        devices
+        let devices = self.status.unfencing_devices(node, roots);
+        let list = |of: fn(&Device) -> &str| devices.iter().flat_map(|device| [of(device), ","]).collect();
+        let (all, open): (String, String) = (list(|device| &device.all), list(|device| &device.open));
+        self.add_meta(op, "digests-all", all);
+        self.add_meta(op, "digests-secure", open);
+        let has_changed = devices.iter().any(|device| device.has_changed);
+        for mut note in devices.into_iter().filter(|_| !is_told).filter_map(|device| device.note) {
+            if let NoteKind::DeviceChanged { is_late, .. } = &mut note.kind {
+                *is_late = self.is_placed;
+            }
+            self.notes.push(note);
+        }
+        has_changed
     }
 
     /// How long fencing of this node waits so that the more important side of a split survives, in seconds.

@@ -4,9 +4,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod harness;
-mod middleman;
 mod remote;
-mod tampered;
 mod tools;
 
 use harness::{Cluster, NODES, PATIENCE, until};
