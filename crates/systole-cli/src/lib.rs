@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod dates;
 pub mod edit;
 pub mod exit;
+pub mod names;
 pub mod rehearse;
 pub mod report;
 pub mod resource_ops;

@@ -1,6 +1,6 @@
 //! Trying commands on a copy of a CIB: what `systole plan` shows and `systole explain` advises is what the command does.
 
-use crate::{Exit, Failed, Session, verbs};
+use crate::{Exit, Failed, Session, names, verbs};
 use std::{cell::RefCell, ffi::OsString, rc::Rc};
 use systole_cib::xml::Document;
 use systole_types::Timestamp;
@@ -76,9 +76,7 @@ fn happen(document: &Document, event: &Event, now: Timestamp) -> anyhow::Result<
     if let Some(node) = event.node() {
         let (cib, _) = systole_cib::upgrade::read(document);
         let status = systole_scheduler::Status::unpack(&cib, now);
-        if status.find_node(node.as_str()).is_none() {
-            return Err(Failed::no_such(format!("there is no node {node}")));
-        }
+        names::node(&status, node.as_str())?;
     }
     let mut changed = document.clone();
     event.happen(&mut changed, now);

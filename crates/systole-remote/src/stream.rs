@@ -38,9 +38,12 @@ pub enum End {
     /// The handshake failed, or the session broke.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The peer closed the connection, in good order or because its host did.
+    /// The peer closed the connection in good order.
     #[error("the peer closed the connection")]
     Closed,
+    /// The peer had not said that it would: its program or its host was lost, or somebody between ended it.
+    #[error("the connection ended without a word from the peer")]
+    Gone,
     /// The connection ended in the middle of a message.
     #[error("the connection was cut off in the middle of a message")]
     CutOff,
@@ -190,7 +193,7 @@ impl SecureStream {
                 return Ok(());
             }
             match self.end.take() {
-                Some(End::Tls(TlsError::Closed)) => return Err(self.closed()),
+                Some(End::Tls(TlsError::Closed)) => return Err(self.ended(End::Closed)),
                 Some(end) => return Err(end),
                 None => {}
             }
@@ -198,7 +201,7 @@ impl SecureStream {
                 return Ok(());
             }
             let n = match self.socket.read(&mut buffer) {
-                Ok(0) => return Err(self.closed()),
+                Ok(0) => return Err(self.ended(End::Gone)),
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -240,17 +243,18 @@ impl SecureStream {
         let _ = self.flush();
     }
 
-    fn closed(&self) -> End {
+    /// What an end is, which is `between_messages` if it came there.
+    fn ended(&self, between_messages: End) -> End {
         match (self.is_established(), self.decoder.is_inside_message()) {
             (false, _) => End::Handshake,
             (true, true) => End::CutOff,
-            (true, false) => End::Closed,
+            (true, false) => between_messages,
         }
     }
 
     fn gone(&self, error: io::Error) -> End {
         match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.closed(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.ended(End::Gone),
             _ => End::Io(error),
         }
     }

@@ -1,6 +1,6 @@
 //! `systole constraint`.
 
-use crate::{Cluster, Failed, Session, edit, report::Report};
+use crate::{Cluster, Session, edit, names, report::Report};
 use clap::Subcommand;
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
 use systole_output::tree::Tree;
@@ -48,13 +48,14 @@ fn delete(session: &mut Session<'_>, ids: &[String]) -> anyhow::Result<Report> {
     let mut cluster = Cluster::open(session)?;
     let document = cluster.cib()?;
     let section = edit::section(&document, "constraints");
+    let known = || section.into_iter().flat_map(|section| section.children());
     // All ids are looked up before anything is changed.
     let found = ids
         .iter()
         .map(|id| {
-            let mut all = section.into_iter().flat_map(|section| section.children());
-            all.find(|constraint| constraint.id() == Some(id))
-                .ok_or_else(|| Failed::no_such(format!("there is no constraint {id}")))
+            known()
+                .find(|constraint| constraint.id() == Some(id))
+                .ok_or_else(|| names::unknown("constraint", id, known().filter_map(|one| one.id())))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = Report::silent();

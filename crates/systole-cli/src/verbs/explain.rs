@@ -1,7 +1,7 @@
 //! `systole explain`: the scheduler's reasons for one resource, and the smallest change that would bring it where it is not.
 
 use crate::{
-    Cluster, Exit, Failed, Session, rehearse,
+    Cluster, Exit, Session, names, rehearse,
     report::{OutputArgs, Report},
     runner,
 };
@@ -50,12 +50,16 @@ fn explain(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     let transition = moment.schedule(&cib, Detail::Scores);
     let asker = Asker::new(&transition);
     let only = match &args.node {
-        Some(name) => Some(node_name(&transition.status, name)?),
+        Some(name) => {
+            let status = &transition.status;
+            Some(status.node(names::node(status, name)?).name.clone())
+        }
         None => None,
     };
     let named = asker.named(&args.resource);
     if named.is_empty() {
-        return Err(Failed::no_such(format!("there is no resource {}", args.resource)));
+        let known = transition.status.iter_resources().map(|(_, rsc)| rsc.id.as_str());
+        return Err(names::unknown("resource", &args.resource, known));
     }
     let advice = match args.no_advice {
         true => None,
@@ -70,11 +74,6 @@ fn explain(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         utc_offset: session.utc_offset,
     };
     Ok(Report::new(told.text(), told.tree()))
-}
-
-fn node_name(status: &Status<'_>, name: &str) -> anyhow::Result<NodeId> {
-    let node = status.find_node(name).ok_or_else(|| Failed::no_such(format!("there is no node {name}")))?;
-    Ok(status.node(node).name.clone())
 }
 
 /// Of several instances those that run on the node asked about, else those that run nowhere.

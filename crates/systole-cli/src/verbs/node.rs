@@ -1,13 +1,14 @@
 //! `systole node`.
 
 use crate::{
-    Cluster, Exit, Failed, Session, edit, exit,
+    Cluster, Exit, Failed, Session, edit, exit, names,
     report::Report,
     resource_ops,
     tools::crm_attribute::{self, Command, Request, Section},
     view,
 };
 use clap::Subcommand;
+use systole_cib::xml::Document;
 use systole_output::{outline::Style, status::ListOptions, status::node_list, tree::Tree};
 
 /// Standby, maintenance and attributes of nodes.
@@ -103,7 +104,7 @@ fn switch(
     let names = if nodes.nodes.is_empty() { vec![cluster.local_node(session)?] } else { nodes.nodes };
     // All names are looked up before anything is changed.
     for node in &names {
-        crm_attribute::node_id(&document, node)?;
+        node_id(&document, node)?;
     }
     let mut report = Report::silent();
     for node in names {
@@ -123,6 +124,14 @@ fn switch(
     Ok(report)
 }
 
+/// The id of the node meant by `name`.
+fn node_id(document: &Document, name: &str) -> anyhow::Result<String> {
+    let known = || edit::section(document, "nodes").into_iter().flat_map(|nodes| nodes.children());
+    crm_attribute::node_id(document, name)
+        .map(|(id, ..)| id)
+        .map_err(|_| names::unknown("node", name, known().filter_map(|node| node.attr("uname"))))
+}
+
 fn request(node: &str, name: &str, section: Section, command: Command) -> Request {
     Request { command, node: Some(node.to_owned()), ..Request::named(name, section) }
 }
@@ -139,7 +148,7 @@ fn set_pairs(
         return Err(Failed::usage(format!("{pair:?} names no attribute")));
     }
     let document = Cluster::open(session)?.cib()?;
-    crm_attribute::node_id(&document, node)?;
+    node_id(&document, node)?;
     let mut report = Report::silent();
     for pair in pairs {
         let (name, command) = match pair.split_once('=') {
@@ -162,7 +171,7 @@ fn set_pairs(
 fn all_attributes(session: &mut Session<'_>, node: &str) -> anyhow::Result<Report> {
     let mut cluster = Cluster::open(session)?;
     let document = cluster.cib()?;
-    let (uuid, ..) = crm_attribute::node_id(&document, node)?;
+    let uuid = node_id(&document, node)?;
     let mut report = Report::silent();
     for (section, kind) in [("nodes", "permanent"), ("status", "transient")] {
         let of_node = edit::section(&document, section)

@@ -2,11 +2,12 @@
 
 use crate::{
     Cluster, Failed, Session,
-    edit::{self, Owner, PairSpec},
+    edit::{self, Owner, Pair, PairSpec},
+    names,
     report::Report,
 };
 use clap::Subcommand;
-use systole_cib::{spelling, verify};
+use systole_cib::{options::CLUSTER_OPTIONS, spelling, verify, xml::Document};
 use systole_output::tree::Tree;
 
 /// Cluster options.
@@ -24,6 +25,9 @@ pub(super) enum Verb {
         /// NAME=VALUE
         #[arg(required = true, value_name = "NAME=VALUE")]
         pairs: Vec<String>,
+        /// Whatever the cluster knows of such names and values
+        #[arg(long)]
+        force: bool,
     },
     /// Remove options, so that their defaults count
     Unset {
@@ -35,70 +39,104 @@ pub(super) enum Verb {
 
 /// Carries the verb out.
 pub(super) fn perform(session: &mut Session<'_>, verb: Verb) -> anyhow::Result<Report> {
-    let mut cluster = Cluster::open(session)?;
-    let document = cluster.cib()?;
+    let cluster = Cluster::open(session)?;
     let owner = Owner { section: "crm_config".to_owned(), path: Vec::new() };
     let all = PairSpec { sets: "cluster_property_set".to_owned(), ..PairSpec::default() };
-    let mut report = Report::silent();
+    let mut options = Options { cluster, owner, all };
     match verb {
-        Verb::List => {
-            for pair in edit::find_pairs(&document, &owner, &all) {
-                report.text.push_str(&format!("{}={}\n", pair.name, pair.value));
-                report.trees.push(Tree::new("option").attr("name", pair.name).attr("value", pair.value));
-            }
-        }
-        Verb::Get { name } => {
-            let pair = spellings(&name)
-                .into_iter()
-                .find_map(|name| edit::find_pairs(&document, &owner, &named(&all, &name)).into_iter().next())
-                .ok_or_else(|| Failed::no_such(format!("option {name} is not set")))?;
-            report.text = format!("{}\n", pair.value);
+        Verb::List => options.list(),
+        Verb::Get { name } => options.get(&name),
+        Verb::Set { pairs, force } => options.set(&pairs, force),
+        Verb::Unset { names } => options.unset(&names),
+    }
+}
+
+/// The options of a cluster, and where they stand.
+struct Options {
+    cluster: Cluster,
+    owner: Owner,
+    all: PairSpec,
+}
+
+impl Options {
+    fn list(&mut self) -> anyhow::Result<Report> {
+        let document = self.cluster.cib()?;
+        let mut report = Report::silent();
+        for pair in edit::find_pairs(&document, &self.owner, &self.all) {
+            report.text.push_str(&format!("{}={}\n", pair.name, pair.value));
             report.trees.push(Tree::new("option").attr("name", pair.name).attr("value", pair.value));
         }
-        Verb::Set { pairs } => {
-            // All are read before anything is changed.
-            let pairs = pairs.iter().map(|pair| read_pair(pair)).collect::<anyhow::Result<Vec<_>>>()?;
-            for (name, value) in &pairs {
-                verify::check_option(name, value).map_err(|takes| {
-                    Failed::usage(format!("{name} cannot be {value:?}: it takes {takes}"))
-                })?;
-            }
-            for (name, value) in pairs {
-                // One that is there under its older name is changed there: two names for one option would disagree.
-                let name = spellings(name)
-                    .into_iter()
-                    .find(|name| !edit::find_pairs(&document, &owner, &named(&all, name)).is_empty())
-                    .unwrap_or_else(|| name.to_owned());
-                let document = cluster.cib()?;
-                edit::set_pair(
-                    &mut cluster,
-                    &document,
-                    &owner,
-                    &named(&all, &name),
-                    "cib-bootstrap-options",
-                    value,
-                )?;
-                report.text.push_str(&format!("{name}={value}\n"));
-                report.trees.push(Tree::new("option").attr("name", name).attr("value", value));
-            }
-        }
-        Verb::Unset { names } => {
-            for name in &names {
-                let found: Vec<_> = spellings(name)
-                    .into_iter()
-                    .flat_map(|name| edit::find_pairs(&document, &owner, &named(&all, &name)))
-                    .collect();
-                if found.is_empty() {
-                    return Err(Failed::no_such(format!("option {name} is not set")));
-                }
-                for pair in &found {
-                    edit::delete_pair(&mut cluster, &owner, pair)?;
-                    report.text.push_str(&format!("{} removed\n", pair.name));
-                }
-            }
-        }
+        Ok(report)
     }
-    Ok(report)
+
+    fn get(&mut self, name: &str) -> anyhow::Result<Report> {
+        let document = self.cluster.cib()?;
+        let pair =
+            self.found(&document, name).into_iter().next().ok_or_else(|| self.not_set(&document, name))?;
+        let text = format!("{}\n", pair.value);
+        Ok(Report::new(text, Tree::new("option").attr("name", pair.name).attr("value", pair.value)))
+    }
+
+    fn set(&mut self, pairs: &[String], force: bool) -> anyhow::Result<Report> {
+        // All are read before anything is changed.
+        let pairs = pairs.iter().map(|pair| read_pair(pair)).collect::<anyhow::Result<Vec<_>>>()?;
+        pairs.iter().filter(|_| !force).try_for_each(|(name, value)| check(name, value))?;
+        let mut report = Report::silent();
+        for (name, value) in pairs {
+            let document = self.cluster.cib()?;
+            // One that is there under its older name is changed there: two names for one option would disagree.
+            let there = self.found(&document, name).into_iter().next().map(|pair| pair.name);
+            let name = there.unwrap_or_else(|| name.to_owned());
+            let spec = named(&self.all, &name);
+            edit::set_pair(&mut self.cluster, &document, &self.owner, &spec, "cib-bootstrap-options", value)?;
+            report.text.push_str(&format!("{name}={value}\n"));
+            report.trees.push(Tree::new("option").attr("name", name).attr("value", value));
+        }
+        Ok(report)
+    }
+
+    fn unset(&mut self, names: &[String]) -> anyhow::Result<Report> {
+        let document = self.cluster.cib()?;
+        let mut report = Report::silent();
+        for name in names {
+            let found = self.found(&document, name);
+            if found.is_empty() {
+                return Err(self.not_set(&document, name));
+            }
+            for pair in &found {
+                edit::delete_pair(&mut self.cluster, &self.owner, pair)?;
+                report.text.push_str(&format!("{} removed\n", pair.name));
+            }
+        }
+        Ok(report)
+    }
+
+    /// Where an option is set, by any of its names.
+    fn found(&self, document: &Document, name: &str) -> Vec<Pair> {
+        let of_name = |name: String| edit::find_pairs(document, &self.owner, &named(&self.all, &name));
+        spellings(name).into_iter().flat_map(of_name).collect()
+    }
+
+    fn not_set(&self, document: &Document, name: &str) -> anyhow::Error {
+        let set = edit::find_pairs(document, &self.owner, &self.all);
+        let near = names::nearest(name, set.iter().map(|pair| pair.name.as_str()));
+        let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+        Failed::no_such(format!("option {name} is not set{hint}"))
+    }
+}
+
+/// Whether the cluster has such an option and takes such a value.
+fn check(name: &str, value: &str) -> anyhow::Result<()> {
+    verify::check_option(name, value)
+        .map_err(|takes| Failed::usage(format!("{name} cannot be {value:?}: it takes {takes}")))?;
+    let known = || CLUSTER_OPTIONS.iter().map(|option| option.name);
+    if known().any(|option| option == spelling::cluster_option(name)) {
+        return Ok(());
+    }
+    let older = known().filter_map(spelling::older_cluster_option);
+    let near = names::nearest(name, older.chain(known()));
+    let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+    Err(Failed::usage(format!("there is no option {name}{hint} (--force sets it all the same)")))
 }
 
 fn named(spec: &PairSpec, name: &str) -> PairSpec {

@@ -1,7 +1,7 @@
 //! `systole whatif`: what the loss of nodes would do.
 
 use crate::{
-    Cluster, Exit, Failed, Session, rehearse,
+    Cluster, Exit, Failed, Session, names, rehearse,
     report::{OutputArgs, Report},
     runner,
 };
@@ -61,12 +61,13 @@ fn perform(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
 fn node_names(document: &Document, moment: Moment, names: &[String]) -> anyhow::Result<Vec<NodeId>> {
     let (cib, _) = read(document);
     let status = Status::unpack(&cib, moment.now);
-    let find = |name: &String| match status.find_node(name) {
-        Some(node) if status.node(node).is_guest() => Err(Failed::usage(format!(
-            "{name} is a guest node: it is lost with its host, or its container fails"
-        ))),
-        Some(node) => Ok(status.node(node).name.clone()),
-        None => Err(Failed::no_such(format!("there is no node {name}"))),
+    let find = |name: &String| {
+        let node = status.node(names::node(&status, name)?);
+        if node.is_guest() {
+            let why = format!("{name} is a guest node: it is lost with its host, or its container fails");
+            return Err(Failed::usage(why));
+        }
+        Ok(node.name.clone())
     };
     names.iter().map(find).collect()
 }

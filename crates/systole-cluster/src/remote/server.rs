@@ -31,7 +31,8 @@ use systole_wire::{
 use tools::Tools;
 pub use tools::{MAX_TOOLS, StockRequest, ToolId, ToolService};
 
-/// How many clients may be connected at once.
+/// How many clients may be connected at once. One more takes the place of that which has been silent the longest: somebody between may
+/// keep connections open that no cluster node has any more.
 pub const MAX_CLIENTS: usize = 16;
 
 /// How many resources may be registered.
@@ -53,8 +54,7 @@ pub struct RemoteServer {
     started_at: Monotonic,
     identity: String,
     start_state: Option<String>,
-    /// Connected; those that have said who they are map to their names.
-    clients: BTreeMap<RemoteClient, Option<String>>,
+    clients: BTreeMap<RemoteClient, Client>,
     /// Clients that take what tools say, the newest last.
     providers: Vec<Provider>,
     resources: BTreeMap<String, Resource>,
@@ -65,6 +65,14 @@ pub struct RemoteServer {
     tools: Tools,
     ending: Ending,
     effects: Vec<Effect>,
+}
+
+/// A cluster node that is connected.
+#[derive(Debug)]
+struct Client {
+    /// `None` until it has said who it is.
+    name: Option<String>,
+    heard_at: Monotonic,
 }
 
 /// A client that takes what tools say.
@@ -108,7 +116,7 @@ impl RemoteServer {
                 let hello = ToExecutor::Hello { protocol: PROTOCOL, node: String::new() };
                 self.effects.push(Effect::ToExecutor(hello));
             }
-            Event::Connected(client) => self.connected(client),
+            Event::Connected(client) => self.connected(now, client),
             Event::Gone(client) => self.gone(client),
             Event::Received { client, message } => self.received(now, client, message),
             Event::Executor(message) => self.executor_says(message),
@@ -130,20 +138,29 @@ impl RemoteServer {
         }
     }
 
-    fn connected(&mut self, client: RemoteClient) {
+    fn connected(&mut self, now: Now, client: RemoteClient) {
         if self.clients.len() >= MAX_CLIENTS {
-            self.log(
-                Level::Warning,
-                format!("{MAX_CLIENTS} clients are connected already: one more is refused"),
-            );
-            return self.effects.push(Effect::Drop(client));
+            self.drop_most_silent(now);
         }
         self.tell_all(&FromRemote::Notice(Notice::NewClient));
-        self.clients.insert(client, None);
+        self.clients.insert(client, Client { name: None, heard_at: now.mono });
+    }
+
+    fn drop_most_silent(&mut self, now: Now) {
+        let silent = self.clients.iter().min_by_key(|(_, client)| client.heard_at);
+        let Some((&client, Client { name, heard_at })) = silent else { return };
+        let name = name.as_deref().unwrap_or("a client without a name");
+        let seconds = (now.mono - *heard_at).as_secs();
+        let message = format!(
+            "{MAX_CLIENTS} clients are connected: {name}, silent for {seconds} s, makes room for one more"
+        );
+        self.log(Level::Warning, message);
+        self.effects.push(Effect::Drop(client));
+        self.gone(client);
     }
 
     fn gone(&mut self, client: RemoteClient) {
-        if let Some(Some(name)) = self.clients.remove(&client) {
+        if let Some(Client { name: Some(name), .. }) = self.clients.remove(&client) {
             self.log(Level::Notice, format!("{name} is gone; what runs here goes on"));
         }
         self.providers.retain(|provider| provider.client != client);
@@ -174,11 +191,12 @@ impl RemoteServer {
     }
 
     fn received(&mut self, now: Now, client: RemoteClient, message: ToRemote) {
-        let Some(name) = self.clients.get(&client) else { return };
+        let Some(known) = self.clients.get_mut(&client) else { return };
+        known.heard_at = now.mono;
+        let has_name = known.name.is_some();
         self.last_call += 1;
         let reply = Reply { id: message.id, call: self.last_call, ..Reply::default() };
-        let is_known = name.is_some() || matches!(message.call, Call::Register { .. });
-        if !is_known {
+        if !has_name && !matches!(message.call, Call::Register { .. }) {
             self.log(Level::Warning, "a client that has not said who it is asks for something: refused");
             return self.reply(client, Reply { rc: RC_PROTOCOL, ..reply });
         }
@@ -249,7 +267,7 @@ impl RemoteServer {
             return self.reply(client, Reply { rc: RC_PROTOCOL, registered: Some(registered), ..reply });
         }
         self.log(Level::Notice, format!("{name} has connected"));
-        self.clients.insert(client, Some(name));
+        self.clients.insert(client, Client { name: Some(name), heard_at: now.mono });
         if let Some(provider) = provider {
             self.providers.retain(|known| known.client != client);
             self.providers.push(provider);
@@ -430,8 +448,12 @@ impl RemoteServer {
     }
 
     fn tell_all(&mut self, message: &FromRemote) {
-        let clients: BTreeSet<RemoteClient> =
-            self.clients.iter().filter(|(_, name)| name.is_some()).map(|(client, _)| *client).collect();
+        let clients: BTreeSet<RemoteClient> = self
+            .clients
+            .iter()
+            .filter(|(_, known)| known.name.is_some())
+            .map(|(client, _)| *client)
+            .collect();
         for client in clients {
             self.effects.push(Effect::Send { client, message: message.clone() });
         }

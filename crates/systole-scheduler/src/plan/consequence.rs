@@ -9,6 +9,20 @@ use super::{
 use crate::{NodeIdx, RscIdx, status::Kind};
 use systole_types::Role;
 
+/// What is looked at for each kind of relation, in this order, and which flags it is about.
+const KINDS: [(Relation, Flags); 10] = [
+    (Relation::FIRST_FORCES_THEN, Flags::OPTIONAL),
+    (Relation::RESTART, Flags::OPTIONAL.with(Flags::RUNNABLE)),
+    (Relation::THEN_NEEDS_FIRST, Flags::OPTIONAL),
+    (Relation::PROMOTED_THEN_NEEDS_FIRST, Flags::OPTIONAL),
+    (Relation::NESTED_PROBE, Flags::RUNNABLE),
+    (Relation::FIRST_ENABLES_THEN, Flags::RUNNABLE),
+    (Relation::STEP_OF_MIGRATION, Flags::OPTIONAL),
+    (Relation::THEN_INSTEAD, Flags::OPTIONAL),
+    (Relation::ORDERED, Flags::RUNNABLE),
+    (Relation::ASYMMETRIC, Flags::RUNNABLE),
+];
+
 impl Draft<'_, '_> {
     pub(super) fn apply_relation(
         &mut self,
@@ -24,68 +38,72 @@ impl Draft<'_, '_> {
             node = self.a(first).node;
             relation = relation.without(Relation::FIRST_FORCES_THEN_THERE) | Relation::FIRST_FORCES_THEN;
         }
-        let (first_rsc, then_rsc) = (self.a(first).rsc, self.a(then).rsc);
-        let (optional, runnable) = (Flags::OPTIONAL, Flags::RUNNABLE);
-        let both = optional.with(runnable);
-        // What is looked at for each kind of relation, and which flags it is about.
-        let kinds = [
-            (Relation::FIRST_FORCES_THEN, optional),
-            (Relation::RESTART, both),
-            (Relation::THEN_NEEDS_FIRST, optional),
-            (Relation::PROMOTED_THEN_NEEDS_FIRST, optional),
-            (Relation::NESTED_PROBE, runnable),
-            (Relation::FIRST_ENABLES_THEN, runnable),
-            (Relation::STEP_OF_MIGRATION, optional),
-            (Relation::THEN_INSTEAD, optional),
-            (Relation::ORDERED, runnable),
-            (Relation::ASYMMETRIC, runnable),
-        ];
-        if relation.has(Relation::ENOUGH_OF_FIRST) && first_flags.has(runnable) {
+        if relation.has(Relation::ENOUGH_OF_FIRST) && first_flags.has(Flags::RUNNABLE) {
             *n_possible += 1;
         }
-        for (kind, filter) in kinds.into_iter().filter(|(kind, _)| relation.has(*kind)) {
+        for (kind, filter) in KINDS.into_iter().filter(|(kind, _)| relation.has(*kind)) {
             if self.links[link_idx as usize].relation == Relation::NONE {
                 break;
             }
-            match kind {
-                Relation::NESTED_PROBE => {
-                    let stops = first_rsc.is_some_and(|rsc| self.r(rsc).is_active());
-                    if then_rsc.is_some() && !first_flags.has(runnable) && stops {
-                        self.links[link_idx as usize].relation = Relation::NONE;
-                    } else if then_rsc.is_some() {
-                        self.update(first, then, node, first_flags, filter, Relation::FIRST_ENABLES_THEN);
-                    }
-                }
-                Relation::THEN_NEEDS_FIRST if first_rsc.is_some() => {
-                    self.update_by(first_rsc, first, then, node, first_flags, filter, kind);
-                }
-                _ if then_rsc.is_some() => self.update(first, then, node, first_flags, filter, kind),
-                Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.take(then, optional),
-                Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.take(then, runnable),
-                Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) && self.is(first, runnable) => {
-                    self.unset(first, runnable);
-                    self.changed.first = true;
-                }
-                _ => {}
-            }
+            self.apply_kind(link_idx, kind, filter, node, first_flags);
         }
-        if relation.has(Relation::FIRST_SHOWS_THEN) && self.is(first, runnable) && !first_flags.has(optional)
+        let is_required = |flags: Flags| !flags.has(Flags::OPTIONAL);
+        if relation.has(Relation::FIRST_SHOWS_THEN)
+            && self.is(first, Flags::RUNNABLE)
+            && is_required(first_flags)
         {
             self.set(then, Flags::ALWAYS_SHOWN);
         }
-        if relation.has(Relation::THEN_SHOWS_FIRST) && !then_flags.has(optional) {
+        if relation.has(Relation::THEN_SHOWS_FIRST) && is_required(then_flags) {
             self.set(first, Flags::ALWAYS_SHOWN);
         }
         let binds = Relation::FIRST_FORCES_THEN | Relation::THEN_NEEDS_FIRST | Relation::RESTART;
-        if let Some(rsc) = first_rsc
-            && relation.has_any(binds)
-            && !self.rsc[rsc.i()].managed
-            && self.is_blocked(rsc)
-            && !self.is(first, runnable)
-            && self.a(first).task == Task::Stop
-        {
-            self.take(then, runnable);
+        if relation.has_any(binds) && self.is_stop_of_what_is_left_alone(first) {
+            self.take(then, Flags::RUNNABLE);
         }
+    }
+
+    /// Applies one kind of relation, if it says anything about actions with these flags.
+    fn apply_kind(
+        &mut self,
+        link_idx: u32,
+        kind: Relation,
+        filter: Flags,
+        node: Option<NodeIdx>,
+        first_flags: Flags,
+    ) {
+        let (optional, runnable) = (Flags::OPTIONAL, Flags::RUNNABLE);
+        let (first, then) = (self.links[link_idx as usize].first, self.links[link_idx as usize].then);
+        let (first_rsc, then_rsc) = (self.a(first).rsc, self.a(then).rsc);
+        match kind {
+            Relation::NESTED_PROBE => {
+                let stops = first_rsc.is_some_and(|rsc| self.r(rsc).is_active());
+                if then_rsc.is_some() && !first_flags.has(runnable) && stops {
+                    self.links[link_idx as usize].relation = Relation::NONE;
+                } else if then_rsc.is_some() {
+                    self.update(first, then, node, first_flags, filter, Relation::FIRST_ENABLES_THEN);
+                }
+            }
+            Relation::THEN_NEEDS_FIRST if first_rsc.is_some() => {
+                self.update_by(first_rsc, first, then, node, first_flags, filter, kind);
+            }
+            _ if then_rsc.is_some() => self.update(first, then, node, first_flags, filter, kind),
+            Relation::FIRST_FORCES_THEN if !first_flags.has(optional) => self.take(then, optional),
+            Relation::FIRST_ENABLES_THEN if !first_flags.has(runnable) => self.take(then, runnable),
+            Relation::THEN_NEEDS_FIRST if !first_flags.has(optional) && self.is(first, runnable) => {
+                self.unset(first, runnable);
+                self.changed.first = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the action would stop what is not managed, and cannot be done.
+    fn is_stop_of_what_is_left_alone(&self, action: ActIdx) -> bool {
+        let is_left_alone = |rsc: RscIdx| !self.rsc[rsc.i()].managed && self.is_blocked(rsc);
+        self.a(action).task == Task::Stop
+            && !self.is(action, Flags::RUNNABLE)
+            && self.a(action).rsc.is_some_and(is_left_alone)
     }
 
     /// Takes flags away from the action that is visited.

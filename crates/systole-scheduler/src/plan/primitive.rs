@@ -41,6 +41,17 @@ const fn step(from: Role, to: Role) -> Option<(Step, Role)> {
     }
 }
 
+/// What an instance needs besides the change to the role it should have.
+#[derive(Default)]
+struct Needs {
+    /// To be stopped, whatever it is to do then.
+    stop: bool,
+    /// To be promoted again.
+    promotion: bool,
+    /// To be migrated from this node instead of being stopped there.
+    migration_from: Option<NodeIdx>,
+}
+
 impl Draft<'_, '_> {
     /// Creates the actions of one instance.
     pub(super) fn create_primitive_actions(&mut self, rsc: RscIdx) {
@@ -48,68 +59,71 @@ impl Draft<'_, '_> {
             let role = if self.assigned[rsc.i()].is_none() { Role::Stopped } else { Role::Started };
             self.next_role[rsc.i()] = role;
         }
-        let (current, n_active, n_clean) = self.active_node(rsc);
         for node in self.r(rsc).dangling_migrations.clone() {
             let stop = self.action(rsc, Key::once(Task::Stop), Some(node), false);
             self.set(stop, Flags::MIGRATION_ABORT);
         }
-        let mut need_stop = false;
-        let mut need_promote = false;
-        let mut may_migrate = false;
+        let needs = self.find_needs(rsc);
+        self.create_restart(rsc, needs.stop, needs.promotion);
+        self.create_role_change(rsc);
+        self.create_recurring(rsc);
+        if let Some(source) = needs.migration_from {
+            self.create_migration(rsc, source);
+        }
+    }
+
+    fn find_needs(&mut self, rsc: RscIdx) -> Needs {
+        let (current, n_active, n_clean) = self.active_node(rsc);
         let target = self.assigned[rsc.i()];
-        let is_moving = current.is_some()
-            && target.is_some()
-            && current != target
-            && self.next_role[rsc.i()] >= Role::Started;
-        if is_moving {
-            may_migrate = current.is_some_and(|current| self.can_migrate(rsc, current));
-            need_stop = true;
-        }
-        let mut is_multiply_active = false;
-        match self.rsc[rsc.i()].partial_migration {
+        let may_move = target.is_some() && self.next_role[rsc.i()] >= Role::Started;
+        let moves_from = current.filter(|_| may_move && current != target);
+        let mut needs = Needs {
+            stop: moves_from.is_some(),
+            migration_from: moves_from.filter(|&source| self.can_migrate(rsc, source)),
+            ..Needs::default()
+        };
+        let is_multiply_active = match self.rsc[rsc.i()].partial_migration {
             Some((source, goal))
-                if may_migrate && n_active == 2 && current == Some(source) && target == Some(goal) => {}
+                if needs.migration_from == Some(source) && n_active == 2 && target == Some(goal) =>
+            {
+                false
+            }
             Some(_) => {
-                need_stop = true;
                 self.rsc[rsc.i()].partial_migration = None;
-                may_migrate = false;
+                needs = Needs { stop: true, ..Needs::default() };
+                false
             }
-            None if self.r(rsc).meta.requires >= Requires::Fencing => is_multiply_active = n_active > 1,
-            None => is_multiply_active = n_clean > 1,
-        }
-        if is_multiply_active {
-            match self.r(rsc).meta.multiple_active {
-                MultipleActive::StopStart => need_stop = true,
-                MultipleActive::StopUnexpected => {
-                    need_stop = true;
-                    self.rsc[rsc.i()].stop_unexpected = true;
-                }
-                MultipleActive::StopOnly | MultipleActive::Block => {}
-            }
-        }
+            None if self.r(rsc).meta.requires >= Requires::Fencing => n_active > 1,
+            None => n_clean > 1,
+        };
+        needs.stop |= is_multiply_active && self.stops_for_being_active_twice(rsc);
         if self.rsc[rsc.i()].start_pending {
             let start = self.start(rsc, target);
             self.set(start, Flags::ALWAYS_SHOWN);
         }
-        let state = self.rsc[rsc.i()];
-        if is_moving {
-        } else if state.failed {
-            if state.stop_if_failed {
-                need_stop = true;
-            } else if self.next_role[rsc.i()] == Role::Promoted {
-                need_promote = true;
-            }
-        } else if self.is_blocked(rsc) {
-            need_stop = true;
-        } else if self.role(rsc) > Role::Started && current.is_some() && target.is_some() {
-            let start = self.start(rsc, target);
-            need_stop |= !self.is(start, Flags::OPTIONAL);
+        if moves_from.is_none() {
+            self.add_needs_where_it_is(rsc, current.is_some(), &mut needs);
         }
-        self.create_restart(rsc, need_stop, need_promote);
-        self.create_role_change(rsc);
-        self.create_recurring(rsc);
-        if may_migrate && let Some(current) = current {
-            self.create_migration(rsc, current);
+        needs
+    }
+
+    fn stops_for_being_active_twice(&mut self, rsc: RscIdx) -> bool {
+        let policy = self.r(rsc).meta.multiple_active;
+        self.rsc[rsc.i()].stop_unexpected |= policy == MultipleActive::StopUnexpected;
+        matches!(policy, MultipleActive::StopStart | MultipleActive::StopUnexpected)
+    }
+
+    /// What one that does not move needs: it has failed, is blocked, or has to be started anew.
+    fn add_needs_where_it_is(&mut self, rsc: RscIdx, is_active: bool, needs: &mut Needs) {
+        let (state, target) = (self.rsc[rsc.i()], self.assigned[rsc.i()]);
+        if state.failed {
+            needs.stop |= state.stop_if_failed;
+            needs.promotion = !state.stop_if_failed && self.next_role[rsc.i()] == Role::Promoted;
+        } else if self.is_blocked(rsc) {
+            needs.stop = true;
+        } else if self.role(rsc) > Role::Started && is_active && target.is_some() {
+            let start = self.start(rsc, target);
+            needs.stop |= !self.is(start, Flags::OPTIONAL);
         }
     }
 

@@ -182,6 +182,20 @@ impl Cluster {
         self.root.join(format!("{node}-{program}.log"))
     }
 
+    /// What a program has said so far.
+    pub fn said(&self, node: &str, program: &str) -> String {
+        fs::read_to_string(self.log(node, program)).unwrap_or_default()
+    }
+
+    /// The most memory a program has had at a time, in kilobytes.
+    pub fn peak_memory(&self, node: &str, program: &str) -> u64 {
+        let programs = self.programs.borrow();
+        let child = programs.get(&(node.to_owned(), program.to_owned())).expect("it was started");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
+        line.trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
     pub fn kill_program(&self, node: &str, program: &str) {
         let child = self.programs.borrow_mut().remove(&(node.to_owned(), program.to_owned()));
         let mut child = child.expect("it was started");

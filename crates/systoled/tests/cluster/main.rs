@@ -4,7 +4,9 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod harness;
+mod middleman;
 mod remote;
+mod tampered;
 mod tools;
 
 use harness::{Cluster, NODES, PATIENCE, until};

@@ -6,10 +6,18 @@ use systole_wire::api::{AttributeUpdate, Call, Reply};
 
 /// A cluster of three nodes and the remote node `far`, where `one` has to run.
 pub fn cluster_with_far(name: &str) -> (Cluster, u16) {
-    let port =
-        TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = free_port();
+    (cluster_with_far_behind(name, port, port), port)
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
+/// The same, but the remote daemon is at `daemon_port`, and the cluster connects to `port`.
+pub fn cluster_with_far_behind(name: &str, daemon_port: u16, port: u16) -> Cluster {
     let cluster = Cluster::start(name, 3);
-    cluster.start_remote("far", port);
+    cluster.start_remote("far", daemon_port);
     let connection = format!(
         r#"<primitive id="far" class="ocf" provider="pacemaker" type="remote">
         <instance_attributes id="far-i"><nvpair id="far-s" name="server" value="127.0.0.1"/>
@@ -23,7 +31,7 @@ pub fn cluster_with_far(name: &str) -> (Cluster, u16) {
     );
     until("the resource on the remote node", || cluster.is_active("far", "one").then_some(()));
     cluster.settle();
-    (cluster, port)
+    cluster
 }
 
 #[test]

@@ -66,6 +66,33 @@ fn a_stranger_is_refused() {
 }
 
 #[test]
+fn connections_that_nobody_has_any_more_do_not_keep_a_cluster_node_out() {
+    let mut server = RemoteServer::new();
+    let at = |second| Now { mono: Monotonic(Duration::from_secs(second)), ..Now::default() };
+    let mut dropped = Vec::new();
+    let clients: Vec<RemoteClient> = (1..=20).map(RemoteClient).collect();
+    for (second, &client) in (1..).zip(&clients) {
+        let call = Call::Register {
+            client: "node-1".into(),
+            protocol: "1.2".into(),
+            is_provider: true,
+            speaks_api: true,
+        };
+        // The first goes on speaking, the others are never heard of again.
+        let heard = [(client, ToRemote { id: 1, call }), (clients[0], ToRemote { id: 2, call: Call::Poke })];
+        let heard = heard.map(|(client, message)| server::Event::Received { client, message });
+        for event in [server::Event::Connected(client)].into_iter().chain(heard) {
+            let effects = server.handle(at(second), event);
+            dropped.extend(effects.into_iter().filter_map(|effect| match effect {
+                server::Effect::Drop(client) => Some(client),
+                _ => None,
+            }));
+        }
+    }
+    assert_eq!(dropped, clients[1..1 + clients.len() - server::MAX_CLIENTS]);
+}
+
+#[test]
 fn a_daemon_that_is_told_to_end_asks_the_cluster_first() {
     let mut world = World::connected();
     for event in world.server(server::Event::Terminate) {
