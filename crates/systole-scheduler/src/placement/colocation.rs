@@ -137,13 +137,14 @@ impl<'s> Assigner<'s, '_> {
                         }
                     }
                     _ => {
-                        let members = |found: Vec<RscIdx>, role| Members {
-                            resources: found.into_iter().map(Some).collect(),
+                        // What of a tag is not there is passed over.
+                        let members = |name: &ElementId, role| Members {
+                            resources: self.st.stands_for(name.as_str()).unwrap_or_default(),
                             role,
                             sequential: false,
                         };
-                        let dependents = members(dependents, *dependent_role);
-                        let primaries = members(primaries, *primary_role);
+                        let dependents = members(dependent, *dependent_role);
+                        let primaries = members(primary, *primary_role);
                         self.colocate_sets(constraint, &dependents, &primaries);
                     }
                 }

@@ -43,7 +43,7 @@ impl Draft<'_, '_> {
             if self.next_role[connection.i()] == Role::Stopped
                 && reconnects
                 && target.remote_was_fenced
-                && !target.shutdown
+                && !target.is_asked_to_leave()
             {
                 return Connection::Unknown;
             }

@@ -78,13 +78,9 @@ impl Unpack<'_> {
         node.fail_counts = fail_counts(&node.attributes);
     }
 
-    fn is_shutdown_requested(&self, node: NodeIdx) -> bool {
-        self.node(node).attribute("shutdown").is_some_and(|value| value != "0")
-    }
-
     fn member_online(&mut self, node: NodeIdx, state: &NodeState) {
         let membership = Membership::of(state, self.now);
-        let shutdown = self.is_shutdown_requested(node);
+        let shutdown = self.node(node).is_asked_to_leave();
         let there = &mut self.nodes[node.i()];
         there.shutdown = shutdown;
         there.expected_up =
@@ -225,7 +221,7 @@ impl Unpack<'_> {
             there.unseen = false;
         }
         self.add_attributes(node, &state.attributes, &state.utilization, Merge::Overwrite);
-        if self.is_shutdown_requested(node) {
+        if self.node(node).is_asked_to_leave() {
             self.nodes[node.i()].shutdown = true;
         }
         self.apply_attributes(node);

@@ -111,6 +111,11 @@ impl Node<'_> {
         if is_out { Score::MINUS_INFINITY } else { self.base_score }
     }
 
+    /// Whether it has been asked to shut down, by its attribute. A remote node's connection may be stopping without.
+    pub fn is_asked_to_leave(&self) -> bool {
+        self.attribute("shutdown").is_some_and(|value| value != "0")
+    }
+
     /// A node of which nothing is known yet.
     pub(super) fn new(name: NodeId, uuid: NodeUuid, kind: NodeKind, base_score: Score) -> Self {
         Self {
