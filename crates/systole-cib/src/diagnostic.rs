@@ -6,8 +6,10 @@ use std::{fmt, sync::Arc};
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Understood, though deprecated or without use: no reason to refuse a configuration.
+    /// Understood, though without use: no reason to refuse a configuration.
     Advice,
+    /// Understood, and will not be for ever.
+    Deprecated,
     /// Worth knowing: it is understood, but pointless or probably not what was meant.
     Warning,
     /// A part of the CIB is left out of account.
@@ -17,7 +19,7 @@ pub enum Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Advice | Self::Warning => "warning",
+            Self::Advice | Self::Deprecated | Self::Warning => "warning",
             Self::Error => "error",
         })
     }

@@ -1,7 +1,7 @@
 //! What `crm_verify` says about a configuration, as far as that does not depend on the state of the cluster.
 //!
 //! Errors are what makes the cluster leave something out, or use a default in its place; warnings are what an
-//! administrator should know. What is only deprecated is advice, so that front ends do not refuse a configuration for it. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
+//! administrator should know, deprecated names and settings among it. Source: behaviour of Pacemaker 2.1.5 and 3.0.2.
 
 mod circles;
 mod deprecated;
@@ -26,15 +26,19 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
     }
     let (cib, diagnostics) = model::read(document);
     let mut verifier = Verifier { found: Vec::new() };
-    verifier.language(document, diagnostics);
+    let upgraded = verifier.language(document, diagnostics);
+    let current = upgraded.as_ref().unwrap_or(document);
     if let Some(configuration) = root.child("configuration") {
         verifier.options(configuration);
         verifier.resources(configuration, is_fencing_enabled(&cib));
         verifier.names(configuration);
+        verifier.orders(configuration);
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
         verifier.circles(configuration, &cib);
-        verifier.deprecated(configuration);
+    }
+    if let Some(configuration) = current.root().child("configuration") {
+        verifier.deprecated(configuration, &cib);
     }
     verifier.status(root);
     verifier.found
@@ -45,9 +49,11 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// What the schema says, then what else cannot be understood.
-    fn language(&mut self, document: &Document, diagnostics: Vec<Diagnostic>) {
+    /// What the schema says, then what else cannot be understood. The document as the newest schema has it, if it has to be
+    /// brought there.
+    fn language(&mut self, document: &Document, diagnostics: Vec<Diagnostic>) -> Option<Document> {
         let root = document.root();
+        let mut upgraded = None;
         let is_checked = match validate::declared(document) {
             Declared::Unchecked => {
                 self.warning(
@@ -73,22 +79,29 @@ impl Verifier {
         if is_checked {
             let faults = validate::configuration(document);
             if faults.is_empty() {
-                self.upgrade(document);
+                upgraded = self.upgrade(document);
             }
             self.found.extend(faults);
             self.add(read::errors_of_configuration(document));
         }
         self.add(diagnostics);
         self.add(validate::references(document));
+        upgraded
     }
 
     /// The cluster reads an older configuration as one of the newest schema, which may lose something.
-    fn upgrade(&mut self, document: &Document) {
+    fn upgrade(&mut self, document: &Document) -> Option<Document> {
         let root = document.root();
         match upgrade::for_reading(document) {
-            Ok(None) => {}
-            Ok(Some(upgraded)) => upgraded.notes.iter().for_each(|note| self.warning(root, note.as_str())),
-            Err(error) => self.error(root, error.to_string()),
+            Ok(None) => None,
+            Ok(Some(upgraded)) => {
+                upgraded.notes.iter().for_each(|note| self.warning(root, note.as_str()));
+                Some(upgraded.document)
+            }
+            Err(error) => {
+                self.error(root, error.to_string());
+                None
+            }
         }
     }
 
@@ -124,6 +137,16 @@ impl Verifier {
                     pair,
                     format!("using default value for cluster option '{name}' because '{value}' is invalid"),
                 );
+            }
+        }
+    }
+
+    /// Orders that only keep two things apart have no other way round.
+    fn orders(&mut self, configuration: Element<'_>) {
+        let serial = |e: &Element<'_>| e.is("rsc_order") && e.attr("kind") == Some("Serialize");
+        for order in configuration.descendants().filter(serial) {
+            if order.attr("symmetrical").and_then(read::parse_bool) == Some(true) {
+                self.warning(order, "ignoring 'symmetrical', which does not go with kind=Serialize");
             }
         }
     }

@@ -16,18 +16,18 @@ fn cib(validate_with: &str, parts: &Parts<'_>) -> Document {
     let Parts { options, inside, resources, constraints, sections } = parts;
     let text = format!(
         "<cib validate-with='{validate_with}' admin_epoch='0' epoch='1' num_updates='0'><configuration><crm_config><cluster_property_set id='o'>\
-         <nvpair id='o1' name='stonith-enabled' value='false'/>{options}</cluster_property_set></crm_config>\
+         <nvpair id='o1' name='fencing-enabled' value='false'/>{options}</cluster_property_set></crm_config>\
          <nodes><node id='1' uname='n1'/></nodes><resources><primitive id='A' class='ocf' provider='p' type='Dummy'>{inside}\
          </primitive>{resources}</resources><constraints>{constraints}</constraints>{sections}</configuration><status/></cib>"
     );
     Document::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
-/// The one thing that is said about the parts; empty if they are fine.
+/// The one thing that is said about the parts; empty if they are fine, deprecated or not.
 fn check(parts: &Parts<'_>, severity: Severity, message: &str) {
     let found = verify(&cib("pacemaker-3.9", parts));
     if message.is_empty() {
-        assert!(found.is_empty(), "{found:?}");
+        assert!(found.iter().all(|d| d.severity == Severity::Deprecated), "{found:?}");
         return;
     }
     assert!(
@@ -199,6 +199,11 @@ fn constraints_are_about_something() {
     ] {
         check(&Parts { constraints, ..Parts::default() }, Error, message);
     }
+    let order = |also: &str| format!("<rsc_order id='l' first='A' then='A' kind='Serialize'{also}/>");
+    for (constraints, message) in [(order(" symmetrical='true'"), "ignoring 'symmetrical'"), (order(""), "")]
+    {
+        check(&Parts { constraints: &constraints, ..Parts::default() }, Severity::Warning, message);
+    }
     for (sections, message) in [
         (
             "<fencing-topology><fencing-level id='f' index='0' target='n1' devices='d'/></fencing-topology>",
@@ -220,8 +225,8 @@ fn fencing_needs_a_device() {
     let text = cib("pacemaker-3.9", &Parts::default()).to_text();
     for (from, to, is_told) in [
         ("value=\"false\"", "value=\"true\"", true),
-        ("name=\"stonith-enabled\" value=\"false\"", "name=\"other\" value=\"x\"", true),
-        ("name=\"stonith-enabled\" value=\"false\"", "name=\"fencing-enabled\" value=\"no\"", false),
+        ("name=\"fencing-enabled\" value=\"false\"", "name=\"other\" value=\"x\"", true),
+        ("name=\"fencing-enabled\" value=\"false\"", "name=\"stonith-enabled\" value=\"no\"", false),
     ] {
         let without = Document::parse(text.replace(from, to)).expect("well formed");
         assert_eq!(verify(&without).iter().any(|d| d.message.contains(message)), is_told, "{to}");
@@ -243,25 +248,32 @@ fn an_unchecked_cib_is_told_to_be_one() {
 }
 
 #[test]
-fn what_is_deprecated_is_no_reason_to_refuse() {
-    for (parts, message) in [
-        (
-            Parts {
-                inside: "<operations><op id='p' name='monitor' interval='5' role='Slave'/></operations>",
-                ..Parts::default()
-            },
-            "the role Slave",
-        ),
-        (
-            Parts {
-                inside: "<meta_attributes id='m'><nvpair id='m1' name='migration-threshold' value='#default'/></meta_attributes>",
-                ..Parts::default()
-            },
-            "#default",
-        ),
+fn what_is_deprecated_is_told_and_no_error() {
+    let option = |name: &str, value: &str| format!("<nvpair id='x' name='{name}' value='{value}'/>");
+    let op = |attributes: &str, inside: &str| {
+        format!("<operations><op id='p' name='monitor' {attributes}>{inside}</op></operations>")
+    };
+    let meta = |name: &str, value: &str| {
+        format!("<meta_attributes id='m'><nvpair id='m1' name='{name}' value='{value}'/></meta_attributes>")
+    };
+    let rule = "<meta_attributes id='m'><rule id='r'><expression id='e' attribute='a' operation='defined'/></rule></meta_attributes>";
+    for (options, inside, constraints, message) in [
+        (option("stonith-timeout", "5s"), String::new(), "", "it is 'fencing-timeout' now"),
+        (option("fencing-timeout", "5s"), String::new(), "", ""),
+        (option("stop-orphan-actions", "false"), String::new(), "", "removed operations will be cancelled"),
+        (option("concurrent-fencing", "false"), String::new(), "", "at the same time"),
+        (option("concurrent-fencing", "true"), String::new(), "", ""),
+        (String::new(), op("interval='5' role='Slave'", ""), "", "the role Slave"),
+        (String::new(), op("interval='0' role='Slave'", ""), "", ""),
+        (String::new(), op("interval='5'", rule), "", "rules about node attributes"),
+        (String::new(), meta("migration-threshold", "#default"), "", "#default"),
+        (String::new(), String::new(), "<rsc_order id='l' first='A' then='A' score='5'/>", "use kind"),
     ] {
-        check(&parts, Severity::Advice, message);
-        assert!(verify(&cib("pacemaker-3.9", &parts)).iter().all(|found| found.severity == Severity::Advice));
+        let parts = Parts { options: &options, inside: &inside, constraints, ..Parts::default() };
+        let found = verify(&cib("pacemaker-3.9", &parts));
+        assert!(found.iter().all(|d| d.severity == Severity::Deprecated), "{found:?}");
+        assert_eq!(found.is_empty(), message.is_empty(), "{found:?}");
+        assert!(message.is_empty() || found.iter().any(|d| d.message.contains(message)), "{found:?}");
     }
 }
 

@@ -1,19 +1,16 @@
 //! Checks of a configuration, with the lines that are wrong.
 
+mod planned;
+
 use crate::report::Report;
 use systole_cib::{
-    Diagnostic, Severity, date_condition, read,
+    Diagnostic, Severity, date_condition, validate,
     verify::verify,
     xml::{Document, Element},
 };
 use systole_output::{diagnose, tree::Tree};
-use systole_scheduler::{
-    Status,
-    placement::Detail,
-    rules::date_defect,
-    status::{Node, NodeKind},
-};
-use systole_whatif::{Moment, why::IgnoredOrder};
+use systole_scheduler::rules::date_defect;
+use systole_whatif::Moment;
 
 /// What is wrong with a CIB.
 pub struct Findings {
@@ -33,32 +30,19 @@ fn dates(document: &Document) -> Vec<Diagnostic> {
     defects.collect()
 }
 
-/// Orders that are not kept, since one of the two is in the guest that the other is. Which these are is seen by scheduling.
-fn ignored_orders(document: &Document, moment: Moment) -> Vec<Diagnostic> {
-    let (cib, _) = read(document);
-    let is_guest = |node: &Node<'_>| matches!(node.kind, NodeKind::Guest { .. });
-    if !Status::unpack(&cib, moment.now).nodes.iter().any(is_guest) {
-        return Vec::new();
-    }
-    let ignored = IgnoredOrder::all(&moment.schedule(&cib, Detail::Scores));
-    let diagnostic = |ignored: IgnoredOrder| {
-        let IgnoredOrder { first, then, orders } = ignored;
-        let constraint = orders.iter().find_map(|id| document.find_id(id.as_str()));
-        let element = constraint.or_else(|| document.root().child("configuration"))?;
-        let message = format!("{then} does not wait for {first}, which runs in the guest that {then} is");
-        Some(Diagnostic::about(Severity::Warning, element, message))
-    };
-    ignored.into_iter().filter_map(diagnostic).collect()
-}
-
 impl Findings {
     /// Checks a CIB.
     pub fn of(document: &Document, moment: Moment) -> Self {
         let mut diagnostics = verify(document);
         diagnostics.extend(dates(document));
-        // What is not understood is not planned either.
-        if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            diagnostics.extend(ignored_orders(document, moment));
+        // What is not valid is not planned either.
+        if document.root().is("cib") && validate::configuration(document).is_empty() {
+            let errors = diagnostics.iter().filter(|known| known.severity == Severity::Error);
+            let known: Vec<_> = errors.map(|known| known.element.clone()).collect();
+            let planned = planned::findings(document, moment).into_iter();
+            let is_new =
+                |found: &Diagnostic| found.severity < Severity::Error || !known.contains(&found.element);
+            diagnostics.extend(planned.filter(is_new));
         }
         diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
         Self { diagnostics }
@@ -74,11 +58,11 @@ impl Findings {
         self.count(Severity::Error) > 0
     }
 
-    /// Whether anything but advice was found in the configuration, rather than in what is recorded of the cluster's state.
-    pub fn is_about_configuration(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| {
-            !diagnostic.element.name.starts_with("lrm") && diagnostic.severity > Severity::Advice
-        })
+    /// Whether something worse was found in the configuration, rather than in what is recorded of the cluster's state.
+    pub fn is_more_than(&self, severity: Severity) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|found| !found.element.name.starts_with("lrm") && found.severity > severity)
     }
 
     /// All findings for people, with their lines of `source`.
@@ -105,7 +89,7 @@ impl Findings {
         format!(
             "{}, {}",
             counted(self.count(Severity::Error), "error"),
-            counted(self.count(Severity::Warning) + self.count(Severity::Advice), "warning")
+            counted(self.diagnostics.len() - self.count(Severity::Error), "warning")
         )
     }
 

@@ -557,3 +557,70 @@ fn an_order_of_a_guest_after_what_is_inside_is_told_by_crm_verify() {
         0
     );
 }
+
+#[test]
+fn what_shows_only_in_a_plan_is_told_by_crm_verify() {
+    let group = format!("<group id=\"g\">{}{}</group>", dummy("x", ""), meta("g", "ordered", "false"));
+    let unique = meta("k", "globally-unique", "true");
+    let clone = format!("<clone id=\"k\">{unique}<primitive id=\"x\" class=\"lsb\" type=\"x\"/></clone>");
+    let inside = format!("<clone id=\"k\">{}</clone>", dummy("x", ""));
+    let on_inside = r#"<rsc_location id="l" rsc="x" node="a" score="1"/>"#;
+    let fenced =
+        "<operations><op id=\"x-op\" name=\"monitor\" interval=\"10s\" on-fail=\"fence\"/></operations>";
+    let lost =
+        r#"<node_state id="3" uname="c" in_ccm="false" crmd="offline" join="member" expected="member"/>"#;
+    let blind = r#"<node_state id="3" uname="c" in_ccm="true" crmd="online" join="member" expected="member"><transient_attributes id="3">
+        <instance_attributes id="t"><nvpair id="t1" name="resource-discovery-enabled" value="false"/></instance_attributes>
+        </transient_attributes></node_state>"#;
+    let failed = r#"<node_state id="3" uname="c" in_ccm="true" crmd="online" join="member" expected="member"><transient_attributes id="3">
+        <instance_attributes id="t"><nvpair id="t1" name="fail-count-x#monitor_10000" value="1"/></instance_attributes>
+        </transient_attributes><lrm id="3"><lrm_resources><lrm_resource id="x" class="ocf" provider="pacemaker" type="Dummy">
+        <lrm_rsc_op id="x_last_failure_0" operation="monitor" operation_key="x_monitor_10000" interval="10000" call-id="3" rc-code="7"
+        op-status="0" transition-key="1:1:0:u" transition-magic="0:7;1:1:0:u"/></lrm_resource></lrm_resources></lrm></node_state>"#;
+    let blocked =
+        "<operations><op id=\"x-op\" name=\"monitor\" interval=\"10s\" on-fail=\"block\"/></operations>";
+    let blocked = format!("{}{blocked}", meta("x", "failure-timeout", "60s"));
+    for (resources, constraints, status, element, message) in [
+        (dummy("x", &meta("x", "requires", "fencing")), "", "", "primitive id=\"x\"", "fencing is disabled"),
+        (group, "", "", "group id=\"g\"", "'ordered' of a group is deprecated"),
+        (clone, "", "", "clone id=\"k\"", "ignoring 'globally-unique'"),
+        (inside.clone(), on_inside, "", "rsc_location id=\"l\"", "'x' is no resource or tag"),
+        (dummy("x", fenced), "", "", "op id=\"x-op\"", "taking 'on-fail' for 'stop'"),
+        (dummy("x", ""), "", blind, "node id=\"3\"", "ignoring 'resource-discovery-enabled'"),
+        (dummy("x", &blocked), "", failed, "primitive id=\"x\"", "ignoring 'failure-timeout'"),
+    ] {
+        let place = Place::new().with_cib(&cluster(&[], &resources, constraints, status));
+        let outcome = place.sh("crm_verify -V -x cib.xml");
+        let told = outcome.err.lines().any(|line| line.contains(element) && line.contains(message));
+        assert!(outcome.code == 78 && told, "{message}: {outcome:?}");
+    }
+    // Nobody may fence without quorum.
+    let device = r#"<primitive id="f" class="stonith" type="fence_x"/>"#;
+    let unclean = cluster(&[], device, "", lost).replace("have-quorum=\"1\"", "have-quorum=\"0\"");
+    let unclean = unclean
+        .replace("name=\"fencing-enabled\" value=\"false\"", "name=\"fencing-enabled\" value=\"true\"");
+    let outcome = Place::new().with_cib(&unclean).sh("crm_verify -V -x cib.xml");
+    let told = outcome.err.contains("<node id=\"3\">: c is unclean, but cannot be fenced");
+    assert!(outcome.code == 78 && told, "{outcome:?}");
+    let fine = cluster(&[], &inside, "", "");
+    assert_eq!(Place::new().with_cib(&fine).sh("crm_verify -V -x cib.xml").code, 0);
+}
+
+/// crmsh asks so before it commits, and gives up at any exit code but 0 and 1.
+#[test]
+fn what_is_only_deprecated_does_not_keep_crmsh_from_committing() {
+    let cib = cluster(&[("stonith-timeout", "60s")], "", "", "");
+    let place = Place::new().with_cib(&cib);
+    for (command, code) in [
+        ("crm_verify -x cib.xml", 78),
+        ("crm_verify -VV -x cib.xml", 78),
+        ("crm_verify -V -p < cib.xml", 78),
+        ("crm_verify -VV -p --output-as=xml < cib.xml", 78),
+        ("crm_verify -VV -p < cib.xml", 0),
+        ("sed s/60s/soon/ cib.xml | crm_verify -VV -p", 78),
+    ] {
+        assert_eq!(place.sh(command).code, code, "{command}");
+    }
+    let said = place.sh("crm_verify -VV -p < cib.xml").err;
+    assert!(said.starts_with("warning: ") && said.contains("it is 'fencing-timeout' now"), "{said}");
+}

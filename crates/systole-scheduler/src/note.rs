@@ -65,6 +65,8 @@ pub enum NoteKind {
         /// On these.
         nodes: Vec<NodeId>,
     },
+    /// The node is unclean, and nothing can be done about it.
+    NotFenced,
     /// An order is left out: the resource is the container of the guest that `first` runs in, and would wait for what is inside of itself.
     OrderIgnored {
         /// What was to come first.
@@ -371,6 +373,7 @@ impl fmt::Display for Note {
                     write!(f, " {node}")?;
                 }
             }
+            NoteKind::NotFenced => f.write_str("is unclean, and cannot be fenced")?,
             NoteKind::OrderIgnored { first } => {
                 write!(f, "an order after {first} is ignored: that runs in the guest whose container it is")?;
             }

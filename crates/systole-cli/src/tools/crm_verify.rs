@@ -11,6 +11,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::Parser;
 use std::{ffi::OsString, path::PathBuf};
+use systole_cib::Severity;
 
 /// Check a configuration for mistakes.
 #[derive(Parser)]
@@ -61,7 +62,7 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let findings = Findings::of(&document, rehearse::moment(session, args.live_check));
-    let verdict = match (findings.has_errors(), findings.is_about_configuration()) {
+    let verdict = match (findings.has_errors(), findings.is_more_than(Severity::Advice)) {
         (true, _) => Some("invalid"),
         (false, true) => Some("may need attention"),
         (false, false) => None,
@@ -83,7 +84,15 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     let trees = if args.output.form() == Form::Json { vec![findings.tree()] } else { Vec::new() };
     let report = Report { errors, trees, ..Report::default() };
-    Ok(if verdict.is_some() { report.ending(Exit::Config) } else { report })
+    let is_fine =
+        verdict.is_none() || (is_asked_by_crmsh(args) && !findings.is_more_than(Severity::Deprecated));
+    Ok(if is_fine { report } else { report.ending(Exit::Config) })
+}
+
+/// crmsh 4 asks in these words before it commits, and gives up at any exit code but 0 and 1: it writes names itself that are
+/// deprecated by now.
+fn is_asked_by_crmsh(args: &Args) -> bool {
+    args.xml_pipe && args.verbose == 2 && args.output.form() == Form::Text
 }
 
 /// The configuration to check, and its name: of several the first.

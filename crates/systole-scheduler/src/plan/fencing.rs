@@ -7,8 +7,8 @@ use super::{
     task::{Key, Task},
 };
 use crate::{
-    NodeIdx, RscIdx,
-    note::NoteKind,
+    NodeIdx, Note, RscIdx,
+    note::{Level, NoteKind},
     placement::by_priority,
     status::{Device, NodeKind, Requires},
 };
@@ -209,6 +209,7 @@ impl Draft<'_, '_> {
                     }
                     fencings.push(fencing);
                 }
+                continue;
             } else if !target.is_remote_or_guest() && state.online && state.shutdown {
                 let shutdown = self.create_shutdown(node);
                 if is_dc {
@@ -216,6 +217,9 @@ impl Draft<'_, '_> {
                 } else {
                     shutdowns.push(shutdown);
                 }
+            }
+            if state.unclean && !target.is_guest() {
+                self.notes.push(Note::new(Level::Warning, NoteKind::NotFenced).node(&target.name));
             }
         }
         let Some(dc_down) = dc_down else { return };

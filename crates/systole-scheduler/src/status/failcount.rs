@@ -6,7 +6,7 @@ use super::{
     FailCount, NodeIdx, RscIdx, Status,
     history::Entry,
     operation::property,
-    text::{base_name, whole_seconds},
+    text::{base_name, span, whole_seconds},
     unpack::Unpack,
 };
 use std::time::Duration;
@@ -46,6 +46,14 @@ impl Status<'_> {
         let timeout =
             timeout.filter(|_| on_record.count <= Score::ZERO || !self.is_blocked_by_failure(rsc, node));
         self.counted(rsc, node, on_record, which, timeout)
+    }
+
+    /// Whether `failure-timeout` of `rsc` does not count, since a failure with `on-fail=block` is on record on `node`.
+    pub fn is_failure_timeout_ignored(&self, rsc: RscIdx, node: NodeIdx) -> bool {
+        let timeout = self.rsc(rsc).meta.raw.get("failure-timeout");
+        timeout.is_some_and(|timeout| !span(timeout).is_zero())
+            && self.failures_on_record(rsc, node).count > Score::ZERO
+            && self.is_blocked_by_failure(rsc, node)
     }
 
     /// How often `rsc` has failed on `node`: the count only.

@@ -1,0 +1,237 @@
+//! What shows only once a configuration is read together with the state of the cluster, and planned.
+//!
+//! Source: what Pacemaker 3.0.2's `crm_verify` says, which schedules what it checks.
+
+use std::collections::BTreeSet;
+use systole_cib::{
+    Diagnostic, Severity,
+    model::{Cib, ColocationMembers, Constraint, LocationTarget, OrderMembers, ResourceSet, TicketResources},
+    parse_bool, upgrade,
+    xml::{Document, Element},
+};
+use systole_scheduler::{
+    NodeIdx, RscIdx, Status, Transition,
+    note::NoteKind,
+    placement::Detail,
+    status::{Kind, NodeKind},
+};
+use systole_types::ElementId;
+use systole_whatif::{Moment, why::IgnoredOrder};
+
+/// Plans `document`, and tells what is noticed. Without a status section there is no state to plan from.
+pub fn findings(document: &Document, moment: Moment) -> Vec<Diagnostic> {
+    let (cib, _) = upgrade::read(document);
+    let mut found = Found { document, diagnostics: Vec::new(), told: BTreeSet::new() };
+    if document.root().child("status").is_none() {
+        let status = Status::unpack(&cib, moment.now);
+        found.resources(&status);
+        found.constraints(&status, &cib);
+        return found.diagnostics;
+    }
+    let transition = moment.schedule(&cib, Detail::Scores);
+    let status = &transition.status;
+    found.resources(status);
+    found.constraints(status, &cib);
+    found.operations(&transition);
+    found.nodes(&transition);
+    found.failures(status);
+    found.ignored_orders(&transition);
+    found.diagnostics
+}
+
+struct Found<'d> {
+    document: &'d Document,
+    diagnostics: Vec<Diagnostic>,
+    /// What was said of which element.
+    told: BTreeSet<(String, String)>,
+}
+
+impl Found<'_> {
+    fn tell(&mut self, severity: Severity, id: &str, message: impl Into<String>) {
+        let message = message.into();
+        if !self.told.insert((id.to_owned(), message.clone())) {
+            return;
+        }
+        let configuration = self.document.root().child("configuration");
+        let Some(element) = self.document.find_id(id).or(configuration) else { return };
+        self.diagnostics.push(Diagnostic::about(severity, element, message));
+    }
+
+    /// Of a resource as configured: what a bundle implies has its shortcomings from there.
+    fn tell_resource(&mut self, severity: Severity, id: &str, message: impl Into<String>) {
+        let resources = self.document.root().child("configuration").and_then(|e| e.child("resources"));
+        let is_it = |e: &Element<'_>| e.id() == Some(id);
+        let Some(element) = resources.into_iter().flat_map(Element::descendants).find(is_it) else { return };
+        let message = message.into();
+        if self.told.insert((id.to_owned(), message.clone())) {
+            self.diagnostics.push(Diagnostic::about(severity, element, message));
+        }
+    }
+
+    fn warning(&mut self, id: &str, message: impl Into<String>) {
+        self.tell(Severity::Warning, id, message);
+    }
+
+    /// Meta attributes that do not count as they stand.
+    fn resources(&mut self, status: &Status<'_>) {
+        let is_enabled = status.options.fencing_enabled;
+        for rsc in status.resources.iter().filter(|rsc| rsc.removed.is_none()) {
+            let id = rsc.base_id();
+            let meta = |name: &str| rsc.meta.raw.get(name).map(|value| &**value);
+            let requires =
+                |what: &str| meta("requires").is_some_and(|value| value.eq_ignore_ascii_case(what));
+            let is_device = rsc.primitive().is_some_and(|primitive| primitive.is_fence_device);
+            let reason = match (requires("fencing"), requires("unfencing")) {
+                (true, _) if !is_enabled => Some("it requires fencing, but fencing is disabled"),
+                (_, true) if is_device => {
+                    Some("taking 'requires' for 'quorum' because fence devices cannot require unfencing")
+                }
+                (_, true) if !is_enabled => {
+                    Some("taking 'requires' for 'quorum' because fencing is disabled")
+                }
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                self.tell_resource(Severity::Warning, id, reason);
+            }
+            match &rsc.kind {
+                Kind::Clone(clone) if clone.is_made_anonymous => {
+                    let reason = "ignoring 'globally-unique' because only OCF agents tell instances apart";
+                    self.tell_resource(Severity::Warning, id, reason);
+                }
+                Kind::Group(_) => {
+                    for name in ["ordered", "collocated"] {
+                        if meta(name).and_then(parse_bool) == Some(false) {
+                            let reason =
+                                format!("'{name}' of a group is deprecated: use a resource set instead");
+                            self.tell_resource(Severity::Deprecated, id, reason);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Constraints about what is no resource as things stand.
+    fn constraints(&mut self, status: &Status<'_>, cib: &Cib) {
+        for constraint in &cib.constraints {
+            let id = constraint_id(constraint);
+            let unknown = |names: &[&ElementId]| {
+                let unknown = names.iter().find(|name| status.constraint_targets(name.as_str()).is_empty());
+                unknown.map(|name| format!("ignoring the constraint because '{name}' is no resource or tag"))
+            };
+            let unknown_in = |sets: &[ResourceSet]| {
+                let mut members = status.set_members(sets).into_iter().flatten();
+                let unknown = members.find(|member| member.resource.is_none())?;
+                Some(format!("no resource is found for '{}'", unknown.name))
+            };
+            let message = match constraint {
+                Constraint::Location(location) => match &location.resources {
+                    LocationTarget::Resource(name) => unknown(&[name]),
+                    LocationTarget::Sets(sets) => unknown_in(sets),
+                    LocationTarget::Pattern { .. } => None,
+                },
+                Constraint::Colocation(colocation) => match &colocation.members {
+                    ColocationMembers::Pair { dependent, primary, .. } => unknown(&[dependent, primary]),
+                    ColocationMembers::Sets(sets) => unknown_in(sets),
+                },
+                Constraint::Order(order) => match &order.members {
+                    OrderMembers::Pair { first, then, .. } => unknown(&[first, then]),
+                    OrderMembers::Sets(sets) => unknown_in(sets),
+                },
+                Constraint::Ticket(ticket) => match &ticket.resources {
+                    TicketResources::Resource { resource, .. } => unknown(&[resource]),
+                    TicketResources::Sets(sets) => unknown_in(sets),
+                },
+            };
+            if let Some(message) = message {
+                self.tell(Severity::Error, id.as_str(), message);
+            }
+        }
+    }
+
+    /// `on-fail=fence` of operations of what is to run. Of what is not, it is not asked.
+    fn operations(&mut self, transition: &Transition<'_>) {
+        let status = &transition.status;
+        if status.options.fencing_enabled {
+            return;
+        }
+        for (rsc, assigned) in status.resources.iter().zip(&transition.placement.assigned) {
+            let Some(primitive) = rsc.primitive().filter(|_| assigned.is_some()) else { continue };
+            let operations = primitive.definition.operations.iter();
+            for op in operations.filter(|op| &*op.name != "stop") {
+                let Some(element) = self.document.find_id(op.id.as_str()) else { continue };
+                if element.attr("on-fail") == Some("fence") {
+                    let message = "taking 'on-fail' for 'stop' because fencing is disabled";
+                    self.tell(Severity::Error, op.id.as_str(), message);
+                }
+            }
+        }
+    }
+
+    /// Nodes that cannot be fenced, and settings of nodes that do not count.
+    fn nodes(&mut self, transition: &Transition<'_>) {
+        let status = &transition.status;
+        for node in status.nodes.iter().filter(|node| node.state.is_some()) {
+            let discovery = node.attribute("resource-discovery-enabled");
+            if discovery.is_none_or(|value| parse_bool(value) == Some(true)) {
+                continue;
+            }
+            let (severity, message) = match node.kind {
+                NodeKind::Member | NodeKind::Ping => (
+                    Severity::Warning,
+                    "ignoring 'resource-discovery-enabled', which cluster nodes cannot be without",
+                ),
+                NodeKind::Remote { .. } | NodeKind::Guest { .. } => {
+                    (Severity::Deprecated, "the node attribute 'resource-discovery-enabled' is deprecated")
+                }
+            };
+            self.tell(severity, node.uuid.as_str(), format!("{}: {message}", node.name));
+        }
+        let unclean = transition.notes.iter().filter(|note| note.kind == NoteKind::NotFenced);
+        for name in unclean.filter_map(|note| note.node.as_ref()) {
+            let uuid = status.find_node(name.as_str()).map(|node| status.node(node).uuid.as_str());
+            let hint = match status.options.fencing_enabled {
+                true => "",
+                false => ": without fencing, data and what resources do cannot be relied on",
+            };
+            self.warning(uuid.unwrap_or_default(), format!("{name} is unclean, but cannot be fenced{hint}"));
+        }
+    }
+
+    /// `failure-timeout` of what a failure has blocked.
+    fn failures(&mut self, status: &Status<'_>) {
+        let nodes = || (0..status.nodes.len()).filter_map(|at| u32::try_from(at).ok()).map(NodeIdx);
+        let nodes: Vec<NodeIdx> = nodes().filter(|node| !status.node(*node).fail_counts.is_empty()).collect();
+        if nodes.is_empty() {
+            return;
+        }
+        for at in 0..status.resources.len() {
+            let Ok(rsc) = u32::try_from(at).map(RscIdx) else { continue };
+            if nodes.iter().any(|node| status.is_failure_timeout_ignored(rsc, *node)) {
+                let message = "ignoring 'failure-timeout' because a failure with on-fail=block is on record";
+                self.tell_resource(Severity::Warning, status.rsc(rsc).base_id(), message);
+            }
+        }
+    }
+
+    /// Orders that are not kept, since one of the two is in the guest that the other is. Which these are is seen by scheduling.
+    fn ignored_orders(&mut self, transition: &Transition<'_>) {
+        for IgnoredOrder { first, then, orders } in IgnoredOrder::all(transition) {
+            let constraint = orders.iter().find_map(|id| self.document.find_id(id.as_str()));
+            let id = constraint.and_then(Element::id).unwrap_or_default().to_owned();
+            let message = format!("{then} does not wait for {first}, which runs in the guest that {then} is");
+            self.warning(&id, message);
+        }
+    }
+}
+
+const fn constraint_id(constraint: &Constraint) -> &ElementId {
+    match constraint {
+        Constraint::Location(location) => &location.id,
+        Constraint::Colocation(colocation) => &colocation.id,
+        Constraint::Order(order) => &order.id,
+        Constraint::Ticket(ticket) => &ticket.id,
+    }
+}
