@@ -63,6 +63,10 @@ fn operations_stand_with_the_state_and_the_name_that_is_written_down() {
     );
     assert_eq!(output("crm_resource -O -r i"), "", "its history is called i:0");
     assert!(output("crm_resource -O -r i:0").starts_with("i\t(ocf:p:t):\t Started: i:0_start_0"));
+    // The first instance has the history that is called i:1.
+    let renumbered = Place::new().with_cib(&CIB.replace("i:0", "i:1"));
+    let line = renumbered.sh("crm_resource -O -r i:1").out;
+    assert!(line.starts_with("i\t(ocf:p:t):\t Started: i:1_start_0"), "{line}");
     let keyless = CIB.replace("g1_monitor_9000", "former-g1_monitor_9000");
     let line = Place::new().with_cib(&keyless).sh("crm_mon -1").out;
     assert!(line.contains("* former-g1 9s-interval monitor on n1 returned"), "{line}");

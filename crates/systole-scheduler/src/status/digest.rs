@@ -5,7 +5,7 @@
 //!
 //! Source: Pacemaker Explained, "Reloading an Agent After a Definition Change".
 
-use super::{Attributes, NodeIdx, RscIdx, Status, operation};
+use super::{Attributes, NodeIdx, RscIdx, Status, history::is_newer, operation};
 use crate::rules::{self, Input, Merge};
 use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
 use systole_cib::model::{HistoryEntry, Primitive};
@@ -72,13 +72,14 @@ pub struct Digests {
 }
 
 impl Status<'_> {
-    /// Digests of the last operation of an instance on a node, were it done again now with some parameters changed.
+    /// Digests of an operation on record of an instance on a node, were it done again now with some parameters changed.
     pub fn digests(&self, rsc: RscIdx, node: NodeIdx, changed: &[(Arc<str>, Arc<str>)]) -> Digests {
-        let entry = self.last_operation(rsc, node);
+        let entry = self.telling_operation(rsc, node);
         let meta = |wanted: &str| changed.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| value);
         let interval =
             meta("CRM_meta_interval").and_then(|text| text.parse().ok()).map(Duration::from_millis);
-        let interval = interval.unwrap_or_default();
+        let recorded = entry.map(|entry| Duration::from_millis(entry.interval_ms));
+        let interval = interval.or(recorded).unwrap_or_default();
         let task: Arc<str> = entry.map_or_else(|| "start".into(), |entry| entry.operation.clone());
         let with_changes = |mut parameters: Attributes| {
             let plain = changed.iter().filter(|(name, _)| !is_left_out(name));
@@ -109,17 +110,18 @@ impl Status<'_> {
         Digests { task, interval, all: Digest::of(&all), nonprivate: Digest::of(&nonprivate), nonreloadable }
     }
 
-    fn last_operation(&self, rsc: RscIdx, node: NodeIdx) -> Option<&HistoryEntry> {
+    /// The operation that says most about how the resource came to run there, by the history that has its very name: one that
+    /// brings it up, or else a recurring one, or any; rather one that did not fail, that has a digest for reloads, and the newest.
+    /// Source: `crm_resource --digests` of Pacemaker 3.0.2.
+    fn telling_operation(&self, rsc: RscIdx, node: NodeIdx) -> Option<&HistoryEntry> {
         let (resource, node) = (self.rsc(rsc), self.node(node));
-        let states = self.cib.node_states.iter();
-        let history = states.filter(|state| state.uuid.as_ref() == Some(&node.uuid)).find_map(|state| {
-            let known_as = |id: &systole_types::ResourceId| {
-                *id == resource.id || resource.history_id.as_ref() == Some(id)
-            };
-            state.history.iter().flatten().find(|history| known_as(&history.resource))
-        })?;
-        let last = format!("{}_last_0", history.resource);
-        history.operations.iter().find(|entry| *entry.id == *last)
+        let states = self.cib.node_states.iter().filter(|state| state.uuid.as_ref() == Some(&node.uuid));
+        let mut histories = states.flat_map(|state| state.history.iter().flatten());
+        let history = histories.find(|history| history.resource == resource.id)?;
+        history
+            .operations
+            .iter()
+            .reduce(|best, entry| if is_more_telling(entry, best) { entry } else { best })
     }
 
     /// The entry of a history by which the digests are worked out that `entry` is compared with: the first that is compared of
@@ -440,6 +442,23 @@ fn escape_into(text: &mut String, value: &str) {
             c => text.push(c),
         }
     }
+}
+
+/// Whether an entry of a history is to be preferred to the best of those before it.
+fn is_more_telling(entry: &HistoryEntry, best: &HistoryEntry) -> bool {
+    const BRINGING_UP: [&str; 4] = ["monitor", "start", "promote", "migrate_from"];
+    let brings_up = |entry: &HistoryEntry| {
+        entry.interval_ms == 0 && BRINGING_UP.iter().any(|task| entry.operation.eq_ignore_ascii_case(task))
+    };
+    let is_failure = |entry: &HistoryEntry| entry.id.ends_with("_last_failure_0");
+    let is_worse_kind = match brings_up(best) {
+        true => !brings_up(entry),
+        false => best.interval_ms != 0 && !brings_up(entry) && entry.interval_ms == 0,
+    };
+    !(is_worse_kind
+        || (is_failure(entry) && !is_failure(best))
+        || (best.digest_restart.is_some() && entry.digest_restart.is_none())
+        || is_newer(best, entry).is_gt())
 }
 
 #[cfg(test)]

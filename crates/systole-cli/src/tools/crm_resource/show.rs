@@ -15,7 +15,10 @@ use systole_output::{
     tree::Tree,
     words::{date_text, op_status_text},
 };
-use systole_scheduler::overview::{FailureView, ResourceView, ResourceViewKind};
+use systole_scheduler::{
+    Resource,
+    overview::{FailureView, ResourceView, ResourceViewKind},
+};
 use systole_types::{OcfRc, OpStatus, Role};
 
 /// All resources with their state. None is no success.
@@ -203,9 +206,11 @@ pub(super) fn operations(found: &Found<'_>, args: &Args, all: bool, utc_offset: 
             if args.resource.as_deref().is_some_and(|wanted| resource.id.as_str() != wanted) {
                 continue;
             }
-            // The instance of that number, if there is one: its state may be another than the first one's.
-            let numbered = instances.iter().find(|view| view.full_id == resource.id);
-            let instance = numbered.or_else(|| instances.iter().find(|view| view.id.as_str() == name));
+            // The first that is called so or has a history of that name, which may be an instance of another number.
+            let is_known_as =
+                |rsc: &&Resource<'_>| rsc.id == resource.id || rsc.history_id.as_ref() == Some(&resource.id);
+            let known = found.status.resources.iter().find(is_known_as);
+            let instance = known.and_then(|rsc| instances.iter().find(|view| view.full_id == rsc.id));
             let agent = instance.and_then(|view| match &view.kind {
                 ResourceViewKind::Primitive(primitive) => Some(agent_text(&primitive.agent)),
                 _ => None,
