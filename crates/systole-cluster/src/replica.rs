@@ -34,7 +34,7 @@ use systole_wire::exec::OperationResult;
 pub(crate) use write::Written;
 
 /// The CIB of a cluster that has none yet.
-const BLANK: &str = r#"<cib crm_feature_set="3.20.2" validate-with="pacemaker-4.0" admin_epoch="0" epoch="0" num_updates="0">
+const BLANK: &str = r#"<cib crm_feature_set="3.20.5" validate-with="pacemaker-4.0" admin_epoch="0" epoch="0" num_updates="0">
   <configuration>
     <crm_config/>
     <nodes/>

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// The version of the set of features whose traces are in CIBs and graphs: Pacemaker 3.0.2's.
-pub const FEATURE_SET: &str = "3.20.2";
+pub const FEATURE_SET: &str = "3.20.5";
 
 /// `admin_epoch.epoch.num_updates`, compared in that order; of two CIBs the one with the higher version wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -224,7 +224,7 @@ impl<'g> Execution<'g> {
         let how = action.meta("stonith_action").unwrap_or_default().to_owned();
         if !how.eq_ignore_ascii_case("on") {
             let state = recorder.node_state(&target, None);
-            recorder.set_node_state(state, Membership::Down);
+            recorder.set_node_state(state, Membership::Fenced);
             recorder.forget_node(state);
         }
         self.steps.push(Step::Fencing { target, action: how });

@@ -48,6 +48,8 @@ pub enum Membership {
     Down,
     /// It is gone, though nobody asked it to leave.
     Lost,
+    /// It was made to.
+    Fenced,
 }
 
 impl<'d> Recorder<'d> {
@@ -149,15 +151,20 @@ impl<'d> Recorder<'d> {
     pub fn set_node_state(&mut self, state: Key, membership: Membership) {
         let (in_ccm, crmd, join) = match membership {
             Membership::Up => ("true", "online", "member"),
-            Membership::Down => ("false", "offline", "down"),
+            Membership::Down | Membership::Fenced => ("false", "offline", "down"),
             Membership::Lost => ("false", "online", "member"),
+        };
+        // As the incumbent's simulator writes it.
+        let origin = match membership {
+            Membership::Fenced => "simulate_fencing_action",
+            _ => "crm_simulate",
         };
         let attributes = [
             ("in_ccm", in_ccm),
             ("crmd", crmd),
             ("join", join),
             ("expected", join),
-            ("crm-debug-origin", "crm_simulate"),
+            ("crm-debug-origin", origin),
         ];
         let mut is_change = false;
         for (attribute, value) in attributes {

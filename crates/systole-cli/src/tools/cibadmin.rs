@@ -23,6 +23,7 @@ use systole_output::{
     access::{Look, rendered},
     tree::Tree,
 };
+use systole_types::FEATURE_SET;
 
 /// Ask for and change the cluster's configuration and status.
 #[derive(Parser, Default)]
@@ -471,7 +472,7 @@ fn paths(cluster: &mut Cluster, args: &Args) -> anyhow::Result<Report> {
 /// A CIB of an empty cluster, in a schema.
 pub fn empty_cib(schema: &str) -> String {
     format!(
-        "<cib crm_feature_set=\"3.20.5\" validate-with=\"{schema}\" admin_epoch=\"0\" epoch=\"1\" num_updates=\"0\">\n  \
+        "<cib crm_feature_set=\"{FEATURE_SET}\" validate-with=\"{schema}\" admin_epoch=\"0\" epoch=\"1\" num_updates=\"0\">\n  \
          <configuration>\n    <crm_config/>\n    <nodes/>\n    <resources/>\n    <constraints/>\n  </configuration>\n  \
          <status/>\n</cib>\n"
     )
