@@ -2,7 +2,7 @@
 
 use super::is_fencing;
 use std::collections::{BTreeMap, BTreeSet};
-use systole_graph::{Action, ActionId, ActionKind, TransitionGraph, circle};
+use systole_graph::{Action, ActionId, ActionKind, ResourceRef, TransitionGraph, circle};
 use systole_types::NodeId;
 
 /// Makes a graph what the engine carries out.
@@ -82,6 +82,11 @@ pub fn stopped_connections(graph: &TransitionGraph) -> BTreeSet<NodeId> {
     let nodes: BTreeSet<&NodeId> = actions().filter_map(|action| Some(&action.node.as_ref()?.0)).collect();
     let is_stopped = |node: &&&NodeId| actions().any(|action| is_stop_of_connection(action, node));
     nodes.iter().filter(is_stopped).map(|node| (*node).clone()).collect()
+}
+
+/// Whether a resource is the connection to a remote or guest node.
+pub fn is_connection(resource: &ResourceRef) -> bool {
+    &*resource.kind == "remote" && resource.provider.as_deref() == Some("pacemaker")
 }
 
 /// Whether an action ends the connection to a remote node, which goes by the node's name.

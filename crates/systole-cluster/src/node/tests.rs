@@ -26,6 +26,7 @@ mod recheck;
 mod remote;
 mod start_state;
 mod strangers;
+mod uncertain;
 
 use bench::{Bench, welcome};
 

@@ -3,7 +3,7 @@
 use super::{Dc, PAUSE};
 use crate::{
     Level,
-    engine::{AbortReason, Effect as Step, Event as Told, Outcome},
+    engine::{AbortReason, Effect as Step, Event as Told, Outcome, caution::is_connection},
     message::{Hand, LEVEL_OF_COUNTS, LEVEL_OF_NOTICES, Message, Notice, Perform},
     node::NodeMachine,
     replica::{fail_offset, failure_of, has_succeeded},
@@ -238,10 +238,9 @@ fn within_bounds(mut notices: Vec<Notice>, n_bytes: &mut usize) -> Vec<Notice> {
 
 /// What a resource action is carried out by.
 fn hand(action: &Action, resource: &ResourceRef) -> Hand {
-    let is_connection = &*resource.kind == "remote" && resource.provider.as_deref() == Some("pacemaker");
     match (&action.router, &action.node) {
         (Some(_), Some((node, _))) => Hand::Remote(node.to_string()),
-        _ if is_connection => Hand::Connections,
+        _ if is_connection(resource) => Hand::Connections,
         _ => Hand::Executor,
     }
 }

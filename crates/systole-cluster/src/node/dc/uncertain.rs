@@ -4,16 +4,16 @@
 //! promotion is overwritten by the demotion that is asked for, and an earlier failure may stand beside that. A demotion that failed
 //! counts as one that will be recovered by a stop, which nobody can do where the executor is away. So what the DC knows beyond the
 //! history counts here: no other copy is promoted, or started in place of that one, unless the plan first stops or
-//! fences it.
+//! fences it. On a remote node, that goes for the time until it is connected to again, too.
 
 use super::{NodeMachine, without_executor::take_out};
 use crate::{
     Level,
-    engine::caution::{all_after, base, followers, without_number},
+    engine::caution::{all_after, base, followers, is_connection, without_number},
     message::Hand,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use systole_cib::model::{Cib, HistoryEntry};
+use systole_cib::model::{Cib, HistoryEntry, NodeState};
 use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
 use systole_types::{NodeId, OcfRc, OpStatus};
 
@@ -36,8 +36,8 @@ impl NodeMachine {
         away: &BTreeSet<NodeId>,
     ) {
         let n_nodes = self.replica.known_nodes().len();
-        let copies: BTreeSet<Uncertain> =
-            self.without_answer().chain(self.on_record_as_failed(cib, away)).collect();
+        let on_record = self.on_record(cib, away, &sorted_out(graph));
+        let copies: BTreeSet<Uncertain> = self.without_answer().chain(on_record).collect();
         for copy in copies {
             if hold_back(graph, &copy, n_nodes) {
                 let Uncertain { node, resource, is_stop } = &copy;
@@ -50,40 +50,41 @@ impl NodeMachine {
         }
     }
 
-    /// By what was asked of executors that are away, or whose node has left.
+    /// By what was asked of executors that are away, or whose node has left, or the one that holds the connection to it.
     fn without_answer(&self) -> impl Iterator<Item = Uncertain> {
         let in_flight = self.replica.ledger.in_flight.values();
-        let open = in_flight.filter(|perform| {
-            perform.by == Hand::Executor
-                && !(self.group.is_member(perform.node) && self.can_be_answered(perform))
-        });
+        let open =
+            in_flight.filter(|perform| perform.by != Hand::Connections && !self.can_be_answered(perform));
         open.filter_map(|perform| {
-            let node = self.replica.name_of(perform.node)?;
-            uncertain(node, &perform.operation.resource, &perform.operation.operation)
+            let place = self.replica.place(perform.node, &perform.by)?;
+            uncertain(&place.name, &perform.operation.resource, &perform.operation.operation)
         })
     }
 
-    /// By demotions and stops that are the last thing on record: those that were given up and not answered since, and where
-    /// nothing can be done about it, those that failed.
-    fn on_record_as_failed(&self, cib: &Cib, away: &BTreeSet<NodeId>) -> Vec<Uncertain> {
+    /// By demotions and stops that are the last thing on record: those that were given up and not answered since; where nothing can
+    /// be done about it, those that failed; and where a plan has yet to find out or make sure what runs, those without an answer, too.
+    fn on_record(&self, cib: &Cib, away: &BTreeSet<NodeId>, sorted_out: &BTreeSet<NodeId>) -> Vec<Uncertain> {
         let given_up = &self.replica.ledger.given_up;
-        if away.is_empty() && given_up.is_empty() {
+        if away.is_empty() && given_up.is_empty() && sorted_out.is_empty() {
             return Vec::new();
         }
         let is_given_up = |entry: &HistoryEntry| {
             entry.magic.as_ref().is_some_and(|magic| given_up.contains(&magic.key.to_string()))
         };
         let mut found = Vec::new();
-        for state in cib.node_states.iter().filter(|state| !state.is_remote) {
+        for state in &cib.node_states {
             let Some(node) = &state.name else { continue };
+            let is_sorted_out = sorted_out.contains(node) && counts_as_there(state);
             let histories = state.history.iter().flatten().filter(|history| !history.is_mere_absence);
             let last = histories.flat_map(|history| {
                 let entries = history.operations.iter().filter(|entry| entry.id.ends_with("_last_0"));
                 entries.map(|entry| (&history.resource, entry))
             });
-            let open =
-                last.filter(|(_, entry)| has_failed(entry) && (away.contains(node) || is_given_up(entry)));
-            found.extend(open.filter_map(|(resource, entry)| {
+            let is_open = |entry: &HistoryEntry| {
+                has_failed(entry) && (away.contains(node) || is_given_up(entry))
+                    || !has_succeeded(entry) && is_sorted_out
+            };
+            found.extend(last.filter(|(_, entry)| is_open(entry)).filter_map(|(resource, entry)| {
                 uncertain(node.as_str(), resource.as_str(), &entry.operation)
             }));
         }
@@ -91,8 +92,30 @@ impl NodeMachine {
     }
 }
 
+/// Nodes that a plan fences, or, of remote ones, connects to: before, it is not known what runs there.
+fn sorted_out(graph: &TransitionGraph) -> BTreeSet<NodeId> {
+    let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+    let found = actions.filter_map(|action| match (&*action.operation, &action.kind) {
+        ("stonith", _) => action.node.as_ref().map(|(node, _)| node.clone()),
+        ("start", ActionKind::Resource(resource)) if is_connection(resource) => {
+            Some(NodeId::new(resource.id.as_str()))
+        }
+        _ => None,
+    });
+    found.collect()
+}
+
+/// Whether a node is not known to be gone. One that was lost is not; a remote one is from when its connection was stopped.
+fn counts_as_there(state: &NodeState) -> bool {
+    !state.is_remote || state.in_ccm.as_deref() == Some("true")
+}
+
+fn has_succeeded(entry: &HistoryEntry) -> bool {
+    entry.status == OpStatus::Done && entry.rc == OcfRc::Ok
+}
+
 fn has_failed(entry: &HistoryEntry) -> bool {
-    entry.status != OpStatus::Pending && (entry.status != OpStatus::Done || entry.rc != OcfRc::Ok)
+    entry.status != OpStatus::Pending && !has_succeeded(entry)
 }
 
 /// If that is an operation which takes something away.

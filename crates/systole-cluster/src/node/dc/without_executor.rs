@@ -67,9 +67,10 @@ impl NodeMachine {
 
     /// Whether an answer may come while the members are as they are. An executor that is away gives none: its node is planned around,
     /// and what comes of an operation is known when it is back. Until then the operation is on record as not answered: what
-    /// was to be stopped does not count as stopped.
+    /// was to be stopped does not count as stopped. Nor does one on a remote node whose connection is held by a node that has left.
     pub(in crate::node) fn can_be_answered(&self, perform: &Perform) -> bool {
-        perform.by != Hand::Executor || self.has_executor(perform.node)
+        self.group.is_member(perform.node)
+            && (perform.by != Hand::Executor || self.has_executor(perform.node))
     }
 
     /// A member's executor is away: nothing of the present plan waits for it.

@@ -106,7 +106,7 @@ fn what_was_asked_back_too_early_is_asked_back_again_when_the_executor_is_gone()
 }
 
 /// Member `b`, whose executor has said nothing yet, says this.
-fn b_says(bench: &mut Bench, number: u64, message: Message) {
+pub(super) fn b_says(bench: &mut Bench, number: u64, message: Message) {
     let payload = serde_json::to_string(&Envelope { view: 5, number, message }).expect("a message");
     bench.tell(Event::Delivered { from: 2, payload });
 }
@@ -393,116 +393,4 @@ fn a_mark_that_is_there_is_changed_only_where_all_members_would() {
         says_that_b_has_left(&mut bench);
         assert!(state_of_b(&bench).contains(&format!("value=\"{reason}\"")), "{}", state_of_b(&bench));
     }
-}
-
-/// `r`, a promotable clone: `b`, whose executor is away, had a promoted copy, and `a` is to have it now. An old failure of its monitor
-/// is on record on `b`; then it was asked for `operation`, of which `came` so much.
-fn with_another_to_promote(operation_name: &str, came: Came) -> Bench {
-    use crate::message::{AttributeChange, AttributeValue, Hand, Perform};
-    let one = r#"<primitive id="r" class="ocf" provider="pacemaker" type="Dummy"/>"#;
-    let promotable =
-        r#"<meta_attributes id="cm"><nvpair id="cm1" name="promotable" value="true"/></meta_attributes>"#;
-    let mut bench = Bench::with(&CIB.replace(one, &format!("<clone id=\"c\">{promotable}{one}</clone>")));
-    join(&mut bench, PROTOCOL.minor);
-    let master = AttributeChange {
-        node: "a".into(),
-        name: "master-r".into(),
-        to: AttributeValue::Set("20".into()),
-        ..Default::default()
-    };
-    bench.machine.replica.set_attributes(&[master]);
-    let key = |number: u64, rc: u8| format!("{number}:1:{rc}:3fbb9d17-63ee-abad-676d-313ffc92f2ee");
-    let result = |number: u64, name: &str, interval, rc: i32, target| OperationResult {
-        number,
-        operation: Operation {
-            call: number,
-            transition_key: key(number, target),
-            ..operation(name, interval)
-        },
-        rc,
-        status: OpStatus::Done.code(),
-        exit_reason: String::new(),
-        at: 1_000 + number as i64,
-        exec_ms: 1,
-        queue_ms: 0,
-    };
-    let replica = &mut bench.machine.replica;
-    replica.record(
-        2,
-        &Hand::Executor,
-        &[result(1, "start", 0, 0, 0), result(2, "monitor", 10_000, 7, 8), result(3, "promote", 0, 0, 0)],
-    );
-    let asked = Operation { transition_key: key(4, 0), ..operation(operation_name, 0) };
-    replica.perform(&Perform::new(2, Hand::Executor, asked));
-    match came {
-        Came::Nothing => {}
-        Came::NothingInTime => _ = replica.overdue(&[key(4, 0)], 2_000),
-        Came::Code(rc) => _ = replica.record(2, &Hand::Executor, &[result(4, operation_name, 0, rc, 0)]),
-    }
-    bench.wait(90);
-    bench
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Came {
-    Nothing,
-    NothingInTime,
-    Code(i32),
-}
-
-#[test]
-fn no_copy_is_promoted_before_it_is_known_that_the_former_one_was_demoted() {
-    for (operation, came, is_promoted) in [
-        ("demote", Came::Nothing, false),
-        ("stop", Came::Nothing, false),
-        ("demote", Came::NothingInTime, false),
-        ("stop", Came::NothingInTime, false),
-        ("demote", Came::Code(1), false),
-        ("demote", Came::Code(0), true),
-        ("stop", Came::Code(0), true),
-    ] {
-        let bench = with_another_to_promote(operation, came);
-        assert!(bench.ran.contains(&"r_start_0".to_owned()), "{operation}, {came:?}: {:?}", bench.ran);
-        let promoted = bench.ran.contains(&"r_promote_0".to_owned());
-        assert_eq!(promoted, is_promoted, "{operation}, {came:?}: {:?}", bench.ran);
-        let is_told = bench.logs.iter().any(|line| line.contains("takes the place of r on b"));
-        assert_eq!(is_told, !is_promoted, "{:#?}", bench.logs);
-    }
-}
-
-#[test]
-fn a_copy_is_promoted_once_one_whose_demotion_was_given_up_is_stopped() {
-    use crate::message::Hand;
-    let mut bench = with_another_to_promote("demote", Came::NothingInTime);
-    let attach = Attach {
-        by: Hand::Executor,
-        session: Default::default(),
-        acknowledged: 3,
-        forgetful: false,
-        lost_monitors: Vec::new(),
-        lost_operations: Vec::new(),
-        in_flight: Vec::new(),
-    };
-    bench.casts.clear();
-    b_says(&mut bench, 2, Message::Attach(attach));
-    bench.wait(3);
-    assert!(!bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
-    // What `b` is asked for succeeds.
-    let mut done = Vec::new();
-    for number in 3..6 {
-        let asked = std::mem::take(&mut bench.casts).into_iter().filter_map(|payload| {
-            let envelope: Envelope = serde_json::from_str(&payload).expect("a message");
-            let Message::Perform(perform) = envelope.message else { return None };
-            (perform.node == 2).then_some(perform.operation)
-        });
-        let asked: Vec<Operation> = asked.collect();
-        done.extend(asked.iter().map(|operation| operation.key.clone()));
-        let results = asked.into_iter().zip(10 * number..);
-        let results =
-            results.map(|(operation, number)| OperationResult { number, ..bench.result(operation, true) });
-        let results: Vec<OperationResult> = results.collect();
-        b_says(&mut bench, number, Message::Record { by: Hand::Executor, results });
-    }
-    assert_eq!(done, ["r_stop_0", "r_start_0"]);
-    assert!(bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
 }

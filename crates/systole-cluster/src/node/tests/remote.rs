@@ -108,7 +108,7 @@ fn transient_attributes_of_a_remote_node_go_with_its_connection() {
     assert!(!state(&bench, "far").contains("\"ping\""));
 }
 
-fn with_fencing() -> String {
+pub(super) fn with_fencing() -> String {
     let device = r#"<resources><primitive id="fence" class="stonith" type="fence_dummy"/>"#;
     WITH_REMOTE.replace("\"false\"", "\"true\"").replace("<resources>", device)
 }
