@@ -16,17 +16,24 @@ pub struct Options {
     /// Tell this one story, and all that happened in it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Of such clusters only: plain, guests (with containers and a remote node), those with more that happens: harsh, harsh-guests, or with
-    /// daemons of different minor versions: mixed.
+    /// Of such clusters only: plain, guests (with containers and a remote node), those with more that happens: harsh, harsh-guests, with daemons
+    /// of different minor versions: mixed, or where orders to demote or stop are not answered: unanswered.
     #[arg(long)]
     family: Option<String>,
 }
 
 impl Options {
     /// As many stories as the tests tell: of those with guests, as many as are known to hold.
-    pub fn for_tests() -> [Self; 5] {
+    pub fn for_tests() -> [Self; 6] {
         let of = |family: &str, seeds| Self { seeds, from: 0, seed: None, family: Some(family.to_owned()) };
-        [of("plain", 2000), of("guests", 200), of("harsh", 300), of("harsh-guests", 30), of("mixed", 200)]
+        [
+            of("plain", 2000),
+            of("guests", 200),
+            of("harsh", 300),
+            of("harsh-guests", 30),
+            of("mixed", 200),
+            of("unanswered", 60),
+        ]
     }
 }
 

@@ -18,7 +18,7 @@ use systole_graph::{Action, ActionId, ActionKind, Synapse, TransitionGraph, circ
 use systole_types::{Monotonic, NodeId, ResourceId, parse_duration};
 
 /// How much longer than its own timeout an action may take, where the graph does not say: `cluster-delay`'s default.
-const CLUSTER_DELAY: Duration = Duration::from_secs(60);
+pub(crate) const CLUSTER_DELAY: Duration = Duration::from_secs(60);
 
 /// How long an action without a timeout may take.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

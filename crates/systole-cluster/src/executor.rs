@@ -4,7 +4,7 @@ mod book;
 mod event;
 mod former;
 
-use crate::Level;
+use crate::{Level, engine::CLUSTER_DELAY};
 pub use event::{AgentExit, Effect, Event, KillSignal, RunId};
 pub(crate) use former::FormerParameters;
 
@@ -32,10 +32,10 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 /// See [`STANDSTILL`].
 const WATCHFUL: Duration = Duration::from_secs(1);
 
-/// How much longer than its own timeout what would begin may wait its turn. The DC waits for `cluster-delay` beyond the timeout, which is as
-/// long by default, and before that for notifications that are before it in the queue. Where it would have waited for longer, it plans anew
+/// How much longer than its own timeout what would begin may wait its turn: as long as a DC waits for the answer, if the configuration does not
+/// say otherwise, but that it waits for notifications before it in the queue, too. Where it would have waited for longer, it plans anew
 /// after a probe; where it has given up before, it has counted the start as failed, and asks for a stop behind it.
-const QUEUE_PATIENCE: Duration = Duration::from_secs(60);
+const QUEUE_PATIENCE: Duration = CLUSTER_DELAY;
 
 /// Since which minor part of the protocol `systoled` knows what to do about it.
 const MINOR_OF_APPEARANCES: u16 = 5;

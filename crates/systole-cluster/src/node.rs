@@ -305,6 +305,7 @@ impl NodeMachine {
             Message::ClearFailure { node, resource, operation, action } => {
                 let operation = operation.as_ref().map(|(name, interval)| (name.as_str(), interval.as_str()));
                 self.replica.clear_failure(&node, &resource, operation);
+                self.forget_own_failures();
                 self.action_done(action);
             }
             Message::Idle { changes } => self.replica.ledger.idle_at = Some(changes),

@@ -4,6 +4,8 @@ mod executors;
 mod faults;
 mod remote;
 
+pub use faults::Blow;
+
 use crate::{
     Micros, NodeIdx, Random,
     check::{Checker, fail_counts::Hearing, orders},
@@ -71,6 +73,10 @@ pub struct Cluster {
     pub keeps_inputs_until: Option<Micros>,
     /// See `keeps_inputs_until`.
     pub last_input: String,
+    /// How often something was left out of a plan, since it was not known whether what it would take the place of was demoted or stopped.
+    pub n_held_back: u64,
+    /// What is about to happen, to whom.
+    blows: Vec<(Place, Blow)>,
     /// What happened, for people.
     pub story: VecDeque<String>,
 }
@@ -103,6 +109,8 @@ impl Cluster {
             restarts_left_nodes: false,
             keeps_inputs_until: None,
             last_input: String::new(),
+            n_held_back: 0,
+            blows: Vec::new(),
             story: VecDeque::new(),
         }
     }
@@ -202,6 +210,9 @@ impl Cluster {
         }
         (0..self.fars.len()).for_each(|far| self.far_acts(far));
         self.sessions_act();
+        for (place, blow) in std::mem::take(&mut self.blows) {
+            self.strike(place, blow);
+        }
     }
 
     fn start_what_is_due(&mut self, idx: NodeIdx) {
@@ -301,6 +312,9 @@ impl Cluster {
     fn link_delivers(&mut self, idx: NodeIdx) {
         let now = self.now;
         while let Some((_, message)) = pop_if(&mut self.hosts[idx].to_executor, |(at, _)| *at <= now) {
+            if self.is_lost_at_word(idx, &message) {
+                continue;
+            }
             if let ToExecutor::Run(operation) = &message
                 && operation.operation != "monitor"
             {
@@ -387,6 +401,7 @@ impl Cluster {
             }
             Effect::Remote { session, command } => self.remote_command(idx, session, command),
             Effect::Log { level, message } => {
+                self.n_held_back += u64::from(message.starts_with("nothing takes the place of "));
                 if level > Level::Debug {
                     self.tell(&self.hosts[idx].name.clone(), &format!("{level}: {message}"));
                 }

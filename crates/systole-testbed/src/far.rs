@@ -4,6 +4,7 @@
 
 use crate::{
     Micros,
+    cluster::Blow,
     station::{Place, Station},
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -52,6 +53,8 @@ pub struct Far {
     pub repeats_results: bool,
     /// Whether its sessions break as soon as it is told to promote, demote or notify.
     pub breaks_at_word: bool,
+    /// What happens to who holds the connection when this is told to demote or stop something.
+    pub at_word: Option<Blow>,
     /// Whether results of different resources overtake each other, and when the last one of each arrives.
     pub shuffles_results: bool,
     /// See `shuffles_results`.
@@ -77,6 +80,7 @@ impl Far {
             stalls_until: 0,
             repeats_results: false,
             breaks_at_word: false,
+            at_word: None,
             shuffles_results: false,
             last_result_at: BTreeMap::new(),
             repeats_late: false,

@@ -1,6 +1,6 @@
 //! A simulated host: power, disk, the two daemons and what their effects do.
 
-use crate::{Micros, check::attributes::Past, station::Station};
+use crate::{Micros, check::attributes::Past, cluster::Blow, station::Station};
 use std::collections::VecDeque;
 use systole_cluster::{Event, NodeMachine, Snapshot, Token};
 use systole_wire::{
@@ -33,6 +33,8 @@ pub struct Host {
     pub station: Station,
     /// Whether the two are connected.
     pub is_linked: bool,
+    /// What happens when the executor is told to demote or stop something.
+    pub at_word: Option<Blow>,
     /// When `systoled` has had enough of an executor that hangs.
     pub executor_dropped_at: Option<Micros>,
     /// When each daemon starts, if that is arranged.
@@ -89,6 +91,7 @@ impl Host {
             station: Station::default(),
             is_linked: false,
             linked_since: 0,
+            at_word: None,
             executor_dropped_at: None,
             quorum_lost_at: None,
             node_starts_at: None,

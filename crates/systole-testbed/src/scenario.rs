@@ -4,6 +4,7 @@ mod faults;
 mod guests;
 mod harsh;
 mod plain;
+mod unanswered;
 
 pub use faults::Fault;
 pub use plain::configuration;
@@ -32,11 +33,14 @@ pub enum Family {
     HarshGuests,
     /// As plain ones, with daemons on some hosts that speak an earlier minor part of the protocol, and are upgraded.
     Mixed,
+    /// As those with guests; whoever is told to demote or stop a copy may be lost with that word.
+    Unanswered,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Guests, Self::Harsh, Self::HarshGuests, Self::Mixed];
+    pub const ALL: [Self; 6] =
+        [Self::Plain, Self::Guests, Self::Harsh, Self::HarshGuests, Self::Mixed, Self::Unanswered];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -46,11 +50,12 @@ impl Family {
             Self::Harsh => "harsh",
             Self::HarshGuests => "harsh-guests",
             Self::Mixed => "mixed",
+            Self::Unanswered => "unanswered",
         }
     }
 
     fn has_guests(self) -> bool {
-        matches!(self, Self::Guests | Self::HarshGuests)
+        matches!(self, Self::Guests | Self::HarshGuests | Self::Unanswered)
     }
 
     fn is_harsh(self) -> bool {
@@ -66,7 +71,9 @@ impl Family {
         let harsh = if self.is_harsh() { &harsh::FAULTS[..] } else { &[] };
         let harsh_of_guests =
             if self.has_guests() && self.is_harsh() { &harsh::FAULTS_OF_GUESTS[..] } else { &[] };
-        FAULTS.iter().chain(of_guests).chain(harsh).chain(harsh_of_guests).copied()
+        let unanswered = if self == Self::Unanswered { &unanswered::FAULTS[..] } else { &[] };
+        let all = FAULTS.iter().chain(of_guests).chain(harsh).chain(harsh_of_guests).chain(unanswered);
+        all.copied()
     }
 }
 
@@ -93,6 +100,8 @@ pub struct Outcome {
     pub n_writes: usize,
     /// Resources started or stopped.
     pub n_changes: u64,
+    /// See [`Cluster::n_held_back`].
+    pub n_held_back: u64,
 }
 
 impl fmt::Display for Outcome {
@@ -143,6 +152,7 @@ pub fn tell(family: Family, seed: u64) -> Outcome {
         violation,
         faults: story.faults,
         n_writes: cluster.checker.n_acknowledged(),
+        n_held_back: cluster.n_held_back,
         n_changes: cluster.hosts.iter().map(|host| host.station.agents.n_changes).sum(),
     }
 }
@@ -198,7 +208,7 @@ impl Story {
                 let configuration = with_failure_timeout(configuration(fencing, policy), seed);
                 Cluster::new(&NODES, &configuration, plan, seed)
             }
-            true => guests::cluster(fencing, policy, seed),
+            true => guests::cluster(fencing, policy, seed, family == Family::Unanswered),
         };
         if family == Family::Mixed {
             begin_in_mixed_versions(&mut cluster, seed);
@@ -384,7 +394,7 @@ impl Story {
     /// Everything runs as it should.
     fn check_resources(&mut self) {
         let wrong = match self.family.has_guests() {
-            true => guests::what_is_wrong_at_rest(&self.cluster),
+            true => guests::what_is_wrong_at_rest(&self.cluster, self.family != Family::Unanswered),
             false => plain::what_is_wrong_at_rest(&self.cluster),
         };
         if let Some(wrong) = wrong {

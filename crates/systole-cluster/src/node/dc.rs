@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Effect, Level,
-    engine::{AbortReason, Busy, Engine, Event as Told, caution::amend},
+    engine::{AbortReason, Busy, CLUSTER_DELAY, Engine, Event as Told, caution::amend},
     executor::begins_something,
     message::{LEVEL_OF_WITHDRAWALS, MembershipUpdate, Message, NodeUpdate, Perform, Standing},
 };
@@ -40,8 +40,8 @@ const UNKNOWN_PATIENCE: Duration = Duration::from_secs(60);
 const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How long the DC waits after a plan that could not reach a node, lest it make one plan after another.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How much longer than its timeout an operation of an earlier plan may take.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer than its timeout an operation of an earlier plan may take: the same as one of a present plan.
+const ANSWER_PATIENCE: Duration = CLUSTER_DELAY;
 
 /// The DC's own state; nothing of it is needed by its successor.
 #[derive(Debug)]

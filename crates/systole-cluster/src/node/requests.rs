@@ -55,6 +55,8 @@ pub(super) struct Tools {
     shutdowns: Vec<(ClientId, u64)>,
     /// What of this node's own attributes was changed by them.
     own: OwnChanges,
+    /// Requests that add to what is to be said again first.
+    adding: BTreeSet<u64>,
 }
 
 /// A request that changes something.
@@ -258,13 +260,42 @@ impl NodeMachine {
         if let Some(from) = from.filter(|_| self.tools.pending.len() >= MAX_PENDING) {
             return self.reply(from, too_many());
         }
+        let earlier = |number: &u64| self.tools.pending.get(number).map(|earlier| &earlier.wish);
+        let is_overruled =
+            |number: &u64| earlier(number).is_some_and(|earlier| own::leaves_nothing_of(&wish, earlier));
+        let before: Vec<u64> = self.tools.adding.iter().copied().filter(is_overruled).collect();
+        self.say_late(before);
         self.tools.last_number += 1;
         let number = self.tools.last_number;
         let deadline = self.now.mono + PATIENCE;
         let pending = Pending { from, wish, asker, everywhere, deadline, stage: Stage::Unsaid };
         self.tools.pending.insert(number, pending);
-        if self.group.is_settled() {
+        if self.group.is_settled() && !self.is_put_off(number) {
             self.say(number);
+        }
+    }
+
+    /// Whether a request that adds to an attribute is put off, since what the attribute was before is to be said again first.
+    fn is_put_off(&mut self, number: u64) -> bool {
+        let tools = &self.tools;
+        let wanted: Vec<&Wish> = tools.pending.values().map(|pending| &pending.wish).collect();
+        let pending = tools.pending.get(&number);
+        let adds = pending.is_some_and(|pending| tools.own.is_added_to(&pending.wish, &wanted, &self.name));
+        if adds {
+            self.tools.adding.insert(number);
+        }
+        adds
+    }
+
+    /// Says requests that were put off, under new numbers: those that have been said meanwhile come before them.
+    fn say_late(&mut self, numbers: Vec<u64>) {
+        for number in numbers {
+            self.tools.adding.remove(&number);
+            let Some(pending) = self.tools.pending.remove(&number) else { continue };
+            self.tools.last_number += 1;
+            let number = self.tools.last_number;
+            self.tools.pending.insert(number, pending);
+            self.say_again(number);
         }
     }
 
@@ -338,8 +369,11 @@ impl NodeMachine {
             }
         }
         self.tools.own.compare(applied);
+        self.tools.adding.clear();
         for number in unsaid {
-            self.say_again(number);
+            if !self.is_put_off(number) {
+                self.say_again(number);
+            }
         }
     }
 
@@ -362,6 +396,14 @@ impl NodeMachine {
                 asker,
             });
         }
+        let put_off = std::mem::take(&mut self.tools.adding);
+        self.say_late(put_off.into_iter().collect());
+    }
+
+    /// What this node's tools have said of failures that were cleared since is not said again.
+    pub(super) fn forget_own_failures(&mut self) {
+        let (replica, name) = (&self.replica, &self.name);
+        self.tools.own.forget_failures(|attribute| replica.attribute(name, attribute).is_some());
     }
 
     /// A partition without quorum cannot know whether the others applied a request whose echo was lost.
@@ -409,6 +451,9 @@ impl NodeMachine {
         let is_own = from == self.group.own_id() && incarnation == self.incarnation();
         if outcome.is_ok() && !(is_own && self.tools.own.remember(number, wish, asker, &self.name)) {
             self.tools.own.overruled(wish, &self.name);
+        }
+        if matches!(wish, Wish::Cleanup { .. }) {
+            self.forget_own_failures();
         }
         if is_own {
             self.outcome_known(number, outcome);

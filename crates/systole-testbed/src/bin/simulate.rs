@@ -43,19 +43,25 @@ fn tell_family(family: Family, from: u64, n_seeds: u64) -> bool {
     let started = Instant::now();
     let mut faults = BTreeMap::new();
     let mut failures = BTreeMap::<String, Vec<u64>>::new();
-    let (mut n_writes, mut n_changes) = (0, 0);
+    let (mut n_writes, mut n_changes, mut n_held_back) = (0, 0, [0, 0]);
     for outcome in tell_all(family, from, n_seeds) {
         for (fault, count) in outcome.faults {
             *faults.entry(fault).or_insert(0) += count;
         }
         n_writes += outcome.n_writes;
         n_changes += outcome.n_changes;
+        n_held_back[0] += outcome.n_held_back;
+        n_held_back[1] += u64::from(outcome.n_held_back > 0);
         if let Some(violation) = outcome.violation {
             failures.entry(violation).or_default().push(outcome.seed);
         }
     }
     println!("{}: {n_seeds} seeds from {from} in {:.1} s", family.name(), started.elapsed().as_secs_f64());
     println!("{n_writes} writes acknowledged, {n_changes} starts and stops, faults: {faults:?}");
+    let [n_held_back, n_stories] = n_held_back;
+    println!(
+        "{n_held_back} times, in {n_stories} stories, nothing took the place of a copy of unknown state"
+    );
     for (violation, seeds) in &failures {
         println!("{violation}: {} seeds: {:?}", seeds.len(), &seeds[..seeds.len().min(8)]);
     }

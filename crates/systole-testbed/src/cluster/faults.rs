@@ -4,7 +4,31 @@ use super::Cluster;
 use crate::{Micros, NodeIdx, check::attributes::Past, host::Host, station::Place};
 use systole_cluster::{Event, executor};
 use systole_hub::Patience;
-use systole_wire::api::Call;
+use systole_wire::{api::Call, exec::ToExecutor};
+
+/// What happens as somebody is told to demote or stop something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// The executor is killed before it has read that, and is away for so long.
+    ExecutorEndsBefore(Micros),
+    /// The same, once it has begun.
+    ExecutorEndsAfter(Micros),
+    /// The executor stands still for so long, and has not read it.
+    ExecutorHangs(Micros),
+    /// The node that holds the connection loses its power.
+    HolderIsOff,
+    /// Its `systoled` is killed, and is away for so long.
+    HolderEnds(Micros),
+    /// It stands still.
+    HolderHangs(Micros),
+    /// The connection breaks.
+    SessionBreaks,
+}
+
+/// Whether that is an order to take something away.
+pub(super) fn is_word(message: &ToExecutor) -> bool {
+    matches!(message, ToExecutor::Run(operation) if matches!(operation.operation.as_str(), "demote" | "stop"))
+}
 
 impl Cluster {
     /// Switches a host on; its daemons start by themselves.
@@ -115,6 +139,53 @@ impl Cluster {
         }
         if self.hosts[idx].node.is_some() && self.network.view(idx).is_none() {
             self.network.connect(idx, self.now, &mut self.random);
+        }
+    }
+
+    /// Whether a message does not reach a host's executor, since that is lost at such a word.
+    pub(super) fn is_lost_at_word(&mut self, idx: NodeIdx, message: &ToExecutor) -> bool {
+        if !is_word(message) {
+            return false;
+        }
+        match self.hosts[idx].at_word.take() {
+            Some(Blow::ExecutorEndsBefore(span)) => {
+                self.restart_executor(idx, span);
+                true
+            }
+            Some(blow @ Blow::ExecutorHangs(_)) => {
+                self.strike(Place::Host(idx), blow);
+                false
+            }
+            Some(blow) => {
+                self.blows.push((Place::Host(idx), blow));
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// What was to happen at such a word happens.
+    pub(super) fn strike(&mut self, place: Place, blow: Blow) {
+        let holder = match place {
+            Place::Host(idx) => Some(idx),
+            Place::Far(far) => {
+                let mut sessions = self.sessions.iter();
+                sessions
+                    .find(|session| session.far == far && session.is_connected)
+                    .map(|session| session.node)
+            }
+        };
+        let Some(idx) = holder else { return };
+        match (blow, place) {
+            (Blow::ExecutorEndsBefore(span) | Blow::ExecutorEndsAfter(span), _) => {
+                self.restart_executor(idx, span);
+            }
+            (Blow::ExecutorHangs(span), _) => self.hang_executor(Place::Host(idx), span),
+            (Blow::HolderIsOff, _) if self.hosts[idx].is_on => self.power_off(idx),
+            (Blow::HolderEnds(span), _) => self.restart_node(idx, span),
+            (Blow::HolderHangs(span), _) if self.hosts[idx].awake().is_some() => self.hang(idx, span, false),
+            (Blow::SessionBreaks, Place::Far(far)) => self.break_sessions(far),
+            _ => {}
         }
     }
 

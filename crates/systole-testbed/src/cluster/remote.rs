@@ -403,6 +403,11 @@ impl Cluster {
     }
 
     fn pass_to_far_executor(&mut self, far: FarIdx, message: ToExecutor) {
+        if super::faults::is_word(&message)
+            && let Some(blow) = self.fars[far].at_word.take()
+        {
+            self.blows.push((Place::Far(far), blow));
+        }
         let mut breaks = false;
         if let ToExecutor::Run(operation) = &message
             && operation.operation != "monitor"

@@ -92,6 +92,12 @@ pub enum Fault {
     ShuffleResults,
     /// A remote daemon says results again later.
     RepeatLate,
+    /// The executor of a host is lost as it is told to demote or stop something.
+    LoseExecutorAtWord,
+    /// The same, of the node that holds the connection to a remote daemon, or of the connection.
+    LoseHolderAtWord,
+    /// A promoted copy is to make way for another, and who is told is lost with that word.
+    Handover,
 }
 
 /// Faults of every cluster, with their weights.
@@ -218,6 +224,9 @@ impl Story {
             | Fault::HangRemote
             | Fault::ShuffleResults
             | Fault::RepeatLate => return self.inject_harsh(fault, idx, resource),
+            Fault::LoseExecutorAtWord | Fault::LoseHolderAtWord | Fault::Handover => {
+                return self.inject_unanswered(fault, idx);
+            }
             _ => return false,
         }
         true

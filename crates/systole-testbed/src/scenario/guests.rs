@@ -30,10 +30,17 @@ const GUESTS: [(&str, &str); 2] = [("B-0", "B-podman-0"), ("B-1", "B-podman-1")]
 /// The remote node, on a machine of its own.
 const REMOTE: &str = "rem";
 
-/// A cluster without power. In one of three, containers may run on the remote machine too.
-pub fn cluster(fencing: bool, no_quorum_policy: &str, seed: u64) -> Cluster {
+/// No copy of the clone runs there.
+const BAN_OF_CLONE: &str = r#"<rsc_location id="p-far" rsc="p-clone" node="rem" score="-INFINITY"/>"#;
+
+/// A cluster without power. In one of three, containers may run on the remote machine too. `is_far`: copies of the clone may run there.
+pub fn cluster(fencing: bool, no_quorum_policy: &str, seed: u64, is_far: bool) -> Cluster {
     let bundle_score = if seed % 3 == 2 { "100" } else { "-INFINITY" };
-    let configuration = with_failure_timeout(configuration(fencing, no_quorum_policy, bundle_score), seed);
+    let mut configuration = configuration(fencing, no_quorum_policy, bundle_score);
+    if is_far {
+        configuration = configuration.replace(BAN_OF_CLONE, "");
+    }
+    let configuration = with_failure_timeout(configuration, seed);
     let mut cluster = Cluster::new(&NODES, &configuration, plan, seed);
     cluster.checker.clones = &["p", "q"];
     cluster.promotable = &["p", "q"];
@@ -83,7 +90,7 @@ fn configuration(fencing: bool, no_quorum_policy: &str, bundle_score: &str) -> S
         <primitive id="fence" class="stonith" type="fence_dummy"/></resources>
         <constraints><rsc_location id="x-far" rsc="x" node="{REMOTE}" score="1000"/>
         <rsc_location id="b-far" rsc="B" node="{REMOTE}" score="{bundle_score}"/>
-        <rsc_location id="p-far" rsc="p-clone" node="{REMOTE}" score="-INFINITY"/></constraints>
+        {BAN_OF_CLONE}</constraints>
         </configuration><status/></cib>"#,
         plain("r0"),
         stateful("p"),
@@ -126,8 +133,9 @@ impl Story {
     pub(super) fn mend_remotes(&mut self) {
         let cluster = &mut self.cluster;
         for far in &mut cluster.fars {
-            (far.stalls_until, far.breaks_at_word) = (0, false);
+            (far.stalls_until, far.breaks_at_word, far.at_word) = (0, false, None);
         }
+        cluster.hosts.iter_mut().for_each(|host| host.at_word = None);
         for far in 0..cluster.fars.len() {
             let Site::Machine(is_on) = cluster.fars[far].site else { continue };
             if cluster.checker.fencing {
@@ -150,11 +158,12 @@ impl Story {
 
 /// What is not as it should be in a cluster at rest, if anything: everything runs, as often as it should, and is monitored
 /// where it runs.
-pub fn what_is_wrong_at_rest(cluster: &Cluster) -> Option<String> {
+pub fn what_is_wrong_at_rest(cluster: &Cluster, is_clone_banned: bool) -> Option<String> {
     let hosts = || cluster.hosts.iter();
     let fars = || cluster.fars.iter();
-    for (resource, n_wanted) in [("r0", 1), ("x", 1), ("p", 3), ("q", 2), (GUESTS[0].1, 1), (GUESTS[1].1, 1)]
-    {
+    let n_copies = if is_clone_banned { 3 } else { 4 };
+    let wanted = [("r0", 1), ("x", 1), ("p", n_copies), ("q", 2), (GUESTS[0].1, 1), (GUESTS[1].1, 1)];
+    for (resource, n_wanted) in wanted {
         let on_hosts =
             hosts().filter(|host| host.station.agents.active.contains(resource)).map(|host| &host.name);
         let far_away = fars().filter(|far| far.station.agents.active.contains(resource)).map(|far| &far.name);

@@ -46,6 +46,25 @@ impl OwnChanges {
         }
     }
 
+    /// Failures were cleared: what was said of those that have no count any more does not hold, but that they have none.
+    pub fn forget_failures(&mut self, has_value: impl Fn(&str) -> bool) {
+        let is_failure = |name: &str| name.starts_with("fail-count-") || name.starts_with("last-failure-");
+        self.changes.retain(|_, (change, _)| {
+            change.to == AttributeValue::Remove || !is_failure(&change.name) || has_value(&change.name)
+        });
+    }
+
+    /// Whether a wish adds to an attribute of which something is to be said again before, unless it gets another value anyway.
+    pub fn is_added_to(&self, wish: &Wish, wanted: &[&Wish], name: &str) -> bool {
+        let Wish::Attributes(changes) = wish else { return false };
+        let mut lost =
+            self.lost.iter().filter_map(|number| self.changes.get(number)).map(|(change, _)| change);
+        lost.any(|earlier| {
+            let adds = |change: &AttributeChange| change.name == earlier.name && !has_value(change);
+            changes.iter().any(|change| change.node == name && adds(change)) && !is_wanted(wanted, earlier)
+        })
+    }
+
     /// What was said of the attribute itself still holds.
     fn take_the_place_of_earlier(&mut self, change: &mut AttributeChange) {
         self.changes.retain(|_, (earlier, _)| {
@@ -72,14 +91,9 @@ impl OwnChanges {
         wanted: &[&Wish],
         last: &mut u64,
     ) -> Vec<(u64, AttributeChange, Option<Asker>)> {
-        let is_meant = |wish: &&Wish, change: &AttributeChange| match wish {
-            Wish::Attributes(changes) => changes.iter().any(|it| overrules(it, change)),
-            _ => false,
-        };
-        let is_wanted = |change: &AttributeChange| wanted.iter().any(|wish| is_meant(wish, change));
         let mut said = Vec::new();
         for number in std::mem::take(&mut self.lost) {
-            if self.changes.get(&number).is_none_or(|(change, _)| is_wanted(change)) {
+            if self.changes.get(&number).is_none_or(|(change, _)| is_wanted(wanted, change)) {
                 continue;
             }
             *last += 1;
@@ -90,6 +104,21 @@ impl OwnChanges {
         }
         said
     }
+}
+
+/// Whether an attribute gets another value anyway.
+fn is_wanted(wanted: &[&Wish], change: &AttributeChange) -> bool {
+    let is_meant = |wish: &&Wish| match wish {
+        Wish::Attributes(changes) => changes.iter().any(|it| overrules(it, change)),
+        _ => false,
+    };
+    wanted.iter().any(is_meant)
+}
+
+/// Whether nothing is left of what an earlier wish does to attributes after a later one.
+pub(super) fn leaves_nothing_of(later: &Wish, earlier: &Wish) -> bool {
+    let Wish::Attributes(changes) = earlier else { return false };
+    changes.iter().all(|change| is_wanted(&[later], change))
 }
 
 /// Whether it does not matter what value the attribute has had.

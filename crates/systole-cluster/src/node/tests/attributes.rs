@@ -320,3 +320,60 @@ fn what_is_known_of_attributes_without_a_value_is_forgotten_when_there_are_too_m
     let known_of = &bench.machine.replica.ledger.attributes;
     assert!(known_of.len() <= 1024 && known_of.contains_key("kept") && known_of.contains_key("n1499"));
 }
+
+/// The replica is one that lacks all that tools of `a` have asked for.
+fn lose_all(bench: &mut Bench, before: crate::replica::Replica) {
+    bench.lose_layer();
+    bench.machine.replica = before;
+}
+
+#[test]
+fn what_is_added_while_a_value_is_to_be_said_again_is_added_to_that_value() {
+    for (meanwhile, expected) in
+        [(&["value++"][..], "2"), (&["value++", "value+=3"], "5"), (&["value++", "7"], "7")]
+    {
+        let mut bench = Bench::start();
+        bench.view(1);
+        let before = bench.machine.replica.clone();
+        set(&mut bench, update("x", "1"));
+        lose_all(&mut bench, before);
+        for value in meanwhile {
+            let request = Request {
+                id: 1,
+                client: "test".into(),
+                user: None,
+                call: Call::Attribute(update("x", value)),
+            };
+            bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
+        }
+        bench.replies.clear();
+        bench.view(2);
+        assert_eq!(bench.replies, vec![Reply::Done; meanwhile.len()]);
+        assert_eq!(known(&mut bench, "x").as_deref(), Some(expected), "{meanwhile:?}");
+        // Nothing of that is added again.
+        bench.lose_layer();
+        bench.view(3);
+        assert_eq!(known(&mut bench, "x").as_deref(), Some(expected), "{meanwhile:?}");
+    }
+}
+
+#[test]
+fn a_failure_that_was_set_by_hand_and_cleared_is_not_said_again() {
+    for only_failed in [true, false] {
+        let mut bench = Bench::start();
+        bench.view(1);
+        let before = bench.machine.replica.clone();
+        for name in ["fail-count-r#monitor_10000", "other"] {
+            set(&mut bench, update(name, "3"));
+        }
+        let cleanup = Call::Cleanup { resource: Some("r".into()), node: None, only_failed, operation: None };
+        bench.replies.clear();
+        let request = Request { id: 1, client: "test".into(), user: None, call: cleanup };
+        bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
+        assert_eq!(known(&mut bench, "fail-count-r#monitor_10000"), None);
+        lose_all(&mut bench, before);
+        bench.view(2);
+        assert_eq!(known(&mut bench, "other").as_deref(), Some("3"));
+        assert_eq!(known(&mut bench, "fail-count-r#monitor_10000"), None, "it was cleared");
+    }
+}

@@ -4,8 +4,7 @@ use super::{executor_away::b_says, levels::join, remote::with_fencing, *};
 use crate::{
     RemoteEvent,
     message::{
-        Attach, AttributeChange, AttributeValue, ConnectionLedger, Hand, MembershipUpdate, NodeUpdate,
-        Perform, Standing,
+        Attach, AttributeChange, AttributeValue, Hand, MembershipUpdate, NodeUpdate, Perform, Standing,
     },
 };
 
