@@ -6,6 +6,7 @@
 
 pub mod caution;
 mod notices;
+mod telling;
 
 pub use notices::Notice;
 

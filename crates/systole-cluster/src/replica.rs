@@ -268,6 +268,12 @@ impl Replica {
         attached
     }
 
+    /// What is in flight for a hand of a member: transition keys.
+    pub fn asked_of(&self, node: u32, by: &Hand) -> Vec<String> {
+        let of_it = self.ledger.in_flight.iter().filter(|(_, perform)| perform.is_for(node, by));
+        of_it.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Whether this is about a session that is known to be up since its start, and all is as it is known.
     fn says_nothing_new(&self, attach: &Attach) -> bool {
         let Hand::Remote(name) = &attach.by else { return false };

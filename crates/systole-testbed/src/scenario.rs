@@ -9,7 +9,7 @@ mod unanswered;
 pub use faults::Fault;
 pub use plain::configuration;
 
-use crate::{Cluster, Micros, SECOND, check::attributes, far::Site, plan};
+use crate::{Cluster, Micros, SECOND, check::attributes, far::Site, host::Host, plan};
 use faults::FAULTS;
 use std::{collections::BTreeMap, fmt};
 use systole_cib::xml::Document;
@@ -174,6 +174,18 @@ fn has_failure_timeout(seed: u64) -> bool {
     seed % 8 == 2
 }
 
+/// What is still to come on a host.
+fn what_is_restless(host: &Host) -> Option<String> {
+    let processes = host.station.agents.processes.values();
+    let processes: Vec<&str> = processes.map(|process| process.operation.key.as_str()).collect();
+    match &host.node {
+        None => Some(format!("{} has no daemon", host.name)),
+        Some(node) if !node.is_idle() => Some(format!("{} is not idle", host.name)),
+        Some(_) if !processes.is_empty() => Some(format!("{} runs {processes:?}", host.name)),
+        Some(_) => None,
+    }
+}
+
 /// How long failures count where they expire, in seconds.
 const FAILURE_TIMEOUT: u64 = 20;
 
@@ -301,6 +313,8 @@ impl Story {
             self.upgrade(NODES.len());
         }
         self.cluster.tell("", "=== all faults end");
+        self.cluster.hosts.iter_mut().for_each(|host| host.at_word = None);
+        self.cluster.fars.iter_mut().for_each(|far| far.at_word = None);
         self.cluster.partition(&[0; NODES.len()]);
         for idx in 0..NODES.len() {
             self.mend_agents(idx);
@@ -341,6 +355,8 @@ impl Story {
             let nodes = self.cluster.hosts.iter().filter_map(|host| host.node.as_ref());
             let waits: Vec<String> = nodes.flat_map(NodeMachine::waits_for).collect();
             self.cluster.tell("", &format!("the DC waits for {waits:?}"));
+            let restless: Vec<String> = self.cluster.hosts.iter().filter_map(what_is_restless).collect();
+            self.cluster.tell("", &format!("not at rest: {restless:?}"));
             let text = format!("the cluster does not come to rest ({} requests open)", open.len());
             self.cluster.checker.fail(text);
             return;

@@ -1,6 +1,6 @@
 //! Where the engine waits for more, or for less, than a graph says.
 
-use super::is_fencing;
+use super::{is_fencing, telling::tell_only_what_is_planned};
 use std::collections::{BTreeMap, BTreeSet};
 use systole_graph::{Action, ActionId, ActionKind, ResourceRef, TransitionGraph, circle};
 use systole_types::NodeId;
@@ -10,6 +10,7 @@ pub fn amend(graph: &mut TransitionGraph) {
     open_circles(graph);
     promote_after_probes(graph);
     isolate_before_closing(graph);
+    tell_only_what_is_planned(graph);
 }
 
 /// Has the connection to a remote node that is to be fenced stopped only after that.

@@ -276,7 +276,11 @@ impl NodeMachine {
     }
 
     pub(super) fn attached(&mut self, from: u32, attach: &Attach) {
+        let asked = self.replica.asked_of(from, &attach.by);
         let attached = self.replica.attach(from, attach);
+        let is_gone = |key: &String| !self.replica.ledger.in_flight.contains_key(key);
+        let gone: Vec<String> = asked.into_iter().filter(is_gone).collect();
+        self.operations_failed(&gone);
         let name = self.replica.place(from, &attach.by).map(|place| place.name).unwrap_or_default();
         if attached == Attached::Erased {
             self.log(

@@ -36,14 +36,21 @@ pub fn is_in_maintenance(cib: &Document, node: &str) -> bool {
 
 /// Whether nothing is done about a resource since it is active, as far as is known, on a node whose executor is away.
 pub fn is_left_alone(cib: &Document, resource: &str) -> bool {
+    let mut histories = states_without_executor(cib).flat_map(Element::descendants);
+    histories.any(|entry| entry.name() == "lrm_resource" && entry.id() == Some(resource))
+}
+
+/// Whether a node's executor is away, or it has left with what it runs.
+pub fn is_without_executor(cib: &Document, node: &str) -> bool {
+    states_without_executor(cib).any(|state| state.attr("uname") == Some(node))
+}
+
+fn states_without_executor(cib: &Document) -> impl Iterator<Item = Element<'_>> {
     let states =
         cib.root().child("status").into_iter().flat_map(|status| status.children_named("node_state"));
-    let is_away = |state: &Element<'_>| {
-        // One that has left with what it runs, too.
-        state.descendants().any(|it| it.attr("name") == Some(EXECUTOR_ATTRIBUTE))
-    };
-    let mut histories = states.filter(is_away).flat_map(Element::descendants);
-    histories.any(|entry| entry.name() == "lrm_resource" && entry.id() == Some(resource))
+    let is_away =
+        |state: &Element<'_>| state.descendants().any(|it| it.attr("name") == Some(EXECUTOR_ATTRIBUTE));
+    states.filter(is_away)
 }
 
 /// Whether the configuration of a cluster node gives an attribute this value.

@@ -291,12 +291,13 @@ impl Cluster {
         self.session_hears(idx, remote::Event::Connected);
     }
 
-    /// Whether the container is on a host in maintenance mode, where it is not recovered: only the connection is.
+    /// Whether the container is on a host in maintenance mode or without executor, where it is not recovered: only the connection is.
     fn is_container_left_alone(&self, node: NodeIdx, far: FarIdx) -> bool {
         let (Some(Place::Host(host)), Some(daemon)) = (self.fars[far].host(), &self.hosts[node].node) else {
             return false;
         };
-        orders::is_in_maintenance(daemon.cib(), &self.hosts[host].name)
+        let (cib, name) = (daemon.cib(), &self.hosts[host].name);
+        orders::is_in_maintenance(cib, name) || orders::is_without_executor(cib, name)
     }
 
     /// A message arrives at a remote daemon.

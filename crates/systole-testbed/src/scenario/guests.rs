@@ -133,9 +133,8 @@ impl Story {
     pub(super) fn mend_remotes(&mut self) {
         let cluster = &mut self.cluster;
         for far in &mut cluster.fars {
-            (far.stalls_until, far.breaks_at_word, far.at_word) = (0, false, None);
+            (far.stalls_until, far.breaks_at_word) = (0, false);
         }
-        cluster.hosts.iter_mut().for_each(|host| host.at_word = None);
         for far in 0..cluster.fars.len() {
             let Site::Machine(is_on) = cluster.fars[far].site else { continue };
             if cluster.checker.fencing {

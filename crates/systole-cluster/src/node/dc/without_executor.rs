@@ -75,9 +75,7 @@ impl NodeMachine {
 
     /// A member's executor is away: nothing of the present plan waits for it.
     pub(in crate::node) fn let_go_of_executor(&mut self, id: u32) {
-        let of_it = self.replica.ledger.in_flight.iter();
-        let of_it = of_it.filter(|(_, perform)| perform.is_for(id, &Hand::Executor));
-        let keys: Vec<String> = of_it.map(|(key, _)| key.clone()).collect();
+        let keys = self.replica.asked_of(id, &Hand::Executor);
         self.operations_failed(&keys);
     }
 

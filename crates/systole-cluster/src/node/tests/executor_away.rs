@@ -394,3 +394,12 @@ fn a_mark_that_is_there_is_changed_only_where_all_members_would() {
         assert!(state_of_b(&bench).contains(&format!("value=\"{reason}\"")), "{}", state_of_b(&bench));
     }
 }
+
+#[test]
+fn what_an_executor_that_is_back_at_once_knows_nothing_of_keeps_no_plan_waiting() {
+    let mut bench = with_a_stop_without_answer();
+    bench.hangs_from = None;
+    bench.ran.clear();
+    comes_back(&mut bench);
+    assert_eq!(bench.ran, ["r_monitor_0", "r_stop_0"]);
+}
