@@ -10,6 +10,7 @@ mod query;
 mod sections;
 
 pub use apply::{Applied, Changed, OpError, Rules, Stamp, apply, apply_as, apply_by};
+pub use merge::merge;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Writing the status section as a cluster would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::xml::{Document, Element, Key};
 use systole_graph::ResourceRef;
 use systole_types::{FEATURE_SET, OcfRc, Timestamp};
@@ -15,6 +15,10 @@ pub struct Recorder<'d> {
     pub(crate) now: Timestamp,
     nodes: BTreeMap<String, Key>,
     pub(crate) histories: BTreeMap<(Key, String), (Key, i64)>,
+    /// Node states with several elements of one name and id beside each other.
+    with_twins: BTreeMap<Key, bool>,
+    /// Histories made because nobody could say which of several is meant.
+    makeshift: Vec<Key>,
 }
 
 /// An operation that was, or is said to have been, carried out.
@@ -55,7 +59,14 @@ pub enum Membership {
 impl<'d> Recorder<'d> {
     /// Records into `document`; `now` is when things happen.
     pub fn new(document: &'d mut Document, now: Timestamp) -> Self {
-        Self { document, now, nodes: BTreeMap::new(), histories: BTreeMap::new() }
+        Self {
+            document,
+            now,
+            nodes: BTreeMap::new(),
+            histories: BTreeMap::new(),
+            with_twins: BTreeMap::new(),
+            makeshift: Vec::new(),
+        }
     }
 
     /// `<status>`.
@@ -219,6 +230,7 @@ impl<'d> Recorder<'d> {
                 self.document.set_attr(key, "provider", provider);
             }
             self.document.set_attr(key, "type", &agent.kind);
+            self.makeshift.push(key);
             (known_as.to_owned(), key)
         });
         let calls = self.document.element(key).children().filter_map(|op| op.attr("call-id")?.parse().ok());
@@ -298,7 +310,29 @@ impl<'d> Recorder<'d> {
                 set("op-digest", digest);
             }
         }
+        self.merge_twins(state);
         self.count_status_change();
+    }
+
+    /// What a node's state says is merged into the CIB as a whole: of elements with one name and id, the first becomes what
+    /// the last one says.
+    fn merge_twins(&mut self, state: Key) {
+        let makeshift = std::mem::take(&mut self.makeshift);
+        let document = &*self.document;
+        if !*self.with_twins.entry(state).or_insert_with(|| has_twins(document.element(state))) {
+            return;
+        }
+        let said = self.document.clone();
+        let is_twin = |key: &Key| {
+            let made = said.element(*key);
+            let siblings = made.parent().into_iter().flat_map(Element::children);
+            siblings.filter(|sibling| sibling.is("lrm_resource") && sibling.id() == made.id()).count() > 1
+        };
+        for key in makeshift.into_iter().filter(is_twin) {
+            self.document.remove(key);
+            self.histories.retain(|_, (known, _)| *known != key);
+        }
+        systole_cib::ops::merge(self.document, state, said.element(state));
     }
 
     fn entry(&mut self, history: Key, id: &str) -> Key {
@@ -359,6 +393,15 @@ impl<'d> Recorder<'d> {
         }
         attributes
     }
+}
+
+/// Whether elements of one name and id stand beside each other, anywhere below.
+fn has_twins(element: Element<'_>) -> bool {
+    let mut seen = BTreeSet::new();
+    element.children().any(|child| {
+        let is_twin = child.id().is_some_and(|id| !seen.insert((child.name(), id)));
+        is_twin || has_twins(child)
+    })
 }
 
 /// The text as an id by the rules of XML, as the reference release makes it: a dot for each byte that may not be there, an

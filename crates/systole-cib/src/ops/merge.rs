@@ -3,6 +3,11 @@
 use crate::xml::{Document, Element, Key};
 use systole_types::Score;
 
+/// Merges `update` into `target`, as `cibadmin --modify` does. Of children with the same name and id, the first one is meant.
+pub fn merge(document: &mut Document, target: Key, update: Element<'_>) {
+    Merge { expand_scores: false }.update(document, target, update);
+}
+
 /// The first element from `top` down that `update` is about.
 pub(super) fn find_to_update(document: &Document, top: Key, update: Element<'_>) -> Option<Key> {
     let is_meant = |e: &Element<'_>| e.is(update.name()) && e.id() == update.id();
