@@ -7,8 +7,8 @@ use super::{
     task::{Key, Task, TaskNames},
 };
 use crate::{
-    NodeIdx, Note, RscIdx, Status,
-    placement::{NodeOutlook, Placement},
+    Node, NodeIdx, Note, RscIdx, Status,
+    placement::Placement,
     status::{Requires, Resource},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -175,11 +175,12 @@ impl<'s, 'a> Draft<'s, 'a> {
     }
 
     /// Whether the plan stands: no node was lost in the making, which would concern all that runs there, and nothing came
-    /// to what is left out.
+    /// to what is left out. (Guest nodes that were lost before have been planned with all that runs there.)
     pub fn holds(&self) -> bool {
-        let is_lost =
-            |(state, node): (&NodeState, &NodeOutlook)| state.reset || state.unclean != node.unclean;
-        !self.is_overreached && !self.node.iter().zip(&self.placement.nodes).any(is_lost)
+        let is_lost = |(state, node): (&NodeState, &Node<'_>)| {
+            state.reset != node.remote_requires_reset || state.unclean != node.unclean
+        };
+        !self.is_overreached && !self.node.iter().zip(&self.status.nodes).any(is_lost)
     }
 
     fn rsc_state(rsc: &Resource<'_>) -> RscState {

@@ -9,8 +9,8 @@
 //! 3. What an order lets one resource do to another is known from its relation. Whatever can be reached that way from a
 //!    resource that is not at rest is planned, step by step; and so is, with its actions, whatever has an order with that.
 //!
-//! What concerns all resources of a node (it is fenced, it leaves) or of the cluster (capacities, unfencing) is not taken
-//! apart: then everything is planned. If planning itself finds a node lost, it begins anew with everything
+//! What concerns all resources of a node (it is fenced, unless it is a guest; it leaves) or of the cluster (capacities,
+//! unfencing) is not taken apart: then everything is planned. If planning itself finds a node lost, it begins anew with everything
 //! ([`Draft::holds`](super::draft::Draft::holds)).
 
 mod resource;
@@ -24,7 +24,7 @@ use crate::{
     RscIdx, Status,
     placement::Placement,
     rules,
-    status::{Kind, NoQuorum, NodeSet, PlacementStrategy},
+    status::{Kind, NoQuorum, NodeKind, NodeSet, PlacementStrategy},
 };
 use resource::Rest;
 use systole_types::{Role, Score};
@@ -48,6 +48,7 @@ pub(super) fn left_out(
     reach.add_constraints(&constraints.orders);
     reach.add_colocations();
     reach.add_hosts();
+    reach.wake_lost_guests();
     reach.spread();
     reach.add_neighbours(&constraints.orders);
     Some(reach.left_out())
@@ -67,7 +68,8 @@ fn is_calm(status: &Status<'_>, placement: &Placement) -> bool {
         && !rules::are_in(&status.cib.operation_defaults)
         && nodes.into_iter().all(|(node, outlook)| {
             let is_leaving = outlook.online && outlook.shutdown;
-            !outlook.unclean && !is_leaving && !node.unclean && !node.remote_requires_reset
+            let is_lost = node.remote_requires_reset && !node.is_guest();
+            !(outlook.unclean || is_leaving || node.unclean || is_lost)
         })
 }
 
@@ -201,6 +203,24 @@ impl<'s, 'a> Reach<'s, 'a> {
             for other in connections.chain(containers).chain(resource.container).collect::<Vec<_>>() {
                 self.add_edge(rsc, other);
                 self.add_edge(other, rsc);
+            }
+        }
+    }
+
+    /// A guest node that is lost is fenced by the stop of its container: that concerns what runs there, which the container
+    /// takes with it, and what may run there unseen.
+    fn wake_lost_guests(&mut self) {
+        let status = self.status;
+        for (lost, node) in status.iter_nodes().filter(|(_, node)| node.remote_requires_reset) {
+            if let NodeKind::Guest { container, connection, .. } = node.kind {
+                self.wake(container);
+                self.wake(connection);
+            }
+            for (rsc, resource) in status.iter_resources() {
+                let is_listed = self.placement.allowed[rsc.i()].get(lost).is_some();
+                if is_listed && !resource.known_on.contains(lost) {
+                    self.wake(rsc);
+                }
             }
         }
     }
