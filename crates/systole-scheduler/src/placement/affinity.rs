@@ -9,7 +9,7 @@
 use super::{
     colocation::{Colocation, NO_VALUE},
     location::Host,
-    table::{INFINITY, NodeTable, SPENT, add},
+    table::{Entry, INFINITY, NodeTable, SPENT, add},
     work::{Assigner, Part},
 };
 use crate::{NodeIdx, RscIdx, status::Kind};
@@ -214,7 +214,8 @@ impl<'s> Assigner<'s, '_> {
             return;
         }
         let value = place.map(|node| self.place_value(node, colocation.attribute, primary));
-        let mut table = self.tables[dependent.i()].clone();
+        let mut table = std::mem::take(&mut self.spare_table);
+        table.copy_from(&self.tables[dependent.i()]);
         for entry in table.iter_mut() {
             match value {
                 None => entry.score = add(-colocation.score, entry.score),
@@ -229,8 +230,9 @@ impl<'s> Assigner<'s, '_> {
             }
         }
         if colocation.is_mandatory() || self.any_usable(&table) {
-            self.tables[dependent.i()] = table;
+            std::mem::swap(&mut self.tables[dependent.i()], &mut table);
         }
+        self.spare_table = table;
     }
 
     fn apply_to_priority(&mut self, dependent: RscIdx, primary: RscIdx, colocation: &Colocation<'s>) -> i32 {
@@ -284,7 +286,7 @@ impl<'s> Assigner<'s, '_> {
             only_positive: self.st.rsc(primary).is_clone(),
         };
         // A chain of colocations may lead back to the primary, whose table has to be there then.
-        let mut table = self.spare_table();
+        let mut table = std::mem::take(&mut self.spare_table);
         table.copy_from(&self.tables[primary.i()]);
         self.add_wishes(
             colocation.dependent,
@@ -296,7 +298,7 @@ impl<'s> Assigner<'s, '_> {
         );
         let told = self.before_colocation(primary);
         std::mem::swap(&mut self.tables[primary.i()], &mut table);
-        self.spare_tables.push(table);
+        self.spare_table = table;
         self.because_of_colocation(primary, told, &colocation);
     }
 
@@ -335,19 +337,27 @@ impl<'s> Assigner<'s, '_> {
             }
             return;
         }
-        let mut work = self.spare_table();
-        work.copy_from(table);
-        self.add_matching(&mut work, source, target, colocation, factor, wishes.only_positive);
-        if self.follow(source, target, &mut work, factor, wishes) {
-            std::mem::swap(table, &mut work);
+        let mut sums = std::mem::take(&mut self.sums);
+        self.add_matching(table, &mut sums, source, target, colocation, factor);
+        if wishes.only_positive {
+            set_aside_unwanted(table, &mut sums);
         }
-        self.spare_tables.push(work);
+        let mut sums_of = table.iter().zip(&sums);
+        let is_possible = sums_of.any(|(entry, sum)| *sum >= 0 && self.is_available(entry.node));
+        let is_kept = is_possible || !wishes.only_if_possible;
+        if is_kept {
+            table.iter_mut().zip(&sums).for_each(|(entry, sum)| entry.score = *sum);
+        }
+        self.sums = sums;
+        if is_possible {
+            self.follow(source, target, table, factor, wishes);
+        }
+        if is_kept && wishes.only_positive {
+            for entry in table.iter_mut().filter(|entry| entry.score == SPENT) {
+                entry.score = 1;
+            }
+        }
         self.rsc[source.i()].summing = false;
-    }
-
-    /// Memory for a table: sums are made in many of them, one after the other.
-    fn spare_table(&mut self) -> NodeTable {
-        self.spare_tables.pop().unwrap_or_default()
     }
 
     /// A resource's own table with the wishes of its primaries: by which resources are put in order where capacity
@@ -363,51 +373,36 @@ impl<'s> Assigner<'s, '_> {
         for part in [rsc, source] {
             self.rsc[part.i()].summing = true;
         }
-        self.follow(source, source, &mut table, 1.0, wishes);
+        if self.any_usable(&table) {
+            self.follow(source, source, &mut table, 1.0, wishes);
+        }
         for part in [rsc, source] {
             self.rsc[part.i()].summing = false;
         }
         table
     }
 
-    /// Goes on to the next resources of the chain. Returns whether the sum is worth keeping.
-    fn follow(
-        &mut self,
-        source: RscIdx,
-        target: RscIdx,
-        work: &mut NodeTable,
-        factor: f32,
-        mut wishes: Wishes,
-    ) -> bool {
-        if self.any_usable(work) {
-            let chain =
-                if wishes.of_primaries { self.this_with(source).into() } else { self.wishing(source) };
-            wishes.only_if_possible = true;
-            for &index in &*chain {
-                let next = self.colocations[index as usize];
-                let other = if wishes.of_primaries { next.primary } else { next.dependent };
-                let factor = factor * next.score as f32 / INFINITY as f32;
-                self.add_wishes(other, target, work, &next, factor, wishes);
-            }
-        } else if wishes.only_if_possible {
-            return false;
+    /// Goes on to the next resources of the chain, as long as some node remains.
+    fn follow(&mut self, source: RscIdx, target: RscIdx, table: &mut NodeTable, factor: f32, wishes: Wishes) {
+        let wishes = Wishes { only_if_possible: true, ..wishes };
+        let chain = if wishes.of_primaries { self.this_with(source).into() } else { self.wishing(source) };
+        for &index in &*chain {
+            let next = self.colocations[index as usize];
+            let other = if wishes.of_primaries { next.primary } else { next.dependent };
+            let factor = factor * next.score as f32 / INFINITY as f32;
+            self.add_wishes(other, target, table, &next, factor, wishes);
         }
-        if wishes.only_positive {
-            for entry in work.iter_mut().filter(|entry| entry.score == SPENT) {
-                entry.score = 1;
-            }
-        }
-        true
     }
 
+    /// Works out each node's score with what `source` wishes added.
     fn add_matching(
         &self,
-        table: &mut NodeTable,
+        table: &NodeTable,
+        sums: &mut Vec<i32>,
         source: RscIdx,
         target: RscIdx,
         colocation: &Colocation<'s>,
         factor: f32,
-        only_positive: bool,
     ) {
         let avoidance_counts = OnceCell::new();
         let is_left_out = |score: i32| {
@@ -419,25 +414,24 @@ impl<'s> Assigner<'s, '_> {
         match self.best_scores(source, colocation) {
             // Nearly all colocations are musts of nodes: their scores count as they are.
             Best::Own(own) if factor == 1.0 && !self.fixed[target.i()].sees_hosts => {
-                sum_up(table, only_positive, |node| Some(self.own_score(own, node)));
+                sum_up(table, sums, |node| Some(self.own_score(own, node)));
             }
             Best::Own(own) => {
                 let host = |node| NodeIdx(self.place_value(node, None, target));
-                sum_up(table, only_positive, |node| weighed(self.own_score(own, host(node))));
+                sum_up(table, sums, |node| weighed(self.own_score(own, host(node))));
             }
             Best::ByPlace(best) => {
                 let value = |node| self.place_value(node, colocation.attribute, target);
                 let found = |node| best.binary_search_by_key(&value(node), |(place, _)| *place);
                 let score = |node| found(node).map_or(-INFINITY, |i| best[i].1);
-                sum_up(table, only_positive, |node| weighed(score(node)));
+                sum_up(table, sums, |node| weighed(score(node)));
             }
         }
     }
 
     /// A resource's score on a node, by its own table.
     fn own_score(&self, own: &NodeTable, node: NodeIdx) -> i32 {
-        let entry = own.get(node).filter(|entry| self.is_available(entry.node));
-        entry.map_or(-INFINITY, |entry| entry.score.max(-INFINITY))
+        own.score(node).filter(|_| self.is_available(node)).unwrap_or(-INFINITY)
     }
 
     /// What a dependent that has to keep away avoids need not attract its primary; unless the dependent can run on
@@ -503,16 +497,22 @@ impl<'s> Assigner<'s, '_> {
     }
 }
 
-/// Adds to each node's score what is wished of it.
+/// Each node's score with what is wished of it, if anything is. What is ruled out stays so.
 #[inline]
-fn sum_up(table: &mut NodeTable, only_positive: bool, wish: impl Fn(NodeIdx) -> Option<i32>) {
-    for entry in table.iter_mut().filter(|entry| entry.score != SPENT) {
-        let Some(wish) = wish(entry.node) else { continue };
-        let sum = add(wish, entry.score);
-        if !only_positive || sum >= 0 || entry.score < 0 {
-            entry.score = sum;
-        } else if entry.score > 0 {
-            entry.score = SPENT;
+fn sum_up(table: &NodeTable, sums: &mut Vec<i32>, wish: impl Fn(NodeIdx) -> Option<i32>) {
+    let sum = |entry: &Entry| match entry.score {
+        ruled_out if ruled_out <= -INFINITY => ruled_out,
+        score => wish(entry.node).map_or(score, |wish| add(wish, score)),
+    };
+    sums.clear();
+    sums.extend(table.iter().map(sum));
+}
+
+/// Nodes that were wanted are not made unwanted: they are set aside.
+fn set_aside_unwanted(table: &NodeTable, sums: &mut [i32]) {
+    for (entry, sum) in table.iter().zip(sums) {
+        if *sum < 0 && entry.score >= 0 {
+            *sum = if entry.score > 0 { SPENT } else { 0 };
         }
     }
 }

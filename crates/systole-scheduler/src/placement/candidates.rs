@@ -39,12 +39,16 @@ pub(super) trait Candidates {
         balance.cmp(&0)
     }
 
+    /// A candidate's score, as far as the node can run anything.
+    fn score_there(&self, entry: &Entry) -> i32 {
+        if self.is_available(entry.node) { entry.score } else { -INFINITY }
+    }
+
     /// Which of two candidates comes first: better score, then (as the strategy says) more free capacity, fewer
     /// resources, the preferred node, and at last the name.
     fn compare_candidates(&self, a: &Entry, b: &Entry, preferred: Option<NodeIdx>) -> Ordering {
-        let score = |entry: &Entry| if self.is_available(entry.node) { entry.score } else { -INFINITY };
         let by_name = || self.name_rank(a.node).cmp(&self.name_rank(b.node));
-        let by_score = score(b).cmp(&score(a));
+        let by_score = self.score_there(b).cmp(&self.score_there(a));
         if by_score.is_ne() {
             return by_score;
         }
@@ -81,7 +85,10 @@ pub(super) trait Candidates {
         if self.strategy() == PlacementStrategy::Balanced {
             return self.sorted_candidates(table, preferred).into_iter().next();
         }
-        table.iter().copied().min_by(|a, b| self.compare_candidates(a, b, preferred))
+        // Only those of the best score need a closer look.
+        let best = table.iter().map(|entry| self.score_there(entry)).max()?;
+        let best = table.iter().filter(|entry| self.score_there(entry) == best);
+        best.copied().min_by(|a, b| self.compare_candidates(a, b, preferred))
     }
 
     /// Entries of a table in the order in which Pacemaker comes across them.

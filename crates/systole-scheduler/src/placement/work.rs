@@ -121,8 +121,9 @@ pub(super) struct Assigner<'s, 'c> {
     pub fencing: Vec<FencingRequest>,
     /// Promotion scores as attributes of nodes tell them, in the order of names: by node, what for and how much.
     pub promotion_scores: Vec<Vec<(&'s str, &'s str)>>,
-    /// Memory of tables that were only needed for a sum.
-    pub spare_tables: Vec<NodeTable>,
+    /// Memory for the sums of one step, and for the table they are made for.
+    pub sums: Vec<i32>,
+    pub spare_table: NodeTable,
     /// Colocations that wishes are followed through.
     pub wishing: Wishing,
     /// How many colocations wishes are being followed through.
@@ -158,7 +159,8 @@ impl<'s, 'c> Assigner<'s, 'c> {
             attribute_names: BTreeMap::new(),
             fencing: Vec::new(),
             promotion_scores: st.nodes.iter().map(promotion_scores).collect(),
-            spare_tables: Vec::new(),
+            sums: Vec::new(),
+            spare_table: NodeTable::default(),
             wishing: Wishing::new(st.resources.len()),
             chain_length: 0,
             twins: BTreeMap::new(),
