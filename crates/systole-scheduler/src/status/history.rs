@@ -12,8 +12,8 @@ pub(super) use order::is_newer;
 use order::put_in_order;
 
 use super::{
-    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, Resource, RscIdx, implicit::implicit_primitive,
-    text::whole_seconds, unpack::Unpack,
+    Ban, EarlyAction, HistoryRef, NodeIdx, OnFail, Removed, Resource, RscIdx, Status,
+    implicit::implicit_primitive, text::whole_seconds, unpack::Unpack,
 };
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -39,14 +39,15 @@ impl<'a> Unpack<'a> {
 
     /// The resource with this very name. Histories of most nodes name the same resources in the same sequence, so that the
     /// `n`th is likely to be the `n`th of the node before.
-    fn namesake(&mut self, n: usize, id: &'a ResourceId) -> Option<RscIdx> {
-        if let Some((_, rsc)) = self.namesakes.get(n).filter(|(known, _)| *known == id) {
-            return Some(*rsc);
+    fn namesake(&mut self, n: usize, name: &'a ResourceId) -> Option<Namesake<'a>> {
+        if let Some(known) = self.namesakes.get(n).filter(|known| known.name == name) {
+            return Some(*known);
         }
-        let found = self.find_resource(id.as_str())?;
+        let rsc = self.find_resource(name.as_str())?;
+        let found = Namesake { name, rsc, is_meant: self.is_no_other_meant(rsc) };
         match self.namesakes.get_mut(n) {
-            Some(place) => *place = (id, found),
-            None => self.namesakes.push((id, found)),
+            Some(place) => *place = found,
+            None => self.namesakes.push(found),
         }
         Some(found)
     }
@@ -55,27 +56,19 @@ impl<'a> Unpack<'a> {
         &mut self,
         node: NodeIdx,
         history: &'a ResourceHistory,
-        namesake: Option<RscIdx>,
+        namesake: Option<Namesake<'a>>,
     ) -> Option<RscIdx> {
         if history.operations.is_empty() && !self.options.shutdown_lock {
             return None;
         }
-        let rsc = match self.find_instance(node, &history.resource, namesake) {
+        let known = namesake.filter(|namesake| namesake.is_meant).map(|namesake| namesake.rsc);
+        let namesake = namesake.map(|namesake| namesake.rsc);
+        let rsc = match known.or_else(|| self.find_instance(node, &history.resource, namesake)) {
             Some(rsc) => rsc,
             None if history.operations.is_empty() => return None,
             None => self.removed_resource(history)?,
         };
-        let position = self.node(node).histories.len();
-        let agent = self.rsc(rsc).primitive().map(|primitive| &primitive.definition.agent);
-        let is_other_agent = history.agent.as_ref() != agent;
-        self.nodes[node.i()].histories.push(HistoryRef { resource: rsc, namesake, is_other_agent, history });
-        let n_nodes = self.nodes.len();
-        let places = &mut self.resources[rsc.i()].histories;
-        if places.is_empty() {
-            // In a small cluster most resources were probed everywhere.
-            places.reserve(n_nodes.min(16));
-        }
-        places.push((node, u32::try_from(position).unwrap_or(u32::MAX)));
+        self.enter_history(rsc, node, namesake, history);
         if self.options.shutdown_lock {
             self.shutdown_lock(rsc, node, history);
         }
@@ -90,6 +83,28 @@ impl<'a> Unpack<'a> {
         let role = &mut self.resources[rsc.i()].role;
         *role = saved_role.max(*role);
         Some(rsc)
+    }
+
+    /// Notes whose history it is, with the node and with the resource.
+    fn enter_history(
+        &mut self,
+        rsc: RscIdx,
+        node: NodeIdx,
+        namesake: Option<RscIdx>,
+        history: &'a ResourceHistory,
+    ) {
+        let status: &mut Status<'a> = self;
+        let n_nodes = status.nodes.len();
+        let (resource, there) = (&mut status.resources[rsc.i()], &mut status.nodes[node.i()]);
+        let agent = resource.primitive().map(|primitive| &primitive.definition.agent);
+        let is_other_agent = history.agent.as_ref() != agent;
+        if resource.histories.is_empty() {
+            // In a small cluster most resources were probed everywhere.
+            resource.histories.reserve(n_nodes.min(16));
+        }
+        let position = u32::try_from(there.histories.len()).unwrap_or(u32::MAX);
+        resource.histories.push((node, position));
+        there.histories.push(HistoryRef { resource: rsc, namesake, is_other_agent, history });
     }
 
     /// Takes a history's entries into account, from the oldest to the newest. Returns the failure handling that is left.
@@ -479,6 +494,15 @@ fn is_plain(rsc: &Resource<'_>) -> bool {
         && rsc.partial_migration.is_none()
         && rsc.remote_node.is_none()
         && rsc.history_id.is_none()
+}
+
+/// The resource that goes by the name of a history.
+#[derive(Clone, Copy)]
+pub(super) struct Namesake<'a> {
+    name: &'a ResourceId,
+    rsc: RscIdx,
+    /// On whichever node, a history of that name is of no other.
+    is_meant: bool,
 }
 
 /// What a history's entries add up to.

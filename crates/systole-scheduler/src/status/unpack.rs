@@ -2,7 +2,7 @@
 
 use super::{
     EarlyAction, FailedOperation, FencingRequest, NodeIdx, NodeKind, Options, RscIdx, Status, TicketState,
-    index::Names,
+    history::Namesake, index::Names,
 };
 use crate::{
     Note,
@@ -14,7 +14,7 @@ use std::{
     ops::{Deref, DerefMut},
 };
 use systole_cib::model::{Cib, Constraint, HistoryEntry};
-use systole_types::{LocalTime, OperationKey, ResourceId, Role};
+use systole_types::{LocalTime, OperationKey, Role};
 
 /// A status in the making.
 pub(super) struct Unpack<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Unpack<'a> {
     /// Per clone: instances before this position are located.
     pub(super) first_free: BTreeMap<RscIdx, usize>,
     /// Resources by the names that the histories of the last node have, in their sequence.
-    pub(super) namesakes: Vec<(&'a ResourceId, RscIdx)>,
+    pub(super) namesakes: Vec<Namesake<'a>>,
     /// Entries of the history that was looked at last: memory to be used again.
     pub(super) entries: Vec<&'a HistoryEntry>,
     /// Positions of stops in `early`.

@@ -43,6 +43,13 @@ impl Unpack<'_> {
         Some(rsc)
     }
 
+    /// Whether whatever histories say by the name of `rsc` is of it, and no instance has to be looked for.
+    pub(super) fn is_no_other_meant(&self, rsc: RscIdx) -> bool {
+        let top = self.rsc(self.top_of(rsc));
+        let is_anonymous = top.is_clone() && !top.is_unique;
+        self.rsc(rsc).is_primitive() && self.rsc(rsc).removed.is_none() && !is_anonymous
+    }
+
     /// Whether `instance` is of what a bundle contains, and any of these is known by `id` to a history.
     fn is_bundle_content_known_as(&self, instance: RscIdx, id: &ResourceId) -> bool {
         let bundle = self.rsc(self.top_of(instance)).parent.and_then(|bundle| self.rsc(bundle).bundle());
