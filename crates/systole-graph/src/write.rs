@@ -348,18 +348,11 @@ fn is_xml_name(name: &str) -> bool {
 }
 
 /// There are too many numbers for the standard library's way of writing them.
-fn number(out: &mut String, mut number: usize) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+fn number(out: &mut String, n: usize) {
+    if n >= 10 {
+        number(out, n / 10);
     }
-    out.push_str(str::from_utf8(&digits[first..]).expect("digits are ASCII"));
+    out.push(char::from(b'0' + (n % 10) as u8));
 }
 
 fn attribute(out: &mut String, name: &str, value: &str) {

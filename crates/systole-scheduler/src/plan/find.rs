@@ -90,14 +90,13 @@ impl Draft<'_, '_> {
         if !actions.tasks.may_have(key.task()) {
             return;
         }
-        for known in actions.all.iter_mut().filter(|known| known.key == key) {
+        let may_be_on = |there: Option<NodeIdx>| node.is_none() || there.is_none() || there == node;
+        for known in actions.all.iter_mut().filter(|known| may_be_on(known.node) && known.key == key) {
             if let (Some(node), None) = (node, known.node) {
                 known.node = Some(node);
                 self.actions[known.action.i()].node = Some(node);
             }
-            if node.is_none() || known.node == node {
-                found(known.action);
-            }
+            found(known.action);
         }
     }
 

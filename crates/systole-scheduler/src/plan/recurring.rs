@@ -39,7 +39,8 @@ impl Draft<'_, '_> {
         let is_on = node.is_some_and(|node| !self.status.node(node).maintenance)
             && (self.next_role[rsc.i()] != Role::Stopped || !self.rsc[rsc.i()].managed);
         let primitive = self.r(rsc).primitive();
-        let operations = primitive.map_or_else(Vec::new, |own| recurring_operations(&own.definition));
+        let operations =
+            primitive.map_or_else(Vec::new, |own| recurring_operations(&own.definition).collect());
         let start = is_on.then(|| self.start(rsc, node));
         for operation in &operations {
             let interval = u32::try_from(operation.interval.as_millis()).unwrap_or(u32::MAX);
@@ -174,28 +175,24 @@ impl Draft<'_, '_> {
 }
 
 /// The recurring operations of a primitive.
-pub(super) fn recurring_operations(primitive: &Primitive) -> Vec<Recurring<'_>> {
+pub(super) fn recurring_operations(primitive: &Primitive) -> impl Iterator<Item = Recurring<'_>> {
     let operations = &primitive.operations;
-    let is_alone = |op: &Operation| {
-        operations.iter().filter(|other| other.name == op.name && other.interval == op.interval).count() == 1
-    };
-    let mut found = Vec::new();
-    for op in operations {
-        let can_recur = !matches!(
-            &*op.name,
-            "stop" | "start" | "demote" | "promote" | "reload-agent" | "migrate_to" | "migrate_from"
-        );
-        if op.interval.is_zero() || !can_recur || !is_alone(op) || !is_enabled(op) {
-            continue;
-        }
-        let role = match property(op, "role") {
+    let is_same = |op: &Operation, other: &&Operation| other.interval == op.interval && other.name == op.name;
+    let is_alone = move |op: &Operation| operations.iter().filter(|other| is_same(op, other)).count() == 1;
+    let with_interval = operations.iter().filter(|op| !op.interval.is_zero());
+    with_interval.filter(move |op| can_recur(&op.name) && is_alone(op) && is_enabled(op)).filter_map(|op| {
+        let role = match property(op, "role").map(str::parse::<Role>) {
             None => None,
-            Some(text) => match text.parse::<Role>() {
-                Ok(Role::Unknown) | Err(_) => continue,
-                Ok(role) => Some(role),
-            },
+            Some(Ok(Role::Unknown) | Err(_)) => return None,
+            Some(Ok(role)) => Some(role),
         };
-        found.push(Recurring { name: &op.name, interval: op.interval, role });
-    }
-    found
+        Some(Recurring { name: &op.name, interval: op.interval, role })
+    })
+}
+
+fn can_recur(operation: &str) -> bool {
+    !matches!(
+        operation,
+        "stop" | "start" | "demote" | "promote" | "reload-agent" | "migrate_to" | "migrate_from"
+    )
 }

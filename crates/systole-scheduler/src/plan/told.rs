@@ -44,8 +44,8 @@ pub(super) struct Cache {
     /// What all actions of a resource are told, of the last one (and where that matters, the last node).
     common: Option<(RscIdx, Option<NodeIdx>, Common)>,
     operations: HashMap<Definition, Arc<Attributes>, FastHash>,
-    /// What operations of collectives are told as such, by what they do and how often.
-    of_collectives: HashMap<(Task, u32), Vec<Pair>, FastHash>,
+    /// What operations are told as such of which nothing is configured, by what they do and how often.
+    plain_operations: HashMap<(Task, u32), Vec<Pair>, FastHash>,
 }
 
 /// What all actions of a resource are told.
@@ -87,7 +87,7 @@ impl Cache {
             reference: None,
             common: None,
             operations: HashMap::default(),
-            of_collectives: HashMap::default(),
+            plain_operations: HashMap::default(),
         }
     }
 
@@ -341,23 +341,32 @@ impl Draft<'_, '_> {
         all
     }
 
-    /// The operation's own attributes, by their names in graphs. Collectives have none configured: what their operations are
-    /// told is the same for all.
+    /// The operation's own attributes, by their names in graphs. Where none are configured, they are the same for all.
     fn operation_meta(&self, rsc: RscIdx, operation: (Task, u32), cache: &mut Cache) -> Vec<Pair> {
-        let is_collective = !self.r(rsc).is_primitive();
-        if let Some(known) = cache.of_collectives.get(&operation).filter(|_| is_collective) {
-            return known.clone();
-        }
         let (task, interval_ms) = operation;
         let interval = Duration::from_millis(interval_ms.into());
+        let is_plain = self.is_plain(rsc, task, interval);
+        if let Some(known) = cache.plain_operations.get(&operation).filter(|_| is_plain) {
+            return known.clone();
+        }
         let meta = self.status.op_meta(rsc, self.task_names.text(task), interval);
         let is_usable = |name: &str| !name.bytes().any(|byte| matches!(byte, b'#' | b':'));
         let meta = meta.raw.into_iter().filter(|(name, _)| is_usable(name));
         let own: Vec<Pair> = meta.map(|(name, value)| (cache.meta_name(&name), value)).collect();
-        if is_collective {
-            cache.of_collectives.insert(operation, own.clone());
+        if is_plain {
+            cache.plain_operations.insert(operation, own.clone());
         }
         own
+    }
+
+    /// Whether nothing in the configuration has a say in what an operation is told as such: of collectives nothing ever has.
+    /// Probes and demotes go by what is configured for recurring monitors.
+    fn is_plain(&self, rsc: RscIdx, task: Task, interval: Duration) -> bool {
+        let Some(primitive) = self.r(rsc).primitive() else { return true };
+        !primitive.is_fence_device
+            && !matches!(task, Task::Monitor | Task::Demote)
+            && self.status.cib.operation_defaults.is_empty()
+            && self.status.configured_operation(rsc, self.task_names.text(task), interval).is_none()
     }
 
     /// Parameters, and what a resource, the collectives it is part of, and every action at all add.
