@@ -1,9 +1,9 @@
 //! The status section as the controller leaves it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use systole_cib::{
     history::{self, History, Join, Membership, MembershipFormat},
-    model::{self, Agent, HistoryEntry, Verified},
+    model::{self, Agent, HistoryEntry, RecordedOp, Verified, Writer},
     xml::{Document, Style},
 };
 use systole_types::{
@@ -40,12 +40,26 @@ fn entry(
     let (rc, status) = (OcfRc::from_code(rc), OpStatus::from_code(status));
     let key =
         TransitionKey { action: 12, transition: 3, target_rc: OcfRc::from_code(expected), uuid: "u".into() };
-    HistoryEntry {
+    let op = RecordedOp {
         id: "".into(),
         key: OperationKey::new(resource, operation, Duration::from_millis(interval_ms)),
         has_key: true,
-        operation: operation.split('_').find(|part| *part == "notify").unwrap_or(operation).into(),
+        task: operation.split('_').find(|part| *part == "notify").unwrap_or(operation).into(),
         interval_ms,
+        digest_all: Some("d1".into()),
+        digest_restart: Some((Some(" state ".into()), "d2".into())),
+        digest_secure: None,
+        migrate_source: None,
+        migrate_target: None,
+    };
+    let by = Writer {
+        on_node: Some(NodeId::new("n1")),
+        feature_set: Some("3.19.0".into()),
+        origin: Some("test".into()),
+    };
+    HistoryEntry {
+        op: op.into(),
+        by: by.into(),
         call_id: Some(5),
         rc,
         status,
@@ -55,14 +69,6 @@ fn entry(
         last_rc_change: Some(Timestamp(1_700_000_000)),
         exec_time_ms: Some(20),
         queue_time_ms: Some(0),
-        digest_all: Some("d1".into()),
-        digest_restart: Some((Some(" state ".into()), "d2".into())),
-        digest_secure: None,
-        on_node: Some(NodeId::new("n1")),
-        migrate_source: None,
-        migrate_target: None,
-        feature_set: Some("3.19.0".into()),
-        origin: Some("test".into()),
         verified: Verified::default(),
     }
 }
@@ -119,8 +125,9 @@ fn an_entry_is_written_in_pacemakers_order_and_read_back() {
     let (cib, diagnostics) = model::read(&document);
     assert_eq!(diagnostics, []);
     let history = &cib.node_states[0].history.as_ref().expect("a history")[0];
-    assert_eq!(history.agent, Some(agent()));
-    (start.id, start.exit_reason) = ("r_last_0".into(), Some("".into()));
+    assert_eq!(history.agent.as_deref(), Some(&agent()));
+    Arc::make_mut(&mut start.op).id = "r_last_0".into();
+    start.exit_reason = Some("".into());
     assert_eq!(history.operations, [start]);
 }
 

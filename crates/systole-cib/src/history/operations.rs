@@ -2,7 +2,7 @@
 
 use super::{child, child_with_id, find_node_state, node_state, put};
 use crate::{
-    model::{Agent, HistoryEntry},
+    model::{Agent, HistoryEntry, RecordedOp},
     read::parse_bool,
     xml::{Document, Element, Key},
 };
@@ -24,7 +24,7 @@ pub struct History {
 
 /// Records the result of an operation.
 ///
-/// `entry.id` does not count: a success goes to `RSC_last_0`, or to the recurring operation's own entry; a failure to
+/// `entry.op.id` does not count: a success goes to `RSC_last_0`, or to the recurring operation's own entry; a failure to
 /// `RSC_last_failure_0`, and to `RSC_last_0` unless it recurs; migrations and notifications have entries of their own.
 /// What counts as failure follows from `entry.status`, and from the result expected by `entry.magic`. A reload is
 /// recorded as a start or, if it failed, as a monitor; a notification as a success.
@@ -44,11 +44,12 @@ pub fn record(document: &mut Document, history: &History, entry: &HistoryEntry) 
 /// A reload under the name of what it amounts to; a notification, whose failure has no consequence, as a success.
 fn remapped(entry: &HistoryEntry) -> Cow<'_, HistoryEntry> {
     let is_done = entry.status == OpStatus::Done;
-    match &*entry.operation {
+    match &*entry.op.task {
         "reload" | "reload-agent" => {
-            let operation: Arc<str> = if is_done { "start".into() } else { "monitor".into() };
-            let key = OperationKey { operation: operation.clone(), ..entry.key.clone() };
-            Cow::Owned(HistoryEntry { operation, key, ..entry.clone() })
+            let task: Arc<str> = if is_done { "start".into() } else { "monitor".into() };
+            let key = OperationKey { operation: task.clone(), ..entry.op.key.clone() };
+            let op = RecordedOp { task, key, ..RecordedOp::clone(&entry.op) };
+            Cow::Owned(HistoryEntry { op: Arc::new(op), ..entry.clone() })
         }
         "notify" if entry.status != OpStatus::Pending => {
             let (rc, status) = (OcfRc::Ok, OpStatus::Done);
@@ -76,13 +77,13 @@ fn is_failure(entry: &HistoryEntry) -> bool {
 
 /// The ids of the entries a result goes to.
 fn ids(entry: &HistoryEntry) -> Vec<String> {
-    let resource = &entry.key.resource;
-    let own = entry.key.to_string();
-    match &*entry.operation {
+    let resource = &entry.op.key.resource;
+    let own = entry.op.key.to_string();
+    match &*entry.op.task {
         "notify" | "migrate_to" | "migrate_from" => vec![own],
-        _ if is_failure(entry) && entry.interval_ms > 0 => vec![format!("{resource}_last_failure_0")],
+        _ if is_failure(entry) && entry.op.interval_ms > 0 => vec![format!("{resource}_last_failure_0")],
         _ if is_failure(entry) => vec![format!("{resource}_last_failure_0"), format!("{resource}_last_0")],
-        _ if entry.interval_ms > 0 => vec![own],
+        _ if entry.op.interval_ms > 0 => vec![own],
         _ => vec![format!("{resource}_last_0")],
     }
 }
@@ -103,27 +104,27 @@ fn lrm_resource(document: &mut Document, history: &History) -> Key {
 /// Writes the attributes in Pacemaker's order. Whether any of them changed.
 fn write(document: &mut Document, op: Key, entry: &HistoryEntry, exit_reason: &str) -> bool {
     let number = |number: Option<u64>| number.map(|n| n.to_string());
-    let (restart_names, restart) = split(&entry.digest_restart);
-    let (secure_names, secure) = split(&entry.digest_secure);
+    let (restart_names, restart) = split(&entry.op.digest_restart);
+    let (secure_names, secure) = split(&entry.op.digest_secure);
     let attributes: [(&str, Option<String>); 23] = [
-        ("operation_key", Some(entry.key.to_string())),
-        ("operation", Some(entry.operation.to_string())),
-        ("crm-debug-origin", text(&entry.origin)),
-        ("crm_feature_set", text(&entry.feature_set)),
+        ("operation_key", Some(entry.op.key.to_string())),
+        ("operation", Some(entry.op.task.to_string())),
+        ("crm-debug-origin", text(&entry.by.origin)),
+        ("crm_feature_set", text(&entry.by.feature_set)),
         ("transition-key", entry.magic.as_ref().map(|magic| magic.key.to_string())),
         ("transition-magic", entry.magic.as_ref().map(ToString::to_string)),
         ("exit-reason", Some(exit_reason.to_owned())),
-        ("on_node", entry.on_node.as_ref().map(ToString::to_string)),
+        ("on_node", entry.by.on_node.as_ref().map(ToString::to_string)),
         ("call-id", entry.call_id.map(|call| call.to_string())),
         ("rc-code", Some(entry.rc.code().to_string())),
         ("op-status", Some(entry.status.code().to_string())),
-        ("interval", Some(entry.interval_ms.to_string())),
+        ("interval", Some(entry.op.interval_ms.to_string())),
         ("last-rc-change", entry.last_rc_change.map(|at| at.0.to_string())),
         ("exec-time", number(entry.exec_time_ms)),
         ("queue-time", number(entry.queue_time_ms)),
-        ("migrate_source", entry.migrate_source.as_ref().map(ToString::to_string)),
-        ("migrate_target", entry.migrate_target.as_ref().map(ToString::to_string)),
-        ("op-digest", text(&entry.digest_all)),
+        ("migrate_source", entry.op.migrate_source.as_ref().map(ToString::to_string)),
+        ("migrate_target", entry.op.migrate_target.as_ref().map(ToString::to_string)),
+        ("op-digest", text(&entry.op.digest_all)),
         ("op-force-restart", restart_names),
         ("op-restart-digest", restart),
         ("op-secure-params", secure_names),

@@ -42,7 +42,7 @@ pub struct ResourceHistory {
     /// `id`: with or without instance number.
     pub resource: ResourceId,
     /// The agent at that time; `None` if class or type is missing.
-    pub agent: Option<Agent>,
+    pub agent: Option<Arc<Agent>>,
     /// `container`: the resource this guest connection is contained in.
     pub container: Option<ResourceId>,
     /// `<lrm_rsc_op>`s in document order.
@@ -54,35 +54,15 @@ pub struct ResourceHistory {
     pub is_mere_absence: bool,
 }
 
-impl HistoryEntry {
-    /// The number of the call; −1 where there is none.
-    pub fn call(&self) -> i64 {
-        self.call_id.unwrap_or(-1)
-    }
-
-    /// A probe that found, as expected, that the resource is not there.
-    pub(crate) fn is_absence(&self) -> bool {
-        &*self.operation == "monitor"
-            && self.interval_ms == 0
-            && (self.rc, self.status) == (OcfRc::NotRunning, OpStatus::Done)
-            && self.magic.as_ref().is_some_and(|magic| magic.key.target_rc == OcfRc::NotRunning)
-            && !self.id.ends_with("_last_failure_0")
-    }
-}
-
 /// An `<lrm_rsc_op>`: the last result of one operation.
+///
+/// A large cluster has hundreds of thousands of them. What is the same for many of them is there once, and shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEntry {
-    /// `id`: `RSC_last_0`, `RSC_last_failure_0`, `RSC_monitor_10000`.
-    pub id: Arc<str>,
-    /// `operation_key`.
-    pub key: OperationKey,
-    /// Whether `operation_key` is written down: displays call an entry without it by its id.
-    pub has_key: bool,
-    /// `operation`: the task.
-    pub operation: Arc<str>,
-    /// `interval`, in milliseconds.
-    pub interval_ms: u64,
+    /// What was done.
+    pub op: Arc<RecordedOp>,
+    /// Who wrote it down.
+    pub by: Arc<Writer>,
     /// `call-id`; −1 while there is no result.
     pub call_id: Option<i64>,
     /// `rc-code`; −1 if there is none.
@@ -102,6 +82,23 @@ pub struct HistoryEntry {
     pub exec_time_ms: Option<u64>,
     /// `queue-time`, milliseconds.
     pub queue_time_ms: Option<u64>,
+    /// Whether it is known to be of today's parameters.
+    pub verified: Verified,
+}
+
+/// An operation on record, without what came of it: a resource's probes have it in common on all nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedOp {
+    /// `id`: `RSC_last_0`, `RSC_last_failure_0`, `RSC_monitor_10000`.
+    pub id: Arc<str>,
+    /// `operation_key`.
+    pub key: OperationKey,
+    /// Whether `operation_key` is written down: displays call an entry without it by its id.
+    pub has_key: bool,
+    /// `operation`: the task.
+    pub task: Arc<str>,
+    /// `interval`, in milliseconds.
+    pub interval_ms: u64,
     /// `op-digest`: of all parameters.
     pub digest_all: Option<Arc<str>>,
     /// `op-force-restart` and `op-restart-digest`: names (space separated, as written; all parameters if the attribute is
@@ -109,18 +106,37 @@ pub struct HistoryEntry {
     pub digest_restart: Option<(Option<Arc<str>>, Arc<str>)>,
     /// `op-secure-params` and `op-secure-digest`: names of what is secret, and digest of the rest.
     pub digest_secure: Option<(Option<Arc<str>>, Arc<str>)>,
-    /// `on_node`.
-    pub on_node: Option<NodeId>,
     /// `migrate_source`.
     pub migrate_source: Option<NodeId>,
     /// `migrate_target`.
     pub migrate_target: Option<NodeId>,
+}
+
+/// Who wrote an entry down: the same for most entries of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Writer {
+    /// `on_node`.
+    pub on_node: Option<NodeId>,
     /// `crm_feature_set` of the writer.
     pub feature_set: Option<Arc<str>>,
     /// `crm-debug-origin`.
     pub origin: Option<Arc<str>>,
-    /// Whether it is known to be of today's parameters.
-    pub verified: Verified,
+}
+
+impl HistoryEntry {
+    /// The number of the call; −1 where there is none.
+    pub fn call(&self) -> i64 {
+        self.call_id.unwrap_or(-1)
+    }
+
+    /// A probe that found, as expected, that the resource is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        (self.rc, self.status) == (OcfRc::NotRunning, OpStatus::Done)
+            && self.magic.as_ref().is_some_and(|magic| magic.key.target_rc == OcfRc::NotRunning)
+            && &*self.op.task == "monitor"
+            && self.op.interval_ms == 0
+            && !self.op.id.ends_with("_last_failure_0")
+    }
 }
 
 /// That the digest of an entry was found to be that of a definition in the same CIB: such a comparison takes longer than all

@@ -4,6 +4,7 @@ use super::status::{ENTRY, HISTORY};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     lookup::Lookup,
+    model::Writer,
     xml::{Columns, Document, Element},
 };
 use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
@@ -35,6 +36,8 @@ pub(super) struct Reader<'d> {
     pub entry_columns: Columns<{ ENTRY.len() }>,
     referred_left: usize,
     strings: Strings,
+    /// Who wrote the history entry that was read last.
+    pub last_writer: Arc<Writer>,
     diagnostics: Vec<Diagnostic>,
     n_dropped: usize,
 }
@@ -70,6 +73,7 @@ impl<'d> Reader<'d> {
             entry_columns: Columns::new(root.document(), &ENTRY),
             referred_left: MAX_REFERRED,
             strings: Strings::with_room_for(0),
+            last_writer: Arc::default(),
             diagnostics: Vec::new(),
             n_dropped: 0,
         }

@@ -2,7 +2,7 @@
 
 use super::context::Reader;
 use crate::{
-    model::{Agent, Cib, HistoryEntry, NodeState, ResourceHistory, Ticket, Verified},
+    model::{Agent, Cib, HistoryEntry, NodeState, RecordedOp, ResourceHistory, Ticket, Verified, Writer},
     xml::Element,
 };
 use std::{sync::Arc, time::Duration};
@@ -84,11 +84,13 @@ impl<'d> Reader<'d> {
                 }
                 "lrm" => {
                     let mut former = Former(former);
-                    let history = child
-                        .children_named("lrm_resources")
-                        .flat_map(|list| list.children_named("lrm_resource"))
-                        .filter_map(|resource| self.history(resource, &mut former));
-                    state.history.get_or_insert_default().extend(history.collect::<Vec<_>>());
+                    let histories = state.history.get_or_insert_default();
+                    for list in child.children_named("lrm_resources") {
+                        let resources = list.children_named("lrm_resource");
+                        histories.reserve_exact(resources.clone().count());
+                        histories
+                            .extend(resources.filter_map(|resource| self.history(resource, &mut former)));
+                    }
                 }
                 _ => self.unknown(child, "a <node_state>"),
             }
@@ -109,11 +111,9 @@ impl<'d> Reader<'d> {
             None => ResourceId::from(self.shared(id)),
         };
         let agent = match (class, kind) {
-            (Some(class), Some(kind)) => Some(Agent {
-                class: self.shared(class),
-                provider: provider.map(|provider| self.shared(provider)),
-                kind: self.shared(kind),
-            }),
+            (Some(class), Some(kind)) => {
+                Some(self.recorded_agent((class, provider, kind), former.and_then(|f| f.agent.as_ref())))
+            }
             _ => None,
         };
         // There are very many of these: room is made for just as many as there are.
@@ -129,6 +129,24 @@ impl<'d> Reader<'d> {
             operations,
             shutdown_lock: self.number_in(element, ("shutdown-lock", shutdown_lock)).map(Timestamp),
             resource,
+        })
+    }
+
+    fn recorded_agent(
+        &mut self,
+        (class, provider, kind): (&'d str, Option<&'d str>, &'d str),
+        former: Option<&Arc<Agent>>,
+    ) -> Arc<Agent> {
+        let is_same = |agent: &&Arc<Agent>| {
+            *agent.class == *class && agent.provider.as_deref() == provider && *agent.kind == *kind
+        };
+        if let Some(former) = former.filter(is_same) {
+            return Arc::clone(former);
+        }
+        Arc::new(Agent {
+            class: self.shared(class),
+            provider: provider.map(|provider| self.shared(provider)),
+            kind: self.shared(kind),
         })
     }
 
@@ -168,7 +186,8 @@ impl<'d> Reader<'d> {
             self.error(element, "id is missing");
             return None;
         };
-        let magic = self.magic(element, transition_magic, transition_key);
+        let former_uuid = former.and_then(|former| Some(&former.magic.as_ref()?.key.uuid));
+        let magic = self.magic(element, transition_magic, transition_key, former_uuid);
         let rc = self.number_in(element, ("rc-code", rc_code)).map(OcfRc::from_code);
         let status = self.number_in(element, ("op-status", op_status)).map(OpStatus::from_code);
         if rc.is_none() || status.is_none() {
@@ -177,42 +196,87 @@ impl<'d> Reader<'d> {
         }
         let (rc, status) = (rc.unwrap_or(NO_RC), status.unwrap_or(NO_STATUS));
         let interval_ms = self.number_in(element, ("interval", interval)).unwrap_or(0);
-        let Some(operation) = operation.map(|operation| self.shared(operation)) else {
+        let Some(task) = operation else {
             self.warning(element, "operation is missing: the entry is ignored");
             return None;
         };
-        let key = self.operation_key(element, operation_key, resource, &operation, interval_ms)?;
+        let op = OpText {
+            id,
+            key: operation_key,
+            task,
+            interval_ms,
+            digest,
+            restart: Some(restart_names).zip(restart_digest),
+            secure: Some(secure_names).zip(secure_digest),
+            migrate_source,
+            migrate_target,
+        };
+        let op = match former.map(|former| &former.op).filter(|former| op.is_of(former, resource)) {
+            Some(former) => Arc::clone(former),
+            None => Arc::new(self.recorded_op(element, &op, resource)?),
+        };
         let is_magic_written = magic.is_some();
         let magic = magic.or_else(|| {
             let key = self.transition_key(element, transition_key?)?;
             Some(TransitionMagic { status, rc, key })
         });
+        let former_reason = former.and_then(|former| former.exit_reason.as_ref());
         Some(HistoryEntry {
-            id: self.shared_like(former.map(|former| &former.id), id),
-            operation,
-            key,
-            has_key: operation_key.is_some(),
-            interval_ms,
+            op,
+            by: self.writer(on_node, feature_set, origin),
             call_id: self.number_in(element, ("call-id", call_id)),
             rc,
             status,
             magic,
             is_magic_written,
-            exit_reason: exit_reason.map(|text| self.shared(text)),
+            exit_reason: exit_reason.map(|text| self.shared_like(former_reason, text)),
             last_rc_change: self.number_in(element, ("last-rc-change", last_rc_change)).map(Timestamp),
             exec_time_ms: self.number_in(element, ("exec-time", exec_time)),
             queue_time_ms: self.number_in(element, ("queue-time", queue_time)),
-            digest_all: digest
-                .map(|digest| self.shared_like(former.and_then(|former| former.digest_all.as_ref()), digest)),
-            digest_restart: self.digest(restart_names, restart_digest),
-            digest_secure: self.digest(secure_names, secure_digest),
-            on_node: on_node.map(|node| self.shared(node).into()),
-            migrate_source: migrate_source.map(|node| self.shared(node).into()),
-            migrate_target: migrate_target.map(|node| self.shared(node).into()),
-            feature_set: feature_set.map(|version| self.shared(version)),
-            origin: origin.map(|origin| self.shared(origin)),
             verified: Verified::default(),
         })
+    }
+
+    fn recorded_op(
+        &mut self,
+        element: Element<'d>,
+        text: &OpText<'d>,
+        resource: &ResourceId,
+    ) -> Option<RecordedOp> {
+        let task = self.shared(text.task);
+        Some(RecordedOp {
+            key: self.operation_key(element, text.key, resource, &task, text.interval_ms)?,
+            has_key: text.key.is_some(),
+            id: self.shared(text.id),
+            task,
+            interval_ms: text.interval_ms,
+            digest_all: text.digest.map(|digest| self.shared(digest)),
+            digest_restart: text.restart.map(|digest| self.named_digest(digest)),
+            digest_secure: text.secure.map(|digest| self.named_digest(digest)),
+            migrate_source: text.migrate_source.map(|node| self.shared(node).into()),
+            migrate_target: text.migrate_target.map(|node| self.shared(node).into()),
+        })
+    }
+
+    /// Who wrote an entry: most likely who wrote the one before.
+    fn writer(
+        &mut self,
+        on_node: Option<&'d str>,
+        feature_set: Option<&'d str>,
+        origin: Option<&'d str>,
+    ) -> Arc<Writer> {
+        let last = &self.last_writer;
+        let is_same = last.on_node.as_ref().map(NodeId::as_str) == on_node
+            && last.feature_set.as_deref() == feature_set
+            && last.origin.as_deref() == origin;
+        if !is_same {
+            self.last_writer = Arc::new(Writer {
+                on_node: on_node.map(|node| self.shared(node).into()),
+                feature_set: feature_set.map(|version| self.shared(version)),
+                origin: origin.map(|origin| self.shared(origin)),
+            });
+        }
+        Arc::clone(&self.last_writer)
     }
 
     /// `operation_key`; releases before 1.1 left it out.
@@ -249,9 +313,10 @@ impl<'d> Reader<'d> {
         element: Element<'d>,
         magic: Option<&'d str>,
         key: Option<&'d str>,
+        former_uuid: Option<&Arc<str>>,
     ) -> Option<TransitionMagic> {
         let text = magic?;
-        let mut magic = match TransitionMagic::read(text, |uuid| self.shared(uuid)) {
+        let mut magic = match TransitionMagic::read(text, |uuid| self.shared_like(former_uuid, uuid)) {
             Ok(magic) => Some(magic),
             Err(error) => {
                 self.warning(element, format!("transition-magic: {error}"));
@@ -283,13 +348,9 @@ impl<'d> Reader<'d> {
     }
 
     /// A digest and the names of the parameters it is about.
-    fn digest(
-        &mut self,
-        names: Option<&'d str>,
-        digest: Option<&'d str>,
-    ) -> Option<(Option<Arc<str>>, Arc<str>)> {
-        let digest = self.shared(digest?);
-        Some((names.map(|names| self.shared(names)), digest))
+    fn named_digest(&mut self, (names, digest): NamedDigest<'d>) -> (Option<Arc<str>>, Arc<str>) {
+        let digest = self.shared(digest);
+        (names.map(|names| self.shared(names)), digest)
     }
 
     fn tickets(&mut self, section: Element<'d>) -> Vec<Ticket> {
@@ -314,6 +375,47 @@ impl<'d> Reader<'d> {
             });
         }
         tickets
+    }
+}
+
+/// A digest, behind the names of the parameters it is about.
+type NamedDigest<'d> = (Option<&'d str>, &'d str);
+
+/// What an entry says of its operation, without what came of it.
+struct OpText<'d> {
+    id: &'d str,
+    key: Option<&'d str>,
+    task: &'d str,
+    interval_ms: u64,
+    digest: Option<&'d str>,
+    restart: Option<NamedDigest<'d>>,
+    secure: Option<NamedDigest<'d>>,
+    migrate_source: Option<&'d str>,
+    migrate_target: Option<&'d str>,
+}
+
+impl OpText<'_> {
+    /// Whether all it says is what has been read of another entry of the resource.
+    fn is_of(&self, op: &RecordedOp, resource: &ResourceId) -> bool {
+        let says = |text: Option<&str>, known: &Option<Arc<str>>| text == known.as_deref();
+        let names = |text: Option<&str>, known: &Option<NodeId>| text == known.as_ref().map(NodeId::as_str);
+        let is_digest = |text: Option<NamedDigest<'_>>, known: &Option<(Option<Arc<str>>, Arc<str>)>| {
+            text == known.as_ref().map(|(names, digest)| (names.as_deref(), &**digest))
+        };
+        let is_plain_key = op.key.resource == *resource
+            && op.key.operation == op.task
+            && op.key.interval == Duration::from_millis(op.interval_ms)
+            && self.key.is_none_or(|key| is_key_of(key, resource, self.task, self.interval_ms));
+        *op.id == *self.id
+            && *op.task == *self.task
+            && op.interval_ms == self.interval_ms
+            && op.has_key == self.key.is_some()
+            && is_plain_key
+            && says(self.digest, &op.digest_all)
+            && is_digest(self.restart, &op.digest_restart)
+            && is_digest(self.secure, &op.digest_secure)
+            && names(self.migrate_source, &op.migrate_source)
+            && names(self.migrate_target, &op.migrate_target)
     }
 }
 

@@ -91,7 +91,7 @@ impl<'d> Element<'d> {
     }
 
     /// Child elements of this name.
-    pub fn children_named(self, name: &'d str) -> impl Iterator<Item = Element<'d>> {
+    pub fn children_named(self, name: &'d str) -> impl Iterator<Item = Element<'d>> + Clone {
         self.children().filter(move |child| child.is(name))
     }
 

@@ -19,11 +19,6 @@ impl Names {
         &self.list[id as usize]
     }
 
-    /// The name of this number, if there is one.
-    pub fn find_text(&self, id: u32) -> Option<&str> {
-        self.list.get(id as usize).map(|name| &**name)
-    }
-
     pub fn find(&self, name: &str) -> Option<u32> {
         let look = Look::of(name);
         // A place that is still empty tells that no name of its look was ever entered.

@@ -63,20 +63,38 @@ struct Parser<'s> {
     /// Text since the last tag.
     pending: String,
     /// By the names' numbers.
-    seen: Vec<Seen>,
+    seen: Vec<Seen<'s>>,
 }
 
 /// Where a name was seen last.
 #[derive(Clone, Copy)]
-struct Seen {
+struct Seen<'s> {
     /// The element that had an attribute of that name.
     with: u32,
     /// The attribute that came after it: elements of a kind have their attributes in the same sequence more often than not.
     before: u32,
+    /// How that one was written, from the space in front of it to the quote before its value. Empty if there was none.
+    ahead: &'s [u8],
 }
 
-impl Seen {
-    const NEVER: Self = Self { with: 0, before: NONE };
+impl Seen<'_> {
+    const NEVER: Self = Self { with: 0, before: NONE, ahead: &[] };
+}
+
+/// What comes next inside a tag.
+enum Inside {
+    /// Its end.
+    End {
+        /// Whether the element has to be closed by another tag.
+        has_content: bool,
+    },
+    /// An attribute.
+    Attribute {
+        /// The name's number.
+        name: u32,
+        /// Where the value begins, behind the quote.
+        value: usize,
+    },
 }
 
 impl<'s> Parser<'s> {
@@ -296,76 +314,77 @@ impl<'s> Parser<'s> {
     /// Reads the attributes of the element that begins at `start`, and the end of its tag. Whether the element has to be
     /// closed by another tag.
     fn attributes(&mut self, start: usize, element: u32) -> Result<bool, Trouble> {
-        let source = self.source;
+        let bytes = self.source.as_bytes();
         let number = to_u32(self.document.nodes.len());
-        let first = self.document.attrs.len();
+        let most = self.document.attrs.len() + MAX_ATTRIBUTES;
+        self.enter(element);
         let mut name = element;
         loop {
-            if self.document.attrs.len() - first > MAX_ATTRIBUTES {
+            if self.document.attrs.len() > most {
                 return Err((start, XmlProblem::TooManyAttributes));
             }
-            let before = self.at;
-            self.at = skip_space(source.as_bytes(), before);
-            match source.as_bytes()[self.at..] {
-                [b'>', ..] => {
-                    self.at += 1;
-                    return Ok(true);
+            let Seen { before, ahead, .. } = self.seen[name as usize];
+            if !ahead.is_empty() && bytes[self.at..].starts_with(ahead) {
+                (name, self.at) = (before, self.at + ahead.len());
+            } else {
+                match self.inside_of_tag(start, element)? {
+                    Inside::End { has_content } => return Ok(has_content),
+                    Inside::Attribute { name: next, value } => {
+                        let ahead = &bytes[self.at..value];
+                        let previous = &mut self.seen[name as usize];
+                        (previous.before, previous.ahead) = (next, ahead);
+                        (name, self.at) = (next, value);
+                    }
                 }
-                [b'/', b'>', ..] => {
-                    self.at += 2;
-                    return Ok(false);
-                }
-                [] | [b'/' | b'<', ..] => {
-                    let element = shortened(self.document.names.get(element));
-                    let problem = format!("the tag <{element} has no end");
-                    return Err((start, XmlProblem::Syntax(problem)));
-                }
-                _ if self.at == before => {
-                    let problem = "a space is missing before an attribute".to_owned();
-                    return Err((before, XmlProblem::Syntax(problem)));
-                }
-                _ => {}
             }
-            name = self.attribute(name)?;
-            if std::mem::replace(&mut self.seen_mut(name).with, number) == number {
+            let (value, end) = self.value(self.at - 1, bytes[self.at - 1])?;
+            if std::mem::replace(&mut self.seen[name as usize].with, number) == number {
                 let [element, attribute] = [element, name].map(|n| self.document.names.get(n).to_owned());
                 return Err((start, XmlProblem::DuplicateAttribute { element, attribute }));
             }
+            self.document.attrs.push(Attr { name, value });
+            self.at = end + 1;
         }
     }
 
-    fn seen_mut(&mut self, name: u32) -> &mut Seen {
-        let at = name as usize;
-        if self.seen.len() <= at {
-            self.seen.resize(at + 1, Seen::NEVER);
+    /// Makes room to remember where a name was seen.
+    fn enter(&mut self, name: u32) {
+        if self.seen.len() <= name as usize {
+            self.seen.resize(name as usize + 1, Seen::NEVER);
         }
-        &mut self.seen[at]
     }
 
-    /// Reads `name="value"`, and returns the name's number. It comes after the name `previous`.
-    fn attribute(&mut self, previous: u32) -> Result<u32, Trouble> {
-        let (name, open) = match self.expected_name(previous) {
-            Some(found) => found,
-            None => self.attribute_name(previous)?,
-        };
-        let quote = self.source.as_bytes()[open];
-        let (value, end) = self.value(open, quote)?;
-        self.document.attrs.push(Attr { name, value });
-        self.at = end + 1;
-        Ok(name)
+    /// What comes next inside the tag of the element that begins at `start`. The end of the tag is read with it.
+    fn inside_of_tag(&mut self, start: usize, element: u32) -> Result<Inside, Trouble> {
+        let (bytes, before) = (self.source.as_bytes(), self.at);
+        let at = skip_space(bytes, before);
+        match bytes[at..] {
+            [b'>', ..] => {
+                self.at = at + 1;
+                Ok(Inside::End { has_content: true })
+            }
+            [b'/', b'>', ..] => {
+                self.at = at + 2;
+                Ok(Inside::End { has_content: false })
+            }
+            [] | [b'/' | b'<', ..] => {
+                let element = shortened(self.document.names.get(element));
+                Err((start, XmlProblem::Syntax(format!("the tag <{element} has no end"))))
+            }
+            _ if at == before => {
+                let problem = "a space is missing before an attribute".to_owned();
+                Err((before, XmlProblem::Syntax(problem)))
+            }
+            _ => {
+                let (name, open) = self.attribute_name(at)?;
+                Ok(Inside::Attribute { name, value: open + 1 })
+            }
+        }
     }
 
-    /// What [`Parser::attribute_name`] would return, if it is what came after `previous` last, and written the usual way.
-    fn expected_name(&self, previous: u32) -> Option<(u32, usize)> {
-        let name = self.seen.get(previous as usize)?.before;
-        let rest = &self.source.as_bytes()[self.at..];
-        let rest = rest.strip_prefix(self.document.names.find_text(name)?.as_bytes())?;
-        rest.starts_with(b"=\"").then(|| (name, self.source.len() - rest.len() + 1))
-    }
-
-    /// Reads `name=`, and returns the name's number, and where the first quote is. It comes after the name `previous`.
-    fn attribute_name(&mut self, previous: u32) -> Result<(u32, usize), Trouble> {
-        let (bytes, start) = (self.source.as_bytes(), self.at);
+    /// Reads the `name=` that begins at `start`, and returns the name's number, and where the first quote is.
+    fn attribute_name(&mut self, start: usize) -> Result<(u32, usize), Trouble> {
+        let bytes = self.source.as_bytes();
         let text = self.name(start)?;
         let bad = || (start, XmlProblem::BadAttribute(text.to_owned()));
         let equals = skip_space(bytes, start + text.len());
@@ -377,7 +396,7 @@ impl<'s> Parser<'s> {
             return Err(bad());
         }
         let name = self.document.names.intern(text);
-        self.seen_mut(previous).before = name;
+        self.enter(name);
         Ok((name, open))
     }
 

@@ -5,7 +5,7 @@ use crate::message::{NodeUpdate, Standing};
 use std::sync::Arc;
 use systole_cib::{
     history::{self, History},
-    model::{Agent, HistoryEntry, Verified},
+    model::{Agent, HistoryEntry, RecordedOp, Verified, Writer},
     xml::{Document, Element, Key},
 };
 use systole_scheduler::status::recorded_digest;
@@ -352,12 +352,26 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
     let migration = |name: &str| operation.parameters.get(name).map(NodeId::new);
     let (rc, status) = (OcfRc::from_code(RC_PENDING), OpStatus::Pending);
     let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Some(HistoryEntry {
+    let op = RecordedOp {
         id: "".into(),
         key: operation.key.parse().ok()?,
         has_key: true,
-        operation: operation.operation.as_str().into(),
+        task: operation.operation.as_str().into(),
         interval_ms: operation.interval_ms,
+        digest_all: Some(recorded_digest(parameters, operation.interval_ms > 0).into()),
+        digest_restart: operation.digests.restart.as_ref().map(recorded),
+        digest_secure: operation.digests.secure.as_ref().map(recorded),
+        migrate_source: migration("CRM_meta_migrate_source"),
+        migrate_target: migration("CRM_meta_migrate_target"),
+    };
+    let by = Writer {
+        on_node: Some(NodeId::new(node)),
+        feature_set: Some(super::FEATURE_SET.into()),
+        origin: None,
+    };
+    Some(HistoryEntry {
+        op: op.into(),
+        by: by.into(),
         call_id: Some(-1),
         rc,
         status,
@@ -367,14 +381,6 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         last_rc_change: None,
         exec_time_ms: None,
         queue_time_ms: None,
-        digest_all: Some(recorded_digest(parameters, operation.interval_ms > 0).into()),
-        digest_restart: operation.digests.restart.as_ref().map(recorded),
-        digest_secure: operation.digests.secure.as_ref().map(recorded),
-        on_node: Some(NodeId::new(node)),
-        migrate_source: migration("CRM_meta_migrate_source"),
-        migrate_target: migration("CRM_meta_migrate_target"),
-        feature_set: Some(super::FEATURE_SET.into()),
-        origin: None,
         verified: Verified::default(),
     })
 }

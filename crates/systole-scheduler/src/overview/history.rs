@@ -12,8 +12,8 @@ use systole_types::{NodeId, OperationKey, ResourceId};
 pub(super) fn failure(status: &Status<'_>, failure: &FailedOperation<'_>) -> FailureView {
     let entry = failure.entry;
     // Where no key is written down, the id is read as one.
-    let by_id = if entry.has_key { None } else { OperationKey::split(&entry.id).ok() };
-    let resource = by_id.map_or_else(|| entry.key.resource.clone(), |(name, ..)| ResourceId::new(name));
+    let by_id = if entry.op.has_key { None } else { OperationKey::split(&entry.op.id).ok() };
+    let resource = by_id.map_or_else(|| entry.op.key.resource.clone(), |(name, ..)| ResourceId::new(name));
     operation(&status.node(failure.node).name, &resource, entry)
 }
 
@@ -65,11 +65,11 @@ fn resource(
 
 fn operation(node: &NodeId, resource: &ResourceId, entry: &HistoryEntry) -> FailureView {
     FailureView {
-        key: if entry.has_key { entry.key.to_string().into() } else { entry.id.clone() },
-        has_key: entry.has_key,
+        key: if entry.op.has_key { entry.op.key.to_string().into() } else { entry.op.id.clone() },
+        has_key: entry.op.has_key,
         resource: resource.clone(),
-        task: entry.operation.clone(),
-        interval_ms: entry.interval_ms,
+        task: entry.op.task.clone(),
+        interval_ms: entry.op.interval_ms,
         node: node.clone(),
         rc: entry.rc,
         status: entry.status,

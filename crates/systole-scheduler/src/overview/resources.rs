@@ -184,13 +184,13 @@ fn masked_probe(status: &Status<'_>, base: &str, node: Option<NodeIdx>) -> Optio
     let name = node.map(|node| status.node(node).name.as_str());
     let is_there = |on: &NodeId| name.is_none_or(|name| on.as_str().eq_ignore_ascii_case(name));
     let probes = status.failed_operations.iter().map(|failure| failure.entry).filter(|entry| {
-        &*entry.operation == "monitor"
-            && entry.interval_ms == 0
-            && entry.on_node.as_ref().is_some_and(is_there)
+        &*entry.op.task == "monitor"
+            && entry.op.interval_ms == 0
+            && entry.by.on_node.as_ref().is_some_and(is_there)
             && (matches!(entry.rc, OcfRc::NotInstalled | OcfRc::InvalidParam)
                 || entry.status == OpStatus::NotInstalled)
     });
-    probes.into_iter().find(|entry| entry.key.resource.as_str() == base).map(|entry| entry.rc)
+    probes.into_iter().find(|entry| entry.op.key.resource.as_str() == base).map(|entry| entry.rc)
 }
 
 fn clone(

@@ -228,7 +228,7 @@ impl<'s> Draft<'s, '_> {
         let entries = since_last_start(&entries);
         let needs_host = resource.container.is_some() && self.status.needs_host_name(rsc);
         for entry in entries.iter().copied() {
-            if entry.interval_ms > 0 && (resource.maintenance || self.status.node(node).maintenance) {
+            if entry.op.interval_ms > 0 && (resource.maintenance || self.status.node(node).maintenance) {
                 let key = self.recurring_key(entry);
                 self.cancel_known(rsc, key, entry.call_id, node);
             } else if !is_looked_at(entry) {
@@ -236,7 +236,7 @@ impl<'s> Draft<'s, '_> {
             } else if needs_host {
                 // Compared the other way round, and by whichever then is first.
                 let is_same = |other: &&HistoryEntry| {
-                    other.operation == entry.operation && other.interval_ms == entry.interval_ms
+                    other.op.task == entry.op.task && other.op.interval_ms == entry.op.interval_ms
                 };
                 let first = entries.iter().rev().copied().find(is_same).unwrap_or(entry);
                 self.put_off.push(PutOff { rsc, node, entry, first });
@@ -266,7 +266,7 @@ impl<'s> Draft<'s, '_> {
         first: &HistoryEntry,
         key: Key,
     ) -> bool {
-        let is_recurring = entry.interval_ms > 0;
+        let is_recurring = entry.op.interval_ms > 0;
         if is_recurring && !is_configured(self.r(rsc), entry) {
             if self.status.options.stop_removed_actions {
                 self.cancel_known(rsc, key, entry.call_id, node);
@@ -290,7 +290,7 @@ impl<'s> Draft<'s, '_> {
                 let operation = self.action(rsc, key, Some(node), true);
                 self.set(operation, Flags::RESCHEDULE);
             }
-            DigestChange::Reload | DigestChange::Unknown if entry.digest_restart.is_some() => {
+            DigestChange::Reload | DigestChange::Unknown if entry.op.digest_restart.is_some() => {
                 self.trigger_unfencing(Some(rsc), Some(node), "Device parameters changed (reload)");
                 self.reload(rsc, node);
             }
@@ -300,18 +300,18 @@ impl<'s> Draft<'s, '_> {
     }
 
     fn recurring_key(&mut self, entry: &HistoryEntry) -> Key {
-        let interval = u32::try_from(entry.interval_ms).unwrap_or(u32::MAX);
-        Key::Op(self.task_names.task(&entry.operation), interval)
+        let interval = u32::try_from(entry.op.interval_ms).unwrap_or(u32::MAX);
+        Key::Op(self.task_names.task(&entry.op.task), interval)
     }
 
     fn note_private_change(&mut self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) {
         // Some operations are held against what the resource was started with.
         let is_of_start =
-            entry.interval_ms == 0 && matches!(&*entry.operation, "monitor" | "migrate_from" | "promote");
-        let operation = if is_of_start { "start".into() } else { entry.operation.clone() };
+            entry.op.interval_ms == 0 && matches!(&*entry.op.task, "monitor" | "migrate_from" | "promote");
+        let operation = if is_of_start { "start".into() } else { entry.op.task.clone() };
         let kind = NoteKind::OnlyPrivateChanged {
             operation,
-            interval: std::time::Duration::from_millis(entry.interval_ms),
+            interval: std::time::Duration::from_millis(entry.op.interval_ms),
             magic: entry.magic.clone(),
         };
         let note = Note::new(Level::Info, kind);
@@ -354,7 +354,7 @@ impl<'s> Draft<'s, '_> {
         is_active: bool,
     ) -> bool {
         let Some(primitive) = self.r(rsc).primitive() else { return false };
-        let is_same = history.agent.as_ref() == Some(&primitive.definition.agent);
+        let is_same = history.agent.as_deref() == Some(&primitive.definition.agent);
         if is_same {
             return false;
         }
@@ -390,14 +390,14 @@ impl<'s> Draft<'s, '_> {
 
 /// Whether there is an `<op>` for a recurring operation that does not say it is disabled.
 pub(super) fn is_configured(resource: &Resource<'_>, entry: &HistoryEntry) -> bool {
-    let interval = std::time::Duration::from_millis(entry.interval_ms);
+    let interval = std::time::Duration::from_millis(entry.op.interval_ms);
     let operations = resource.primitive().map_or(&[][..], |primitive| &primitive.definition.operations);
-    operations.iter().any(|op| op.name == entry.operation && op.interval == interval && is_enabled(op))
+    operations.iter().any(|op| op.name == entry.op.task && op.interval == interval && is_enabled(op))
 }
 
 /// Whether something follows if the definition of an operation is not what it was when it was run.
 pub(super) fn is_looked_at(entry: &HistoryEntry) -> bool {
-    entry.interval_ms > 0 || matches!(&*entry.operation, "monitor" | "start" | "promote" | "migrate_from")
+    entry.op.interval_ms > 0 || matches!(&*entry.op.task, "monitor" | "start" | "promote" | "migrate_from")
 }
 
 /// The operations of the present run of a resource, the one that began it first.
@@ -409,7 +409,7 @@ pub(super) fn since_last_start<'e, 'h>(entries: &'e [&'h HistoryEntry]) -> &'e [
 fn last_start(entries: &[&HistoryEntry]) -> Option<usize> {
     let (mut start, mut stop, mut role_change, mut monitor) = (None, None, None, None);
     for (i, entry) in entries.iter().enumerate() {
-        match &*entry.operation {
+        match &*entry.op.task {
             "stop" if entry.status == OpStatus::Done => stop = Some(i),
             "start" | "migrate_from" => start = Some(i),
             "monitor" if monitor <= stop && matches!(entry.rc, OcfRc::Ok | OcfRc::Promoted) => {

@@ -78,9 +78,9 @@ impl Status<'_> {
         let meta = |wanted: &str| changed.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| value);
         let interval =
             meta("CRM_meta_interval").and_then(|text| text.parse().ok()).map(Duration::from_millis);
-        let recorded = entry.map(|entry| Duration::from_millis(entry.interval_ms));
+        let recorded = entry.map(|entry| Duration::from_millis(entry.op.interval_ms));
         let interval = interval.or(recorded).unwrap_or_default();
-        let task: Arc<str> = entry.map_or_else(|| "start".into(), |entry| entry.operation.clone());
+        let task: Arc<str> = entry.map_or_else(|| "start".into(), |entry| entry.op.task.clone());
         let with_changes = |mut parameters: Attributes| {
             let plain = changed.iter().filter(|(name, _)| !is_left_out(name));
             parameters.extend(plain.cloned());
@@ -97,11 +97,11 @@ impl Status<'_> {
         };
         let is_among = |names: &str, name: &str| names.split(' ').any(|word| word == name);
         let version =
-            entry.and_then(|entry| entry.feature_set.as_deref()).or(self.cib.feature_set.as_deref());
-        let private = names(entry.and_then(|entry| entry.digest_secure.as_ref()));
+            entry.and_then(|entry| entry.by.feature_set.as_deref()).or(self.cib.feature_set.as_deref());
+        let private = names(entry.and_then(|entry| entry.op.digest_secure.as_ref()));
         let mut nonprivate = with_changes(self.open_parameters(rsc, node, &task, interval, version));
         nonprivate.retain(|name, _| !is_among(&private, name));
-        let restart = entry.and_then(|entry| entry.digest_restart.as_ref());
+        let restart = entry.and_then(|entry| entry.op.digest_restart.as_ref());
         let nonreloadable = restart.map(|_| {
             let mut counting = all.clone();
             counting.retain(|name, _| is_among(&names(restart), name));
@@ -134,11 +134,11 @@ impl Status<'_> {
         entry: &'h HistoryEntry,
     ) -> &'h HistoryEntry {
         let is_same = |other: &HistoryEntry| {
-            other.operation == entry.operation && other.interval_ms == entry.interval_ms
+            other.op.task == entry.op.task && other.op.interval_ms == entry.op.interval_ms
         };
         let was_compared = |other: &HistoryEntry| {
-            other.id.ends_with("_last_failure_0")
-                && matches!(&*other.operation, "start" | "monitor")
+            other.op.id.ends_with("_last_failure_0")
+                && matches!(&*other.op.task, "start" | "monitor")
                 && !self.is_expired_recurring(other)
                 && !self.needs_host_name(rsc)
         };
@@ -169,7 +169,7 @@ impl Status<'_> {
         };
         if entry.verified.is_of(definition) {
             let again = || self.compare_digests(rsc, node, entry, first, host);
-            debug_assert_eq!(again(), DigestChange::None, "{}", entry.id);
+            debug_assert_eq!(again(), DigestChange::None, "{}", entry.op.id);
             return DigestChange::None;
         }
         let change = self.compare_digests(rsc, node, entry, first, host);
@@ -188,7 +188,7 @@ impl Status<'_> {
 
     /// Whether what an entry is compared with depends on no other entry, and its age does not matter.
     fn is_by_itself(&self, entry: &HistoryEntry, first: &HistoryEntry) -> bool {
-        let has_no_names = entry.digest_restart.is_none() && first.digest_restart.is_none();
+        let has_no_names = entry.op.digest_restart.is_none() && first.op.digest_restart.is_none();
         (has_no_names || std::ptr::eq(entry, first))
             && !self.is_expired_recurring(entry)
             && !self.is_expired_recurring(first)
@@ -215,24 +215,24 @@ impl Status<'_> {
         first: &HistoryEntry,
         host: Option<&NodeId>,
     ) -> DigestChange {
-        let interval = Duration::from_millis(entry.interval_ms);
-        let parameters = self.digest_parameters(rsc, node, &entry.operation, interval, host);
+        let interval = Duration::from_millis(entry.op.interval_ms);
+        let parameters = self.digest_parameters(rsc, node, &entry.op.task, interval, host);
         let is_expired = self.is_expired_recurring(entry);
-        let names = match &first.digest_restart {
+        let names = match &first.op.digest_restart {
             Some((names, _)) => Some(names.as_deref()),
             None => self.is_expired_recurring(first).then_some(None),
         };
         if let Some(names) = names
-            && (is_expired || entry.digest_restart.is_some())
+            && (is_expired || entry.op.digest_restart.is_some())
         {
             let counts = |name: &str| names.is_none_or(|names| names.split(' ').any(|word| word == name));
             let differs =
                 |digest: &str| !is_digest_of(digest, parameters.iter().filter(|(name, _)| counts(name)));
-            if is_expired || entry.digest_restart.as_ref().is_some_and(|(_, digest)| differs(digest)) {
+            if is_expired || entry.op.digest_restart.as_ref().is_some_and(|(_, digest)| differs(digest)) {
                 return DigestChange::Restart;
             }
         }
-        match &entry.digest_all {
+        match &entry.op.digest_all {
             None => DigestChange::Unknown,
             Some(digest) if is_digest_of(digest, parameters.iter()) => DigestChange::None,
             Some(_) if interval.is_zero() && parameters.has_own => DigestChange::Restart,
@@ -257,10 +257,10 @@ impl Status<'_> {
 
     /// Whether only private parameters differ from those that `entry` was run with.
     pub fn is_only_private_change(&self, rsc: RscIdx, node: NodeIdx, entry: &HistoryEntry) -> bool {
-        let Some((private, digest)) = &entry.digest_secure else { return false };
-        let version = entry.feature_set.as_deref().or(self.cib.feature_set.as_deref());
-        let interval = Duration::from_millis(entry.interval_ms);
-        let mut parameters = self.open_parameters(rsc, node, &entry.operation, interval, version);
+        let Some((private, digest)) = &entry.op.digest_secure else { return false };
+        let version = entry.by.feature_set.as_deref().or(self.cib.feature_set.as_deref());
+        let interval = Duration::from_millis(entry.op.interval_ms);
+        let mut parameters = self.open_parameters(rsc, node, &entry.op.task, interval, version);
         let is_private =
             |name: &str| private.as_ref().is_some_and(|names| names.split(' ').any(|word| word == name));
         parameters.retain(|name, _| !is_private(name));
@@ -448,16 +448,16 @@ fn escape_into(text: &mut String, value: &str) {
 fn is_more_telling(entry: &HistoryEntry, best: &HistoryEntry) -> bool {
     const BRINGING_UP: [&str; 4] = ["monitor", "start", "promote", "migrate_from"];
     let brings_up = |entry: &HistoryEntry| {
-        entry.interval_ms == 0 && BRINGING_UP.iter().any(|task| entry.operation.eq_ignore_ascii_case(task))
+        entry.op.interval_ms == 0 && BRINGING_UP.iter().any(|task| entry.op.task.eq_ignore_ascii_case(task))
     };
-    let is_failure = |entry: &HistoryEntry| entry.id.ends_with("_last_failure_0");
+    let is_failure = |entry: &HistoryEntry| entry.op.id.ends_with("_last_failure_0");
     let is_worse_kind = match brings_up(best) {
         true => !brings_up(entry),
-        false => best.interval_ms != 0 && !brings_up(entry) && entry.interval_ms == 0,
+        false => best.op.interval_ms != 0 && !brings_up(entry) && entry.op.interval_ms == 0,
     };
     !(is_worse_kind
         || (is_failure(entry) && !is_failure(best))
-        || (best.digest_restart.is_some() && entry.digest_restart.is_none())
+        || (best.op.digest_restart.is_some() && entry.op.digest_restart.is_none())
         || is_newer(best, entry).is_gt())
 }
 

@@ -148,10 +148,10 @@ fn blocking_operations<'s>(status: &'s Status<'_>, rsc: RscIdx) -> impl Iterator
 /// Whether an entry of the history of `base` is a failure of the configured operation.
 fn is_failure_of(base: &str, op: &Operation, entry: &HistoryEntry) -> bool {
     let interval_ms = op.interval.as_millis();
-    if u128::from(entry.interval_ms) != interval_ms || !op.name.eq_ignore_ascii_case(&entry.operation) {
+    if u128::from(entry.op.interval_ms) != interval_ms || !op.name.eq_ignore_ascii_case(&entry.op.task) {
         return false;
     }
-    let Some(rest) = entry.id.strip_prefix(base).and_then(|rest| rest.strip_prefix('_')) else {
+    let Some(rest) = entry.op.id.strip_prefix(base).and_then(|rest| rest.strip_prefix('_')) else {
         return false;
     };
     rest == "last_failure_0"

@@ -97,7 +97,7 @@ impl<'a> Unpack<'a> {
         let n_nodes = status.nodes.len();
         let (resource, there) = (&mut status.resources[rsc.i()], &mut status.nodes[node.i()]);
         let agent = resource.primitive().map(|primitive| &primitive.definition.agent);
-        let is_other_agent = history.agent.as_ref() != agent;
+        let is_other_agent = history.agent.as_deref() != agent;
         if resource.histories.is_empty() {
             // In a small cluster most resources were probed everywhere.
             resource.histories.reserve(n_nodes.min(16));
@@ -149,7 +149,7 @@ impl<'a> Unpack<'a> {
 
     /// A resource that is only known from history. It is stopped, unless the options say that it is left alone.
     fn removed_resource(&mut self, history: &'a ResourceHistory) -> Option<RscIdx> {
-        let agent = history.agent.clone()?;
+        let agent = history.agent.as_deref()?.clone();
         let id = history.resource.as_str();
         let mut definition = implicit_primitive(id, ("", ""), Vec::new(), Vec::new(), Vec::new());
         definition.agent = agent;
@@ -218,14 +218,9 @@ impl<'a> Unpack<'a> {
         for (i, entry) in entries.iter().enumerate() {
             let i = i as isize;
             let is_over = (start < stop && i <= stop) || i < start;
-            if !is_over && entry.interval_ms != 0 && entry.status != OpStatus::Pending {
-                let interval = Duration::from_millis(entry.interval_ms);
-                self.early.push(EarlyAction::Recurring {
-                    rsc,
-                    node,
-                    task: entry.operation.clone(),
-                    interval,
-                });
+            if !is_over && entry.op.interval_ms != 0 && entry.status != OpStatus::Pending {
+                let interval = Duration::from_millis(entry.op.interval_ms);
+                self.early.push(EarlyAction::Recurring { rsc, node, task: entry.op.task.clone(), interval });
             }
         }
     }
@@ -519,7 +514,7 @@ fn active_span(entries: &[&HistoryEntry]) -> (isize, isize) {
     let (mut implied_by_monitor, mut implied_by_role) = (-1, -1);
     for (i, entry) in entries.iter().enumerate() {
         let i = i as isize;
-        match &*entry.operation {
+        match &*entry.op.task {
             "stop" if entry.status == OpStatus::Done => stop = i,
             "start" | "migrate_from" => start = i,
             "monitor" if implied_by_monitor <= stop => {

@@ -37,14 +37,14 @@ impl<'a> Unpack<'a> {
         let Some(history) = only(self.histories_of(rsc, node)) else { return false };
         history.operations.iter().any(|entry| {
             !std::ptr::eq(entry, than)
-                && matches!(&*entry.operation, "start" | "stop" | "migrate_to" | "migrate_from")
+                && matches!(&*entry.op.task, "start" | "stop" | "migrate_to" | "migrate_from")
                 && is_newer(entry, than).is_gt()
         })
     }
 
     /// A monitor on `node`, newer than `than`, that found the resource not running.
     fn was_stopped_after(&self, rsc: RscIdx, node: &NodeId, than: &HistoryEntry) -> bool {
-        let monitor = only(self.operations(rsc, node).filter(|entry| &*entry.operation == "monitor"));
+        let monitor = only(self.operations(rsc, node).filter(|entry| &*entry.op.task == "monitor"));
         monitor.is_some_and(|entry| {
             entry.rc == OcfRc::NotRunning && entry.status == OpStatus::Done && is_newer(entry, than).is_gt()
         })
@@ -59,7 +59,7 @@ impl<'a> Unpack<'a> {
         migrate_from: Option<&HistoryEntry>,
     ) -> bool {
         let Some(mut than) = migrate_from.or(migrate_to) else { return false };
-        let source = than.migrate_source.as_ref();
+        let source = than.op.migrate_source.as_ref();
         // Numbers of calls on the same node are the more reliable ones to compare.
         if let (Some(migrate_to), true) = (migrate_to, source == Some(node)) {
             than = migrate_to;
@@ -75,8 +75,8 @@ impl<'a> Unpack<'a> {
     /// Source and target, if the entry names both and was found where it should be.
     fn ends(&self, entry: &Entry<'a>) -> Option<(&'a NodeId, &'a NodeId)> {
         let raw = entry.raw;
-        let (source, target) = (raw.migrate_source.as_ref()?, raw.migrate_target.as_ref()?);
-        let here = if &*raw.operation == "migrate_to" { source } else { target };
+        let (source, target) = (raw.op.migrate_source.as_ref()?, raw.op.migrate_target.as_ref()?);
+        let here = if &*raw.op.task == "migrate_to" { source } else { target };
         let is_here = here.as_str().eq_ignore_ascii_case(self.node(entry.node).name.as_str());
         is_here.then_some((source, target))
     }
@@ -170,8 +170,8 @@ impl<'a> Unpack<'a> {
     /// The half of a migration that was run on `node` and whose other end is `other`.
     fn half(&self, rsc: RscIdx, node: &NodeId, task: &str, other: &NodeId) -> Option<&'a HistoryEntry> {
         only(self.operations(rsc, node).filter(|entry| {
-            let end = if task == "migrate_to" { &entry.migrate_target } else { &entry.migrate_source };
-            &*entry.operation == task && end.as_ref() == Some(other)
+            let end = if task == "migrate_to" { &entry.op.migrate_target } else { &entry.op.migrate_source };
+            &*entry.op.task == task && end.as_ref() == Some(other)
         }))
     }
 }

@@ -195,7 +195,7 @@ impl<'a> Unpack<'a> {
 
     /// Records a failed operation for displays.
     pub(super) fn record_failure(&mut self, failure: FailedOperation<'a>) {
-        if self.node(failure.node).online && self.failed_keys.insert((failure.node, &failure.entry.key)) {
+        if self.node(failure.node).online && self.failed_keys.insert((failure.node, &failure.entry.op.key)) {
             self.failed_operations.push(failure);
         }
     }

@@ -441,7 +441,7 @@ impl<'t> Asker<'t> {
             if failed.rsc == rsc && failed.node == node {
                 let entry = failed.entry;
                 reasons.push(Reason::plain(Why::Failed(Failure {
-                    operation: entry.operation.clone(),
+                    operation: entry.op.task.clone(),
                     rc: entry.rc,
                     status: entry.status,
                     exit_reason: entry.exit_reason.clone(),

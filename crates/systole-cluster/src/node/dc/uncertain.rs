@@ -77,16 +77,18 @@ impl NodeMachine {
             let is_sorted_out = sorted_out.contains(node) && counts_as_there(state);
             let histories = state.history.iter().flatten().filter(|history| !history.is_mere_absence);
             let last = histories.flat_map(|history| {
-                let entries = history.operations.iter().filter(|entry| entry.id.ends_with("_last_0"));
+                let entries = history.operations.iter().filter(|entry| entry.op.id.ends_with("_last_0"));
                 entries.map(|entry| (&history.resource, entry))
             });
             let is_open = |entry: &HistoryEntry| {
                 has_failed(entry) && (away.contains(node) || is_given_up(entry))
                     || !has_succeeded(entry) && is_sorted_out
             };
-            found.extend(last.filter(|(_, entry)| is_open(entry)).filter_map(|(resource, entry)| {
-                uncertain(node.as_str(), resource.as_str(), &entry.operation)
-            }));
+            found.extend(
+                last.filter(|(_, entry)| is_open(entry)).filter_map(|(resource, entry)| {
+                    uncertain(node.as_str(), resource.as_str(), &entry.op.task)
+                }),
+            );
         }
         found
     }

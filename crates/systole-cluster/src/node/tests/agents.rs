@@ -139,7 +139,7 @@ fn of_a_recurring_monitor_too_a_private_change_is_known_to_be_private() {
         let status = systole_scheduler::Status::unpack(&cib, Timestamp::default());
         let histories = cib.node_states.iter().flat_map(|state| state.history.iter().flatten());
         let mut entries = histories.flat_map(|history| &history.operations);
-        let entry = entries.find(|entry| entry.interval_ms == 10_000).expect("it is monitored");
+        let entry = entries.find(|entry| entry.op.interval_ms == 10_000).expect("it is monitored");
         let (rsc, node) = (status.find_resource("r"), status.find_node("a"));
         status.is_only_private_change(rsc.expect("r"), node.expect("a"), entry)
     };

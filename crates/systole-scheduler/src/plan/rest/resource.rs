@@ -272,8 +272,8 @@ impl<'s, 'a> Rest<'s, 'a> {
     fn is_verified(&self, rsc: RscIdx, history: &[HistoryEntry]) -> bool {
         let resource = self.status.rsc(rsc);
         history.iter().all(|entry| {
-            let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
-            entry.digest_restart.is_none()
+            let is_wanted = entry.op.interval_ms == 0 || is_configured(resource, entry);
+            entry.op.digest_restart.is_none()
                 && (!is_looked_at(entry) || is_wanted && self.status.is_verified(rsc, entry))
         })
     }
@@ -287,7 +287,7 @@ impl<'s, 'a> Rest<'s, 'a> {
         let entries = in_order(history);
         let entries = since_last_start(&entries);
         entries.iter().all(|entry| {
-            let is_wanted = entry.interval_ms == 0 || is_configured(resource, entry);
+            let is_wanted = entry.op.interval_ms == 0 || is_configured(resource, entry);
             let first = || self.status.first_compared(rsc, history, entries, entry);
             let change = || self.status.digest_change(rsc, node, entry, first(), host);
             !is_looked_at(entry) || is_wanted && change() == DigestChange::None

@@ -62,11 +62,11 @@ impl<'a> Entry<'a> {
     }
 
     fn is_probe(&self) -> bool {
-        self.task() == Verb::Monitor && self.raw.interval_ms == 0
+        self.task() == Verb::Monitor && self.raw.op.interval_ms == 0
     }
 
     fn is_last_failure(&self) -> bool {
-        self.raw.id.ends_with("_last_failure_0")
+        self.raw.op.id.ends_with("_last_failure_0")
     }
 
     /// A probe that failed in a way that means no more than "it is not running there".
@@ -92,7 +92,7 @@ impl<'a> Unpack<'a> {
     ) {
         let is_readable = !matches!(raw.status, OpStatus::Cancelled | OpStatus::Other(_))
             && (0..=255).contains(&raw.rc.code());
-        let Some(task) = Verb::named(&raw.operation).filter(|_| is_readable) else { return };
+        let Some(task) = Verb::named(&raw.op.task).filter(|_| is_readable) else { return };
         let expected = raw.magic.as_ref().map(|magic| magic.key.target_rc);
         let mut entry = Entry { rsc, node, raw, task, expected, rc: raw.rc, status: raw.status };
         let expired = self.check_expiry(&entry);
@@ -180,7 +180,7 @@ impl<'a> Unpack<'a> {
                 entry.status = OpStatus::Error;
             }
             OcfRc::NotConfigured => entry.status = OpStatus::FatalError,
-            OcfRc::Unimplemented if entry.raw.interval_ms != 0 => entry.status = OpStatus::NotSupported,
+            OcfRc::Unimplemented if entry.raw.op.interval_ms != 0 => entry.status = OpStatus::NotSupported,
             OcfRc::Unimplemented
             | OcfRc::NotInstalled
             | OcfRc::InvalidParam
@@ -262,7 +262,7 @@ impl<'a> Unpack<'a> {
         let rsc = self.rsc(entry.rsc);
         rsc.reconnect_interval.is_some()
             && self.options.fencing_enabled
-            && entry.raw.interval_ms != 0
+            && entry.raw.op.interval_ms != 0
             && entry.task() == Verb::Monitor
             && rsc.remote_node.is_some_and(|remote| !self.node(remote).remote_was_fenced)
     }
@@ -299,7 +299,7 @@ impl<'a> Unpack<'a> {
         if entry.expected == Some(entry.rc) {
             return false;
         }
-        if entry.raw.interval_ms == 0 {
+        if entry.raw.op.interval_ms == 0 {
             return true;
         }
         let there = self.node(entry.node);
@@ -330,7 +330,7 @@ impl<'a> Unpack<'a> {
             Verb::MigrateTo if self.node(entry.node).unclean => {
                 // The source is lost in the middle of it: the target may have it already.
                 let target =
-                    entry.raw.migrate_target.as_ref().and_then(|name| self.node_named(name.as_str()));
+                    entry.raw.op.migrate_target.as_ref().and_then(|name| self.node_named(name.as_str()));
                 if let Some(target) = target {
                     self.require_stop(entry.rsc, target);
                 }
@@ -338,8 +338,8 @@ impl<'a> Unpack<'a> {
             _ => {}
         }
         if self.rsc(entry.rsc).pending.is_none() && !entry.is_probe() {
-            let interval = Duration::from_millis(entry.raw.interval_ms);
-            let pending = Pending { task: entry.raw.operation.clone(), interval, node: entry.node };
+            let interval = Duration::from_millis(entry.raw.op.interval_ms);
+            let pending = Pending { task: entry.raw.op.task.clone(), interval, node: entry.node };
             self.resources[entry.rsc.i()].pending = Some(pending);
             self.note_location(entry.rsc, entry.node);
         }
@@ -442,7 +442,7 @@ impl<'a> Unpack<'a> {
     }
 
     fn op_meta_of(&self, entry: &Entry<'_>) -> crate::status::OpMeta {
-        self.op_meta(entry.rsc, &entry.raw.operation, Duration::from_millis(entry.raw.interval_ms))
+        self.op_meta(entry.rsc, &entry.raw.op.task, Duration::from_millis(entry.raw.op.interval_ms))
     }
 
     /// Whom a failure that concerns the agent as such is held against: all instances of an anonymous clone.
@@ -455,7 +455,7 @@ impl<'a> Unpack<'a> {
         verdict.last_failure = Some(entry.raw);
         if self.options.symmetric || entry.rc != OcfRc::NotInstalled {
             let consequence = format!("{on_fail:?}").to_lowercase().into();
-            let key = entry.raw.key.to_string().into();
+            let key = entry.raw.op.key.to_string().into();
             self.warn(NoteKind::OperationFailed { key, consequence }, Some(entry.rsc), Some(entry.node));
             self.record_failure(entry.as_failure());
         }
@@ -499,11 +499,11 @@ impl<'a> Unpack<'a> {
 
 /// Whether two entries are of one operation. The id stands in for a key that is not written down.
 fn have_one_key(a: &HistoryEntry, b: &HistoryEntry) -> bool {
-    match (a.has_key, b.has_key) {
-        (true, true) => a.key == b.key,
-        (false, false) => a.id == b.id,
-        (true, false) => a.key.to_string() == *b.id,
-        (false, true) => *a.id == b.key.to_string(),
+    match (a.op.has_key, b.op.has_key) {
+        (true, true) => a.op.key == b.op.key,
+        (false, false) => a.op.id == b.op.id,
+        (true, false) => a.op.key.to_string() == *b.op.id,
+        (false, true) => *a.op.id == b.op.key.to_string(),
     }
 }
 
@@ -511,7 +511,7 @@ fn have_one_key(a: &HistoryEntry, b: &HistoryEntry) -> bool {
 fn is_failure_of(failure: &HistoryEntry, entry: &HistoryEntry) -> bool {
     // Whatever does not say when it was is as old as can be.
     let at = |entry: &HistoryEntry| entry.last_rc_change.map_or(0, |at| at.0);
-    failure.operation == entry.operation
-        && failure.interval_ms == entry.interval_ms
+    failure.op.task == entry.op.task
+        && failure.op.interval_ms == entry.op.interval_ms
         && at(failure) >= at(entry)
 }

@@ -6,12 +6,12 @@ use systole_cib::model::HistoryEntry;
 /// Compares by call number on the same node, else by when the result came; entries without result yet by the transition
 /// that asked for them. This is no total order: entries that cannot be compared count as equal.
 pub(in crate::status) fn is_newer(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
-    let same_node = match (&a.on_node, &b.on_node) {
+    let same_node = match (&a.by.on_node, &b.by.on_node) {
         (Some(a), Some(b)) => a == b || a.as_str().eq_ignore_ascii_case(b.as_str()),
         (None, None) => true,
         _ => false,
     };
-    if (same_node && a.id == b.id) || (a.call() == -1 && b.call() == -1) {
+    if (same_node && a.op.id == b.op.id) || (a.call() == -1 && b.call() == -1) {
         return Ordering::Equal;
     }
     if same_node && ((a.call() >= 0 && a.call() < b.call()) || (b.call() >= 0 && a.call() > b.call())) {
@@ -72,9 +72,9 @@ pub(in crate::status) fn put_in_order<'a>(entries: &'a [HistoryEntry], ordered: 
 /// Whether all entries can be compared by their call numbers: results of one node, of different calls and operations. That
 /// is a total order, and nearly every history is so.
 fn have_calls_of_one_node(entries: &[HistoryEntry]) -> bool {
-    let has_call = |entry: &HistoryEntry| entry.call() >= 0 && entry.on_node == entries[0].on_node;
+    let has_call = |entry: &HistoryEntry| entry.call() >= 0 && entry.by.on_node == entries[0].by.on_node;
     let is_new = |(n, entry): (usize, &HistoryEntry)| {
-        entries[..n].iter().all(|other| other.call() != entry.call() && other.id != entry.id)
+        entries[..n].iter().all(|other| other.call() != entry.call() && other.op.id != entry.op.id)
     };
     entries.iter().all(has_call) && entries.iter().enumerate().all(is_new)
 }
