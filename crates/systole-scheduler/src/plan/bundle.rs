@@ -5,7 +5,10 @@ use super::{
     relation::{End, Relation},
     task::{Key, Task},
 };
-use crate::{NodeIdx, RscIdx, status::Replica};
+use crate::{
+    NodeIdx, RscIdx,
+    status::{NodeSet, Replica},
+};
 
 impl Draft<'_, '_> {
     /// Creates the actions of a bundle.
@@ -75,15 +78,15 @@ impl Draft<'_, '_> {
     }
 
     /// Probes for a bundle's parts.
-    pub(super) fn probe_bundle(&mut self, bundle: RscIdx, node: NodeIdx) -> bool {
+    pub(super) fn probe_bundle(&mut self, bundle: RscIdx, node: NodeIdx, asked: &[NodeSet]) -> bool {
         let Some(data) = self.r(bundle).bundle() else { return false };
         let mut any = false;
         for replica in &data.replicas {
-            any |= replica.ip.is_some_and(|ip| self.probe(ip, node));
+            any |= replica.ip.is_some_and(|ip| self.probe(ip, node, asked));
             if let Some(child) = replica.child.filter(|_| replica.node == Some(node)) {
-                any |= self.probe(child, node);
+                any |= self.probe(child, node, asked);
             }
-            if self.probe(replica.container, node) {
+            if self.probe(replica.container, node, asked) {
                 any = true;
                 if data.per_host == 1 {
                     // Another replica's container may only come to this node once it is known that none is there.
@@ -95,7 +98,7 @@ impl Draft<'_, '_> {
                 }
             }
             let Some(remote) = replica.remote else { continue };
-            if self.probe(remote, node)
+            if self.probe(remote, node, asked)
                 && let Some(&probe) = self.find_on(remote, Key::once(Task::Monitor), node).last()
             {
                 any = true;

@@ -1,7 +1,7 @@
 //! Clones, promotable ones too. Source: Pacemaker Explained, "Clones".
 
 use super::{action::Flags, draft::Draft, relation::Relation, task::Task, view::is_discovered};
-use crate::{NodeIdx, RscIdx, Status};
+use crate::{NodeIdx, RscIdx, Status, status::NodeSet};
 
 impl Draft<'_, '_> {
     /// Creates the actions of a clone.
@@ -109,18 +109,18 @@ impl Draft<'_, '_> {
     }
 
     /// Probes for a clone: every instance if they differ, else the one that is (or will be) there.
-    pub(super) fn probe_clone(&mut self, clone: RscIdx, node: NodeIdx) -> bool {
+    pub(super) fn probe_clone(&mut self, clone: RscIdx, node: NodeIdx, asked: &[NodeSet]) -> bool {
         let is_exclusive = self.placement.exclusive[clone.i()];
         self.rsc[clone.i()].is_by_number |=
             !is_exclusive || is_discovered(self.status, self.placement, clone, node);
         let instances = &self.r(clone).children;
         if self.r(clone).clone_data().is_some_and(|data| data.unique) {
-            return self.probe_all(instances, node);
+            return self.probe_all(instances, node, asked);
         }
         let known = instances.iter().find(|&&i| is_known_on(self.status, i, node));
         let placed = || instances.iter().find(|&&i| self.location(i, false) == Some(node));
         match known.or_else(placed).or_else(|| instances.first()).copied() {
-            Some(instance) => self.probe(instance, node),
+            Some(instance) => self.probe(instance, node, asked),
             None => false,
         }
     }

@@ -21,6 +21,7 @@ impl Draft<'_, '_> {
     pub(super) fn create_probes(&mut self) {
         let roots = self.roots();
         let inside = self.nodes_inside_bundles();
+        let asked = self.nodes_asked();
         for i in 0..self.status.nodes_by_name.len() {
             let node = self.status.nodes_by_name[i];
             let state = self.node[node.i()];
@@ -35,9 +36,20 @@ impl Draft<'_, '_> {
                     !(self.status.node(node).is_bundle() && is_elsewhere())
                 };
                 let roots: Vec<RscIdx> = roots.iter().copied().filter(may_be_asked).collect();
-                self.probe_all(&roots, node);
+                self.probe_all(&roots, node, &asked);
             }
         }
+    }
+
+    /// Per resource, the nodes it is asked about on. Found resource by resource: probes are made node by node, and for each
+    /// node the scores of all resources of a large cluster would have to be fetched from memory again.
+    fn nodes_asked(&self) -> Vec<NodeSet> {
+        let asked = |rsc| {
+            let is_asked = |node: &NodeIdx| is_asked_about(self.status, self.placement, rsc, *node);
+            self.status.nodes_by_name.iter().copied().filter(is_asked).collect()
+        };
+        let nodes = |rsc: RscIdx| if self.left_out[rsc.i()] { NodeSet::default() } else { asked(rsc) };
+        self.status.iter_resources().map(|(rsc, _)| nodes(rsc)).collect()
     }
 
     /// Of each bundle, the nodes inside any bundle that something of it may be asked about on.
@@ -53,28 +65,25 @@ impl Draft<'_, '_> {
         nodes
     }
 
-    pub(super) fn probe_all(&mut self, resources: &[RscIdx], node: NodeIdx) -> bool {
+    pub(super) fn probe_all(&mut self, resources: &[RscIdx], node: NodeIdx, asked: &[NodeSet]) -> bool {
         let mut any = false;
         for &rsc in resources {
-            any |= self.probe(rsc, node);
+            any |= self.probe(rsc, node, asked);
         }
         any
     }
 
     /// Probes for a resource on a node if that is needed; whether it was.
-    pub(super) fn probe(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
+    pub(super) fn probe(&mut self, rsc: RscIdx, node: NodeIdx, asked: &[NodeSet]) -> bool {
         match &self.r(rsc).kind {
-            Kind::Primitive(_) => self.probe_primitive(rsc, node),
-            Kind::Group(_) => self.probe_all(&self.r(rsc).children, node),
-            Kind::Clone(_) => self.probe_clone(rsc, node),
-            Kind::Bundle(_) => self.probe_bundle(rsc, node),
+            Kind::Primitive(_) => asked[rsc.i()].contains(node) && self.probe_primitive(rsc, node),
+            Kind::Group(_) => self.probe_all(&self.r(rsc).children, node, asked),
+            Kind::Clone(_) => self.probe_clone(rsc, node, asked),
+            Kind::Bundle(_) => self.probe_bundle(rsc, node, asked),
         }
     }
 
     fn probe_primitive(&mut self, rsc: RscIdx, node: NodeIdx) -> bool {
-        if !is_asked_about(self.status, self.placement, rsc, node) {
-            return false;
-        }
         let top = self.top(rsc);
         if let NodeKind::Guest { container, .. } = self.status.node(node).kind
             && self.leave_to_guest(node, container, top)
