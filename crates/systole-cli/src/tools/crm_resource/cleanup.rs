@@ -36,7 +36,7 @@ fn forget(
         (None, Some(_)) => return Err(Failed::usage("--interval goes with --operation: name the operation")),
         // A refresh is about everything, whatever is named.
         (Some(name), interval) if only_failed => {
-            Some(crate::tools::attributes::failed_operation(name, interval))
+            Some(crate::tools::crm_failcount::failed_operation(name, interval))
         }
         _ => None,
     };
