@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
-use systole_types::{Monotonic, Now, OpStatus, Timestamp};
+use systole_types::{Monotonic, Now, OcfRc, OpStatus, Timestamp};
 use systole_wire::{
     PROTOCOL, ProtocolVersion,
     exec::{FromExecutor, Operation, ToExecutor},
@@ -274,6 +274,10 @@ impl ExecutorMachine {
     /// A run is over: reports it if it is news, and lets its recurring operation rest for its interval.
     fn finish(&mut self, now: Now, running: Running, exit: &AgentExit) {
         let span = Span { exec: now.mono - running.started, queue: running.waited };
+        if running.operation.operation == "stop" && exit.rc == OcfRc::Ok {
+            // It was stopped with what runs: a container, say, that was made by a start which had taken too long.
+            self.appeared.remove(&running.operation.resource);
+        }
         if running.operation.interval_ms == 0 {
             self.changed = true;
             return self.report(now, running.operation, exit, span);

@@ -218,6 +218,27 @@ wait 5000
 }
 
 #[test]
+fn what_a_start_that_timed_out_left_behind_and_a_stop_has_ended_is_not_told() {
+    check(
+        "
+hello
+    welcome recurring [] in flight [] calls 0 acknowledged 0
+run web start 0
+    execute web_start_0 as 1
+ended 1 1
+    result 1: web_start_0 rc 1 complete
+appeared web
+run web stop 0
+    execute web_stop_0 as 2
+wait 500
+ended 2 0
+    result 2: web_stop_0 rc 0 complete
+wait 5000
+",
+    );
+}
+
+#[test]
 fn what_appears_while_nobody_listens_is_told_later() {
     check(
         "
