@@ -10,6 +10,7 @@ mod cold_start;
 mod corosync;
 pub mod faults;
 mod host;
+mod memory;
 mod mixed;
 pub mod openstack;
 mod parameters;

@@ -110,6 +110,9 @@ impl Executor {
                 match sign {
                     Sign::Ended => {
                         self.processes.forget(&resource);
+                        let message =
+                            format!("the container of {resource} seems to have ended: its monitors run now");
+                        self.log(Level::Info, &message);
                         self.handle(Event::Stirred { resource });
                     }
                     Sign::Started => self.handle(Event::Appeared { resource }),

@@ -1,6 +1,6 @@
 //! `examples/agentless.xml`: a service in an image that has nothing of a cluster's.
 
-use super::{PATIENCE, Test};
+use super::{PATIENCE, Test, memory};
 use crate::{
     lab::{Lab, wait_until},
     shell,
@@ -15,6 +15,10 @@ pub(super) const TESTS: &[Test] = &[
     ("agentless: Redis runs, one is promoted, and the image has neither daemon nor agents", everything_runs),
     ("agentless: what goes into containers is linked statically", programs_are_static),
     ("agentless: a service whose process is killed is noticed at once, not after a minute", process_killed),
+    (
+        "agentless: a service whose process the kernel kills for want of memory is noticed at once, not after a minute",
+        out_of_memory,
+    ),
     ("agentless: a container is noticed to have ended although its conmon was killed", conmon_killed),
     (
         "agentless: a killed systoled and systole-execd come back, and nothing in the containers stops",
@@ -125,6 +129,14 @@ fn programs_are_static(lab: &Lab) -> Result<()> {
         ensure!(said.contains("statically linked"), "{program}: {said}");
     }
     Ok(())
+}
+
+fn out_of_memory(lab: &Lab) -> Result<()> {
+    all_well(lab)?;
+    let place = copy(lab, "Unpromoted")?;
+    let redis = lab.pids(&place.node, "redis-server")?;
+    let [redis] = redis.as_slice() else { bail!("Redis has the processes {redis:?}") };
+    noticed_at_once(lab, || memory::use_up(lab, &place.node, &place.container, *redis))
 }
 
 /// After `fault`, something about the cluster is not as it should be at once, and all is well later.

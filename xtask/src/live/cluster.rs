@@ -1,6 +1,6 @@
 //! What the cluster does when something fails: issue by issue what an administrator counts on.
 
-use super::{PATIENCE, Test};
+use super::{PATIENCE, Test, memory};
 use crate::{
     client::{self, Client},
     lab::{ADDRESSES, Lab, Node, wait_until},
@@ -19,6 +19,7 @@ pub(super) const TESTS: &[Test] = &[
         container_comes_back(lab, &["podman", "rm", "--force"])
     }),
     ("a container whose HAProxy is killed comes back", haproxy_killed),
+    ("a container whose first process the kernel kills for want of memory comes back at once", out_of_memory),
     ("a resource that is said to have failed is recovered", said_to_have_failed),
     ("a container started behind the cluster's back is noticed and stopped", started_by_hand),
     ("a killed systoled comes back: nothing stops, monitors go on", |lab| daemon_killed(lab, "systoled")),
@@ -103,6 +104,22 @@ fn haproxy_killed(lab: &Lab) -> Result<()> {
     replaced_after(lab, &node, &container, || {
         lab.exec(&node.name, &["podman", "exec", &container, "killall", "-9", "haproxy"]).map(drop)
     })
+}
+
+fn out_of_memory(lab: &Lab) -> Result<()> {
+    let node = quiet_node(lab)?;
+    let container = lab.container(&node.name, "haproxy-bundle")?;
+    let signs = || -> Result<usize> {
+        let (resource, sign) = (format!("of {container} "), "ended: its monitors run now");
+        let logs = lab.run(&["logs", &node.name])?;
+        Ok(logs.lines().filter(|line| line.contains(&resource) && line.contains(sign)).count())
+    };
+    let before = signs()?;
+    let inspect = ["podman", "inspect", "--format", "{{.State.Pid}}", &container];
+    let first: u32 = lab.exec(&node.name, &inspect)?.trim().parse()?;
+    replaced_after(lab, &node, &container, || memory::use_up(lab, &node.name, &container, first))?;
+    ensure!(signs()? > before, "that the process had ended was not what brought its monitor forward");
+    Ok(())
 }
 
 fn said_to_have_failed(lab: &Lab) -> Result<()> {
