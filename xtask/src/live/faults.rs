@@ -144,13 +144,21 @@ pub(crate) fn with_clients(lab: &Lab, story: impl FnOnce() -> Result<()>) -> Res
     {
         println!("          {service}: {written}");
     }
-    told?;
     let gaps = Gaps {
         galera: work.galera.longest_gap,
         redis: work.redis.longest_gap,
         rabbitmq: work.published.longest_gap,
     };
-    work.check(lab)?;
+    told.and_then(|()| work.check(lab)).map_err(|error| error.context(failed_actions(lab)))?;
     forgive(lab)?;
     Ok(gaps)
+}
+
+/// What has failed, as the cluster tells it: on a busy machine monitors time out, and RabbitMQ's agent wipes the data of what it starts
+/// anew.
+fn failed_actions(lab: &Lab) -> String {
+    let node = lab.nodes().ok().and_then(|nodes| nodes.into_iter().find(|node| node.init.is_some()));
+    let shown = node.and_then(|node| lab.exec(&node.name, &["crm_mon", "-1"]).ok()).unwrap_or_default();
+    let lines = shown.lines().skip_while(|line| !line.starts_with("Failed Resource Actions"));
+    lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

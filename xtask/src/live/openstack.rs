@@ -102,6 +102,14 @@ pub(crate) fn is_well(lab: &Lab) -> Result<()> {
         let instances = lab.instances(&node.name)?;
         for instance in &instances {
             ensure!(!instance.failed, "{} says that {} failed", node.name, instance.id);
+            // One that is about to start has a node, too, and may take a minute more: what begins then is not what it is meant to be.
+            ensure!(
+                ["Started", "Promoted", "Unpromoted"].contains(&instance.role.as_str()),
+                "{} says that {} is {}",
+                node.name,
+                instance.id,
+                instance.role
+            );
             ensure!(
                 instance.nodes.len() == 1,
                 "{} says that {} is {} on {:?}",
