@@ -16,7 +16,7 @@ use crate::{
     xml::{Document, Element},
 };
 use std::collections::BTreeSet;
-use systole_types::parse_duration;
+use systole_types::{FEATURE_SET, parse_duration};
 
 /// Everything there is to say about the configuration of a CIB (and about records in its status that cannot be read).
 pub fn verify(document: &Document) -> Vec<Diagnostic> {
@@ -35,11 +35,13 @@ pub fn verify(document: &Document) -> Vec<Diagnostic> {
         verifier.orders(configuration);
         verifier.rules(configuration);
         verifier.fencing(configuration, &cib);
+        verifier.without_fencing(configuration, &cib);
         verifier.circles(configuration, &cib);
     }
     if let Some(configuration) = current.root().child("configuration") {
         verifier.deprecated(configuration, &cib);
     }
+    verifier.feature_set(root);
     verifier.status(root);
     verifier.found
 }
@@ -82,7 +84,11 @@ impl Verifier {
                 upgraded = self.upgrade(document);
             }
             self.found.extend(faults);
-            self.add(read::errors_of_configuration(document));
+            // An operation with an interval that cannot be read is there all the same, as one that does not recur.
+            let mut unread = read::errors_of_configuration(document);
+            let operations = unread.iter_mut().filter(|unread| unread.element.name == "op");
+            operations.for_each(|unread| unread.severity = Severity::Advice);
+            self.add(unread);
         }
         self.add(diagnostics);
         self.add(validate::references(document));
@@ -190,6 +196,35 @@ impl Verifier {
         let states = root.children_named("status").flat_map(|status| status.children_named("node_state"));
         for state in states.filter(|state| state.id().is_none()) {
             self.error(state, "ignoring the state of a node without an id");
+        }
+    }
+
+    /// What a newer release has written may have a meaning that is not known here.
+    fn feature_set(&mut self, root: Element<'_>) {
+        let parts =
+            |version: &str| -> Vec<u64> { version.split('.').map_while(|p| p.parse().ok()).collect() };
+        if let Some(newer) = root.attr("crm_feature_set").filter(|set| parts(set) > parts(FEATURE_SET)) {
+            self.error(
+                root,
+                format!("its feature set {newer} is newer than what is known here: {FEATURE_SET}"),
+            );
+        }
+    }
+
+    /// What is to be fenced is stopped where fencing is off.
+    fn without_fencing(&mut self, configuration: Element<'_>, cib: &model::Cib) {
+        if is_fencing_enabled(cib) {
+            return;
+        }
+        for element in configuration.descendants() {
+            let is = |name, value| element.attr(name) == Some(value);
+            if element.is("rsc_ticket") && is("loss-policy", "fence") {
+                self.error(element, "taking 'loss-policy' for 'stop' because fencing is disabled");
+            }
+            let fences = is("value", "suicide") || is("value", "fence");
+            if element.is("nvpair") && is("name", "no-quorum-policy") && fences {
+                self.error(element, "taking 'no-quorum-policy' for 'stop' because fencing is disabled");
+            }
         }
     }
 

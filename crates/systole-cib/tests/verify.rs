@@ -40,7 +40,7 @@ fn check(parts: &Parts<'_>, severity: Severity, message: &str) {
 fn cluster_options_have_values_they_can_have() {
     for (name, value, is_valid) in [
         ("no-quorum-policy", "foo", false),
-        ("no-quorum-policy", "suicide", true),
+        ("no-quorum-policy", "demote", true),
         ("maintenance-mode", "maybe", false),
         ("maintenance-mode", "yes", true),
         ("cluster-delay", "foo", false),
@@ -68,6 +68,19 @@ fn cluster_options_have_values_they_can_have() {
 }
 
 #[test]
+fn what_newer_releases_have_written_is_told() {
+    let text = cib("pacemaker-3.9", &Parts::default()).to_text();
+    for (version, is_told) in [("99.0", true), ("3.20.5", false), ("3.9.6", false)] {
+        let text = text.replacen("<cib ", &format!("<cib crm_feature_set=\"{version}\" "), 1);
+        let found = verify(&Document::parse(&text).expect("a CIB"));
+        assert_eq!(found.iter().any(|d| d.message.contains("feature set")), is_told, "{version}: {found:?}");
+    }
+    let policy =
+        Parts { options: "<nvpair id='x' name='no-quorum-policy' value='suicide'/>", ..Parts::default() };
+    check(&policy, Severity::Error, "because fencing is disabled");
+}
+
+#[test]
 fn states_are_those_of_nodes() {
     let check = |states: &str| {
         let text = cib("pacemaker-3.9", &Parts::default()).to_text();
@@ -92,7 +105,8 @@ fn resources_can_be_run() {
         (meta("target-role", "Stopped"), Error, ""),
         (meta("requires", "foo"), Error, "'foo' is not one of nothing, quorum"),
         (meta("multiple-active", "foo"), Warning, "'foo' is not one of block"),
-        (op("name='monitor' interval='foo'"), Error, "\"foo\" is not a span of time"),
+        (op("name='monitor' interval='foo'"), Advice, "\"foo\" is not a span of time"),
+        (meta("migration-threshold", "-3"), Warning, "below zero"),
         (op("name='monitor' interval='10' on-fail='foo'"), Error, "unknown failure type (foo)"),
         (op("name='stop' interval='0' on-fail='stop'"), Error, "'stop' is not allowed for stop"),
         (op("name='stop' interval='0' on-fail='standby'"), Error, "'standby' is not allowed for stop"),
@@ -194,6 +208,7 @@ fn constraints_are_about_something() {
             "<rsc_order id='l'><resource_set id='s'><resource_ref id='nope'/></resource_set></rsc_order>",
             "id refers to \"nope\"",
         ),
+        ("<rsc_ticket id='l' rsc='A' ticket='t' loss-policy='fence'/>", "because fencing is disabled"),
         ("<rsc_ticket id='l' rsc='A' ticket='t' loss-policy='foo'/>", "loss-policy: \"foo\" is not one of"),
         ("<rsc_magic id='l'/>", "<rsc_magic> is not known"),
     ] {

@@ -37,12 +37,20 @@ impl Findings {
         diagnostics.extend(dates(document));
         // What is not valid is not planned either.
         if document.root().is("cib") && validate::configuration(document).is_empty() {
+            let planned = planned::findings(document, moment);
+            let is_looked_at = |found: &Diagnostic| {
+                found.element.id.as_ref().is_some_and(|id| planned.operations.contains(id))
+            };
+            for known in diagnostics.iter_mut().filter(|known| known.element.name == "op") {
+                if known.severity == Severity::Error && !is_looked_at(known) {
+                    known.severity = Severity::Advice;
+                }
+            }
             let errors = diagnostics.iter().filter(|known| known.severity == Severity::Error);
             let known: Vec<_> = errors.map(|known| known.element.clone()).collect();
-            let planned = planned::findings(document, moment).into_iter();
             let is_new =
                 |found: &Diagnostic| found.severity < Severity::Error || !known.contains(&found.element);
-            diagnostics.extend(planned.filter(is_new));
+            diagnostics.extend(planned.diagnostics.into_iter().filter(is_new));
         }
         diagnostics.sort_by_key(|diagnostic| (std::cmp::Reverse(diagnostic.severity), diagnostic.position));
         Self { diagnostics }

@@ -594,6 +594,36 @@ fn what_shows_only_in_a_plan_is_told_by_crm_verify() {
         let told = outcome.err.lines().any(|line| line.contains(element) && line.contains(message));
         assert!(outcome.code == 78 && told, "{message}: {outcome:?}");
     }
+    let promotable = meta("k", "promotable", "true");
+    let promotable =
+        format!("<clone id=\"k\">{promotable}<primitive id=\"x\" class=\"lsb\" type=\"x\"/></clone>");
+    let pattern = r#"<rsc_location id="l" rsc-pattern="[" node="a" score="1"/>"#;
+    let stop = |on_fail: &str| {
+        format!(
+            "<operations><op id=\"x-op\" name=\"stop\" interval=\"0\" on-fail=\"{on_fail}\"/></operations>"
+        )
+    };
+    let running = |key: &str| {
+        format!(
+            r#"<node_state id="3" uname="c" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="3"><lrm_resources>
+            <lrm_resource id="x" class="ocf" provider="pacemaker" type="Dummy"><lrm_rsc_op id="x_last_0" operation="start"
+            operation_key="x_start_0" interval="0" call-id="3" rc-code="0" op-status="0" {key}/></lrm_resource></lrm_resources></lrm></node_state>"#
+        )
+    };
+    let key = r#"transition-key="1:1:0:u" transition-magic="0:0;1:1:0:u""#;
+    for (resources, constraints, status, code, message) in [
+        (promotable, "", String::new(), 78, "<clone id=\"k\">: ignoring the resource"),
+        (dummy("x", ""), pattern, String::new(), 78, "is no pattern"),
+        (dummy("x", &stop("standby")), "", String::new(), 0, "'standby' is not allowed for stop"),
+        (dummy("x", &stop("standby")), "", running(key), 78, "'standby' is not allowed for stop"),
+        (dummy("x", ""), "", running(key), 0, ""),
+        (dummy("x", ""), "", running(""), 78, "what was expected of x_last_0"),
+    ] {
+        let outcome = Place::new()
+            .with_cib(&cluster(&[], &resources, constraints, &status))
+            .sh("crm_verify -V -x cib.xml");
+        assert!(outcome.code == code && outcome.err.contains(message), "{message}: {outcome:?}");
+    }
     // Nobody may fence without quorum.
     let device = r#"<primitive id="f" class="stonith" type="fence_x"/>"#;
     let unclean = cluster(&[], device, "", lost).replace("have-quorum=\"1\"", "have-quorum=\"0\"");
@@ -622,5 +652,6 @@ fn what_is_only_deprecated_does_not_keep_crmsh_from_committing() {
         assert_eq!(place.sh(command).code, code, "{command}");
     }
     let said = place.sh("crm_verify -VV -p < cib.xml").err;
-    assert!(said.starts_with("warning: ") && said.contains("it is 'fencing-timeout' now"), "{said}");
+    assert!(said.starts_with("warning: ") && said.ends_with("it is 'fencing-timeout' now\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "every line but the first would be shown as an error: {said}");
 }

@@ -115,6 +115,9 @@ impl Verifier {
             "priority" | "resource-stickiness" | "migration-threshold" if Score::read(value).is_none() => {
                 self.warning(pair, format!("using default for '{name}' because '{value}' is not a score"));
             }
+            "migration-threshold" if Score::read(value).is_some_and(|score| score < Score::ZERO) => {
+                self.warning(pair, format!("using INFINITY for '{name}' because '{value}' is below zero"));
+            }
             "requires" if !REQUIRES.contains(&value) => {
                 self.error(
                     pair,

@@ -67,6 +67,8 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         (false, true) => Some("may need attention"),
         (false, false) => None,
     };
+    let is_for_crmsh = is_asked_by_crmsh(args);
+    let verdict = verdict.filter(|_| !is_for_crmsh || findings.is_more_than(Severity::Deprecated));
     let is_for_programs = args.output.is_for_programs();
     let mut errors = Vec::new();
     if is_for_programs {
@@ -74,6 +76,8 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
         let lines =
             findings.diagnostics.iter().filter(|diagnostic| !diagnostic.element.name.starts_with("lrm"));
         errors.extend(lines.map(|diagnostic| format!("{}: {}", diagnostic.severity, diagnostic.message)));
+    } else if is_for_crmsh {
+        errors.extend(findings.diagnostics.iter().map(ToString::to_string));
     } else if args.verbose > u8::from(args.quiet) {
         errors.extend(findings.text(&source).lines().map(str::to_owned));
     }
@@ -84,13 +88,11 @@ fn check(session: &mut Session<'_>, args: &Args) -> anyhow::Result<Report> {
     }
     let trees = if args.output.form() == Form::Json { vec![findings.tree()] } else { Vec::new() };
     let report = Report { errors, trees, ..Report::default() };
-    let is_fine =
-        verdict.is_none() || (is_asked_by_crmsh(args) && !findings.is_more_than(Severity::Deprecated));
-    Ok(if is_fine { report } else { report.ending(Exit::Config) })
+    Ok(if verdict.is_some() { report.ending(Exit::Config) } else { report })
 }
 
-/// crmsh 4 asks in these words before it commits, and gives up at any exit code but 0 and 1: it writes names itself that are
-/// deprecated by now.
+/// crmsh 4 asks in these words before it commits, and gives up at any exit code but 0 and 1, though it writes names itself that
+/// are deprecated by now. Every line but the first it shows as an error.
 fn is_asked_by_crmsh(args: &Args) -> bool {
     args.xml_pipe && args.verbose == 2 && args.output.form() == Form::Text
 }

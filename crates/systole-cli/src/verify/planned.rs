@@ -10,33 +10,60 @@ use systole_cib::{
     xml::{Document, Element},
 };
 use systole_scheduler::{
-    NodeIdx, RscIdx, Status, Transition,
-    note::NoteKind,
+    NodeIdx, Resource, RscIdx, Status, Transition,
+    note::{Level, NoteKind},
     placement::Detail,
     status::{Kind, NodeKind},
 };
-use systole_types::ElementId;
+use systole_types::{ElementId, OpStatus};
 use systole_whatif::{Moment, why::IgnoredOrder};
 
-/// Plans `document`, and tells what is noticed. Without a status section there is no state to plan from.
-pub fn findings(document: &Document, moment: Moment) -> Vec<Diagnostic> {
+/// What planning shows.
+pub struct Findings {
+    /// What is noticed on the way.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Ids of the operations that are looked at for it: of others, mistakes are none yet.
+    pub operations: BTreeSet<String>,
+}
+
+/// Plans `document`. Without a status section there is no state to plan from.
+pub fn findings(document: &Document, moment: Moment) -> Findings {
     let (cib, _) = upgrade::read(document);
     let mut found = Found { document, diagnostics: Vec::new(), told: BTreeSet::new() };
     if document.root().child("status").is_none() {
         let status = Status::unpack(&cib, moment.now);
         found.resources(&status);
+        found.left_out(&status);
         found.constraints(&status, &cib);
-        return found.diagnostics;
+        return Findings { diagnostics: found.diagnostics, operations: BTreeSet::new() };
     }
     let transition = moment.schedule(&cib, Detail::Scores);
     let status = &transition.status;
     found.resources(status);
+    found.left_out(status);
     found.constraints(status, &cib);
-    found.operations(&transition);
+    found.patterns(&transition);
+    found.fencing_operations(&transition);
     found.nodes(&transition);
     found.failures(status);
+    found.histories(status);
     found.ignored_orders(&transition);
-    found.diagnostics
+    Findings { diagnostics: found.diagnostics, operations: operations(&transition) }
+}
+
+/// Ids of the operations that a plan is about: all that recur, stops of what is active, others of what is active or to be so.
+fn operations(transition: &Transition<'_>) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    for (rsc, assigned) in transition.status.resources.iter().zip(&transition.placement.assigned) {
+        let (is_active, is_to_be) = (rsc.is_active(), assigned.is_some());
+        for op in rsc.primitive().into_iter().flat_map(|primitive| &primitive.definition.operations) {
+            let is_down = matches!(&*op.name, "stop" | "demote");
+            if is_active || (is_to_be && !is_down) || !op.interval.is_zero() {
+                ids.insert(op.id.to_string());
+            }
+        }
+    }
+    ids
 }
 
 struct Found<'d> {
@@ -113,6 +140,31 @@ impl Found<'_> {
         }
     }
 
+    /// Resources that are left out, since what is in them cannot be what they are to be.
+    fn left_out(&mut self, status: &Status<'_>) {
+        let kept: BTreeSet<&str> = status.resources.iter().map(Resource::base_id).collect();
+        let resources = self.document.root().child("configuration").and_then(|e| e.child("resources"));
+        for element in resources.into_iter().flat_map(Element::descendants) {
+            let is_resource = matches!(element.name(), "primitive" | "group" | "clone" | "bundle");
+            if let Some(id) = element.id().filter(|id| is_resource && !kept.contains(id)) {
+                let reason = "ignoring the resource, which cannot be run as it is to be";
+                self.tell_resource(Severity::Error, id, reason);
+            }
+        }
+    }
+
+    /// Patterns that are none.
+    fn patterns(&mut self, transition: &Transition<'_>) {
+        let errors = transition.notes.iter().filter(|note| note.level == Level::ConfigError);
+        for (id, note) in errors.filter_map(|note| Some((note.element.as_ref()?, note))) {
+            let is_pattern =
+                self.document.find_id(id.as_str()).is_some_and(|e| e.attr("rsc-pattern").is_some());
+            if is_pattern {
+                self.tell(Severity::Error, id.as_str(), note.to_string());
+            }
+        }
+    }
+
     /// Constraints about what is no resource as things stand.
     fn constraints(&mut self, status: &Status<'_>, cib: &Cib) {
         for constraint in &cib.constraints {
@@ -152,7 +204,7 @@ impl Found<'_> {
     }
 
     /// `on-fail=fence` of operations of what is to run. Of what is not, it is not asked.
-    fn operations(&mut self, transition: &Transition<'_>) {
+    fn fencing_operations(&mut self, transition: &Transition<'_>) {
         let status = &transition.status;
         if status.options.fencing_enabled {
             return;
@@ -212,6 +264,28 @@ impl Found<'_> {
             if nodes.iter().any(|node| status.is_failure_timeout_ignored(rsc, *node)) {
                 let message = "ignoring 'failure-timeout' because a failure with on-fail=block is on record";
                 self.tell_resource(Severity::Warning, status.rsc(rsc).base_id(), message);
+            }
+        }
+    }
+
+    /// Histories that do not say what was expected, or say two things of one operation.
+    fn histories(&mut self, status: &Status<'_>) {
+        for node in status.nodes.iter().filter(|node| node.online) {
+            let history = node.state.and_then(|state| state.history.as_ref());
+            for entries in history.into_iter().flatten().map(|history| &history.operations) {
+                let mut ids = BTreeSet::new();
+                for entry in entries {
+                    let is_judged = matches!(entry.status, OpStatus::Done | OpStatus::Error);
+                    if is_judged && entry.magic.is_none() {
+                        let message =
+                            format!("{}: what was expected of {} is not on record", node.name, entry.op.id);
+                        self.warning(node.uuid.as_str(), message);
+                    }
+                    if !ids.insert(&entry.op.id) {
+                        let message = format!("{}: two entries are named {}", node.name, entry.op.id);
+                        self.tell(Severity::Error, node.uuid.as_str(), message);
+                    }
+                }
             }
         }
     }
