@@ -89,10 +89,14 @@ impl Narrative {
         }
     }
 
-    /// What has changed about devices that unfence, as far as it shows in a state.
-    pub fn changes_of_unfencing(&mut self, status: &Status<'_>) {
-        if self.manner.audience == Audience::People {
-            self.text.extend(status.changes_of_unfencing().iter().filter_map(change));
+    /// What has changed about devices that unfence, as far as it shows in a state. At the end nobody is told any more what to try.
+    pub fn changes_of_unfencing(&mut self, moment: Moment, status: &Status<'_>) {
+        if self.manner.audience != Audience::People {
+            return;
+        }
+        for text in status.changes_of_unfencing().iter().filter_map(change) {
+            let is_told = |line: &&str| moment == Moment::Current || !line.contains(", try '");
+            self.text.extend(text.split_inclusive('\n').filter(is_told));
         }
     }
 

@@ -172,4 +172,6 @@ pub struct Operation {
     pub meta: Vec<AttributeSet>,
     /// `<instance_attributes>` of the operation.
     pub parameters: Vec<AttributeSet>,
+    /// It stands elsewhere: `id-ref` of the `<op>` or of the `<operations>` it is in.
+    pub is_reference: bool,
 }

@@ -89,10 +89,12 @@ impl<'d> Reader<'d> {
     /// The `<op>`s of a primitive or template. Only the first `<operations>` counts.
     pub fn operations(&mut self, parent: Element<'d>) -> Vec<Operation> {
         let mut operations = Vec::new();
-        if let Some(list) = parent.child("operations").and_then(|list| self.resolve(list)) {
+        let own = parent.child("operations");
+        let is_reference = own.is_some_and(|list| list.attr("id-ref").is_some());
+        if let Some(list) = own.and_then(|list| self.resolve(list)) {
             for child in list.children() {
                 match child.name() {
-                    "op" => operations.extend(self.operation(child)),
+                    "op" => operations.extend(self.operation(child, is_reference)),
                     "meta_attributes" | "instance_attributes" => {}
                     _ => self.unknown(child, "<operations>"),
                 }
@@ -101,7 +103,8 @@ impl<'d> Reader<'d> {
         operations
     }
 
-    fn operation(&mut self, element: Element<'d>) -> Option<Operation> {
+    fn operation(&mut self, element: Element<'d>, is_reference: bool) -> Option<Operation> {
+        let is_reference = is_reference || element.attr("id-ref").is_some();
         let element = self.resolve(element)?;
         let name = self.required(element, "name")?;
         let properties: Vec<(Arc<str>, Arc<str>)> = element
@@ -116,6 +119,7 @@ impl<'d> Reader<'d> {
             properties,
             meta: self.meta(element),
             parameters: self.parameters(element),
+            is_reference,
         })
     }
 }

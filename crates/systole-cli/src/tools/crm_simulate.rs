@@ -206,7 +206,7 @@ impl Simulation<'_, '_> {
         let injections = self.args.injections();
         if self.narrative.has_states() || !injections.is_empty() {
             let status = Status::unpack(&cib, self.time_of(&cib));
-            self.narrative.changes_of_unfencing(&status);
+            self.narrative.changes_of_unfencing(Moment::Current, &status);
             if self.narrative.has_states() {
                 self.narrative.state(Moment::Current, &self.overview(&status));
             }
@@ -218,7 +218,8 @@ impl Simulation<'_, '_> {
         if !injections.is_empty() {
             cib = kept(self.read(document));
             if cib.mentions_unfencing {
-                self.narrative.changes_of_unfencing(&Status::unpack(&cib, self.time_of(&cib)));
+                self.narrative
+                    .changes_of_unfencing(Moment::Current, &Status::unpack(&cib, self.time_of(&cib)));
             }
         }
         if let Some(file) = &self.args.save_input
@@ -316,7 +317,7 @@ impl Simulation<'_, '_> {
         if self.narrative.has_states() {
             let cib = kept(self.read(document));
             let status = Status::unpack(&cib, self.time_of(&cib));
-            self.narrative.changes_of_unfencing(&status);
+            self.narrative.changes_of_unfencing(Moment::Revised, &status);
             self.narrative.state(Moment::Revised, &self.overview(&status).without_pending());
         }
         if outcome.is_complete { Exit::Ok } else { Exit::Error }

@@ -126,6 +126,9 @@ pub struct Notice {
     pub occasion: Task,
     /// What is done to instances: `start`.
     pub task: Task,
+    /// The instances whose stops are implied by fencing and notified about: what is configured for their notifications goes
+    /// for those of others, as far as nothing is for these.
+    pub stopped: Vec<RscIdx>,
 }
 
 impl Notice {

@@ -145,7 +145,8 @@ impl Draft<'_, '_> {
         let action = self.action_doing(rsc, key, does, None, optional);
         self.set(action, Flags::PSEUDO);
         let occasion = self.a(about).task;
-        self.a_mut(action).notice = Some(Arc::new(Notice { moment, occasion, task }));
+        let stopped = if self.r(rsc).is_primitive() { vec![rsc] } else { Vec::new() };
+        self.a_mut(action).notice = Some(Arc::new(Notice { moment, occasion, task, stopped }));
         action
     }
 
@@ -394,7 +395,13 @@ impl Draft<'_, '_> {
         let about = notice.task;
         let (task, optional) = (self.a(op).task, self.is(op, Flags::OPTIONAL));
         let notify = self.action_doing(rsc, Key::Notify(moment, about), task, Some(node), optional);
-        self.a_mut(notify).notice.get_or_insert(notice);
+        match &mut self.a_mut(notify).notice {
+            none @ None => *none = Some(notice),
+            Some(known) if !notice.stopped.is_empty() => {
+                Arc::make_mut(known).stopped.extend(&notice.stopped);
+            }
+            Some(_) => {}
+        }
         self.tell(notify, environment);
         self.link(op, notify, Relation::ORDERED);
         self.link(notify, done, Relation::ORDERED);

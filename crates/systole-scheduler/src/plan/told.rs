@@ -279,6 +279,13 @@ impl Draft<'_, '_> {
             all.insert(cache.meta_name(name), value.clone());
         }
         if let Some(notice) = &action.notice {
+            for &stopped in &notice.stopped {
+                for (name, value) in self.operation_meta(stopped, (Task::Notify, 0), cache) {
+                    if all.get(&name).is_none() {
+                        all.insert(name, value);
+                    }
+                }
+            }
             for (name, value) in notice.attributes() {
                 all.insert(cache.meta_name(name), value.into());
             }

@@ -138,11 +138,11 @@ impl<'a> Unpack<'a> {
     }
 }
 
-/// Operations with `on-fail=block` of their own.
+/// Operations with `on-fail=block` of their own; those that stand elsewhere are not looked at, as in the reference release.
 fn blocking_operations<'s>(status: &'s Status<'_>, rsc: RscIdx) -> impl Iterator<Item = &'s Operation> {
     let operations =
         status.rsc(rsc).primitive().map_or(&[][..], |primitive| &primitive.definition.operations);
-    operations.iter().filter(|op| property(op, "on-fail") == Some("block"))
+    operations.iter().filter(|op| !op.is_reference && property(op, "on-fail") == Some("block"))
 }
 
 /// Whether an entry of the history of `base` is a failure of the configured operation.

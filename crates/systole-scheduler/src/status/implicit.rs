@@ -50,5 +50,6 @@ pub(super) fn implicit_op(rsc: &str, name: &str, interval: &str, timeout: Option
         properties,
         meta: Vec::new(),
         parameters: Vec::new(),
+        is_reference: false,
     }
 }
