@@ -45,6 +45,8 @@ const NOTICE_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Tools {
     last_number: u64,
+    /// The last of those that were said.
+    last_said: u64,
     /// Requests that change something, by number.
     pending: BTreeMap<u64, Pending>,
     /// Who has said to have applied which of them.
@@ -342,6 +344,7 @@ impl NodeMachine {
         if let Some(pending) = self.tools.pending.get_mut(&number) {
             pending.stage = Stage::Said;
         }
+        self.tools.last_said = self.tools.last_said.max(number);
         self.cast(Message::Request { incarnation, number, wish, heard, asker });
     }
 
@@ -368,7 +371,7 @@ impl NodeMachine {
                 pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
             }
         }
-        self.tools.own.compare(applied);
+        self.tools.own.compare(applied, self.tools.last_said);
         self.tools.adding.clear();
         for number in unsaid {
             if !self.is_put_off(number) {
@@ -388,6 +391,7 @@ impl NodeMachine {
         let wanted: Vec<&Wish> = asked().chain(meant.iter().map(|wish| &**wish)).collect();
         for (number, change, asker) in self.tools.own.say_lost(&wanted, &mut self.tools.last_number) {
             let wish = Box::new(Wish::Attributes(vec![change]));
+            self.tools.last_said = number;
             self.cast(Message::Request {
                 incarnation: self.incarnation(),
                 number,

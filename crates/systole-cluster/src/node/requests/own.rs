@@ -14,8 +14,8 @@ const MAX_CHANGES: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct OwnChanges {
     changes: BTreeMap<u64, (AttributeChange, Option<Asker>)>,
-    /// Which of them the present replica lacks.
-    lost: Vec<u64>,
+    /// Which of them the present replica lacks, with the last request that had been said when that was found.
+    lost: BTreeMap<u64, u64>,
 }
 
 impl OwnChanges {
@@ -58,7 +58,7 @@ impl OwnChanges {
     pub fn is_added_to(&self, wish: &Wish, wanted: &[&Wish], name: &str) -> bool {
         let Wish::Attributes(changes) = wish else { return false };
         let mut lost =
-            self.lost.iter().filter_map(|number| self.changes.get(number)).map(|(change, _)| change);
+            self.lost.keys().filter_map(|number| self.changes.get(number)).map(|(change, _)| change);
         lost.any(|earlier| {
             let adds = |change: &AttributeChange| change.name == earlier.name && !has_value(change);
             changes.iter().any(|change| change.node == name && adds(change)) && !is_wanted(wanted, earlier)
@@ -78,10 +78,17 @@ impl OwnChanges {
         });
     }
 
-    /// The members have a replica that has this node's requests up to `applied`. The others stay in mind: status sections are not on
-    /// disk, so that after a restart of the other members even a replica with quorum may lack them.
-    pub fn compare(&mut self, applied: u64) {
-        self.lost = self.changes.range(applied + 1..).map(|(number, _)| *number).collect();
+    /// The members have a replica that has this node's requests up to `applied`, of those that it has said, the last of them `said`. The
+    /// others stay in mind: status sections are not on disk, so that after a restart of the other members even a replica with quorum
+    /// may lack them. A replica with a request that was said after it was found that a change is lost lacks that change, too.
+    pub fn compare(&mut self, applied: u64, said: u64) {
+        let changes = &self.changes;
+        self.lost.retain(|number, said_before| {
+            changes.contains_key(number) && (*number > applied || *said_before < applied)
+        });
+        for (number, _) in self.changes.range(applied + 1..) {
+            self.lost.entry(*number).or_insert(said);
+        }
     }
 
     /// What that replica lacks, to be said now as requests with numbers after `last`; but for what gets another value anyway. Of patterns,
@@ -92,7 +99,7 @@ impl OwnChanges {
         last: &mut u64,
     ) -> Vec<(u64, AttributeChange, Option<Asker>)> {
         let mut said = Vec::new();
-        for number in std::mem::take(&mut self.lost) {
+        for number in std::mem::take(&mut self.lost).into_keys() {
             if self.changes.get(&number).is_none_or(|(change, _)| is_wanted(wanted, change)) {
                 continue;
             }
@@ -152,7 +159,7 @@ mod tests {
 
     /// Names of what is said again after a replica with so many requests has won.
     fn lost(own: &mut OwnChanges, applied: u64, wanted: &[&Wish]) -> Vec<String> {
-        own.compare(applied);
+        own.compare(applied, applied);
         own.say_lost(wanted, &mut 100).into_iter().map(|(_, change, _)| change.name).collect()
     }
 
@@ -180,6 +187,23 @@ mod tests {
         assert_eq!(lost(&mut own, 102, &[]), [""; 0]);
         let wish = Wish::Attributes(vec![change("a", "x", set("9"))]);
         assert_eq!(lost(&mut told_all(), 0, &[&wish]), ["y"], "another value is to come");
+    }
+
+    #[test]
+    fn what_is_lost_stays_so_until_it_is_said_again_or_a_replica_has_it() {
+        for (applied, said_again) in [
+            // A request was said since, and none of these: they are in no replica that has it.
+            (5, &["x", "x", "y"][..]),
+            // This is another replica, of a partition that had them all.
+            (4, &[]),
+            // And of one that had the first.
+            (1, &["x", "y"]),
+            (0, &["x", "x", "y"]),
+        ] {
+            let mut own = told_all();
+            own.compare(0, 4);
+            assert_eq!(lost(&mut own, applied, &[]), said_again, "{applied}");
+        }
     }
 
     #[test]

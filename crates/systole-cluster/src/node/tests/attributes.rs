@@ -377,3 +377,32 @@ fn a_failure_that_was_set_by_hand_and_cleared_is_not_said_again() {
         assert_eq!(known(&mut bench, "fail-count-r#monitor_10000"), None, "it was cleared");
     }
 }
+
+/// The members settle on a replica that lacks what tools of `a` have asked for. Another member has no executor yet: it takes a while until the
+/// DC says how the nodes stand.
+fn lose_and_settle(bench: &mut Bench, before: crate::replica::Replica) {
+    lose_all(bench, before);
+    bench.has_layer = true;
+    join(bench, PROTOCOL.minor);
+}
+
+/// The members change before the DC has said how the nodes stand.
+fn settle_once_more(bench: &mut Bench) {
+    bench.lose_layer();
+    bench.view(6);
+}
+
+#[test]
+fn what_is_to_be_said_again_is_not_forgotten_when_the_members_change_once_more() {
+    for (values, expected) in [(&["1"][..], "1"), (&["1", "value++"], "2")] {
+        let mut bench = Bench::start();
+        bench.view(1);
+        let before = bench.machine.replica.clone();
+        values.iter().for_each(|value| set(&mut bench, update("x", value)));
+        lose_and_settle(&mut bench, before);
+        set(&mut bench, update("y", "2"));
+        assert_eq!(known(&mut bench, "x"), None);
+        settle_once_more(&mut bench);
+        assert_eq!(known(&mut bench, "x").as_deref(), Some(expected), "{values:?}");
+    }
+}
