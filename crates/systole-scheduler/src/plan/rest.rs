@@ -24,7 +24,7 @@ use crate::{
     RscIdx, Status,
     placement::Placement,
     rules,
-    status::{Kind, NoQuorum, NodeKind, NodeSet, PlacementStrategy},
+    status::{Kind, NoQuorum, NodeKind, NodeSet, PlacementStrategy, Requires},
 };
 use resource::Rest;
 use systole_types::{Role, Score};
@@ -208,7 +208,7 @@ impl<'s, 'a> Reach<'s, 'a> {
     }
 
     /// A guest node that is lost is fenced by the stop of its container: that concerns what runs there, which the container
-    /// takes with it, and what may run there unseen.
+    /// takes with it, and what may run there unseen and does not wait for fencing anyway.
     fn wake_lost_guests(&mut self) {
         let status = self.status;
         for (lost, node) in status.iter_nodes().filter(|(_, node)| node.remote_requires_reset) {
@@ -217,8 +217,10 @@ impl<'s, 'a> Reach<'s, 'a> {
                 self.wake(connection);
             }
             for (rsc, resource) in status.iter_resources() {
-                let is_listed = self.placement.allowed[rsc.i()].get(lost).is_some();
-                if is_listed && !resource.known_on.contains(lost) {
+                let is_listed = || self.placement.allowed[rsc.i()].get(lost).is_some();
+                let is_unseen =
+                    resource.meta.requires == Requires::Quorum && !resource.known_on.contains(lost);
+                if is_unseen && is_listed() {
                     self.wake(rsc);
                 }
             }
