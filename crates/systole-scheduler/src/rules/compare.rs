@@ -11,19 +11,25 @@ pub(super) fn compare(
     kind: Option<ValueKind>,
 ) -> bool {
     let kind = kind.unwrap_or_else(|| guess_kind(comparison, actual, reference));
-    let order = match (actual, reference) {
-        (Some(actual), Some(reference)) => Some(order(actual, reference, kind)),
-        _ => None,
+    let both = actual.zip(reference);
+    let is_equal = || match both {
+        // Which of two texts comes first is not asked: nearly all rules compare this way.
+        Some((actual, reference)) if kind == ValueKind::String => actual.eq_ignore_ascii_case(reference),
+        Some((actual, reference)) => order(actual, reference, kind).is_eq(),
+        None => actual == reference,
+    };
+    let is = |wanted: fn(Ordering) -> bool| {
+        both.is_some_and(|(actual, reference)| wanted(order(actual, reference, kind)))
     };
     match comparison {
         Comparison::Defined => actual.is_some(),
         Comparison::NotDefined => actual.is_none(),
-        Comparison::Equal => order.map_or(actual == reference, Ordering::is_eq),
-        Comparison::NotEqual => order.map_or(actual != reference, Ordering::is_ne),
-        Comparison::Less => order.is_some_and(Ordering::is_lt),
-        Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
-        Comparison::Greater => order.is_some_and(Ordering::is_gt),
-        Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+        Comparison::Equal => is_equal(),
+        Comparison::NotEqual => !is_equal(),
+        Comparison::Less => is(Ordering::is_lt),
+        Comparison::LessOrEqual => is(Ordering::is_le),
+        Comparison::Greater => is(Ordering::is_gt),
+        Comparison::GreaterOrEqual => is(Ordering::is_ge),
     }
 }
 
