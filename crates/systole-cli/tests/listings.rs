@@ -88,6 +88,31 @@ fn a_lost_ticket_counts_where_constraints_are_looked_at() {
         |options: &str| output(&format!("crm_mon -1 {options}")).contains("Node n1: UNCLEAN (online)");
     assert!(!is_unclean(""));
     assert!(is_unclean("-c") && is_unclean("-L"));
+    let frozen = Place::new().with_cib(&CIB.replace("loss-policy=\"fence\"", "loss-policy=\"freeze\""));
+    let xml = frozen.sh("crm_mon --output-as=xml").out;
+    assert!(xml.contains("disabled=\"0\" blocked=\"0\""), "no failure blocks it: {xml}");
+}
+
+#[test]
+fn what_is_written_of_resources_stands_in_the_list() {
+    let cib = CIB.replace("<group id=\"g\">", "<group id=\"g\" description=\"a pair\">");
+    let place =
+        Place::new().with_cib(&cib.replace("<clone id=\"c\">", "<clone id=\"c\" description=\"many\">"));
+    let listed = place.sh("crm_resource -L").out;
+    assert!(listed.contains("Resource Group: g (a pair):\n") && listed.contains("[i] (many):\n"), "{listed}");
+    assert!(place.sh("crm_resource -L --output-as=xml").out.contains("description=\"a pair\""));
+    let shown = |options: &str| place.sh(&format!("crm_mon -1r {options}")).out.contains("(a pair)");
+    assert!(!shown("") && shown("--show-description"));
+}
+
+#[test]
+fn a_template_stands_for_its_resources_in_lists_of_constraints() {
+    let template =
+        "<template id=\"T\" class=\"ocf\" provider=\"p\" type=\"t\"/><primitive id=\"t1\" template=\"T\"/>";
+    let cib = CIB.replace("</resources>", &format!("{template}</resources>"));
+    let cib = cib.replace("id=\"x2\" rsc=\"l\" with-rsc=\"g\"", "id=\"x2\" rsc=\"l\" with-rsc=\"T\"");
+    let listed = Place::new().with_cib(&cib).sh("crm_resource -a -r l").out;
+    assert!(listed.contains("t1 (score=1, id=x2)"), "{listed}");
 }
 
 #[test]

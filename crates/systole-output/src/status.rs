@@ -43,6 +43,11 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
+    /// Whether descriptions are shown.
+    pub const fn describes(&self) -> bool {
+        self.detail || self.describe
+    }
+
     /// Whether the node is asked for.
     pub fn wants_node(&self, name: &str) -> bool {
         self.nodes.as_ref().is_none_or(|nodes| nodes.contains(name))

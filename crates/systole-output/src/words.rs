@@ -30,7 +30,7 @@ pub fn op_status_text(status: OpStatus) -> &'static str {
         OpStatus::Pending => "Pending",
         OpStatus::Done => "Done",
         OpStatus::Cancelled => "Cancelled",
-        OpStatus::TimedOut => "Timed Out",
+        OpStatus::TimedOut => "Timed out",
         OpStatus::NotSupported => "Not supported",
         OpStatus::Error => "Error",
         OpStatus::HardError => "Hard error",

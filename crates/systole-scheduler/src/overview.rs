@@ -431,8 +431,12 @@ impl Overview {
 
     /// The same once constraints have been looked at: for a lost ticket nodes may have to be fenced, and resources be left as they are.
     pub fn after_constraints(mut status: Status<'_>) -> Self {
+        // Blocked by a failure are those that were before.
+        let n_blocked = build::n_blocked(&status);
         crate::placement::apply_lost_tickets(&mut status);
-        Self::new(&status)
+        let mut overview = Self::new(&status);
+        overview.summary.n_blocked = n_blocked;
+        overview
     }
 
     /// The same without bans and operation histories, for displays that show neither: they take longer than the rest.

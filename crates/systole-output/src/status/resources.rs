@@ -235,13 +235,14 @@ impl Lister<'_> {
             return;
         }
         let at = if self.options.hide_nodes { At::Nowhere } else { At::Own };
-        let mut line = primitive_text(view, view.id.as_str(), at);
-        if let Some(description) =
-            view.flags.description.as_ref().filter(|_| self.options.detail || self.options.describe)
-        {
-            line.push_str(&format!(" ({description})"));
-        }
-        outline.push(depth, line);
+        let line = primitive_text(view, view.id.as_str(), at);
+        outline.push(depth, line + &self.description(view));
+    }
+
+    /// What somebody has written of it.
+    fn description(&self, view: &ResourceView) -> String {
+        let description = view.flags.description.as_ref().filter(|_| self.options.describes());
+        description.map_or(String::new(), |description| format!(" ({description})"))
     }
 
     fn group(&self, view: &ResourceView, members: &[ResourceView], depth: usize, outline: &mut Outline) {
@@ -254,7 +255,8 @@ impl Lister<'_> {
             flags.push("disabled".to_owned());
         }
         flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
-        self.heading(depth, format!("Resource Group: {}{}:", view.full_id, in_brackets(&flags)), outline);
+        let (flags, description) = (in_brackets(&flags), self.description(view));
+        self.heading(depth, format!("Resource Group: {}{flags}{description}:", view.full_id), outline);
         let named = self.options.names(view);
         let shown: Vec<&ResourceView> = members
             .iter()
@@ -297,7 +299,8 @@ impl Lister<'_> {
             flags.push("disabled".to_owned());
         }
         flags.extend(unmanaged_word(&view.flags).map(str::to_owned));
-        self.heading(depth, format!("Clone Set: {} [{child}]{}:", view.id, in_brackets(&flags)), outline);
+        let (flags, description) = (in_brackets(&flags), self.description(view));
+        self.heading(depth, format!("Clone Set: {} [{child}]{flags}{description}:", view.id), outline);
         let named = self.options.names(view);
         let mut promoted = Vec::new();
         let mut started = Vec::new();
@@ -404,10 +407,11 @@ impl Lister<'_> {
         self.heading(
             depth,
             format!(
-                "Container bundle{}: {} [{image}]{}{}:",
+                "Container bundle{}: {} [{image}]{}{}{}:",
                 if *is_set { " set" } else { "" },
                 view.id,
                 if *unique { " (unique)" } else { "" },
+                self.description(view),
                 unmanaged_word(&view.flags).map_or(String::new(), |word| format!(" ({word})")),
             ),
             outline,

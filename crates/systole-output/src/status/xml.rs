@@ -163,7 +163,7 @@ fn is_listed(view: &ResourceView, list: &ListOptions) -> bool {
 
 /// A resource with all its parts.
 pub fn resource_tree(view: &ResourceView) -> Tree {
-    resource_part(view, &ListOptions { inactive: true, ..ListOptions::default() }, true)
+    resource_part(view, &ListOptions { inactive: true, describe: true, ..ListOptions::default() }, true)
 }
 
 /// A resource by itself; of groups only members that run, and nothing of a group of which none does.
@@ -179,8 +179,9 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
     let is_group = matches!(view.kind, ResourceViewKind::Group { .. });
     let wanted = |part: &&ResourceView| wanted(part) && (!is_group || options.inactive || part.flags.active);
     let flags = &view.flags;
+    let description = flags.description.as_deref().filter(|_| options.describes());
     match &view.kind {
-        ResourceViewKind::Primitive(_) => primitive_tree(view, options.detail),
+        ResourceViewKind::Primitive(_) => primitive_tree(view, options.describes()),
         ResourceViewKind::Group { members } => Tree::new("group")
             .attr("id", view.full_id.as_str())
             // Of a group that is shown in part, Pacemaker counts from the first member that is shown.
@@ -188,7 +189,8 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
             .attr("maintenance", flags.maintenance)
             .attr("managed", flags.managed)
             .attr("disabled", flags.disabled)
-            .children(members.iter().filter(wanted).map(|part| primitive_tree(part, options.detail))),
+            .maybe("description", description)
+            .children(members.iter().filter(wanted).map(|part| primitive_tree(part, options.describes()))),
         ResourceViewKind::Clone { unique, promotable, instances, .. } => Tree::new("clone")
             .attr("id", view.id.as_str())
             .attr("multi_state", *promotable)
@@ -199,6 +201,7 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
             .attr("failed", flags.failed)
             .attr("failure_ignored", flags.failure_ignored)
             .maybe("target_role", flags.target_role_text.as_deref())
+            .maybe("description", description)
             .children(
                 instances
                     .iter()
@@ -213,6 +216,7 @@ fn resource_part(view: &ResourceView, options: &ListOptions, named: bool) -> Tre
             .attr("maintenance", flags.maintenance)
             .attr("managed", flags.managed)
             .attr("failed", flags.failed)
+            .maybe("description", description)
             .children(replicas.iter().filter_map(|replica| replica_tree(replica, options, named))),
     }
 }
@@ -224,7 +228,7 @@ fn replica_tree(replica: &ReplicaView, options: &ListOptions, named: bool) -> Op
     let shown = super::replica_parts(replica).filter(|part| named || options.names(part));
     let tree = Tree::new("replica")
         .attr("id", replica.number.to_string())
-        .children(shown.map(|part| primitive_tree(part, options.detail)));
+        .children(shown.map(|part| primitive_tree(part, options.describes())));
     (!tree.is_childless()).then_some(tree)
 }
 

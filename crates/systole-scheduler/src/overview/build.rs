@@ -1,7 +1,7 @@
 //! From [`Status`] to [`Overview`].
 
 use super::{Overview, Summary, TicketView, bans, history, nodes, resources};
-use crate::{Status, placement::hash_order::hash_order};
+use crate::{Resource, Status, placement::hash_order::hash_order};
 use std::sync::Arc;
 use std::time::Duration;
 use systole_types::Role;
@@ -24,14 +24,19 @@ pub(super) fn without_history(status: &Status<'_>) -> Overview {
     }
 }
 
+fn counted<'s, 'a>(status: &'s Status<'a>) -> impl Iterator<Item = &'s Resource<'a>> {
+    let is_there = |rsc: &&Resource<'_>| rsc.removed.is_none() || rsc.role > Role::Stopped;
+    status.resources.iter().filter(|rsc| rsc.is_primitive()).filter(is_there)
+}
+
+/// How many instances a failure blocks.
+pub(super) fn n_blocked(status: &Status<'_>) -> usize {
+    counted(status).filter(|rsc| rsc.blocked).count()
+}
+
 fn summary(status: &Status<'_>) -> Summary {
     let option = |name: &str| status.options.raw.get(name).cloned();
-    let counted = || {
-        status
-            .resources
-            .iter()
-            .filter(|rsc| rsc.is_primitive() && (rsc.removed.is_none() || rsc.role > Role::Stopped))
-    };
+    let counted = || counted(status);
     Summary {
         stack: option("cluster-infrastructure"),
         cluster_name: option("cluster-name"),
@@ -43,7 +48,7 @@ fn summary(status: &Status<'_>) -> Summary {
         n_nodes: status.nodes.len(),
         n_instances: counted().count(),
         n_disabled: counted().filter(|rsc| resources::is_disabled(rsc)).count(),
-        n_blocked: counted().filter(|rsc| rsc.blocked).count(),
+        n_blocked: n_blocked(status),
         maintenance: status.options.maintenance,
         stop_all: status.options.stop_all,
         fencing_enabled: status.options.fencing_enabled,

@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use systole_cib::xml::{Document, Element};
+use systole_output::words::op_status_text;
 use systole_types::{OcfRc, OpStatus, OperationKey, TransitionMagic};
 
 /// So many of the program may run at a time; then the one that has run longest is ended.
@@ -131,7 +132,7 @@ impl Outcome {
         let description = match self.status {
             OpStatus::Done if self.rc == self.target_rc => Exit::Ok.text().to_owned(),
             OpStatus::Done => in_words(self.rc).to_owned(),
-            status => status.to_string(),
+            status => op_status_text(status).to_owned(),
         };
         [
             ("CRM_notify_node", self.node.clone()),
@@ -180,7 +181,7 @@ mod tests {
         assert_eq!(notifier.news(&cib(&[start, probe])), []);
         let news = notifier.news(&cib(&[start, probe, failed]));
         let told: Vec<String> = news.iter().flat_map(Outcome::variables).map(|(_, value)| value).collect();
-        assert_eq!(told, ["alpha", "vip", "monitor", "Timed Out", "1", "0", "2"]);
+        assert_eq!(told, ["alpha", "vip", "monitor", "Timed out", "1", "0", "2"]);
         assert_eq!(notifier.news(&cib(&[start, probe, failed])), []);
     }
 }

@@ -117,7 +117,7 @@ impl Lister<'_> {
     fn colocations(&mut self, id: &str, depth: usize, direction: Direction) {
         self.seen.insert(id.to_owned());
         let of_dependents = direction == Direction::ToDependents;
-        let found = self.in_order(pairs(&self.view.cib.constraints, id, of_dependents), of_dependents);
+        let found = self.in_order(pairs(self.view, self.status, id, of_dependents), of_dependents);
         if !found.is_empty() {
             let title = match direction {
                 Direction::ToDependents => format!("Resources colocated with {id}:"),
@@ -150,21 +150,34 @@ struct Pair<'a> {
     primary_role: Option<Role>,
 }
 
-/// Colocations of two resources in which `id` is the primary (`of_dependents`), or the dependent, as configured.
-fn pairs<'a>(constraints: &'a [Constraint], id: &str, of_dependents: bool) -> Vec<Pair<'a>> {
-    let pair = |constraint: &'a Constraint| {
-        let Constraint::Colocation(colocation) = constraint else { return None };
+/// Colocations of two resources in which `id` is the primary (`of_dependents`), or the dependent. A template or tag stands for
+/// each of its resources.
+fn pairs<'a>(view: &'a View, status: &'a Status<'_>, id: &str, of_dependents: bool) -> Vec<Pair<'a>> {
+    let meant = |name: &'a str| -> Vec<&'a str> {
+        match status.constraint_targets(name).as_slice() {
+            [] => vec![name],
+            targets => targets.iter().map(|rsc| status.rsc(*rsc).id.as_str()).collect(),
+        }
+    };
+    let mut found = Vec::new();
+    for constraint in &view.cib.constraints {
+        let Constraint::Colocation(colocation) = constraint else { continue };
         let ColocationMembers::Pair { dependent, primary, dependent_role, primary_role } =
             &colocation.members
         else {
-            return None;
+            continue;
         };
-        let (dependent, primary) = (dependent.as_str(), primary.as_str());
-        let (dependent_role, primary_role) = (*dependent_role, *primary_role);
-        Some(Pair { colocation, dependent, primary, dependent_role, primary_role })
-    };
-    let is_meant = |pair: &Pair<'_>| if of_dependents { pair.primary == id } else { pair.dependent == id };
-    constraints.iter().filter_map(pair).filter(is_meant).collect()
+        let (dependents, primaries) = (meant(dependent.as_str()), meant(primary.as_str()));
+        for dependent in dependents {
+            for primary in primaries.iter().copied() {
+                if id == if of_dependents { primary } else { dependent } {
+                    let (dependent_role, primary_role) = (*dependent_role, *primary_role);
+                    found.push(Pair { colocation, dependent, primary, dependent_role, primary_role });
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Pair<'_> {

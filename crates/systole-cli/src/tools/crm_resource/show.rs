@@ -23,7 +23,7 @@ use systole_types::{OcfRc, OpStatus, Role};
 
 /// All resources with their state. None is no success.
 pub(super) fn list(view: &View) -> Report {
-    let options = ListOptions { inactive: true, hide_nodes: true, ..ListOptions::default() };
+    let options = ListOptions { inactive: true, hide_nodes: true, describe: true, ..ListOptions::default() };
     let list = resource_list(&view.overview, &options);
     if view.overview.resources.is_empty() {
         return Report { text: "No resources\n".to_owned(), ..Report::default() }.ending(Exit::NoSuch);
@@ -82,7 +82,7 @@ pub(super) fn query(found: &Found<'_>, templates: Templates) -> anyhow::Result<R
     Ok(report)
 }
 
-/// The resource's element as the scheduler has it: in clones with the instance's number.
+/// The resource's element as the scheduler has it: in clones with the instance's number beside its id.
 fn configuration(found: &Found<'_>, templates: Templates) -> anyhow::Result<String> {
     let resource = found.status.rsc(found.resource()?);
     let newest = upgrade::for_reading(&found.view.document).ok().flatten();
@@ -97,9 +97,6 @@ fn configuration(found: &Found<'_>, templates: Templates) -> anyhow::Result<Stri
         if templates == Templates::Expanded {
             put_in_template(&mut copy, key);
         }
-    }
-    if resource.is_unique && resource.instance.is_some() {
-        copy.set_attr(key, "id", resource.id.as_str());
     }
     Ok(copy.element(key).to_text())
 }
