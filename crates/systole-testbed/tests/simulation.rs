@@ -13,7 +13,9 @@ fn whatever_fails_the_cluster_keeps_its_promises() {
         while let seed @ 0.. = next.fetch_add(1, Ordering::Relaxed)
             && seed < n_seeds
         {
-            for family in Family::ALL {
+            // These take longest.
+            let is_told = |family: &Family| *family != Family::Unanswered || seed.is_multiple_of(3);
+            for family in Family::ALL.into_iter().filter(is_told) {
                 let outcome = scenario::tell(family, seed);
                 assert!(outcome.violation.is_none(), "{outcome}");
             }
