@@ -5,7 +5,7 @@
 //! stops there: all that waits for such a start stays undone until something else changes. Here the rest is done, since nothing of
 //! that copy is promised by it, and the others are told of what was done only.
 
-use super::caution::{base, without_number};
+use super::caution::without_number;
 use std::{collections::BTreeSet, sync::Arc};
 use systole_graph::{Action, ActionKind, TransitionGraph};
 
@@ -14,13 +14,12 @@ pub(super) fn tell_only_what_is_planned(graph: &mut TransitionGraph) {
     if !graph.synapses.iter().any(|synapse| told(&synapse.action).is_some()) {
         return;
     }
-    let deeds = graph.synapses.iter().filter_map(|synapse| Deed::of(&synapse.action));
-    let planned: Vec<Deed> = deeds.collect();
+    let planned: BTreeSet<Deed> = graph.synapses.iter().flat_map(|synapse| deeds(&synapse.action)).collect();
     let mut in_vain = BTreeSet::new();
     for synapse in &mut graph.synapses {
         let action = &mut synapse.action;
         let Some(told) = told(action) else { continue };
-        let is_planned = |copy: &&Copy| planned.iter().any(|deed| deed.is(&told.operation, copy));
+        let is_planned = |copy: &&Copy| copy.as_deeds(told.operation).iter().any(|it| planned.contains(it));
         let stays: Vec<&Copy> = told.copies.iter().filter(is_planned).collect();
         if stays.is_empty() {
             in_vain.insert(action.id);
@@ -28,7 +27,7 @@ pub(super) fn tell_only_what_is_planned(graph: &mut TransitionGraph) {
             let resources: Vec<&str> = stays.iter().map(|copy| copy.resource.as_str()).collect();
             let nodes: Vec<&str> = stays.iter().map(|copy| copy.node.as_str()).collect();
             for (what, list) in [("resource", resources.join(" ")), ("uname", nodes.join(" "))] {
-                action.attributes.insert(list_name(&told.operation, what), list.into());
+                action.attributes.insert(list_name(told.operation, what), list.into());
             }
         }
     }
@@ -38,30 +37,28 @@ pub(super) fn tell_only_what_is_planned(graph: &mut TransitionGraph) {
     }
 }
 
-/// A start or promotion that is planned.
-struct Deed {
-    operation: Arc<str>,
-    instance: String,
-    base: String,
-    node: String,
+/// A start or promotion that is planned: "start" or "promote", and of what. Instances that have exchanged their names are told apart by
+/// their nodes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    /// By the id of the resource without the number of the instance, and the node.
+    On(&'static str, String, String),
+    /// By the instance.
+    Of(&'static str, String),
 }
 
-impl Deed {
-    fn of(action: &Action) -> Option<Self> {
-        let ActionKind::Resource(resource) = &action.kind else { return None };
-        matches!(&*action.operation, "start" | "promote").then(|| Self {
-            operation: action.operation.clone(),
-            instance: resource.long_id.as_ref().unwrap_or(&resource.id).to_string(),
-            base: base(action).unwrap_or_default().to_owned(),
-            node: action.node.as_ref().map(|(node, _)| node.to_string()).unwrap_or_default(),
-        })
-    }
-
-    /// Instances that have exchanged their names are told apart by their nodes.
-    fn is(&self, operation: &str, copy: &Copy) -> bool {
-        let is_same = self.base == without_number(&copy.resource) && self.node == copy.node;
-        *self.operation == *operation && (is_same || self.instance == copy.resource)
-    }
+/// What an action does, if it is a start or promotion.
+fn deeds(action: &Action) -> Vec<Deed> {
+    let ActionKind::Resource(resource) = &action.kind else { return Vec::new() };
+    let operation = match &*action.operation {
+        "start" | "migrate_from" => "start",
+        "promote" => "promote",
+        _ => return Vec::new(),
+    };
+    let instance = resource.long_id.as_ref().unwrap_or(&resource.id).to_string();
+    let node = action.node.as_ref().map(|(node, _)| node.to_string()).unwrap_or_default();
+    let base = without_number(resource.id.as_str()).to_owned();
+    vec![Deed::On(operation, base, node), Deed::Of(operation, instance)]
 }
 
 /// An instance with its node, as a notification has it.
@@ -70,22 +67,34 @@ struct Copy {
     node: String,
 }
 
+impl Copy {
+    /// What its start or promotion may be planned as.
+    fn as_deeds(&self, operation: &'static str) -> [Deed; 2] {
+        let base = without_number(&self.resource).to_owned();
+        [Deed::On(operation, base, self.node.clone()), Deed::Of(operation, self.resource.clone())]
+    }
+}
+
 /// What a notification says that was done.
 struct Told {
-    operation: String,
+    operation: &'static str,
     copies: Vec<Copy>,
 }
 
 /// If that is a notification of starts or promotions that were done.
 fn told(action: &Action) -> Option<Told> {
-    let operation = action.meta("notify_operation").filter(|it| matches!(*it, "start" | "promote"))?;
+    let operation = match action.meta("notify_operation")? {
+        "start" => "start",
+        "promote" => "promote",
+        _ => return None,
+    };
     let is_told = &*action.operation == "notify" && action.meta("notify_type") == Some("post");
     let list = |what: &str| action.attributes.get(&list_name(operation, what)).map(|list| &**list);
     let resources = list("resource")?.split_whitespace();
     let copies = resources.zip(list("uname")?.split_whitespace());
     let copy = |(resource, node): (&str, &str)| Copy { resource: resource.to_owned(), node: node.to_owned() };
     let copies: Vec<Copy> = copies.map(copy).collect();
-    (is_told && !copies.is_empty()).then(|| Told { operation: operation.to_owned(), copies })
+    (is_told && !copies.is_empty()).then_some(Told { operation, copies })
 }
 
 fn list_name(operation: &str, what: &str) -> Arc<str> {
@@ -144,21 +153,26 @@ mod tests {
 
     #[test]
     fn others_are_told_of_what_is_in_the_plan_only() {
-        for (resources, nodes, expected) in [
-            ("p:0 p:1", "b c", Some("c")),
-            ("p:0", "b", None),
-            ("p:1", "c", Some("c")),
+        for (deed, resources, nodes, expected) in [
+            ("start", "p:0 p:1", "b c", Some("c")),
+            ("start", "p:0", "b", None),
+            ("start", "p:1", "c", Some("c")),
             // Instances that have exchanged their names.
-            ("p:0", "a", Some("a")),
+            ("start", "p:0", "a", Some("a")),
+            // A live migration, of which the start is a mere order.
+            ("migrate_from", "p:0 p:1", "b a", Some("a")),
+            ("migrate_from", "p:0", "b", None),
+            ("migrate_to", "p:1", "a", None),
+            ("promote", "p:1", "a", None),
         ] {
             let synapses = vec![
-                synapse(1, "start", "p:1", &[]),
+                synapse(1, deed, "p:1", &[]),
                 telling(2, "pre", resources, nodes, &[]),
                 telling(3, "post", resources, nodes, &[1]),
             ];
             let told = told_of(synapses);
             let post = told.iter().find(|(id, _)| *id == 3).map(|(_, nodes)| nodes.as_str());
-            assert_eq!(post, expected, "{resources} on {nodes}");
+            assert_eq!(post, expected, "{deed}: {resources} on {nodes}");
             assert_eq!(told[0], (2, nodes.to_owned()), "what is to be done, nobody knows better");
         }
     }
