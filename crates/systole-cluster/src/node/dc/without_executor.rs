@@ -67,9 +67,11 @@ impl NodeMachine {
 
     /// Whether an answer may come while the members are as they are. An executor that is away gives none: its node is planned around,
     /// and what comes of an operation is known when it is back. Until then the operation is on record as not answered: what
-    /// was to be stopped does not count as stopped. Nor does one on a remote node whose connection is held by a node that has left.
+    /// was to be stopped does not count as stopped. Nor does a member answer for a remote node whose connection it does not hold: one that
+    /// has left in good order with that connection may be back, as another program without it.
     pub(in crate::node) fn can_be_answered(&self, perform: &Perform) -> bool {
         self.group.is_member(perform.node)
+            && self.replica.can_reach(perform)
             && (perform.by != Hand::Executor || self.has_executor(perform.node))
     }
 

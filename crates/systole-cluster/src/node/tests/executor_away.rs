@@ -228,7 +228,7 @@ fn with_a_stop_without_answer() -> Bench {
 }
 
 /// Whether plans are made: an option that is set leads to one.
-fn plans(bench: &mut Bench, option: &str) -> bool {
+pub(super) fn plans(bench: &mut Bench, option: &str) -> bool {
     let is_wanted =
         |machine: &NodeMachine| machine.waits_for().iter().any(|what| what.contains("a new plan"));
     bench.set_option(option, "1");

@@ -18,22 +18,33 @@ pub(super) fn join(bench: &mut Bench, minor: u16) {
 
 /// The same; it has been a member since this view, and is the DC if that is an earlier one than 5.
 pub(super) fn join_since(bench: &mut Bench, minor: u16, since: u64) {
-    let members = vec![(1, "a".to_owned()), (2, "b".to_owned())];
-    bench.tell(Event::View(View { number: 5, own_id: 1, members, has_quorum: true }));
-    let hello = Hello {
-        protocol: ProtocolVersion { minor, ..PROTOCOL },
-        name: "b".into(),
-        boot_id: "boot-of-b".into(),
-        since,
+    let protocol = ProtocolVersion { minor, ..PROTOCOL };
+    join_as(bench, 5, (2, "b"), |hello| Hello { protocol, since, ..hello });
+}
+
+/// One other member joins in this view, and says hello.
+pub(super) fn join_as(
+    bench: &mut Bench,
+    view: u64,
+    (id, name): (u32, &str),
+    says: impl FnOnce(Hello) -> Hello,
+) {
+    let members = vec![(1, "a".to_owned()), (id, name.to_owned())];
+    bench.tell(Event::View(View { number: view, own_id: 1, members, has_quorum: true }));
+    let hello = says(Hello {
+        protocol: PROTOCOL,
+        name: name.into(),
+        boot_id: format!("boot-of-{name}"),
+        since: view,
         live: false,
         version: "0.0.0".into(),
         generation: 0,
         fingerprint: String::new(),
         disk_error: None,
-    };
-    let envelope = Envelope { view: 5, number: 1, message: Message::Hello(hello) };
+    });
+    let envelope = Envelope { view, number: 1, message: Message::Hello(hello) };
     let payload = serde_json::to_string(&envelope).expect("a message");
-    bench.tell(Event::Delivered { from: 2, payload });
+    bench.tell(Event::Delivered { from: id, payload });
     assert!(bench.machine.group.is_settled());
 }
 

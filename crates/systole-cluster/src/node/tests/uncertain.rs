@@ -1,6 +1,11 @@
 //! What takes the place of a copy of which nobody knows whether it was demoted or stopped.
 
-use super::{executor_away::b_says, levels::join, remote::with_fencing, *};
+use super::{
+    executor_away::{b_says, plans},
+    levels::{join, join_as},
+    remote::with_fencing,
+    *,
+};
 use crate::{
     RemoteEvent,
     message::{
@@ -215,5 +220,20 @@ fn no_copy_is_promoted_before_a_remote_node_is_connected_to_again_and_probed() {
         bench.far.is_reachable = true;
         bench.wait(60);
         assert!(promotes(&bench), "{operation}, {came:?}: {:?} {:#?}", bench.ran, bench.logs);
+    }
+}
+
+#[test]
+fn what_a_remote_node_was_asked_keeps_no_plan_waiting_once_who_held_its_connection_is_back() {
+    for operation in ["demote", "stop"] {
+        let mut bench = beside_one_that_held_a_connection(operation, Came::Nothing, Standing::Stranded);
+        bench.wait(10);
+        join_as(&mut bench, 7, (2, "b"), |hello| hello);
+        bench.wait(30);
+        assert!(plans(&mut bench, "one"), "{operation}: {:?}", bench.machine.waits_for());
+        bench.wait(90);
+        let far = bench.machine.replica.node_state("far").map(|state| state.to_text()).unwrap_or_default();
+        assert!(!far.contains("fail-count"), "{operation}: {far}");
+        assert!(!promotes(&bench), "{operation}: {:?} {:#?}", bench.ran, bench.logs);
     }
 }
