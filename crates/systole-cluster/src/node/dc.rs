@@ -27,6 +27,7 @@ use systole_cib::{View, model::Cib};
 use systole_graph::TransitionGraph;
 use systole_types::{Monotonic, NodeId, ResourceId, Timestamp, parse_duration};
 use systole_wire::exec::Operation;
+use uncertain::sorted_out;
 use without_executor::{leave_out, put_in_maintenance, take_for_off};
 
 /// How long a daemon may take to come back before its node counts as lost: a restart must not move resources.
@@ -453,13 +454,15 @@ impl NodeMachine {
         self.part_with(&self.booted_without_executor());
         let cib = self.as_planned(dc.view.of(self.replica.cib()), &away);
         let mut plan = (self.config.planner)(&cib, self.now.wall);
+        // What is left out of the plan counts, too: it is still to be done.
+        let sorted_out = sorted_out(&plan.graph);
         if !away.is_empty() {
             // What the engine will wait for counts: a promotion waits for probes, too.
             amend(&mut plan.graph);
             self.spare_probes(&mut plan.graph);
             leave_out(&mut plan.graph, &away);
         }
-        self.hold_back_for_uncertain(&mut plan.graph, &cib, &away);
+        self.hold_back_for_uncertain(&mut plan.graph, &cib, &away, &sorted_out);
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(&cib, plan.recheck);

@@ -28,15 +28,17 @@ struct Uncertain {
 }
 
 impl NodeMachine {
-    /// Takes out of a plan what is not to be done before it is known what became of such copies.
+    /// Takes out of a plan what is not to be done before it is known what became of such copies. `sorted_out` is of the whole plan, before
+    /// anything was left out for want of an executor.
     pub(super) fn hold_back_for_uncertain(
         &mut self,
         graph: &mut TransitionGraph,
         cib: &Cib,
         away: &BTreeSet<NodeId>,
+        sorted_out: &BTreeSet<NodeId>,
     ) {
         let n_nodes = self.replica.known_nodes().len();
-        let on_record = self.on_record(cib, away, &sorted_out(graph));
+        let on_record = self.on_record(cib, away, sorted_out);
         let copies: BTreeSet<Uncertain> = self.without_answer().chain(on_record).collect();
         for copy in copies {
             if hold_back(graph, &copy, n_nodes) {
@@ -95,7 +97,7 @@ impl NodeMachine {
 }
 
 /// Nodes that a plan fences, or, of remote ones, connects to: before, it is not known what runs there.
-fn sorted_out(graph: &TransitionGraph) -> BTreeSet<NodeId> {
+pub(super) fn sorted_out(graph: &TransitionGraph) -> BTreeSet<NodeId> {
     let actions = graph.synapses.iter().map(|synapse| &synapse.action);
     let found = actions.filter_map(|action| match (&*action.operation, &action.kind) {
         ("stonith", _) => action.node.as_ref().map(|(node, _)| node.clone()),

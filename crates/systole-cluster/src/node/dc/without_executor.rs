@@ -22,7 +22,7 @@ impl NodeMachine {
     }
 
     /// Members for which that is so, and nodes that have left with what they run.
-    pub(super) fn without_executor(&self) -> BTreeSet<NodeId> {
+    pub(in crate::node) fn without_executor(&self) -> BTreeSet<NodeId> {
         let members = self.group.members().iter();
         let away = members.filter(|(id, name)| self.may_run_without_executor(*id, name));
         let known = self.replica.known_nodes().into_iter();

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     RemoteEvent,
     message::{
-        Attach, AttributeChange, AttributeValue, Hand, MembershipUpdate, NodeUpdate, Perform, Standing,
+        Attach, AttributeChange, AttributeValue, Hand, MembershipUpdate, NodeLedger, NodeUpdate, Perform,
+        Standing,
     },
 };
 
@@ -175,6 +176,13 @@ fn stands(bench: &mut Bench, standing: Standing) {
 
 /// The connection to `far` was held by `b`, which is no member any more; it cannot be connected to. Before, `far` was asked for `operation`.
 fn beside_one_that_held_a_connection(operation_name: &str, came: Came, standing: Standing) -> Bench {
+    let mut bench = without_one_that_held_a_connection(operation_name, came, standing);
+    bench.view(6);
+    bench
+}
+
+/// The same, before the DC plans anew.
+fn without_one_that_held_a_connection(operation_name: &str, came: Came, standing: Standing) -> Bench {
     let patient = r#"<op id="fs" name="start" interval="0s" timeout="120s"/><op id="fm""#;
     let mut bench = Bench::with(&promotable(&with_fencing()).replace(r#"<op id="fm""#, patient));
     bench.view(1);
@@ -192,7 +200,6 @@ fn beside_one_that_held_a_connection(operation_name: &str, came: Came, standing:
     bench.machine.replica.ledger.nodes.get_mut(&2).expect("b has joined").leaving =
         standing == Standing::Stranded;
     stands(&mut bench, standing);
-    bench.view(6);
     bench
 }
 
@@ -221,6 +228,22 @@ fn no_copy_is_promoted_before_a_remote_node_is_connected_to_again_and_probed() {
         bench.wait(60);
         assert!(promotes(&bench), "{operation}, {came:?}: {:?} {:#?}", bench.ran, bench.logs);
     }
+}
+
+#[test]
+fn a_remote_node_counts_though_it_is_connected_to_only_after_a_probe_that_nobody_can_make() {
+    let mut bench = without_one_that_held_a_connection("demote", Came::Code(1), Standing::Off);
+    // The executor of `c` is away: `far`, of which nothing is on record there, is probed once it is back.
+    let replica = &mut bench.machine.replica;
+    let c = NodeLedger { name: "c".into(), boot_id: "boot-of-c".into(), ..NodeLedger::default() };
+    replica.ledger.nodes.insert(3, c);
+    replica.record(3, &Hand::Executor, &[result(1, "monitor", 0, 7, 7)]);
+    join_as(&mut bench, 6, (3, "c"), |hello| hello);
+    bench.far.opened.clear();
+    bench.wait(90);
+    assert!(bench.machine.without_executor().contains("c"));
+    assert!(bench.far.opened.is_empty(), "{:?}", bench.far.opened);
+    assert!(!promotes(&bench), "{:?} {:#?}", bench.ran, bench.logs);
 }
 
 #[test]
