@@ -112,7 +112,7 @@ fn a_failure_is_counted_where_the_result_is_kept() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     for line in [
         "  * Injecting vip_monitor_10000@alpha=7 into the configuration\n",
-        "  * Resource action: vip             stop on alpha\nPretending action ",
+        "  * Resource action: vip             stop on alpha\nPretending action 3 failed with rc=1\n",
         "  * Injecting attribute fail-count-vip#stop_0=INFINITY into /node_state '1'\n",
         "Revised Cluster Status:\n",
     ] {

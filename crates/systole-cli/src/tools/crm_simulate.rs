@@ -373,7 +373,8 @@ impl Args {
     }
 
     fn detail(&self) -> Detail {
-        if self.save_dotfile.is_some() {
+        // The numbers of actions are told where one is pretended to fail: those of all that were considered, then.
+        if self.save_dotfile.is_some() || !self.op_fail.is_empty() {
             Detail::Drawing
         } else if self.show_scores || self.show_utilization {
             Detail::Scores
