@@ -77,7 +77,7 @@ struct Pending {
 
 #[derive(Debug)]
 enum Stage {
-    /// Not said yet: the members are not settled.
+    /// Not said to those who are members now, who are not settled yet, or since it is put off.
     Unsaid,
     /// Said, not applied.
     Said,
@@ -283,13 +283,15 @@ impl NodeMachine {
         let wanted: Vec<&Wish> = tools.pending.values().map(|pending| &pending.wish).collect();
         let pending = tools.pending.get(&number);
         let adds = pending.is_some_and(|pending| tools.own.is_added_to(&pending.wish, &wanted, &self.name));
-        if adds {
+        if let Some(pending) = self.tools.pending.get_mut(&number).filter(|_| adds) {
+            pending.stage = Stage::Unsaid;
             self.tools.adding.insert(number);
         }
         adds
     }
 
-    /// Says requests that were put off, under new numbers: those that have been said meanwhile come before them.
+    /// Says requests that were put off, under new numbers: those that have been said meanwhile come before them. Where the members are
+    /// not settled, they are said when these are.
     fn say_late(&mut self, numbers: Vec<u64>) {
         for number in numbers {
             self.tools.adding.remove(&number);
@@ -297,7 +299,9 @@ impl NodeMachine {
             self.tools.last_number += 1;
             let number = self.tools.last_number;
             self.tools.pending.insert(number, pending);
-            self.say_again(number);
+            if self.group.is_settled() {
+                self.say_again(number);
+            }
         }
     }
 
@@ -359,23 +363,40 @@ impl NodeMachine {
         }
         self.tools.heard.clear();
         let version = self.replica.version();
-        let mut unsaid = Vec::new();
+        let (mut lacking, mut passed_over) = (Vec::new(), Vec::new());
         for (number, pending) in &mut self.tools.pending {
-            if *number > applied {
-                unsaid.push(*number);
-                continue;
+            match pending.stage {
+                _ if *number > applied => {
+                    lacking.push(*number);
+                    continue;
+                }
+                // It was put off, and others that were asked for later have been carried out.
+                Stage::Unsaid => {
+                    passed_over.push(*number);
+                    continue;
+                }
+                Stage::Said => {
+                    pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
+                }
+                Stage::Applied(_) => {}
             }
             // Whoever is in this view has it with the replica.
             pending.everywhere = false;
-            if !matches!(pending.stage, Stage::Applied(_)) {
-                pending.stage = Stage::Applied(Written { version, output: None, is_configuration: true });
-            }
         }
         self.tools.own.compare(applied, self.tools.last_said);
         self.tools.adding.clear();
-        for number in unsaid {
-            if !self.is_put_off(number) {
+        for number in lacking {
+            let is_in_doubt = self.is_in_doubt(number);
+            if !is_in_doubt {
+                self.tools.own.leave_to_request(number);
+            }
+            if is_in_doubt || !self.is_put_off(number) {
                 self.say_again(number);
+            }
+        }
+        for number in passed_over {
+            if !self.is_put_off(number) {
+                self.say_late(vec![number]);
             }
         }
     }
@@ -411,16 +432,18 @@ impl NodeMachine {
     }
 
     /// A partition without quorum cannot know whether the others applied a request whose echo was lost.
+    fn is_in_doubt(&self, number: u64) -> bool {
+        let is_said = |pending: &Pending| pending.from.is_some() && !matches!(pending.stage, Stage::Unsaid);
+        !self.group.has_quorum() && self.tools.pending.get(&number).is_some_and(is_said)
+    }
+
     fn say_again(&mut self, number: u64) {
-        let has_quorum = self.group.has_quorum();
-        let Some(pending) = self.tools.pending.get(&number) else { return };
-        let is_in_doubt = !matches!(pending.stage, Stage::Unsaid) && !has_quorum;
-        match pending.from {
-            Some(from) if is_in_doubt => {
-                self.tools.pending.remove(&number);
-                self.reply(from, in_doubt());
-            }
-            _ => self.say(number),
+        if !self.is_in_doubt(number) {
+            return self.say(number);
+        }
+        let from = self.tools.pending.remove(&number).and_then(|pending| pending.from);
+        if let Some(from) = from {
+            self.reply(from, in_doubt());
         }
     }
 

@@ -91,6 +91,11 @@ impl OwnChanges {
         }
     }
 
+    /// What a request that waits for its answer has changed is said again with it.
+    pub fn leave_to_request(&mut self, number: u64) {
+        self.changes.remove(&number);
+    }
+
     /// What that replica lacks, to be said now as requests with numbers after `last`; but for what gets another value anyway. Of patterns,
     /// `wanted` has both what is asked and what it means now.
     pub fn say_lost(

@@ -406,3 +406,69 @@ fn what_is_to_be_said_again_is_not_forgotten_when_the_members_change_once_more()
         assert_eq!(known(&mut bench, "x").as_deref(), Some(expected), "{values:?}");
     }
 }
+
+/// Of requests that are not answered yet.
+fn ask_for(bench: &mut Bench, call: Call) {
+    let request = Request { id: 1, client: "test".into(), user: None, call };
+    bench.tell(Event::Request { client: ClientId(9), request, groups: Vec::new() });
+}
+
+#[test]
+fn what_was_put_off_is_not_taken_for_done_since_something_later_is() {
+    for later in [&["y"][..], &["y", "z"]] {
+        let mut bench = Bench::start();
+        bench.view(1);
+        let before = bench.machine.replica.clone();
+        set(&mut bench, update("x", "1"));
+        lose_and_settle(&mut bench, before);
+        bench.replies.clear();
+        ask_for(&mut bench, Call::Attribute(update("x", "value++")));
+        assert_eq!(bench.replies, []);
+        later.iter().for_each(|name| set(&mut bench, update(name, "2")));
+        bench.replies.clear();
+        settle_once_more(&mut bench);
+        assert_eq!((bench.replies.pop(), bench.replies.len()), (Some(Reply::Done), 0), "{later:?}");
+        assert_eq!(known(&mut bench, "x").as_deref(), Some("2"), "{later:?}");
+        // Nothing of that is added again.
+        bench.lose_layer();
+        bench.view(7);
+        assert_eq!(known(&mut bench, "x").as_deref(), Some("2"), "{later:?}");
+    }
+}
+
+#[test]
+fn what_was_put_off_is_not_said_before_the_members_are_settled() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    let before = bench.machine.replica.clone();
+    set(&mut bench, update("x", "1"));
+    lose_and_settle(&mut bench, before);
+    ask_for(&mut bench, Call::Attribute(update("x", "value++")));
+    bench.lose_layer();
+    bench.has_layer = true;
+    bench.casts.clear();
+    ask_for(&mut bench, Call::Attribute(update("x", "7")));
+    assert_eq!(bench.casts, [""; 0]);
+    bench.replies.clear();
+    bench.view(6);
+    assert_eq!(bench.replies, [Reply::Done, Reply::Done]);
+    assert_eq!(known(&mut bench, "x").as_deref(), Some("7"));
+}
+
+#[test]
+fn what_is_added_for_everybody_to_know_is_added_once_though_its_value_was_lost() {
+    let mut bench = Bench::start();
+    bench.view(1);
+    join(&mut bench, PROTOCOL.minor);
+    bench.wait(90);
+    let before = bench.machine.replica.clone();
+    set(&mut bench, update("x", "1"));
+    bench.replies.clear();
+    ask_for(&mut bench, Call::Attribute(AttributeUpdate { everywhere: true, ..update("x", "value++") }));
+    assert_eq!(bench.replies, []);
+    assert_eq!(known(&mut bench, "x").as_deref(), Some("2"));
+    lose_all(&mut bench, before);
+    bench.view(6);
+    assert_eq!(bench.replies, [Reply::Done]);
+    assert_eq!(known(&mut bench, "x").as_deref(), Some("2"));
+}
