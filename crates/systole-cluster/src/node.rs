@@ -22,7 +22,7 @@ mod tests;
 use crate::{
     Effect, Event, Level, Planner, StartState,
     message::{Envelope, GivenUp, Introduction, Message},
-    replica::Replica,
+    replica::{Replica, failures_cleared},
 };
 use agents::Agents;
 use connections::Connections;
@@ -305,7 +305,9 @@ impl NodeMachine {
             Message::ClearFailure { node, resource, operation, action } => {
                 let operation = operation.as_ref().map(|(name, interval)| (name.as_str(), interval.as_str()));
                 self.replica.clear_failure(&node, &resource, operation);
-                self.forget_own_failures();
+                if node == self.name {
+                    self.forget_own_failures(failures_cleared(&resource, operation));
+                }
                 self.action_done(action);
             }
             Message::Idle { changes } => self.replica.ledger.idle_at = Some(changes),

@@ -16,7 +16,7 @@ use crate::{
         Asker, AttributeChange, AttributeValue, Dampen, LEVEL_OF_PATTERNS, LEVEL_OF_REFUSALS, Message, Stamp,
         Wish, Write,
     },
-    replica::{Replica, Valued, Written, is_id_of_mark},
+    replica::{Cleanup, Replica, Valued, Written, is_id_of_mark},
 };
 use own::OwnChanges;
 use std::{
@@ -425,10 +425,19 @@ impl NodeMachine {
         self.say_late(put_off.into_iter().collect());
     }
 
-    /// What this node's tools have said of failures that were cleared since is not said again.
-    pub(super) fn forget_own_failures(&mut self) {
+    /// What this node's tools have said of failures that are cleared now is not said again.
+    pub(super) fn forget_own_failures(&mut self, is_cleared: impl Fn(&str) -> bool) {
         let (replica, name) = (&self.replica, &self.name);
-        self.tools.own.forget_failures(|attribute| replica.attribute(name, attribute).is_some());
+        let is_gone = |attribute: &str| is_cleared(attribute) && replica.attribute(name, attribute).is_none();
+        self.tools.own.forget_failures(is_gone);
+    }
+
+    /// See [`Self::forget_own_failures`], of a cleanup.
+    fn forget_own_cleaned_up(&mut self, what: &Cleanup<'_>) {
+        if self.tools.own.has_failures() {
+            let is_meant = self.replica.failures_meant(what, &self.name);
+            self.forget_own_failures(is_meant);
+        }
     }
 
     /// A partition without quorum cannot know whether the others applied a request whose echo was lost.
@@ -479,8 +488,10 @@ impl NodeMachine {
         if outcome.is_ok() && !(is_own && self.tools.own.remember(number, wish, asker, &self.name)) {
             self.tools.own.overruled(wish, &self.name);
         }
-        if matches!(wish, Wish::Cleanup { .. }) {
-            self.forget_own_failures();
+        if outcome.is_ok()
+            && let Wish::Cleanup { resource, node, only_failed, operation } = wish
+        {
+            self.forget_own_cleaned_up(&Cleanup::of(resource, node, *only_failed, operation));
         }
         if is_own {
             self.outcome_known(number, outcome);

@@ -78,18 +78,27 @@ impl Replica {
     /// The failcount and the time of the last failure of an operation (of all, if `None`) are forgotten on a node, with
     /// the failure itself.
     pub fn clear_failure(&mut self, node: &str, resource: &str, operation: Option<(&str, &str)>) {
-        let suffix = operation.map(|(name, interval)| format!("#{name}_{interval}"));
-        let is_meant = |name: &str| {
-            is_failure_of(name, resource)
-                && suffix.as_ref().is_none_or(|suffix| name.ends_with(suffix.as_str()))
-        };
-        self.status().remove_attributes(node, is_meant);
+        self.status().remove_attributes(node, failures_cleared(resource, operation));
         let key = operation.map(|(name, interval)| format!("{resource}_{name}_{interval}"));
         // Without its failure, a connection that was lost would seem to stand.
         if !self.id_of(node).is_some_and(|id| self.has_lost(id, resource)) {
             self.status().erase_last_failure(node, resource, key.as_deref());
         }
         self.count(Counted::Status);
+    }
+
+    /// Which transient attributes of a node a cleanup means, whether they are there or not.
+    pub fn failures_meant(&self, what: &Cleanup<'_>, node: &str) -> impl Fn(&str) -> bool + use<> {
+        let is_meant = what.node.is_none_or(|meant| meant == node);
+        let members = what.resource.map(|name| Members::of(&systole_cib::upgrade::read(&self.cib).0, name));
+        let suffix = what.suffix();
+        move |attribute| {
+            let operation = attribute.rsplit_once('#').map(|(_, operation)| operation);
+            let of_resource = |name| members.as_ref().is_none_or(|members| members.contain(name));
+            is_meant
+                && failed_resource(attribute).is_some_and(of_resource)
+                && (suffix.is_none() || operation == suffix.as_deref())
+        }
     }
 
     /// Whether a probe could find out what runs on a node: on a remote one, only over a connection that a member holds.
@@ -179,11 +188,23 @@ impl History<'_> {
     }
 }
 
-/// Whether a transient attribute is about failures of a resource: `fail-count-RSC#OP_INTERVAL` and `last-failure-...`.
+/// Whose failures a transient attribute is about: `fail-count-RSC#OP_INTERVAL` and `last-failure-...`.
+fn failed_resource(attribute: &str) -> Option<&str> {
+    let rest = attribute.strip_prefix("fail-count-").or_else(|| attribute.strip_prefix("last-failure-"))?;
+    Some(rest.split_once('#').map_or(rest, |(name, _)| name))
+}
+
 fn is_failure_of(attribute: &str, resource: &str) -> bool {
-    let rest = attribute.strip_prefix("fail-count-").or_else(|| attribute.strip_prefix("last-failure-"));
-    let name = rest.map(|rest| rest.split_once('#').map_or(rest, |(name, _)| name));
-    name.is_some_and(|name| base(name) == base(resource))
+    failed_resource(attribute).is_some_and(|name| base(name) == base(resource))
+}
+
+/// Which transient attributes go with the failure of an operation (of all, if `None`).
+pub(crate) fn failures_cleared(resource: &str, operation: Option<(&str, &str)>) -> impl Fn(&str) -> bool {
+    let suffix = operation.map(|(name, interval)| format!("#{name}_{interval}"));
+    move |attribute| {
+        is_failure_of(attribute, resource)
+            && suffix.as_ref().is_none_or(|suffix| attribute.ends_with(suffix.as_str()))
+    }
 }
 
 /// An instance's name without its number.

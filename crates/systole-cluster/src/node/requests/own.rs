@@ -46,12 +46,16 @@ impl OwnChanges {
         }
     }
 
-    /// Failures were cleared: what was said of those that have no count any more does not hold, but that they have none.
-    pub fn forget_failures(&mut self, has_value: impl Fn(&str) -> bool) {
-        let is_failure = |name: &str| name.starts_with("fail-count-") || name.starts_with("last-failure-");
+    /// Failures were cleared: what was said of them does not hold any more, but that they have no count.
+    pub fn forget_failures(&mut self, is_gone: impl Fn(&str) -> bool) {
         self.changes.retain(|_, (change, _)| {
-            change.to == AttributeValue::Remove || !is_failure(&change.name) || has_value(&change.name)
+            change.to == AttributeValue::Remove || !is_failure(&change.name) || !is_gone(&change.name)
         });
+    }
+
+    /// Whether something was said of failures.
+    pub fn has_failures(&self) -> bool {
+        self.changes.values().any(|(change, _)| is_failure(&change.name))
     }
 
     /// Whether a wish adds to an attribute of which something is to be said again before, unless it gets another value anyway.
@@ -131,6 +135,10 @@ fn is_wanted(wanted: &[&Wish], change: &AttributeChange) -> bool {
 pub(super) fn leaves_nothing_of(later: &Wish, earlier: &Wish) -> bool {
     let Wish::Attributes(changes) = earlier else { return false };
     changes.iter().all(|change| is_wanted(&[later], change))
+}
+
+fn is_failure(attribute: &str) -> bool {
+    attribute.starts_with("fail-count-") || attribute.starts_with("last-failure-")
 }
 
 /// Whether it does not matter what value the attribute has had.

@@ -472,3 +472,43 @@ fn what_is_added_for_everybody_to_know_is_added_once_though_its_value_was_lost()
     assert_eq!(bench.replies, [Reply::Done]);
     assert_eq!(known(&mut bench, "x").as_deref(), Some("2"));
 }
+
+#[test]
+fn a_failure_that_was_set_by_hand_is_forgotten_with_those_of_its_resource_only() {
+    let cleanup = |resource: Option<&str>, node: Option<&str>| {
+        let [resource, node] = [resource, node].map(|name| name.map(str::to_owned));
+        move |bench: &mut Bench| {
+            let (resource, node) = (resource.clone(), node.clone());
+            ask_for(bench, Call::Cleanup { resource, node, only_failed: true, operation: None });
+        }
+    };
+    let expiry = |node: &'static str, resource: &'static str, operation: &'static str| {
+        move |bench: &mut Bench| {
+            let operation = Some((operation.to_owned(), "10000".to_owned()));
+            let (node, resource) = (node.to_owned(), resource.to_owned());
+            bench.machine.cast(Message::ClearFailure { node, resource, operation, action: 0 });
+            bench.wait(1);
+        }
+    };
+    let happenings: [(&str, Box<dyn Fn(&mut Bench)>, bool); 8] = [
+        ("a cleanup of all", Box::new(cleanup(None, None)), false),
+        ("of it", Box::new(cleanup(Some("r"), Some("a"))), false),
+        ("of another node", Box::new(cleanup(Some("r"), Some("b"))), true),
+        ("of nothing", Box::new(cleanup(Some("q"), None)), true),
+        ("an expiry", Box::new(expiry("a", "r", "monitor")), false),
+        ("of another operation", Box::new(expiry("a", "r", "start")), true),
+        ("of another resource", Box::new(expiry("a", "q", "monitor")), true),
+        ("of another node's", Box::new(expiry("b", "r", "monitor")), true),
+    ];
+    for (what, happens, is_said_again) in happenings {
+        let mut bench = Bench::start();
+        bench.view(1);
+        let before = bench.machine.replica.clone();
+        set(&mut bench, update("fail-count-r#monitor_10000", "3"));
+        lose_and_settle(&mut bench, before);
+        happens(&mut bench);
+        bench.wait(90);
+        let count = known(&mut bench, "fail-count-r#monitor_10000");
+        assert_eq!(count.as_deref(), is_said_again.then_some("3"), "{what}");
+    }
+}
