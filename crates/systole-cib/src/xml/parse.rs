@@ -62,23 +62,33 @@ struct Parser<'s> {
     open: Vec<Key>,
     /// Text since the last tag.
     pending: String,
-    /// By the names' numbers.
-    seen: Vec<Seen<'s>>,
+    /// By the names' numbers: the element that had an attribute of that name last.
+    with: Vec<u32>,
+    /// What came next inside of tags, in the places of [`place`].
+    successors: Vec<Successor<'s>>,
 }
 
-/// Where a name was seen last.
+/// The attribute that came after another last, in an element of some name, or first in it: elements of a kind have their
+/// attributes in the same sequence, and written in the same way, more often than not.
 #[derive(Clone, Copy)]
-struct Seen<'s> {
-    /// The element that had an attribute of that name.
-    with: u32,
-    /// The attribute that came after it: elements of a kind have their attributes in the same sequence more often than not.
-    before: u32,
-    /// How that one was written, from the space in front of it to the quote before its value. Empty if there was none.
+struct Successor<'s> {
+    element: u32,
+    previous: u32,
+    name: u32,
+    /// How it was written, from the space in front of it to the quote before its value.
     ahead: &'s [u8],
 }
 
-impl Seen<'_> {
-    const NEVER: Self = Self { with: 0, before: NONE, ahead: &[] };
+impl Successor<'_> {
+    const NONE: Self = Self { element: NONE, previous: NONE, name: NONE, ahead: &[] };
+}
+
+/// How many successors are remembered; a CIB has some 300 different ones.
+const N_SUCCESSORS: usize = 1024;
+
+/// Where the successor of an attribute is remembered.
+const fn place(element: u32, previous: u32) -> usize {
+    (element.wrapping_mul(67).wrapping_add(previous)) as usize % N_SUCCESSORS
 }
 
 /// What comes next inside a tag.
@@ -110,7 +120,8 @@ impl<'s> Parser<'s> {
             values: String::new(),
             open: vec![Key(0)],
             pending: String::new(),
-            seen: Vec::new(),
+            with: Vec::new(),
+            successors: vec![Successor::NONE; N_SUCCESSORS],
         }
     }
 
@@ -317,40 +328,33 @@ impl<'s> Parser<'s> {
         let bytes = self.source.as_bytes();
         let number = to_u32(self.document.nodes.len());
         let most = self.document.attrs.len() + MAX_ATTRIBUTES;
-        self.enter(element);
         let mut name = element;
         loop {
             if self.document.attrs.len() > most {
                 return Err((start, XmlProblem::TooManyAttributes));
             }
-            let Seen { before, ahead, .. } = self.seen[name as usize];
-            if !ahead.is_empty() && bytes[self.at..].starts_with(ahead) {
-                (name, self.at) = (before, self.at + ahead.len());
+            let next = self.successors[place(element, name)];
+            let is_next = (next.element, next.previous) == (element, name);
+            if is_next && bytes[self.at..].starts_with(next.ahead) {
+                (name, self.at) = (next.name, self.at + next.ahead.len());
             } else {
                 match self.inside_of_tag(start, element)? {
                     Inside::End { has_content } => return Ok(has_content),
                     Inside::Attribute { name: next, value } => {
                         let ahead = &bytes[self.at..value];
-                        let previous = &mut self.seen[name as usize];
-                        (previous.before, previous.ahead) = (next, ahead);
+                        self.successors[place(element, name)] =
+                            Successor { element, previous: name, name: next, ahead };
                         (name, self.at) = (next, value);
                     }
                 }
             }
             let (value, end) = self.value(self.at - 1, bytes[self.at - 1])?;
-            if std::mem::replace(&mut self.seen[name as usize].with, number) == number {
+            if std::mem::replace(&mut self.with[name as usize], number) == number {
                 let [element, attribute] = [element, name].map(|n| self.document.names.get(n).to_owned());
                 return Err((start, XmlProblem::DuplicateAttribute { element, attribute }));
             }
             self.document.attrs.push(Attr { name, value });
             self.at = end + 1;
-        }
-    }
-
-    /// Makes room to remember where a name was seen.
-    fn enter(&mut self, name: u32) {
-        if self.seen.len() <= name as usize {
-            self.seen.resize(name as usize + 1, Seen::NEVER);
         }
     }
 
@@ -396,7 +400,9 @@ impl<'s> Parser<'s> {
             return Err(bad());
         }
         let name = self.document.names.intern(text);
-        self.enter(name);
+        if self.with.len() <= name as usize {
+            self.with.resize(name as usize + 1, NONE);
+        }
         Ok((name, open))
     }
 
