@@ -9,8 +9,8 @@ use std::{path::PathBuf, time::Duration};
 type Point = (u32, PathBuf);
 
 impl Bench<'_> {
-    /// Prints each series with the exponent `e` of the law `time = c * size^e` that fits it best. `n log n` over these
-    /// ranges comes out between 1.1 and 1.2.
+    /// Prints each series with the exponent `e` of the law `time = c * size^e` that fits it best, and the one that fits
+    /// `n log n` best over the same sizes: more than that is too much.
     pub(super) fn growth(&self) -> Result<()> {
         println!("\ngrowth of scheduling (crm_simulate -x CIB -G GRAPH), time on the processor");
         let (instances, nodes): (&[u32], &[u32]) = if self.options.full_growth {
@@ -62,7 +62,12 @@ impl Bench<'_> {
         }
         let times: Vec<String> =
             points.iter().map(|(size, seconds)| format!("{size}: {:.1} ms", seconds * 1e3)).collect();
-        println!("{what:<46} exponent {:>5.2}   ({})", exponent(&points), times.join(", "));
+        println!(
+            "{what:<46} exponent {:>5.2} (n log n: {:.2})   ({})",
+            exponent(&points),
+            exponent(&n_log_n(sizes)),
+            times.join(", ")
+        );
         Ok(())
     }
 
@@ -75,6 +80,11 @@ impl Bench<'_> {
         }
         Ok(best)
     }
+}
+
+/// What would grow as `n log n` does, at these sizes.
+fn n_log_n(sizes: &[u32]) -> Vec<(f64, f64)> {
+    sizes.iter().map(|&size| f64::from(size)).map(|n| (n, n * n.ln())).collect()
 }
 
 /// The slope of the straight line through the points' logarithms, by least squares.
@@ -90,7 +100,7 @@ fn exponent(points: &[(f64, f64)]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::exponent;
+    use super::{exponent, n_log_n};
 
     #[test]
     fn a_power_law_gives_its_exponent() {
@@ -98,5 +108,10 @@ mod tests {
             let points: Vec<(f64, f64)> = [10.0, 20.0, 70.0].map(|x: f64| (x, 3.0 * x.powf(law))).to_vec();
             assert!((exponent(&points) - law).abs() < 1e-9, "{law}");
         }
+    }
+    #[test]
+    fn n_log_n_comes_out_a_little_above_one_and_less_so_for_larger_sizes() {
+        let of = |sizes: &[u32]| (exponent(&n_log_n(sizes)) * 100.0).round();
+        assert_eq!([of(&[4, 8, 16, 32]), of(&[1250, 2500, 5000, 10_000])], [144.0, 112.0]);
     }
 }
