@@ -79,7 +79,7 @@ impl Bench {
         assert!(effects.len() < 10_000);
         for effect in effects {
             match effect {
-                Effect::ToExecutor(message) => self.tell_executor(executor::Event::Message(message)),
+                Effect::ToExecutor(message) => self.tell_executor(executor::Event::Messages(vec![message])),
                 Effect::Send { message, .. } => _ = message.to_text(),
                 _ => {}
             }
