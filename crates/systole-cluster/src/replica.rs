@@ -16,7 +16,7 @@ mod write;
 
 use crate::{
     Snapshot,
-    message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, LEVEL_OF_WORK, Ledger, Perform},
+    message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, LEVEL_OF_WORK, Ledger, Perform, feature_set},
 };
 pub(crate) use attributes::Valued;
 pub(crate) use cleanup::{Cleanup, History, failures_cleared, to_forget};
@@ -29,7 +29,7 @@ use systole_cib::{
     history,
     xml::{Document, Element},
 };
-use systole_types::{CibVersion, FEATURE_SET, OcfRc, OpStatus, OperationKey};
+use systole_types::{CibVersion, OcfRc, OpStatus, OperationKey};
 use systole_wire::exec::OperationResult;
 pub(crate) use write::Written;
 
@@ -358,7 +358,8 @@ impl Replica {
             return;
         }
         if operation.operation != "notify" && !self.is_stop_of_lost_guest(perform) {
-            self.status().record_pending(&place, operation);
+            let feature_set = feature_set(self.level);
+            self.status().record_pending(&place, operation, feature_set);
         }
         let in_flight = Perform::new(perform.node, perform.by.clone(), operation.clone());
         self.ledger.in_flight.insert(operation.transition_key.clone(), in_flight);
@@ -423,6 +424,7 @@ impl Replica {
 
     fn write_down(&mut self, from: u32, by: &Hand, result: &OperationResult) {
         let Some(place) = self.place(from, by) else { return };
+        let feature_set = feature_set(self.level);
         match OpStatus::from_code(result.status) {
             OpStatus::Cancelled => {}
             // Nobody knows what came of it: only a probe can tell. On a remote node, the next connection has to tell.
@@ -430,7 +432,7 @@ impl Replica {
                 self.status().erase_resource(&place.name, &result.operation.resource);
             }
             _ if result.operation.operation == "notify" => {}
-            _ => self.status().record(&place, result),
+            _ => self.status().record(&place, result, feature_set),
         }
     }
 

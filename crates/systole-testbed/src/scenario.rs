@@ -200,12 +200,13 @@ fn with_failure_timeout(configuration: String, seed: u64) -> String {
     configuration.replace("</configuration>", &format!("{defaults}</configuration>"))
 }
 
-/// The daemons of one host or two speak an earlier minor part of the protocol until they are upgraded.
+/// The daemons of one host or two speak an earlier minor part of the protocol until they are upgraded: one of the last four, the last of
+/// them twice as often.
 fn begin_in_mixed_versions(cluster: &mut Cluster, seed: u64) {
-    let minor = PROTOCOL.minor - 1 - (seed % 3) as u16;
-    let n_old = 1 + (seed / 3) as usize % 2;
+    let minor = PROTOCOL.minor - 1 - (seed % 5 % 4) as u16;
+    let n_old = 1 + (seed / 5) as usize % 2;
     for nth in 0..n_old {
-        let idx = (nth + (seed / 6) as usize) % NODES.len();
+        let idx = (nth + (seed / 10) as usize) % NODES.len();
         cluster.hosts[idx].speaks = ProtocolVersion { minor, ..PROTOCOL };
     }
     cluster.checker.fail_counts.is_off = true;

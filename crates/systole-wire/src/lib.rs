@@ -16,7 +16,7 @@ pub mod remote;
 pub use frame::{FrameError, MAX_FRAME_BYTES, decode, encode};
 
 /// The version of every protocol here. A peer with another major part is refused; a newer minor part is fine.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 9 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 10 };
 
 /// The transient attribute of a node that is planned around, since nothing can be done there although something may run.
 pub const EXECUTOR_ATTRIBUTE: &str = "systole-executor";

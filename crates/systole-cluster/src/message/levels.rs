@@ -2,6 +2,7 @@
 //! protocol among them, and what only later ones know is neither said nor written down.
 
 use super::{Message, Standing};
+use systole_types::FEATURE_SET;
 use systole_wire::exec::{Digests, Operation};
 
 /// Since which level (see [`Message::reduce_to`]) results tell digests of parameters, and the ledger the containers of guests.
@@ -57,6 +58,17 @@ pub(crate) const LEVEL_OF_FAREWELLS: u16 = 9;
 /// Since which level a node that has left with what it runs is told apart from a member without executor: its mark says so, and what
 /// its history says stays, from when it is told to leave.
 pub(crate) const LEVEL_OF_LEFTOVERS: u16 = 9;
+
+/// Since which level histories are of the feature set that is known now.
+pub(crate) const LEVEL_OF_FEATURE_SET: u16 = 10;
+
+/// The one that members write down below that level.
+const FORMER_FEATURE_SET: &str = "3.20.2";
+
+/// The feature set that histories are of: each member writes it down itself.
+pub(crate) fn feature_set(level: u16) -> &'static str {
+    if level < LEVEL_OF_FEATURE_SET { FORMER_FEATURE_SET } else { FEATURE_SET }
+}
 
 impl Message {
     /// Takes out what members that speak the protocol up to this minor part would pass over while others apply it.

@@ -1,6 +1,7 @@
 //! Failures that an administrator makes up.
 
 use super::{Counted, Replica, remote::Place};
+use crate::message::feature_set;
 use std::collections::BTreeMap;
 use systole_types::{OcfRc, OpStatus};
 use systole_wire::exec::{Digests, Operation, OperationResult};
@@ -46,7 +47,8 @@ impl Replica {
             exec_ms: 0,
             queue_ms: 0,
         };
-        self.status().record(&place, &result);
+        let feature_set = feature_set(self.level);
+        self.status().record(&place, &result, feature_set);
         self.count_failures(std::slice::from_ref(&result));
         self.count(Counted::Status);
         Ok(result)

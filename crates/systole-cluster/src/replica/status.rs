@@ -235,9 +235,9 @@ impl<'d> Status<'d> {
     }
 
     /// Writes down that an operation was asked for on a node. One that recurs is written down with its first result.
-    pub fn record_pending(&mut self, place: &Place, operation: &Operation) {
+    pub fn record_pending(&mut self, place: &Place, operation: &Operation, feature_set: &str) {
         if operation.interval_ms == 0
-            && let Some(entry) = entry(&place.name, operation)
+            && let Some(entry) = entry(&place.name, operation, feature_set)
         {
             self.node_of(place);
             history::record(self.document, &history_of(&place.id, operation), &entry);
@@ -245,9 +245,9 @@ impl<'d> Status<'d> {
     }
 
     /// Writes down the result of an operation on a node. Recurring operations end where the state changes.
-    pub fn record(&mut self, place: &Place, result: &OperationResult) {
+    pub fn record(&mut self, place: &Place, result: &OperationResult, feature_set: &str) {
         let operation = &result.operation;
-        let Some(pending) = entry(&place.name, operation) else { return };
+        let Some(pending) = entry(&place.name, operation, feature_set) else { return };
         let (rc, status) = (OcfRc::from_code(result.rc), OpStatus::from_code(result.status));
         let entry = HistoryEntry {
             rc,
@@ -348,7 +348,7 @@ fn history_of(id: &str, operation: &Operation) -> History {
 }
 
 /// An operation as it is written down until it has a result; `None` if its keys are not those of an operation.
-fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
+fn entry(node: &str, operation: &Operation, feature_set: &str) -> Option<HistoryEntry> {
     let migration = |name: &str| operation.parameters.get(name).map(NodeId::new);
     let (rc, status) = (OcfRc::from_code(RC_PENDING), OpStatus::Pending);
     let parameters = operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -364,11 +364,7 @@ fn entry(node: &str, operation: &Operation) -> Option<HistoryEntry> {
         migrate_source: migration("CRM_meta_migrate_source"),
         migrate_target: migration("CRM_meta_migrate_target"),
     };
-    let by = Writer {
-        on_node: Some(NodeId::new(node)),
-        feature_set: Some(super::FEATURE_SET.into()),
-        origin: None,
-    };
+    let by = Writer { on_node: Some(NodeId::new(node)), feature_set: Some(feature_set.into()), origin: None };
     Some(HistoryEntry {
         op: op.into(),
         by: by.into(),

@@ -490,7 +490,8 @@ fn a_failure_that_was_set_by_hand_is_forgotten_with_those_of_its_resource_only()
             bench.wait(1);
         }
     };
-    let happenings: [(&str, Box<dyn Fn(&mut Bench)>, bool); 8] = [
+    type Happening = Box<dyn Fn(&mut Bench)>;
+    let happenings: [(&str, Happening, bool); 8] = [
         ("a cleanup of all", Box::new(cleanup(None, None)), false),
         ("of it", Box::new(cleanup(Some("r"), Some("a"))), false),
         ("of another node", Box::new(cleanup(Some("r"), Some("b"))), true),

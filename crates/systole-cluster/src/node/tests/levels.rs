@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::message::{
-    ConnectionReport, Hello, LEVEL_OF_DIGESTS, LEVEL_OF_MEANINGS, LEVEL_OF_NOTICES, LEVEL_OF_REFUSALS,
+    ConnectionReport, Hello, LEVEL_OF_DIGESTS, LEVEL_OF_FEATURE_SET, LEVEL_OF_MEANINGS, LEVEL_OF_NOTICES,
+    LEVEL_OF_REFUSALS,
 };
 use systole_cib::ops::{CibAction, CibCall, CibOptions, Scope};
+use systole_types::FEATURE_SET;
 use systole_wire::{
     ProtocolVersion,
     api::{Call, RefusalKind, Reply, Request},
@@ -46,6 +48,23 @@ pub(super) fn join_as(
     let payload = serde_json::to_string(&envelope).expect("a message");
     bench.tell(Event::Delivered { from: id, payload });
     assert!(bench.machine.group.is_settled());
+}
+
+#[test]
+fn histories_are_of_the_feature_set_that_every_member_writes() {
+    for (minor, feature_set) in [(PROTOCOL.minor, FEATURE_SET), (LEVEL_OF_FEATURE_SET - 1, "3.20.2")] {
+        for is_pending in [true, false] {
+            let mut bench = Bench::start();
+            join(&mut bench, minor);
+            bench.hangs_from = is_pending.then_some("start");
+            bench.wait(90);
+            let start =
+                format!("operation_key=\"r_start_0\" operation=\"start\" crm_feature_set=\"{feature_set}\"");
+            let text = bench.machine.cib().to_text();
+            assert_eq!(text.contains("rc-code=\"193\""), is_pending);
+            assert!(text.contains(&start), "beside one that speaks 1.{minor}: {text}");
+        }
+    }
 }
 
 /// Whether a result with a digest is said with it.
