@@ -21,7 +21,7 @@ impl Draft<'_, '_> {
     pub(super) fn create_probes(&mut self) {
         let roots = self.roots();
         let inside = self.nodes_inside_bundles();
-        let asked = self.nodes_asked();
+        let asked = self.nodes_asked(&inside);
         for i in 0..self.status.nodes_by_name.len() {
             let node = self.status.nodes_by_name[i];
             let state = self.node[node.i()];
@@ -43,10 +43,19 @@ impl Draft<'_, '_> {
 
     /// Per resource, the nodes it is asked about on. Found resource by resource: probes are made node by node, and for each
     /// node the scores of all resources of a large cluster would have to be fetched from memory again.
-    fn nodes_asked(&self) -> Vec<NodeSet> {
-        let asked = |rsc| {
+    ///
+    /// What is part of a bundle is not looked at on all the nodes `inside` other bundles.
+    fn nodes_asked(&self, inside: &[NodeSet]) -> Vec<NodeSet> {
+        let nodes_where = |is_bundle: bool| -> NodeSet {
+            let nodes = self.status.iter_nodes().filter(|(_, node)| node.is_bundle() == is_bundle);
+            nodes.map(|(idx, _)| idx).collect()
+        };
+        let (outside, in_bundles) = (nodes_where(false), nodes_where(true));
+        let asked = |rsc: RscIdx| {
+            let root = self.status.root_of(rsc);
+            let in_bundles = if self.r(root).is_bundle() { &inside[root.i()] } else { &in_bundles };
             let is_asked = |node: &NodeIdx| is_asked_about(self.status, self.placement, rsc, *node);
-            self.status.nodes_by_name.iter().copied().filter(is_asked).collect()
+            outside.iter().chain(in_bundles.iter()).filter(is_asked).collect()
         };
         let nodes = |rsc: RscIdx| if self.left_out[rsc.i()] { NodeSet::default() } else { asked(rsc) };
         self.status.iter_resources().map(|(rsc, _)| nodes(rsc)).collect()
