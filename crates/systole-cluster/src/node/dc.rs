@@ -68,6 +68,8 @@ pub(super) struct Dc {
     /// The same, but the present plan may be carried out to its end first.
     stale_after: Option<String>,
     recheck_at: Option<Monotonic>,
+    /// Whether something was taken out of the present plan that may be known to be safe once that is carried out.
+    held_back: bool,
     /// Whether attributes that a former DC held back are still to be written.
     takes_over_held: bool,
     /// Attributes that are held back: how often they had changed when their time began, and when it ends.
@@ -99,6 +101,7 @@ impl Dc {
             stale: Some("a new DC was elected".to_owned()),
             stale_after: None,
             recheck_at: None,
+            held_back: false,
             takes_over_held: true,
             held: BTreeMap::new(),
             pause_until: None,
@@ -462,7 +465,7 @@ impl NodeMachine {
             self.spare_probes(&mut plan.graph);
             leave_out(&mut plan.graph, &away);
         }
-        self.hold_back_for_uncertain(&mut plan.graph, &cib, &away, &sorted_out);
+        dc.held_back = self.hold_back_for_uncertain(&mut plan.graph, &cib, &away, &sorted_out);
         (dc.transition, dc.n_notice_bytes) = (dc.transition + 1, 0);
         dc.planned_at = self.replica.ledger.changes;
         dc.recheck_at = self.recheck_at(&cib, plan.recheck);

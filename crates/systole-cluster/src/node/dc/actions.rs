@@ -30,6 +30,9 @@ impl NodeMachine {
                 }
                 Step::Finished(Outcome::Complete) => {
                     self.log(Level::Debug, format!("transition {} is complete", dc.transition));
+                    if std::mem::take(&mut dc.held_back) {
+                        dc.stale.get_or_insert_with(|| "what was held back may be safe now".to_owned());
+                    }
                 }
                 // The same plan would come of it again: something has to change first.
                 Step::Finished(Outcome::Incomplete(reason @ AbortReason::Circle(_))) => {

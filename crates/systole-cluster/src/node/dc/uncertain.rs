@@ -29,17 +29,19 @@ struct Uncertain {
 
 impl NodeMachine {
     /// Takes out of a plan what is not to be done before it is known what became of such copies. `sorted_out` is of the whole plan, before
-    /// anything was left out for want of an executor.
+    /// anything was left out for want of an executor. Whether that may be known once this plan is carried out: another one has to follow
+    /// then, since results that were to come call for none. All else that tells of such a copy does.
     pub(super) fn hold_back_for_uncertain(
         &mut self,
         graph: &mut TransitionGraph,
         cib: &Cib,
         away: &BTreeSet<NodeId>,
         sorted_out: &BTreeSet<NodeId>,
-    ) {
+    ) -> bool {
         let n_nodes = self.replica.known_nodes().len();
         let on_record = self.on_record(cib, away, sorted_out);
         let copies: BTreeSet<Uncertain> = self.without_answer().chain(on_record).collect();
+        let mut held_for = Vec::new();
         for copy in copies {
             if hold_back(graph, &copy, n_nodes) {
                 let Uncertain { node, resource, is_stop } = &copy;
@@ -48,8 +50,12 @@ impl NodeMachine {
                     "nothing takes the place of {resource} on {node} before it is known whether that was {done}"
                 );
                 self.log(Level::Warning, text);
+                held_for.push(copy);
             }
         }
+        let actions = graph.synapses.iter().map(|synapse| &synapse.action);
+        let mut telling = actions.filter(|action| held_for.iter().any(|copy| may_tell_of(action, copy)));
+        telling.next().is_some()
     }
 
     /// By what was asked of executors that are away, or whose node has left, or the one that holds the connection to it.
@@ -160,6 +166,16 @@ fn settles(action: &Action, copy: &Uncertain) -> bool {
         _ => false,
     };
     is_there && (&*action.operation == "stonith" || base(action) == Some(&copy.resource) && ends_it())
+}
+
+/// Whether more may be known of a copy once that is done: on its node, with the connection to that, or to what a guest lives in.
+fn may_tell_of(action: &Action, copy: &Uncertain) -> bool {
+    let is_about_connection = match &action.kind {
+        ActionKind::Resource(resource) => is_connection(resource) && resource.id.as_str() == copy.node,
+        ActionKind::Pseudo | ActionKind::Cluster => false,
+    };
+    let is_there = action.node.as_ref().is_some_and(|(node, _)| node.as_str() == copy.node);
+    is_there || is_about_connection || action.downed.iter().any(|uuid| uuid.as_str() == copy.node)
 }
 
 /// Whether an action must not be done while a copy may still be what it was. A start need not wait where each node has a copy of its

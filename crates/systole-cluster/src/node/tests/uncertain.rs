@@ -129,41 +129,52 @@ fn no_copy_is_promoted_before_it_is_known_that_the_former_one_was_demoted() {
     }
 }
 
+/// A graph that has promotions wait for nothing.
+fn promote_first(cib: &systole_cib::model::Cib, now: Timestamp) -> Plan {
+    let mut plan = plan(cib, now);
+    let synapses = plan.graph.synapses.iter_mut();
+    synapses.filter(|synapse| &*synapse.action.operation == "promote").for_each(|it| it.inputs.clear());
+    plan
+}
+
 #[test]
 fn a_copy_is_promoted_once_one_whose_demotion_was_given_up_is_stopped() {
-    use crate::message::Hand;
-    let mut bench = with_another_to_promote("demote", Came::NothingInTime);
-    let attach = Attach {
-        by: Hand::Executor,
-        session: Default::default(),
-        acknowledged: 3,
-        forgetful: false,
-        lost_monitors: Vec::new(),
-        lost_operations: Vec::new(),
-        in_flight: Vec::new(),
-    };
-    bench.casts.clear();
-    b_says(&mut bench, 2, Message::Attach(attach));
-    bench.wait(3);
-    assert!(!bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
-    // What `b` is asked for succeeds.
-    let mut done = Vec::new();
-    for number in 3..6 {
-        let asked = std::mem::take(&mut bench.casts).into_iter().filter_map(|payload| {
-            let envelope: Envelope = serde_json::from_str(&payload).expect("a message");
-            let Message::Perform(perform) = envelope.message else { return None };
-            (perform.node == 2).then_some(perform.operation)
-        });
-        let asked: Vec<Operation> = asked.collect();
-        done.extend(asked.iter().map(|operation| operation.key.clone()));
-        let results = asked.into_iter().zip(10 * number..);
-        let results =
-            results.map(|(operation, number)| OperationResult { number, ..bench.result(operation, true) });
-        let results: Vec<OperationResult> = results.collect();
-        b_says(&mut bench, number, Message::Record { by: Hand::Executor, results });
+    for planner in [plan, promote_first] {
+        let mut bench = with_another_to_promote("demote", Came::NothingInTime);
+        bench.machine.config.planner = planner;
+        let attach = Attach {
+            by: Hand::Executor,
+            session: Default::default(),
+            acknowledged: 3,
+            forgetful: false,
+            lost_monitors: Vec::new(),
+            lost_operations: Vec::new(),
+            in_flight: Vec::new(),
+        };
+        bench.casts.clear();
+        b_says(&mut bench, 2, Message::Attach(attach));
+        bench.wait(3);
+        assert!(!bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
+        // What `b` is asked for succeeds.
+        let mut done = Vec::new();
+        for number in 3..6 {
+            let asked = std::mem::take(&mut bench.casts).into_iter().filter_map(|payload| {
+                let envelope: Envelope = serde_json::from_str(&payload).expect("a message");
+                let Message::Perform(perform) = envelope.message else { return None };
+                (perform.node == 2).then_some(perform.operation)
+            });
+            let asked: Vec<Operation> = asked.collect();
+            done.extend(asked.iter().map(|operation| operation.key.clone()));
+            let results = asked.into_iter().zip(10 * number..).map(|(operation, number)| {
+                let operation = Operation { call: number, ..operation };
+                OperationResult { number, ..bench.result(operation, true) }
+            });
+            let results: Vec<OperationResult> = results.collect();
+            b_says(&mut bench, number, Message::Record { by: Hand::Executor, results });
+        }
+        assert_eq!(done, ["r_stop_0", "r_start_0"]);
+        assert!(bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
     }
-    assert_eq!(done, ["r_stop_0", "r_start_0"]);
-    assert!(bench.ran.contains(&"r_promote_0".to_owned()), "{:?}", bench.ran);
 }
 
 /// The DC says how `b` stands.
