@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 use systole_cib::{upgrade, verify::verify, xml::Document};
-use systole_graph::{Flaw, check};
+use systole_graph::{Flaw, TransitionGraph, check};
 use systole_scheduler::{Overview, Status, schedule};
 use systole_types::Timestamp;
 
@@ -12,7 +12,7 @@ use systole_types::Timestamp;
 /// into one of these traps would take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-fn plan(name: &str, text: &str) {
+fn plan(name: &str, text: &str) -> TransitionGraph {
     let begin = Instant::now();
     let document = Document::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     verify(&document);
@@ -25,6 +25,7 @@ fn plan(name: &str, text: &str) {
     let took = begin.elapsed();
     eprintln!("{name}: {took:?}");
     assert!(took < LIMIT, "{name} took {took:?}");
+    transition.graph
 }
 
 fn cib(resources: &str, constraints: &str) -> String {
@@ -122,6 +123,49 @@ fn what_is_in_a_bundle_and_colocated_with_it_is_planned_for() {
     );
     let cib = cib(&bundle, constraint).replace("<lrm id='1'/>", &host).replace("</status>", &guest);
     plan("with its own bundle", &cib);
+}
+
+/// Whether a migration would wait for itself is looked for backwards from it: here there are 2^40 ways back.
+#[test]
+fn a_migration_after_many_stops_in_layers_is_planned_for() {
+    const N_LAYERS: usize = 40;
+    let layer = |n: usize| [format!("a{n}"), format!("b{n}")];
+    let leaving = (0..N_LAYERS).flat_map(layer);
+    let capacity = |id: &str| {
+        format!("<utilization id='{id}-u'><nvpair id='{id}-c' name='cpu' value='1'/></utilization>")
+    };
+    let resource = |id: &str, name: &str, value: &str| {
+        format!(
+            "<primitive id='{id}' class='ocf' provider='p' type='t'>{}<meta_attributes id='{id}-m'>\
+             <nvpair id='{id}-n' name='{name}' value='{value}'/></meta_attributes></primitive>",
+            capacity(id)
+        )
+    };
+    let mut resources = resource("mover", "allow-migrate", "true");
+    let mut histories = String::new();
+    for id in leaving {
+        resources += &resource(&id, "target-role", "Stopped");
+        histories += &running(&id, "t");
+    }
+    let mut constraints = "<rsc_location id='there' rsc='mover' node='n2' score='100'/>".to_owned();
+    for (n, (first, then)) in (1..N_LAYERS)
+        .flat_map(|n| {
+            layer(n - 1).into_iter().flat_map(move |first| layer(n).map(|then| (first.clone(), then)))
+        })
+        .enumerate()
+    {
+        constraints += &format!("<rsc_order id='o{n}' first='{first}' then='{then}'/>");
+    }
+    let text = cib(&resources, &constraints)
+        .replace("<cluster_property_set id='o'>", "<cluster_property_set id='o'><nvpair id='o2' name='placement-strategy' value='utilization'/>")
+        .replace("<node id='2' uname='n2'/>", "<node id='2' uname='n2'><utilization id='n2-u'><nvpair id='n2-c' name='cpu' value='90'/></utilization></node>")
+        .replace("<lrm id='1'/>", &format!("<lrm id='1'><lrm_resources>{}</lrm_resources></lrm>", running("mover", "t")))
+        .replace("<lrm id='2'/>", &format!("<lrm id='2'><lrm_resources>{histories}</lrm_resources></lrm>"));
+    let graph = plan("layers", &text);
+    assert!(
+        graph.synapses.iter().any(|synapse| &*synapse.action.operation == "migrate_to"),
+        "it is about a migration"
+    );
 }
 
 #[test]

@@ -363,7 +363,7 @@ impl Draft<'_, '_> {
                 let closes_circle = link.relation == Relation::IF_SAME_NODE_OR_TARGET
                     && then_rsc.is_some()
                     && self.a(then).task == Task::MigrateTo
-                    && self.is_on_circle(then, then, idx);
+                    && self.is_on_circle(then, idx);
                 if is_users && runs_in_it {
                     self.note_ignored_order(link.first, then);
                 }
@@ -383,20 +383,21 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn is_on_circle(&mut self, start: ActIdx, then: ActIdx, link: u32) -> bool {
-        let first = self.links[link as usize].first;
-        if self.is(first, Flags::VISITED) || !self.is_input(then, link) {
-            return false;
+    /// Whether `then` comes, over one of its links, before itself.
+    fn is_on_circle(&self, then: ActIdx, link: u32) -> bool {
+        let mut seen = vec![false; self.actions.len()];
+        let mut to_follow = vec![(then, link)];
+        while let Some((after, link)) = to_follow.pop() {
+            let first = self.links[link as usize].first;
+            if seen[first.i()] || !self.is_input(after, link) {
+                continue;
+            }
+            if first == then {
+                return true;
+            }
+            seen[first.i()] = true;
+            to_follow.extend(self.a(first).before.iter().map(|&link| (first, link)));
         }
-        if first == start {
-            return true;
-        }
-        let flags = self.a(first).flags;
-        self.a_mut(first).flags = flags.with(Flags::VISITED);
-        let before = self.a(first).before.to_vec();
-        let found = before.into_iter().any(|link| self.is_on_circle(start, first, link));
-        let flags = self.a(first).flags;
-        self.a_mut(first).flags = flags.without(Flags::VISITED);
-        found
+        false
     }
 }
