@@ -102,12 +102,16 @@ impl<'s> Assigner<'s, '_> {
         self.because(rsc, None, -INFINITY, Some(ticket.constraint), |_| ticket.cause());
     }
 
-    /// A guest is fenced by recovering what it lives in: until then it is no worse off than before.
+    /// A guest is fenced by recovering what it lives in: until then it is no worse off than before. Nothing comes of it where that has
+    /// failed already, or may not be touched.
     fn request_fencing(&mut self, node: NodeIdx) {
         match self.st.node(node).kind {
             NodeKind::Guest { container, .. } => {
                 let container = &mut self.rsc[container.i()];
-                container.failed |= container.managed;
+                if container.failed || !container.managed {
+                    return;
+                }
+                container.failed = true;
             }
             _ => self.nodes[node.i()].change(|node| node.unclean = true),
         }

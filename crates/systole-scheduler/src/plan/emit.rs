@@ -74,8 +74,12 @@ impl Draft<'_, '_> {
             let operations = primitive.map_or(&[][..], |own| &own.definition.operations);
             let interval = Duration::from_millis(action.key.interval_ms().into());
             // The timeout of a fence device's start or probe is among its parameters.
-            let asks_device =
-                primitive.is_some_and(|own| own.is_fence_device && rules::are_in(&own.definition.parameters));
+            let asks_device = matches!(action.key, Key::Op(Task::Start, 0) | Key::Op(Task::Monitor, 0))
+                && primitive
+                    .is_some_and(|own| own.is_fence_device && rules::are_in(&own.definition.parameters));
+            if asks_device {
+                self.status.parameters(rsc, action.node);
+            }
             if is_general || asks_device || operations.iter().any(|operation| rules::are_in(&operation.meta))
             {
                 self.status.op_meta(rsc, self.task_names.text(action.made_as), interval);
