@@ -14,14 +14,16 @@ pub fn node(status: &Status<'_>, name: &str) -> anyhow::Result<NodeIdx> {
 
 /// The error that there is no `kind` (a node, a resource) of that name, and which of the `known` names is near it.
 pub fn unknown<'k>(kind: &str, name: &str, known: impl IntoIterator<Item = &'k str>) -> anyhow::Error {
-    Failed::no_such(match nearest(name, known) {
-        Some(near) => format!("there is no {kind} {name}: did you mean {near}?"),
-        None => format!("there is no {kind} {name}"),
-    })
+    Failed::no_such(format!("there is no {kind} {name}{}", hint(name, known)))
+}
+
+/// What an error about a name ends with if one of the `known` names is near it.
+pub fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!(": did you mean {near}?"))
 }
 
 /// The `known` name that differs in the fewest letters, if that is no more than a third of them. Of several, the first.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let apart = |other: &str| strsim::osa_distance(name, other);
     let (n_apart, near) =
         known.into_iter().map(|other| (apart(other), other)).min_by_key(|(n_apart, _)| *n_apart)?;

@@ -19,7 +19,7 @@ use crate::{
     message::{Attach, Copy, Hand, Hello, LEVEL_OF_MARKS, LEVEL_OF_WORK, Ledger, Perform, feature_set},
 };
 pub(crate) use attributes::Valued;
-pub(crate) use cleanup::{Cleanup, History, failures_cleared, to_forget};
+pub(crate) use cleanup::{Cleanup, History, failed_resource, failures_cleared, to_forget};
 pub(crate) use failures::{fail_offset, failure_of};
 pub(crate) use remote::{Place, has_succeeded};
 use status::Status;

@@ -94,10 +94,8 @@ impl Narrative {
         if self.manner.audience != Audience::People {
             return;
         }
-        for text in status.changes_of_unfencing().iter().filter_map(change) {
-            let is_told = |line: &&str| moment == Moment::Current || !line.contains(", try '");
-            self.text.extend(text.split_inclusive('\n').filter(is_told));
-        }
+        let texts = status.changes_of_unfencing();
+        self.text.extend(texts.iter().filter_map(|note| change(note, moment == Moment::Current)));
     }
 
     /// An empty line after what has been told. Even who wants only what is essential gets it, as in the reference release.
@@ -208,9 +206,9 @@ impl Narrative {
             }
             _ => {
                 let notes = |late| transition.notes.iter().filter(move |note| is_late(note) == late);
-                let before: String = notes(false).filter_map(change).collect();
+                let before: String = notes(false).filter_map(|note| change(note, true)).collect();
                 self.list_after(title, &before, texts);
-                self.text.extend(notes(true).filter_map(change));
+                self.text.extend(notes(true).filter_map(|note| change(note, true)));
             }
         }
     }
@@ -278,8 +276,8 @@ fn is_late(note: &Note) -> bool {
     matches!(note.kind, NoteKind::DeviceChanged { is_late: true, .. })
 }
 
-/// A change of parameters that is told in between.
-fn change(note: &Note) -> Option<String> {
+/// A change of parameters that is told in between; if asked for, with what the node would have to remember.
+fn change(note: &Note, with_advice: bool) -> Option<String> {
     let (resource, node) = (note.resource.as_ref()?, note.node.as_ref()?);
     match &note.kind {
         // It makes no difference: secrets may have been taken out of the CIB.
@@ -293,10 +291,14 @@ fn change(note: &Note) -> Option<String> {
         NoteKind::DeviceChanged { summary: None, .. } => {
             Some(format!("Only 'private' parameters to {resource} for unfencing {node} changed\n"))
         }
-        NoteKind::DeviceChanged { summary: Some(summary), .. } => Some(format!(
-            "Parameters to {resource} for unfencing {node} changed, try '{summary}'\n\
-             notice: Unfencing node {node} because the definition of {resource} changed\n"
-        )),
+        NoteKind::DeviceChanged { summary: Some(summary), .. } => {
+            let advice = match with_advice {
+                true => format!("Parameters to {resource} for unfencing {node} changed, try '{summary}'\n"),
+                false => String::new(),
+            };
+            let notice = "notice: Unfencing node";
+            Some(format!("{advice}{notice} {node} because the definition of {resource} changed\n"))
+        }
         _ => None,
     }
 }

@@ -404,8 +404,8 @@ fn has_twins(element: Element<'_>) -> bool {
     })
 }
 
-/// The text as an id by the rules of XML, as the reference release makes it: a dot for each byte that may not be there, an
-/// underscore at the beginning.
+/// The text as an id by the rules of XML, as the reference release's simulator makes it: a dot for each character that may not be
+/// there, an underscore at the beginning. (Our daemons take [`sanitized`](systole_cib::history::sanitized).)
 fn as_id(text: &str) -> String {
     let is_start = |c: char| c.is_ascii_alphabetic() || matches!(c, ':' | '_') || !c.is_ascii();
     let is_name = |c: char| is_start(c) || c.is_ascii_digit() || matches!(c, '-' | '.');

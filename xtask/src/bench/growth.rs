@@ -109,6 +109,7 @@ mod tests {
             assert!((exponent(&points) - law).abs() < 1e-9, "{law}");
         }
     }
+
     #[test]
     fn n_log_n_comes_out_a_little_above_one_and_less_so_for_larger_sizes() {
         let of = |sizes: &[u32]| (exponent(&n_log_n(sizes)) * 100.0).round();

@@ -129,6 +129,11 @@ impl HistoryEntry {
         self.call_id.unwrap_or(-1)
     }
 
+    /// Whether it was done, and had nothing to complain of.
+    pub fn has_succeeded(&self) -> bool {
+        (self.rc, self.status) == (OcfRc::Ok, OpStatus::Done)
+    }
+
     /// A probe that found, as expected, that the resource is not there.
     pub(crate) fn is_absence(&self) -> bool {
         (self.rc, self.status) == (OcfRc::NotRunning, OpStatus::Done)

@@ -2,9 +2,9 @@
 
 use super::{
     crm_attribute::{self, Section, promotion_resource},
-    one_attribute::{OneAttribute, of_script},
+    one_attribute::{self, OneAttribute},
 };
-use crate::{Exit, Failed, Session, runner};
+use crate::{Exit, Failed, Session};
 use clap::Parser;
 use std::ffi::OsString;
 
@@ -21,23 +21,17 @@ struct Args {
 
 /// Runs `crm_master`.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    let exit = runner::run(
+    one_attribute::run(
         session,
         words,
-        |args: &Args| &args.attribute.output,
-        |session, args| {
-            args.attribute.stray.tell(session);
-            let resource = args.resource.clone().unwrap_or_default();
-            let resource = promotion_resource(session, resource)
+        |args: &Args| &args.attribute,
+        |session, Args { resource, attribute }| {
+            let resource = promotion_resource(session, resource.clone().unwrap_or_default())
                 .map_err(|_| Failed::new(Exit::Error, "No resource specified"))?;
-            let attribute = &args.attribute;
             let command = attribute.command::<Args>(session, words);
             let section = Section::named(attribute.lifetime.as_deref().unwrap_or("forever"));
-            crm_attribute::perform(
-                session,
-                attribute.request(&format!("master-{resource}"), command, section),
-            )
+            let request = attribute.request(&format!("master-{resource}"), command, section);
+            crm_attribute::perform(session, request)
         },
-    );
-    exit.map(of_script)
+    )
 }

@@ -2,9 +2,9 @@
 
 use super::{
     crm_attribute::{self, Command, Request, Section},
-    one_attribute::{OneAttribute, of_script},
+    one_attribute::{self, OneAttribute},
 };
-use crate::{Exit, Failed, Session, report::Report, runner};
+use crate::{Exit, Failed, Session, report::Report};
 use clap::Parser;
 use std::ffi::OsString;
 
@@ -18,17 +18,15 @@ struct Args {
 
 /// Runs `crm_standby`.
 pub fn run(session: &mut Session<'_>, words: &[OsString]) -> anyhow::Result<Exit> {
-    let exit = runner::run(
+    one_attribute::run(
         session,
         words,
-        |args: &Args| &args.attribute.output,
-        |session, args| {
-            args.attribute.stray.tell(session);
-            check_switch(args.attribute.update.as_deref())?;
-            standby_report(session, &args.attribute, words)
+        |args: &Args| &args.attribute,
+        |session, Args { attribute }| {
+            check_switch(attribute.update.as_deref())?;
+            standby_report(session, attribute, words)
         },
-    );
-    exit.map(of_script)
+    )
 }
 
 /// Where no lifetime is given, a query tells of what is permanent before what is not, and a removal is about both.

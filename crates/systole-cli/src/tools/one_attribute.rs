@@ -4,7 +4,8 @@ use super::crm_attribute::{Command, Request, Section};
 use crate::{
     Exit, Session,
     args::{self, Stray},
-    report::OutputArgs,
+    report::{OutputArgs, Report},
+    runner,
 };
 use clap::Parser;
 use std::ffi::OsString;
@@ -37,9 +38,9 @@ pub(super) struct OneAttribute {
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
-    pub stray: Stray,
+    stray: Stray,
     #[command(flatten)]
-    pub output: OutputArgs,
+    output: OutputArgs,
 }
 
 impl OneAttribute {
@@ -64,7 +65,22 @@ impl OneAttribute {
     }
 }
 
-/// Pacemaker's scripts have their own exit code for a command line that makes no sense.
-pub(super) fn of_script(exit: Exit) -> Exit {
-    if exit == Exit::Usage { Exit::Error } else { exit }
+/// Runs a tool that is about one attribute, among its arguments. Pacemaker's scripts have their own exit code for a command line that
+/// makes no sense.
+pub(super) fn run<A: Parser>(
+    session: &mut Session<'_>,
+    words: &[OsString],
+    attribute: fn(&A) -> &OneAttribute,
+    perform: impl FnOnce(&mut Session<'_>, &A) -> anyhow::Result<Report>,
+) -> anyhow::Result<Exit> {
+    let exit = runner::run(
+        session,
+        words,
+        |args: &A| &attribute(args).output,
+        |session, args| {
+            attribute(args).stray.tell(session);
+            perform(session, args)
+        },
+    )?;
+    Ok(if exit == Exit::Usage { Exit::Error } else { exit })
 }

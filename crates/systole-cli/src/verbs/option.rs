@@ -119,8 +119,7 @@ impl Options {
 
     fn not_set(&self, document: &Document, name: &str) -> anyhow::Error {
         let set = edit::find_pairs(document, &self.owner, &self.all);
-        let near = names::nearest(name, set.iter().map(|pair| pair.name.as_str()));
-        let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+        let hint = names::hint(name, set.iter().map(|pair| pair.name.as_str()));
         Failed::no_such(format!("option {name} is not set{hint}"))
     }
 }
@@ -134,8 +133,7 @@ fn check(name: &str, value: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let older = known().filter_map(spelling::older_cluster_option);
-    let near = names::nearest(name, older.chain(known()));
-    let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+    let hint = names::hint(name, older.chain(known()));
     Err(Failed::usage(format!("there is no option {name}{hint} (--force sets it all the same)")))
 }
 

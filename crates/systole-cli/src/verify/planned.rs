@@ -2,6 +2,7 @@
 //!
 //! Source: what Pacemaker 3.0.2's `crm_verify` says, which schedules what it checks.
 
+use crate::edit;
 use std::collections::BTreeSet;
 use systole_cib::{
     Diagnostic, Severity,
@@ -10,7 +11,7 @@ use systole_cib::{
     xml::{Document, Element},
 };
 use systole_scheduler::{
-    NodeIdx, Resource, RscIdx, Status, Transition,
+    NodeIdx, Resource, Status, Transition,
     note::{Level, NoteKind},
     placement::Detail,
     status::{Kind, NodeKind},
@@ -79,14 +80,14 @@ impl Found<'_> {
         if !self.told.insert((id.to_owned(), message.clone())) {
             return;
         }
-        let configuration = self.document.root().child("configuration");
+        let configuration = edit::section(self.document, "configuration");
         let Some(element) = self.document.find_id(id).or(configuration) else { return };
         self.diagnostics.push(Diagnostic::about(severity, element, message));
     }
 
     /// Of a resource as configured: what a bundle implies has its shortcomings from there.
     fn tell_resource(&mut self, severity: Severity, id: &str, message: impl Into<String>) {
-        let resources = self.document.root().child("configuration").and_then(|e| e.child("resources"));
+        let resources = edit::section(self.document, "resources");
         let is_it = |e: &Element<'_>| e.id() == Some(id);
         let Some(element) = resources.into_iter().flat_map(Element::descendants).find(is_it) else { return };
         let message = message.into();
@@ -143,7 +144,7 @@ impl Found<'_> {
     /// Resources that are left out, since what is in them cannot be what they are to be.
     fn left_out(&mut self, status: &Status<'_>) {
         let kept: BTreeSet<&str> = status.resources.iter().map(Resource::base_id).collect();
-        let resources = self.document.root().child("configuration").and_then(|e| e.child("resources"));
+        let resources = edit::section(self.document, "resources");
         for element in resources.into_iter().flat_map(Element::descendants) {
             let is_resource = matches!(element.name(), "primitive" | "group" | "clone" | "bundle");
             if let Some(id) = element.id().filter(|id| is_resource && !kept.contains(id)) {
@@ -254,16 +255,12 @@ impl Found<'_> {
 
     /// `failure-timeout` of what a failure has blocked.
     fn failures(&mut self, status: &Status<'_>) {
-        let nodes = || (0..status.nodes.len()).filter_map(|at| u32::try_from(at).ok()).map(NodeIdx);
-        let nodes: Vec<NodeIdx> = nodes().filter(|node| !status.node(*node).fail_counts.is_empty()).collect();
-        if nodes.is_empty() {
-            return;
-        }
-        for at in 0..status.resources.len() {
-            let Ok(rsc) = u32::try_from(at).map(RscIdx) else { continue };
-            if nodes.iter().any(|node| status.is_failure_timeout_ignored(rsc, *node)) {
+        let with_failures = status.iter_nodes().filter(|(_, node)| !node.fail_counts.is_empty());
+        let nodes: Vec<NodeIdx> = with_failures.map(|(idx, _)| idx).collect();
+        for (idx, rsc) in status.iter_resources() {
+            if nodes.iter().any(|node| status.is_failure_timeout_ignored(idx, *node)) {
                 let message = "ignoring 'failure-timeout' because a failure with on-fail=block is on record";
-                self.tell_resource(Severity::Warning, status.rsc(rsc).base_id(), message);
+                self.tell_resource(Severity::Warning, rsc.base_id(), message);
             }
         }
     }

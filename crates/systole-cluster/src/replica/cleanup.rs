@@ -189,7 +189,7 @@ impl History<'_> {
 }
 
 /// Whose failures a transient attribute is about: `fail-count-RSC#OP_INTERVAL` and `last-failure-...`.
-fn failed_resource(attribute: &str) -> Option<&str> {
+pub(crate) fn failed_resource(attribute: &str) -> Option<&str> {
     let rest = attribute.strip_prefix("fail-count-").or_else(|| attribute.strip_prefix("last-failure-"))?;
     Some(rest.split_once('#').map_or(rest, |(name, _)| name))
 }

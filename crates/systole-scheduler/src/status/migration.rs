@@ -141,7 +141,7 @@ impl<'a> Unpack<'a> {
         let Some((source, target)) = self.ends(entry) else { return };
         let rsc = entry.rsc;
         self.resources[rsc.i()].role = Role::Started;
-        let migrate_from = self.half(rsc, target, "migrate_from", source).filter(succeeded);
+        let migrate_from = self.half(rsc, target, "migrate_from", source).filter(|half| half.has_succeeded());
         let target_is_known = !self.is_unknown_on(rsc, target);
         if target_is_known && !self.has_newer_state(rsc, target, Some(entry.raw), migrate_from) {
             if let Some(node) = self.online_node(target) {
@@ -157,7 +157,7 @@ impl<'a> Unpack<'a> {
         let Some((source, target)) = self.ends(entry) else { return };
         let rsc = entry.rsc;
         self.resources[rsc.i()].role = Role::Started;
-        let migrate_to = self.half(rsc, source, "migrate_to", target).filter(succeeded);
+        let migrate_to = self.half(rsc, source, "migrate_to", target).filter(|half| half.has_succeeded());
         let source_is_known = !self.is_unknown_on(rsc, source);
         if source_is_known
             && !self.has_newer_state(rsc, source, migrate_to, Some(entry.raw))
@@ -174,10 +174,6 @@ impl<'a> Unpack<'a> {
             &*entry.op.task == task && end.as_ref() == Some(other)
         }))
     }
-}
-
-fn succeeded(entry: &&HistoryEntry) -> bool {
-    entry.rc == OcfRc::Ok && entry.status == OpStatus::Done
 }
 
 /// The one element there is: of several, nobody could say which one is meant, and none counts (as in Pacemaker).

@@ -15,7 +15,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use systole_cib::model::{Cib, HistoryEntry, NodeState};
 use systole_graph::{Action, ActionId, ActionKind, TransitionGraph};
-use systole_types::{NodeId, OcfRc, OpStatus};
+use systole_types::{NodeId, OpStatus};
 
 /// A copy of which it is not known whether it was demoted, or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +90,7 @@ impl NodeMachine {
             });
             let is_open = |entry: &HistoryEntry| {
                 has_failed(entry) && (away.contains(node) || is_given_up(entry))
-                    || !has_succeeded(entry) && is_sorted_out
+                    || !entry.has_succeeded() && is_sorted_out
             };
             found.extend(
                 last.filter(|(_, entry)| is_open(entry)).filter_map(|(resource, entry)| {
@@ -120,12 +120,8 @@ fn counts_as_there(state: &NodeState) -> bool {
     !state.is_remote || state.in_ccm.as_deref() == Some("true")
 }
 
-fn has_succeeded(entry: &HistoryEntry) -> bool {
-    entry.status == OpStatus::Done && entry.rc == OcfRc::Ok
-}
-
 fn has_failed(entry: &HistoryEntry) -> bool {
-    entry.status != OpStatus::Pending && !has_succeeded(entry)
+    entry.status != OpStatus::Pending && !entry.has_succeeded()
 }
 
 /// If that is an operation which takes something away.

@@ -4,7 +4,10 @@
 //! whoever is there to hear it. When partitions join, one replica wins, and what was said in the other one is said again by the node
 //! that it is about. Which of them the winner lacks, their numbers tell.
 
-use crate::message::{Asker, AttributeChange, AttributeValue, Wish};
+use crate::{
+    message::{Asker, AttributeChange, AttributeValue, Wish},
+    replica::failed_resource,
+};
 use std::collections::BTreeMap;
 
 /// How many changes are remembered: of the same attribute, those since it was last set.
@@ -49,13 +52,15 @@ impl OwnChanges {
     /// Failures were cleared: what was said of them does not hold any more, but that they have no count.
     pub fn forget_failures(&mut self, is_gone: impl Fn(&str) -> bool) {
         self.changes.retain(|_, (change, _)| {
-            change.to == AttributeValue::Remove || !is_failure(&change.name) || !is_gone(&change.name)
+            change.to == AttributeValue::Remove
+                || failed_resource(&change.name).is_none()
+                || !is_gone(&change.name)
         });
     }
 
     /// Whether something was said of failures.
     pub fn has_failures(&self) -> bool {
-        self.changes.values().any(|(change, _)| is_failure(&change.name))
+        self.changes.values().any(|(change, _)| failed_resource(&change.name).is_some())
     }
 
     /// Whether a wish adds to an attribute of which something is to be said again before, unless it gets another value anyway.
@@ -135,10 +140,6 @@ fn is_wanted(wanted: &[&Wish], change: &AttributeChange) -> bool {
 pub(super) fn leaves_nothing_of(later: &Wish, earlier: &Wish) -> bool {
     let Wish::Attributes(changes) = earlier else { return false };
     changes.iter().all(|change| is_wanted(&[later], change))
-}
-
-fn is_failure(attribute: &str) -> bool {
-    attribute.starts_with("fail-count-") || attribute.starts_with("last-failure-")
 }
 
 /// Whether it does not matter what value the attribute has had.
